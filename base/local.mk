@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += base/libbase.a
+base_libbase_a_SOURCES = \
+	base/banned.h base/base.h base/digest.c base/digest.h base/err.c base/err.h base/fs.c base/fs.h \
+	base/json.c base/json.h base/loop.c base/loop.h base/mem.c base/mem.h base/path.c base/pool.c \
+	base/proc.c base/proc.h base/rmrf.c base/str.c base/str.h
