@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a graph to images: cache keys, one scheduler, operations, assembly.
+ *
+ *   frontend → wh_target (graph) → wh_builder_image() → struct wh_image in the store
+ *
+ * A vertex is done in this order: its inputs are done; its key is computed;
+ * the cache is asked; only on a miss something runs. Keys are chained by
+ * content: the key of a vertex is
+ *
+ *   H(schema ‖ kind ‖ projection of the operation ‖ tree key of inputs[0] ‖ key of every other input)
+ *
+ * where a tree key is H over the diff ids of a result's layers, so that a step
+ * whose input came out the same is never run again, however the input was
+ * made. Other inputs count in two ways, tried in this order: by their tree key
+ * (fast), and by the content of what the operation selects from them
+ * (mode, owner, link, xattrs, data; never times). Both keys are recorded.
+ * Outside the keys: names, proxies, extra hosts, limits, secrets' values.
+ *
+ * A cached build starts no process and enters no user namespace.
+ */
+#ifndef WH_BUILDER_H
+#define WH_BUILDER_H
+
+#include "base/base.h"
+#include "builder/graph.h"
+#include "layers/layers.h"
+#include "sandbox/sandbox.h"
+
+/* ---------------------------------------------------------------- progress events */
+
+enum wh_event_kind {
+	WH_EV_START,   /* the vertex runs (not sent for cached ones) */
+	WH_EV_CACHED,  /* taken from the cache */
+	WH_EV_LOG,     /* output of the vertex: data, len, stream (1 or 2); any bytes, any cut */
+	WH_EV_DONE,    /* ns: how long it took */
+	WH_EV_ERROR,   /* it failed; err (borrowed) */
+	WH_EV_CANCELED,
+	WH_EV_NOTICE,  /* text about the whole build, once: "network: …" */
+	WH_EV_PHASE,   /* work outside vertices ("exporting layers"); v NULL, text, sent at its end with ns */
+};
+struct wh_event {
+	enum wh_event_kind kind;
+	const struct wh_vertex *v; /* NULL: the build as a whole */
+	uint64_t ns;
+	int stream;
+	const char *data;
+	size_t len;
+	const char *text;
+	const struct wh_err *err;
+};
+
+/* ---------------------------------------------------------------- builder */
+
+struct wh_local {          /* what "local://NAME" means */
+	const char *name;
+	const char *path;  /* directory */
+};
+struct wh_secret {
+	const char *id;
+	const void *data;
+	size_t len;
+};
+
+enum wh_snapshot_choice { WH_SNAPSHOT_AUTO, WH_SNAPSHOT_OVERLAY, WH_SNAPSHOT_COPY };
+enum wh_net_choice { WH_NETCHOICE_AUTO, WH_NETCHOICE_USER, WH_NETCHOICE_HOST, WH_NETCHOICE_NONE };
+
+struct wh_builder_opts {
+	struct wh_store *store;
+	struct wh_inner *inner;
+	unsigned jobs;                   /* steps at once; 0: number of CPUs, at least 4 (steps wait more than they work) */
+	struct wh_layer_opts layer;      /* compression; epoch = SOURCE_DATE_EPOCH, INT64_MAX: none */
+	const struct wh_local *locals;
+	size_t n_locals;
+	const struct wh_secret *secrets;
+	size_t n_secrets;
+	const char *ssh_socket;          /* agent socket, or NULL */
+	enum wh_snapshot_choice snapshotter;
+	enum wh_net_choice network;      /* what WH_NET_DEFAULT is: AUTO = pasta or slirp4netns where usable, else host with a notice */
+	const char *const *protect;      /* files that no COPY may take in (signing keys), absolute, NULL-terminated, or NULL */
+	bool explain;                    /* send notices that say why a step missed the cache */
+	void (*event)(void *arg, const struct wh_event *e);
+	void *event_arg;
+};
+
+struct wh_builder;
+int wh_builder_new(const struct wh_builder_opts *o, struct wh_builder **ret, struct wh_err **err);
+void wh_builder_free(struct wh_builder *b); /* kills what still runs */
+/* For the frontend: named layouts, the store's images. Valid as long as b. */
+const struct wh_image_resolver *wh_builder_resolver(struct wh_builder *b);
+
+struct wh_result {
+	struct wh_layer *layers; /* lowest first */
+	size_t n_layers;
+	bool cached;
+};
+void wh_result_release(struct wh_result *r);
+
+/* Makes the trees of all given vertices (NULL entries: scratch), each once, independent ones at the same time. SIGINT, SIGTERM and
+ * SIGHUP cancel: -ECANCELED with an error of class BUILD. On the first failure what runs is killed; what was finished
+ * stays in the cache. The error carries the vertex's file, line and excerpt, and the tail of its log as detail. */
+int wh_builder_solve(struct wh_builder *b, struct wh_vertex *const *targets, size_t n, struct wh_result *ret, struct wh_err **err);
+/* Solves the target and writes its config and manifest: history (base's, then the Dockerfile's), created = the newest time in it. */
+int wh_builder_image(struct wh_builder *b, const struct wh_target *t, struct wh_image *ret, struct wh_err **err);
+
+#endif

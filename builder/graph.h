@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The graph of operations: what frontend/ makes and the scheduler runs.
+ *
+ * Operations have LLB's shape (moby/buildkit solver/pb/ops.proto): a vertex
+ * has one operation and inputs, and yields one file tree. A NULL input is the
+ * empty tree ("scratch"). Everything lives in the graph's arena and is
+ * immutable once wh_graph_add() returned it.
+ *
+ * A vertex is named by the digest of its canonical serialisation (operation +
+ * the ids of its inputs); equal vertices are one. That name is for
+ * de-duplication and printing. It is NOT the cache key: see builder/key.c.
+ */
+#ifndef WH_BUILDER_GRAPH_H
+#define WH_BUILDER_GRAPH_H
+
+#include "base/base.h"
+#include "base/match.h"
+
+/* ---------------------------------------------------------------- operations */
+
+enum wh_op_kind {
+	WH_OP_SOURCE,
+	WH_OP_EXEC,
+	WH_OP_FILE,
+	WH_OP_MERGE, /* inputs laid over one another, first lowest (COPY --link) */
+	WH_OP_DIFF,  /* what inputs[1] has over inputs[0] */
+};
+
+/* A tree from outside. ref is one of
+ *   oci-layout:///abs/dir[:tag]@sha256:…   an image in a layout on this machine
+ *   docker-image://name[:tag]@sha256:…     an image by name (the store, later a registry)
+ *   local://NAME                           a directory known to the builder by that name ("context", or a named context)
+ * Images are pinned by digest before they get here (see struct wh_image_resolver). */
+struct wh_op_source {
+	const char *ref;
+	const char *platform;              /* "linux/amd64[/variant]"; NULL for local:// */
+	const char *const *ignore;         /* local://: .dockerignore lines in order, NULL-terminated; NULL: none */
+	const struct wh_patterns *filter;  /* the same, compiled; outlives the graph; NULL: none */
+};
+
+enum wh_network { WH_NET_DEFAULT, WH_NET_NONE, WH_NET_HOST };
+enum wh_mount_type { WH_MOUNT_BIND, WH_MOUNT_CACHE, WH_MOUNT_TMPFS, WH_MOUNT_SECRET, WH_MOUNT_SSH, WH_MOUNT_FILE };
+enum wh_sharing { WH_SHARED, WH_PRIVATE, WH_LOCKED };
+
+/* RUN --mount=…, and FILE: a small read-only file whose bytes are part of the operation (heredoc scripts). */
+struct wh_op_mount {
+	enum wh_mount_type type;
+	int input;            /* bind, cache: index into the vertex's inputs, or -1 */
+	const char *source;   /* bind, cache: path inside the input; "/" is all of it */
+	const char *target;   /* absolute path inside the step's root */
+	bool readonly;        /* bind: what is written to a writable one is discarded */
+	const char *id;       /* cache, secret, ssh */
+	enum wh_sharing sharing;
+	bool required;        /* secret, ssh */
+	const char *env;      /* secret: also (or only, when target is NULL) as this variable */
+	uint64_t size;        /* tmpfs: bytes; 0: no limit */
+	bool has_mode, has_owner;
+	uint32_t mode, uid, gid;
+	const char *data;     /* FILE: content */
+	size_t data_len;
+};
+
+struct wh_op_exec {              /* inputs[0]: the root; further inputs: mounts */
+	const char *const *args;     /* argv, NULL-terminated, never empty */
+	const char *const *env;      /* "K=V", NULL-terminated, in order */
+	const char *const *proxy_env;/* the same for proxy variables: given to the step, outside the cache key */
+	const char *cwd;             /* absolute */
+	const char *user;            /* USER's text: name|uid[:group|gid], or "" for root; resolved inside the root */
+	enum wh_network network;
+	bool insecure;               /* RUN --security=insecure */
+	const struct wh_op_mount *mounts;
+	size_t n_mounts;
+	const char *hostname;        /* NULL: "buildkitsandbox" as BuildKit has it */
+	const char *const *extra_hosts; /* "name:ip", NULL-terminated; outside the cache key */
+	uint64_t shm_size;           /* bytes; 0: 64 MiB */
+};
+
+enum wh_file_kind { WH_FILE_COPY, WH_FILE_MKFILE, WH_FILE_MKDIR, WH_FILE_RM, WH_FILE_SYMLINK };
+
+struct wh_file_action {
+	enum wh_file_kind kind;
+	/* COPY: from inputs[input], each of srcs (clean, relative to the input's root, with wildcards unless no_glob) */
+	int input;
+	const char *const *srcs;         /* NULL-terminated, at least one */
+	bool no_glob;
+	const char *const *exclude;      /* --exclude patterns, NULL-terminated, or NULL */
+	bool parents;                    /* --parents, with the "/./" pivot still in srcs */
+	bool unpack;                     /* ADD: local archives are unpacked */
+	bool contents_only;              /* unused by Dockerfiles; a directory's content is always what is copied */
+	/* all kinds */
+	const char *path;                /* destination: absolute, clean but for a trailing '/' (or "/."), which says "a directory" */
+	const char *chown;               /* user[:group] text, resolved in the destination's root; NULL: 0:0 (COPY: 0:0 too) */
+	const char *chmod;               /* octal or symbolic text; NULL: as the source; mkfile 0644, mkdir 0755 */
+	bool make_parents;               /* MKDIR */
+	bool missing_ok;                 /* RM */
+	const char *data;                /* MKFILE: content; SYMLINK: target */
+	size_t data_len;
+};
+
+/* inputs[0]: the tree changed; further inputs: what is copied from. All actions of one vertex make one layer. */
+struct wh_op_file {
+	const struct wh_file_action *actions;
+	size_t n_actions;
+};
+
+/* Where in the user's file a vertex comes from, for messages. */
+struct wh_pos {
+	const char *file;    /* as the user named it */
+	unsigned line;       /* 1-based, first line of the instruction */
+	unsigned last_line;
+	const char *excerpt; /* the instruction's source, NULL when not at hand */
+};
+
+struct wh_vertex {
+	enum wh_op_kind kind;
+	union {
+		const struct wh_op_source *source;
+		const struct wh_op_exec *exec;
+		const struct wh_op_file *file;
+		const void *any;
+	} op;
+	struct wh_vertex *const *inputs;
+	size_t n_inputs;
+	struct wh_digest id;
+	size_t index;        /* position in the graph, inputs before users */
+	/* Outside identity and key: */
+	const char *name;    /* "[build 2/5] RUN make": what progress shows */
+	struct wh_pos pos;
+	const char *stage;   /* for --no-cache-filter; NULL: unnamed */
+	bool no_cache;       /* run even when a cached result exists */
+};
+
+struct wh_graph;
+struct wh_graph *wh_graph_new(void);
+void wh_graph_free(struct wh_graph *g);
+struct wh_arena *wh_graph_arena(struct wh_graph *g); /* for operations and strings that the graph is to own */
+/* Serialises, names, de-duplicates. v is a template on the caller's stack whose pointers are in the arena; id and index
+ * are filled in. Returns the vertex of the graph (perhaps an older equal one: then its name and pos are kept). */
+struct wh_vertex *wh_graph_add(struct wh_graph *g, const struct wh_vertex *v);
+size_t wh_graph_count(const struct wh_graph *g);
+struct wh_vertex *wh_graph_at(const struct wh_graph *g, size_t index);
+/* The canonical serialisation, as named by id. Appends. */
+void wh_vertex_serialize(const struct wh_vertex *v, struct wh_buf *out);
+
+/* ---------------------------------------------------------------- what the frontend needs to ask */
+
+/* Images while the graph is made: their config decides ENV, USER, WORKDIR, ONBUILD of what follows. */
+struct wh_image_resolver {
+	void *arg;
+	/* ref: "oci-layout://DIR[:tag][@digest]" or "docker-image://NAME…"; platform as above. On success: the same
+	 * reference pinned by digest (malloc'ed) and the image's config document (OCI image-spec config.md; new reference).
+	 * -ENOENT with err set when there is no such image. */
+	int (*resolve)(void *arg, const char *ref, const char *platform, char **ret_pinned, json_t **ret_config,
+		       struct wh_err **err);
+};
+
+/* One line of an image's history. */
+struct wh_history {
+	const char *created_by;
+	const char *comment;           /* NULL: none */
+	const struct wh_vertex *vertex;/* the vertex whose layer this is; NULL: empty_layer */
+};
+
+/* What building one stage yields. Strings and arrays are in the graph's arena; config belongs to the target. */
+struct wh_target {
+	const char *stage;             /* name as written, or its number */
+	struct wh_vertex *state;       /* the final tree; NULL: scratch */
+	json_t *config;                /* image config without rootfs, history, created: architecture, os, variant, author, config{} */
+	json_t *base_history;          /* the base image's history array, or NULL */
+	struct wh_history *history;    /* what this Dockerfile adds, in order */
+	size_t n_history;
+};
+void wh_target_release(struct wh_target *t);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The Dockerfile: bytes → lines → instructions → graph.
+ *
+ *   wh_dockerfile_parse()  text → syntax tree, with source positions; no files, no network (fuzzable)
+ *   wh_dockerfile_lower()  tree + arguments + image configs → vertices and the target's image config
+ *
+ * Facts: docs.docker.com Dockerfile reference, frontend 1.26.
+ */
+#ifndef WH_FRONTEND_H
+#define WH_FRONTEND_H
+
+#include "base/base.h"
+#include "base/match.h"
+#include "builder/graph.h"
+
+/* ---------------------------------------------------------------- syntax tree */
+
+enum wh_instr {
+	WH_I_ADD, WH_I_ARG, WH_I_CMD, WH_I_COPY, WH_I_ENTRYPOINT, WH_I_ENV, WH_I_EXPOSE, WH_I_FROM, WH_I_HEALTHCHECK,
+	WH_I_LABEL, WH_I_MAINTAINER, WH_I_ONBUILD, WH_I_RUN, WH_I_SHELL, WH_I_STOPSIGNAL, WH_I_USER, WH_I_VOLUME,
+	WH_I_WORKDIR, WH_I_PROFILE, WH_I_PRUNE,
+};
+
+struct wh_heredoc {
+	const char *name;      /* the delimiter word, unquoted */
+	unsigned fd;           /* 0 unless "3<<EOF" */
+	bool expand;           /* the word was not quoted */
+	bool chomp;            /* <<- : leading tabs are dropped */
+	const char *data;
+	size_t len;
+};
+
+/* One instruction. args are the words the instruction's own grammar yields: JSON array elements (json true), the
+ * shell-form command as one string, or name/value/separator triples for ENV and LABEL ("=" or "" for the old form). */
+struct wh_node {
+	enum wh_instr instr;
+	const char *keyword;           /* as written ("Run") */
+	const char *const *flags;      /* "--from=x", as written, in order, NULL-terminated */
+	const char *const *args;       /* NULL-terminated */
+	size_t n_flags, n_args;
+	bool json;
+	const struct wh_heredoc *heredocs;
+	size_t n_heredocs;
+	const struct wh_node *child;   /* ONBUILD's instruction, HEALTHCHECK none */
+	unsigned line, last_line;      /* 1-based */
+	const char *original;          /* logical line (continuations joined), as history and messages show it */
+	const char *const *comments;   /* comment lines directly above, without '#', NULL-terminated */
+};
+
+struct wh_dockerfile {
+	const char *name;              /* for messages */
+	const char *text;              /* a copy, NUL-terminated */
+	size_t len;
+	char escape;
+	const char *syntax;            /* the syntax directive's value, or NULL */
+	const char *check;             /* the check directive's value, or NULL */
+	const struct wh_node *nodes;
+	size_t n_nodes;
+	struct wh_arena *arena;        /* owns all of it */
+};
+
+/* Never trusts the text: lines are at most 65,535 bytes, the file at most 16 MiB. Errors carry file, line and excerpt. */
+int wh_dockerfile_parse(const char *name, const char *text, size_t len, struct wh_dockerfile **ret, struct wh_err **err);
+void wh_dockerfile_free(struct wh_dockerfile *d);
+const char *wh_instr_name(enum wh_instr i);
+
+/* ---------------------------------------------------------------- expansion (shell/lex.go's rules) */
+
+typedef const char *(*wh_lookup_fn)(void *arg, const char *name); /* NULL: unset */
+/* One word, quotes removed, no splitting. The result is malloc'ed. */
+int wh_expand_word(const char *word, char escape, wh_lookup_fn get, void *arg, char **ret, struct wh_err **err);
+/* One word with quotes and escapes kept (RUN-less places that need it: heredoc bodies). */
+int wh_expand_raw(const char *word, char escape, wh_lookup_fn get, void *arg, char **ret, struct wh_err **err);
+/* Splits on unquoted blanks after expansion; appends. */
+int wh_expand_words(const char *text, char escape, wh_lookup_fn get, void *arg, struct wh_strv *out, struct wh_err **err);
+
+/* ---------------------------------------------------------------- ignore files */
+
+/* .dockerignore text → pattern lines in order (comments, BOM, blanks handled; cleaned; "!" kept). */
+void wh_ignore_read(const char *text, size_t len, struct wh_strv *out);
+
+/* ---------------------------------------------------------------- lowering */
+
+struct wh_named_context {
+	const char *name;
+	const char *ref;        /* "oci-layout://…", "docker-image://…", "local://NAME" (the directory is known to the builder by NAME) */
+};
+
+struct wh_lint_warning {
+	const char *rule, *message, *url;
+	unsigned line, last_line;
+};
+
+struct wh_lower_opts {
+	const struct wh_strv *build_args;          /* "K=V"; a bare "K" (taken from the environment) is resolved by the caller */
+	const char *target;                        /* stage name or number; NULL: the last */
+	const char *platform;                      /* target platform; NULL: build platform */
+	const char *build_platform;                /* "linux/amd64" */
+	const struct wh_named_context *contexts;
+	size_t n_contexts;
+	/* Ignore lines for the main context and for local named contexts, by local name ("context", …); may be NULL. */
+	const char *const *(*ignore_of)(void *arg, const char *local, const struct wh_patterns **ret_filter);
+	void *ignore_arg;
+	const struct wh_image_resolver *resolver;
+	bool no_cache;                             /* every vertex of every stage */
+	const struct wh_strv *no_cache_filter;     /* stage names; NULL: none */
+	const struct wh_strv *labels;              /* --label K=V */
+	enum wh_network network;                   /* --network: what "default" means for RUN */
+	const struct wh_strv *extra_hosts;         /* --add-host */
+	uint64_t shm_size;
+	bool allow_insecure;
+	const char *hostname;
+	void (*warn)(void *arg, const struct wh_lint_warning *w); /* may be NULL */
+	void *warn_arg;
+};
+
+/* Only stages that the target needs are resolved and lowered. */
+int wh_dockerfile_lower(const struct wh_dockerfile *d, const struct wh_lower_opts *opts, struct wh_graph *g,
+			struct wh_target *ret, struct wh_err **err);
+
+#endif

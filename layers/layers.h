@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Trees as layers: the store, layer indexes, the tar writer, snapshots, images, layouts.
+ *
+ * The layer index is the truth, the file system a projection of it: inside a
+ * user namespace devices cannot be made, file capabilities read differently
+ * inside and outside, overlay leaves its own xattrs behind. So content keys,
+ * COPY, prune, SBOM and diff read indexes, never directories.
+ *
+ *   ROOT/oci-layout index.json blobs/sha256/HEX   a valid OCI image layout (image-spec image-layout.md)
+ *   ROOT/index/HEX            layer index, named by diff id (format: layers/index.c)
+ *   ROOT/variants/HEX.KIND    which blob holds diff id HEX in another compression
+ *   ROOT/snapshots/HEX/       a layer unpacked on its own, whiteouts in overlay's form; named by diff id
+ *   ROOT/roots/HEX/           plain-copy snapshotter: a whole root, named by chain id
+ *   ROOT/caches/              cache mounts           (builder/)
+ *   ROOT/cache.db records/    the build cache        (builder/)
+ *   ROOT/tmp/ID/              what one process is making; ID/lock is its lease (flock). A free lock: garbage
+ *   ROOT/lock                 shared: a build is running; exclusive: gc
+ *
+ * Everything that comes to stay is written under tmp/, then renamed. A reader
+ * therefore sees a thing whole or not at all, whatever is killed when.
+ *
+ * Functions here may be called from worker threads, unless said otherwise;
+ * a struct wh_store may be shared by threads, other objects belong to one
+ * thread at a time.
+ */
+#ifndef WH_LAYERS_H
+#define WH_LAYERS_H
+
+#include "base/base.h"
+#include "base/match.h"
+
+/* ---------------------------------------------------------------- store */
+
+struct wh_store;
+/* Opens or makes it (mode 0700), takes a lease (a directory under tmp/). Sweeps tmp/ directories whose lease is free. */
+int wh_store_open(const char *path, struct wh_store **ret, struct wh_err **err);
+void wh_store_close(struct wh_store *s); /* drops the lease and this process's temporaries */
+/* After fork(): keep the child from sweeping what the parent owns. Call in a child that will not use the store. */
+void wh_store_forget(struct wh_store *s);
+int wh_store_dirfd(const struct wh_store *s);
+const char *wh_store_path(const struct wh_store *s);  /* absolute */
+int wh_store_tmp_dirfd(const struct wh_store *s);     /* this process's lease directory */
+const char *wh_store_tmp_path(const struct wh_store *s);
+/* One sync point: everything renamed into the store since the last call is on disk when this returns (syncfs). */
+int wh_store_sync(struct wh_store *s, struct wh_err **err);
+
+/* Blobs. open: -ENOENT when absent. */
+bool wh_blob_has(struct wh_store *s, const struct wh_digest *d, uint64_t *ret_size /* may be NULL */);
+int wh_blob_open(struct wh_store *s, const struct wh_digest *d, uint64_t *ret_size /* may be NULL */, struct wh_err **err); /* fd */
+int wh_blob_read(struct wh_store *s, const struct wh_digest *d, size_t max, struct wh_buf *buf, struct wh_err **err); /* verifies */
+int wh_blob_put(struct wh_store *s, const void *p, size_t n, struct wh_digest *ret, struct wh_err **err);
+/* Streaming: hashes while writing. finish renames into blobs/; expect (may be NULL) refuses any other digest. */
+struct wh_blob_writer;
+int wh_blob_writer_new(struct wh_store *s, struct wh_blob_writer **ret, struct wh_err **err);
+int wh_blob_writer_add(struct wh_blob_writer *w, const void *p, size_t n, struct wh_err **err);
+int wh_blob_writer_finish(struct wh_blob_writer *w, const struct wh_digest *expect, struct wh_digest *ret, uint64_t *ret_size,
+			  struct wh_err **err); /* frees w in any case */
+void wh_blob_writer_abort(struct wh_blob_writer *w);
+
+/* ---------------------------------------------------------------- entries and indexes */
+
+enum wh_type {
+	WH_T_FILE = 'f', WH_T_DIR = 'd', WH_T_SYMLINK = 'l', WH_T_HARDLINK = 'h', WH_T_CHR = 'c', WH_T_BLK = 'b', WH_T_FIFO = 'p',
+	WH_T_WHITEOUT = 'w',
+};
+struct wh_xattr {
+	const char *name;  /* "security.capability" (value normalised to version 2), "user.…"; no other namespaces, no overlay's */
+	const void *value;
+	size_t len;
+};
+struct wh_entry {
+	const char *path;        /* clean, relative, no leading slash; "" is the root itself */
+	enum wh_type type;
+	bool opaque;             /* DIR: hides what lower layers have below it */
+	uint32_t mode;           /* 07777 */
+	uint32_t uid, gid;
+	int64_t mtime;           /* seconds since the epoch; layers carry whole seconds */
+	uint64_t size;           /* FILE (HARDLINK: of its target) */
+	uint32_t major, minor;   /* CHR, BLK */
+	const char *link;        /* SYMLINK: text; HARDLINK: path of the first name, in this layer or a lower one */
+	struct wh_digest digest; /* FILE, HARDLINK: sha256 of the content */
+	uint64_t offset;         /* FILE: where the content starts in the uncompressed tar */
+	const struct wh_xattr *xattrs; /* sorted by name */
+	size_t n_xattrs;
+};
+
+enum wh_compression { WH_COMP_NONE, WH_COMP_GZIP, WH_COMP_ZSTD };
+const char *wh_compression_name(enum wh_compression c); /* "uncompressed" "gzip" "zstd" */
+const char *wh_layer_media_type(enum wh_compression c); /* application/vnd.oci.image.layer.v1.tar[+gzip|+zstd] */
+
+struct wh_layer {
+	struct wh_digest diff_id;  /* of the uncompressed tar */
+	struct wh_digest blob;     /* of the stored bytes */
+	uint64_t blob_size;
+	enum wh_compression comp;
+	int64_t newest;            /* newest mtime of its entries; INT64_MIN for an empty layer or when not known */
+	uint64_t n_entries;        /* 0 with newest INT64_MIN when not known (a base that was never read) */
+	char *origin;              /* a layout directory the blob can be fetched from when the store lacks it, or NULL (owned) */
+};
+void wh_layer_copy(struct wh_layer *dst, const struct wh_layer *src);
+void wh_layer_release(struct wh_layer *l);
+
+struct wh_index; /* one layer's entries in wh_path_cmp order, mapped read-only */
+/* Opens the index; when there is none, the blob is fetched and read once to make it (decompressing; slow). */
+int wh_index_open(struct wh_store *s, const struct wh_layer *l, struct wh_index **ret, struct wh_err **err);
+void wh_index_close(struct wh_index *x);
+size_t wh_index_count(const struct wh_index *x);
+/* Fills *ret with pointers into the mapping (valid until close); xattrs: a pointer into xs (room for WH_MAX_XATTRS). */
+#define WH_MAX_XATTRS 32
+int wh_index_at(const struct wh_index *x, size_t i, struct wh_entry *ret, struct wh_xattr xs[WH_MAX_XATTRS]);
+/* Position of path, or of the first entry after it when absent (then false). */
+bool wh_index_find(const struct wh_index *x, const char *path, size_t *ret_pos);
+
+/* ---------------------------------------------------------------- writing a layer */
+
+struct wh_layer_opts {
+	enum wh_compression comp;
+	int level;           /* 0: default (zstd 3, gzip 6) */
+	int64_t epoch;       /* mtimes newer than this become this; INT64_MAX: none */
+	unsigned threads;    /* for compression; 0: as many as CPUs. Never changes the bytes */
+};
+#define WH_LAYER_OPTS_INIT ((struct wh_layer_opts){.comp = WH_COMP_ZSTD, .epoch = INT64_MAX})
+
+struct wh_layer_writer; /* tar + digest + compressor + index, in one pass */
+int wh_layer_writer_new(struct wh_store *s, const struct wh_layer_opts *o, struct wh_layer_writer **ret, struct wh_err **err);
+/* Entries in strictly increasing wh_path_cmp order (checked). For a FILE, exactly e->size bytes of data follow; its digest
+ * and offset are filled in by the writer (e->digest is ignored). The root entry "" may come first or be left out. */
+int wh_layer_writer_add(struct wh_layer_writer *w, const struct wh_entry *e, struct wh_err **err);
+int wh_layer_writer_data(struct wh_layer_writer *w, const void *p, size_t n, struct wh_err **err);
+/* e->size bytes from fd, with big reads; what names the file in errors; -EAGAIN when the file was shorter or longer, or its
+ * size, mtime or ctime changed while it was read (the writer is then unusable: abort). */
+int wh_layer_writer_fd(struct wh_layer_writer *w, int fd, const char *what, struct wh_err **err);
+/* Digest of the content last completed (for the context memo). */
+void wh_layer_writer_last_digest(const struct wh_layer_writer *w, struct wh_digest *ret);
+/* Blob and index are in the store when this returns 0. Frees w in any case. */
+int wh_layer_writer_finish(struct wh_layer_writer *w, struct wh_layer *ret, struct wh_err **err);
+void wh_layer_writer_abort(struct wh_layer_writer *w);
+
+/* Turns a stat and the xattrs of an open file (or of a path, for symlinks) into an entry: allow list of xattrs,
+ * capabilities normalised to v2, whole seconds. Strings live in the scratch buffer, which the caller resets between entries.
+ * Sockets: returns -ENOTSUP (to be skipped). */
+struct wh_entry_scratch;
+struct wh_entry_scratch *wh_entry_scratch_new(void);
+void wh_entry_scratch_free(struct wh_entry_scratch *x);
+int wh_entry_from_at(int dirfd, const char *name, const struct stat *st, const char *path, struct wh_entry_scratch *x,
+		     struct wh_entry *ret, struct wh_err **err);
+
+/* The same tar in another compression; found again through variants/. Layers that already are of that kind are copied. */
+int wh_layer_as(struct wh_store *s, const struct wh_layer *l, const struct wh_layer_opts *o, struct wh_layer *ret, struct wh_err **err);
+
+/* ---------------------------------------------------------------- trees: layers seen as one */
+
+struct wh_tree; /* indexes of a stack of layers, lowest first; nothing is unpacked or merged in advance */
+int wh_tree_open(struct wh_store *s, const struct wh_layer *layers, size_t n, struct wh_tree **ret, struct wh_err **err);
+void wh_tree_close(struct wh_tree *t);
+struct wh_node_ref { /* an entry and where it lives; valid while the tree is open */
+	struct wh_entry e;             /* HARDLINK is shown as what it links to (FILE, …), with e.link = the first name's path */
+	struct wh_xattr xs[WH_MAX_XATTRS];
+	size_t layer;                  /* number of the layer that has it */
+};
+/* path as in entries; no symlink is followed, not even in the middle. 0, or -ENOENT (no error text). */
+int wh_tree_lookup(struct wh_tree *t, const char *path, struct wh_node_ref *ret);
+/* Follows symlinks inside the root (".." stops at the root; at most 40). follow_last: the final one too. Gives the canonical
+ * path (malloc'ed), and the entry when ret is not NULL. missing_ok: components that do not exist are kept as they are
+ * (then ret->e.path is NULL). -ENOENT, -ELOOP, -ENOTDIR. */
+int wh_tree_resolve(struct wh_tree *t, const char *path, bool follow_last, bool missing_ok, char **ret_path,
+		    struct wh_node_ref *ret);
+/* Names in a directory, sorted bytewise. */
+int wh_tree_list(struct wh_tree *t, const char *dir, struct wh_strv *ret_names);
+/* Every entry below dir (dir itself excluded), in wh_path_cmp order, whiteouts and what they hide left out. fn returns 0 to go on,
+ * 1 to skip what is below this directory, or a negative errno that ends the walk. */
+typedef int (*wh_tree_fn)(void *arg, const struct wh_node_ref *n);
+int wh_tree_walk(struct wh_tree *t, const char *dir, wh_tree_fn fn, void *arg);
+/* Content of a FILE, from its layer's snapshot (unpacking it when there is none). fd or -errno with err. */
+int wh_tree_open_file(struct wh_tree *t, const struct wh_node_ref *n, struct wh_err **err);
+
+/* ---------------------------------------------------------------- snapshots */
+
+enum wh_snapshotter { WH_SNAP_OVERLAY, WH_SNAP_COPY };
+
+/* The layer unpacked under snapshots/ (fetched first when need be). Two processes or threads at once: one result. */
+int wh_snapshot_ensure(struct wh_store *s, const struct wh_layer *l, struct wh_err **err);
+
+struct wh_work; /* a root for one step, being changed */
+/* layers lowest first; may be none. Unpacks what is not unpacked. */
+int wh_work_new(struct wh_store *s, enum wh_snapshotter kind, const struct wh_layer *layers, size_t n, bool writable,
+		struct wh_work **ret, struct wh_err **err);
+const char *const *wh_work_lowers(const struct wh_work *w); /* OVERLAY: absolute, topmost first, NULL-terminated */
+const char *wh_work_upper(const struct wh_work *w);         /* OVERLAY, writable */
+const char *wh_work_workdir(const struct wh_work *w);       /* OVERLAY, writable */
+const char *wh_work_stubs(const struct wh_work *w);         /* OVERLAY: empty directory */
+const char *wh_work_dir(const struct wh_work *w);           /* COPY: the root */
+/* What the step changed becomes a layer: OVERLAY from the upper directory alone (never a walk of the root), COPY by comparison
+ * with the indexes. Times are clamped and cut to seconds in the directory too, so that the next step sees the layer's
+ * times. The directory becomes the layer's snapshot. Frees w in any case. */
+int wh_work_commit(struct wh_work *w, const struct wh_layer_opts *o, struct wh_layer *ret, struct wh_err **err);
+void wh_work_discard(struct wh_work *w);
+
+/* ---------------------------------------------------------------- images */
+
+struct wh_platform {
+	char os[16], arch[16], variant[16];
+};
+int wh_platform_parse(const char *text, struct wh_platform *ret, struct wh_err **err); /* "linux/arm64/v8" */
+void wh_platform_host(struct wh_platform *ret);
+char *wh_platform_text(const struct wh_platform *p);
+
+struct wh_image {
+	struct wh_digest manifest; /* zero until written or when read from elsewhere without one */
+	uint64_t manifest_size;
+	struct wh_digest config_digest;
+	json_t *config;            /* the whole config document */
+	json_t *annotations;       /* of the manifest, or NULL */
+	struct wh_layer *layers;   /* lowest first */
+	size_t n_layers;
+};
+void wh_image_release(struct wh_image *i);
+
+/* A layout directory: the tag is org.opencontainers.image.ref.name, or a name that ends in ":tag"; NULL with no digest: the only image, else
+ * "latest". Nested indexes are searched for the platform. Config and manifest are verified and put into the store;
+ * layers are not touched (origin says where they are). -ENOENT when there is none (the hint lists what there is). */
+int wh_image_from_layout(struct wh_store *s, const char *dir, const char *tag, const struct wh_digest *digest,
+			 const struct wh_platform *p, struct wh_image *ret, struct wh_err **err);
+/* From the store by name (see wh_store_tag) or by manifest digest. */
+int wh_image_from_store(struct wh_store *s, const char *ref, const struct wh_platform *p, struct wh_image *ret,
+			struct wh_err **err);
+/* Fetches the layer's blob into the store from its origin (verified) when it is not there. */
+int wh_layer_fetch(struct wh_store *s, const struct wh_layer *l, struct wh_err **err);
+/* Completes config (rootfs.diff_ids, history as given) and writes config and manifest blobs; sets manifest, manifest_size,
+ * config_digest. Keys in fixed order; nothing but the arguments decides the bytes. */
+int wh_image_write(struct wh_store *s, struct wh_image *i, struct wh_err **err);
+/* Names an image in the store's index.json (annotation io.containerd.image.name and org.opencontainers.image.ref.name),
+ * replacing the old holder of the name. Serialised between processes by ROOT/lock. */
+int wh_store_tag(struct wh_store *s, const char *name, const struct wh_image *i, struct wh_err **err);
+/* docker's rules for a reference: "shop" → "docker.io/library/shop:latest". malloc'ed. */
+int wh_reference_normalize(const char *ref, char **ret, struct wh_err **err);
+
+/* ---------------------------------------------------------------- export */
+
+struct wh_export {
+	const char *dest;        /* path; "-": out_fd */
+	int out_fd;
+	bool tar;                /* oci: one tar file instead of a directory */
+	const char *const *names;/* -t values, NULL-terminated */
+	int64_t epoch;           /* mtimes of the tar's entries: this, or 0 when INT64_MAX */
+};
+/* An OCI layout with this one image. A directory is written beside and renamed when it did not exist; into an existing layout
+ * blobs are added and index.json is replaced last. Bytes depend on the image and names alone. */
+int wh_export_oci(struct wh_store *s, const struct wh_image *i, const struct wh_export *x, struct wh_err **err);
+/* The root file system as plain files. chown: owners as in the image (needs root), else all belong to the caller.
+ * Devices that cannot be made are counted in *ret_skipped. dest must be missing or an empty directory. */
+int wh_export_local(struct wh_store *s, const struct wh_image *i, const struct wh_export *x, bool chown, unsigned *ret_skipped,
+		    struct wh_err **err);
+/* The root file system as one tar. */
+int wh_export_tar(struct wh_store *s, const struct wh_image *i, const struct wh_export *x, struct wh_err **err);
+
+/* ---------------------------------------------------------------- reading archives (hostile) */
+
+/* Unpacks an archive of any kind libarchive knows into a new layer-like work directory of ours; for ADD. Names are cleaned,
+ * ".." and absolute names stay inside, links are created as text, devices kept in the index only. -ENOTSUP with no error: it
+ * is not an archive. The result is an index-backed tree of one layer (stored in the store, uncompressed tar). */
+int wh_archive_to_layer(struct wh_store *s, int fd, const char *what, struct wh_layer *ret, struct wh_err **err);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Running a step where it can do no harm, without root.
+ *
+ * Four processes, each with less than the one before:
+ *
+ *   outer     what the user started. Stays in the user's namespaces; later holds keys and credential helpers. Writes the
+ *             id maps, passes signals on, waits, ends with the inner's status. Never reads an image, archive or step's file.
+ *   inner     fork of outer; parses, schedules, hashes. Enters the user namespace (and a private mount namespace) only
+ *             when there is something to run or unpack: a cached build never does. Dies with outer.
+ *   launcher  fork of inner, single-threaded, PID 1 of its own PID namespace. Starts the steps. Dies with inner; as
+ *             it dies the kernel kills every step below it: whatever happens, nothing keeps running and nothing stays
+ *             mounted (all mounts are in inner's and the steps' namespaces).
+ *   step      child of launcher: own pid, mount, ipc, uts, cgroup and (unless host) network namespace; the command is its PID 1.
+ *
+ * Real root takes the same path (it enters a user namespace too), so both get the same bits.
+ */
+#ifndef WH_SANDBOX_H
+#define WH_SANDBOX_H
+
+#include "base/base.h"
+#include "base/passwd.h"
+
+/* ---------------------------------------------------------------- outer and inner */
+
+struct wh_outer; /* the outer's end */
+struct wh_inner; /* the inner's end */
+
+/* Forks. In the parent *ret_outer is set, in the child *ret_inner; the other is NULL. Call before any thread exists.
+ * The child: own PR_SET_PDEATHSIG, umask 0, SIGINT/SIGTERM/SIGHUP/SIGQUIT blocked (it takes them from a signalfd). */
+int wh_outer_fork(struct wh_outer **ret_outer, struct wh_inner **ret_inner, struct wh_err **err);
+/* Serves the inner's requests (id maps), forwards SIGINT, SIGTERM, SIGHUP, SIGQUIT; returns the inner's exit status
+ * (128+signal when it was killed). */
+int wh_outer_serve(struct wh_outer *o);
+/* Enters the user namespace: ids 0 → the caller's, 1… → /etc/subuid and /etc/subgid (newuidmap, newgidmap), real root: 0…65535 as they
+ * are; then a private mount namespace. Idempotent. Needs: no thread yet. Errors are WH_ERR_ENV with the smallest mend as
+ * hint (package uidmap, `usermod --add-subuids`, the sysctl, the AppArmor restriction …). */
+int wh_inner_enter(struct wh_inner *i, struct wh_err **err);
+bool wh_inner_entered(const struct wh_inner *i);
+/* Number of ids mapped (65536 normally). */
+uint32_t wh_inner_id_count(const struct wh_inner *i);
+void wh_inner_free(struct wh_inner *i);
+
+/* ---------------------------------------------------------------- what this host allows */
+
+struct wh_host {
+	unsigned kernel_major, kernel_minor;
+	bool overlay;          /* overlay with userxattr works on the given directory */
+	char *overlay_why;     /* why not, or NULL */
+	bool tun;              /* /dev/net/tun can be opened */
+	char *pasta, *slirp4netns; /* paths, or NULL */
+	bool seccomp, landlock;
+};
+/* Call after wh_inner_enter(). scratch: an empty directory of ours for trial mounts; everything is undone. */
+int wh_host_probe(int scratch_dirfd, const char *scratch_path, struct wh_host *ret, struct wh_err **err);
+void wh_host_release(struct wh_host *h);
+
+/* ---------------------------------------------------------------- a step */
+
+enum wh_root_kind {
+	WH_ROOT_OVERLAY, /* lowers (topmost first), upper, work; upper and work on one file system, both empty or resumed */
+	WH_ROOT_DIR,     /* a directory that is the root itself (plain-copy snapshotter) */
+};
+
+struct wh_root {
+	enum wh_root_kind kind;
+	const char *const *lowers; /* absolute paths, NULL-terminated; up to 500 */
+	const char *upper, *work;  /* absolute; upper NULL: read-only root */
+	const char *stubs;         /* an empty directory of ours: mount points that the image lacks are made there, and it is laid
+				    * at the bottom of the overlay, so that they never show in upper. NULL only with WH_ROOT_DIR */
+	const char *dir;
+};
+
+enum wh_bind_kind { WH_BIND_PATH, WH_BIND_TMPFS, WH_BIND_DATA };
+struct wh_bind {
+	enum wh_bind_kind kind;
+	const char *source;   /* PATH: absolute path outside the root of a directory or file (of ours: store, snapshot) */
+	const char *subpath;  /* PATH: resolved in source as if it were "/": may not leave it; NULL: source itself */
+	const struct wh_root *overlay; /* PATH: instead of source, this tree mounted read-only or with a throw-away upper */
+	const char *target;   /* absolute path inside the step's root; symlinks are resolved inside the root; made when missing */
+	bool readonly;
+	uint64_t size;        /* TMPFS: bytes; 0: no limit */
+	uint32_t mode, uid, gid; /* TMPFS and DATA */
+	const void *data;     /* DATA: file content, on a private tmpfs, never on disk */
+	size_t data_len;
+};
+
+enum wh_net { WH_SANDBOX_NET_HOST, WH_SANDBOX_NET_NONE, WH_SANDBOX_NET_USER /* pasta or slirp4netns */ };
+
+struct wh_step {
+	struct wh_root root;
+	const char *const *args;
+	const char *const *env;      /* HOME is added from passwd and PATH as docker's default when missing */
+	const char *cwd;             /* made when missing */
+	const char *user;            /* USER's text, resolved with the root's own passwd and group */
+	const char *hostname;
+	enum wh_net net;
+	bool insecure;               /* all capabilities of the namespace, no seccomp filter, nothing masked */
+	const struct wh_bind *binds; /* in order */
+	size_t n_binds;
+	const char *const *extra_hosts; /* "name:ip" */
+	const char *resolv_conf;     /* text; NULL: the host's (loopback resolvers replaced where the network is private) */
+	uint64_t shm_size;           /* bytes; 0: 64 MiB */
+	int out_fd, err_fd;          /* standard output and error; standard input is /dev/null */
+};
+
+struct wh_step_result {
+	int status;          /* exit status 0–255, or 128+signal */
+	int signal;          /* signal that killed it, or 0 */
+	uint64_t wall_ns;    /* from the command's start to its end */
+	struct wh_err *err;  /* setup failed (the command never ran): what and why; else NULL. Owned by the receiver of the callback */
+};
+
+struct wh_launcher;
+/* Forks the launcher. After wh_inner_enter(), before the first thread. The loop must outlive it. */
+int wh_launcher_start(struct wh_inner *i, struct wh_loop *loop, struct wh_launcher **ret, struct wh_err **err);
+/* Starts a step; done() is called once on the loop, after every process of the step is dead and its root unmounted.
+ * *ret_id names it for wh_launcher_kill(). The spec is serialised at once: nothing of it is kept. */
+typedef void (*wh_step_fn)(void *arg, struct wh_step_result *result);
+int wh_launcher_run(struct wh_launcher *l, const struct wh_step *step, wh_step_fn done, void *arg, uint64_t *ret_id,
+		    struct wh_err **err);
+void wh_launcher_kill(struct wh_launcher *l, uint64_t id); /* SIGKILL to all of the step; done() still comes */
+void wh_launcher_free(struct wh_launcher *l);              /* kills what runs; no more done() */
+
+/* What steps may do, as told by `whittle doctor` and the docs: docker's default capability names, NULL-terminated. */
+const char *const *wh_default_capabilities(void);
+
+#endif
