@@ -9,8 +9,8 @@ int wh_json_parse(const char *p, size_t n, const char *what, json_t **ret, struc
 	json_t *j = json_loadb(n ? p : "", n, JSON_REJECT_DUPLICATES, &je);
 
 	if (!j)
-		return wh_err_set(err, "base", WH_ERR_BUILD, EINVAL, "%s: bad JSON in line %d, column %d: %s", what, je.line,
-				  je.column, je.text);
+		return wh_err_set(err, "base", WH_ERR_BUILD, EINVAL, "%s: bad JSON in line %d, column %d: %s", what,
+				  je.line, je.column, je.text);
 	*ret = j;
 	return 0;
 }

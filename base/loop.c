@@ -172,7 +172,8 @@ int wh_loop_run(struct wh_loop *l)
 		if (t) {
 			now = wh_now_ns();
 			wait = t->at > now ? t->at - now : 0;
-			ts = (struct timespec){.tv_sec = (time_t)(wait / 1000000000U), .tv_nsec = (long)(wait % 1000000000U)};
+			ts = (struct timespec){.tv_sec = (time_t)(wait / 1000000000U),
+					       .tv_nsec = (long)(wait % 1000000000U)};
 		}
 		if (ppoll(l->fds, l->n_fds, t ? &ts : NULL, NULL) < 0) {
 			if (errno == EINTR)

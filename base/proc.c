@@ -4,12 +4,12 @@
 #include "base/fs.h"
 
 #include <errno.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <linux/close_range.h>
 
 #define RUN_KEEP ((size_t)64 * 1024)
 

@@ -45,9 +45,7 @@ static int unlock(int dirfd, const char *name)
 		return fd;
 	/* An O_PATH descriptor cannot be chmod'ed itself, and a name could be exchanged for a symlink meanwhile. */
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	if (chmod(link, 0700) < 0)
-		return -errno;
-	return 0;
+	return chmod(link, 0700) < 0 ? -EACCES : 0; /* not ENOENT, which means "gone" to the callers */
 }
 
 /* The directory, open and ours to empty; never a symlink or (below the top) another mount. fd or -errno. */

@@ -64,11 +64,11 @@ struct wh_strv {
 	char **v;
 	size_t n, cap;
 };
-void wh_strv_add(struct wh_strv *l, const char *s);       /* copies */
-void wh_strv_take(struct wh_strv *l, char *s);            /* takes ownership */
+void wh_strv_add(struct wh_strv *l, const char *s); /* copies */
+void wh_strv_take(struct wh_strv *l, char *s);      /* takes ownership */
 void wh_strv_addf(struct wh_strv *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void wh_strv_copy(struct wh_strv *dst, const struct wh_strv *src); /* appends copies */
-void wh_strv_sort(struct wh_strv *l);                     /* bytewise */
+void wh_strv_sort(struct wh_strv *l);                              /* bytewise */
 bool wh_strv_has(const struct wh_strv *l, const char *s);
 void wh_strv_release(struct wh_strv *l);
 #define WH_AUTO_STRV WH_CLEANUP(wh_strv_release)
@@ -77,11 +77,12 @@ const char *wh_env_get(const struct wh_strv *env, const char *key);
 void wh_env_set(struct wh_strv *env, const char *key, const char *value);
 
 /* Lexical paths; no file system is asked. Results are malloc'ed and never NULL. */
-char *wh_path_clean(const char *path);                  /* Go's path.Clean: "" → ".", "a/../b//" → "b" */
-char *wh_path_join(const char *dir, const char *name);  /* clean(dir + "/" + name); an empty part is left out */
-char *wh_path_abs_in(const char *cwd, const char *path);/* clean absolute path inside a root; ".." never climbs past "/" */
-const char *wh_path_base(const char *path);             /* after the last slash (points into path) */
-char *wh_path_dir(const char *path);                    /* Go's path.Dir */
+char *wh_path_clean(const char *path);                 /* Go's path.Clean: "" → ".", "a/../b//" → "b" */
+char *wh_path_join(const char *dir, const char *name); /* clean(dir + "/" + name); an empty part is left out */
+/* Clean absolute path inside a root, path being relative to cwd; ".." never climbs past "/". */
+char *wh_path_abs_in(const char *cwd, const char *path);
+const char *wh_path_base(const char *path); /* after the last slash (points into path) */
+char *wh_path_dir(const char *path);        /* Go's path.Dir */
 /* Order in which layers and indexes hold paths: bytewise, but '/' sorts before every other byte, so that a
  * directory's children follow it directly. */
 int wh_path_cmp(const char *a, const char *b);
