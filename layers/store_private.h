@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The store from the inside. Private to layers/. */
+#ifndef WH_LAYERS_STORE_PRIVATE_H
+#define WH_LAYERS_STORE_PRIVATE_H
+
+#include "layers/layers.h"
+
+#include <pthread.h>
+
+struct wh_lease { /* layers/lease.c */
+	int tmp_fd;   /* ROOT/tmp */
+	int dir_fd;   /* ROOT/tmp/ID */
+	int lock_fd;  /* ROOT/tmp/ID/lock, held exclusively */
+	char *id;
+};
+
+struct wh_store {
+	char *path;     /* absolute */
+	char *tmp_path; /* absolute */
+	int dir_fd, blobs_fd, index_fd, snapshots_fd, roots_fd, variants_fd;
+	int lock_fd;    /* ROOT/lock, shared */
+	struct wh_lease lease;
+	pthread_mutex_t mutex; /* guards what follows */
+	bool marked;           /* tmp/ID/unsynced exists */
+};
+
+int wh_lease_take(int store_fd, struct wh_lease *ret, struct wh_err **err);
+void wh_lease_drop(struct wh_lease *l);   /* removes the directory */
+void wh_lease_forget(struct wh_lease *l); /* closes descriptors only */
+/* Removes what dead processes left under tmp/. Never fails: what cannot be removed now is left for another time. */
+void wh_lease_sweep(const struct wh_lease *l);
+
+/* Says, before something is renamed into the store, that from now on there are things that wh_store_sync() has not seen. */
+int wh_store_mark(struct wh_store *s, struct wh_err **err);
+/* Waits for ROOT/NAME.lock, held exclusively; close the returned descriptor to let go. For short, rare changes. */
+int wh_store_lock(struct wh_store *s, const char *name, struct wh_err **err);
+/* Renames tmp/ID/name to dirfd/to. Something of that name being there already is success: it is the same thing, as names
+ * are digests; ours is then removed. */
+int wh_store_publish(struct wh_store *s, const char *name, int dirfd, const char *to, struct wh_err **err);
+
+#endif
