@@ -163,18 +163,12 @@ char *wh_arena_strdup(struct wh_arena *a, const char *s)
 
 char *wh_arena_printf(struct wh_arena *a, const char *fmt, ...)
 {
-	va_list ap, again;
-	char *q;
-	int n;
+	WH_AUTO_FREE char *s = NULL;
+	va_list ap;
 
 	va_start(ap, fmt);
-	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, ap);
-	va_end(ap);
-	if (n < 0)
+	if (vasprintf(&s, fmt, ap) < 0)
 		abort();
-	q = wh_arena_alloc(a, (size_t)n + 1);
-	vsnprintf(q, (size_t)n + 1, fmt, again);
-	va_end(again);
-	return q;
+	va_end(ap);
+	return wh_arena_strdup(a, s);
 }

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+# One block a target; append only. Each links replay.c, which reads tests/fuzz/corpus/NOUN.
+
+check_PROGRAMS += tests/fuzz/fuzz_path
+tests_fuzz_fuzz_path_SOURCES = tests/fuzz/fuzz_path.c tests/fuzz/replay.c
+tests_fuzz_fuzz_path_LDADD = base/libbase.a $(DEPS_LIBS)
+
+check_PROGRAMS += tests/fuzz/fuzz_json
+tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz_json.c tests/fuzz/replay.c
+tests_fuzz_fuzz_json_LDADD = base/libbase.a $(DEPS_LIBS)

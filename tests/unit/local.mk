@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+# One block a folder; append only.
+
+# base
+BASE_TESTS = tests/unit/base_digest_test tests/unit/base_err_test tests/unit/base_fs_test tests/unit/base_json_test \
+	tests/unit/base_loop_test tests/unit/base_mem_test tests/unit/base_path_test tests/unit/base_proc_test \
+	tests/unit/base_str_test
+check_PROGRAMS += $(BASE_TESTS)
+tests_unit_base_digest_test_LDADD = base/libbase.a $(TEST_LIBS)
+tests_unit_base_err_test_LDADD = base/libbase.a $(TEST_LIBS)
+tests_unit_base_fs_test_LDADD = base/libbase.a $(TEST_LIBS)
+tests_unit_base_json_test_LDADD = base/libbase.a $(TEST_LIBS)
+tests_unit_base_loop_test_LDADD = base/libbase.a $(TEST_LIBS)
+tests_unit_base_mem_test_LDADD = base/libbase.a $(TEST_LIBS)
+tests_unit_base_path_test_LDADD = base/libbase.a $(TEST_LIBS)
+tests_unit_base_proc_test_LDADD = base/libbase.a $(TEST_LIBS)
+tests_unit_base_str_test_LDADD = base/libbase.a $(TEST_LIBS)
