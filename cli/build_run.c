@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inner process of `whittle build`, from top to bottom:
+ *
+ *   Dockerfile and ignore files → syntax tree → graph → image → outputs → names
+ */
+#include "cli/cli.h"
+#include "frontend/frontend.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#define MAX_DOCKERFILE (16u << 20)
+#define MAX_IGNORE (4u << 20)
+
+struct local {            /* a directory that COPY can read */
+	const char *name; /* "context", or the named context's */
+	const char *path;
+	char *ignore_file; /* as messages show it; NULL: none was found */
+	struct wh_strv lines;
+	struct wh_patterns *patterns;
+};
+
+struct run {
+	struct wh_build_spec *spec;
+	struct wh_inner *inner;
+	struct wh_progress *progress; /* NULL: quiet */
+	struct wh_store *store;
+	char *file_shown; /* the Dockerfile in messages */
+	struct wh_buf text;
+	struct wh_dockerfile *dockerfile;
+	struct local *locals; /* [0]: the context */
+	size_t n_locals;
+	int64_t epoch;
+	struct wh_layer_opts layer;
+	struct wh_builder *builder;
+	struct wh_graph *graph;
+	struct wh_target target;
+	struct wh_image image;
+};
+
+/* ---------------------------------------------------------------- reading */
+
+/* The Dockerfile of a directory: a symlink is followed as if the directory were "/", because the directory may be a
+ * stranger's, and messages quote the file. */
+static int open_in_context(const struct run *r, const char *name)
+{
+	WH_AUTO_FD int dir = wh_openat(AT_FDCWD, r->spec->context, O_PATH | O_DIRECTORY, 0);
+
+	if (dir < 0)
+		return dir;
+	return wh_open_in_root(dir, name, O_RDONLY | O_NONBLOCK, 0);
+}
+
+static int open_dockerfile(struct run *r, struct wh_err **err)
+{
+	struct wh_build_spec *s = r->spec;
+	struct stat st;
+	int fd;
+
+	if (wh_streq(s->file, "-")) {
+		r->file_shown = wh_strdup("standard input");
+		return STDIN_FILENO;
+	}
+	if (s->file) {
+		r->file_shown = wh_strdup(s->file);
+		fd = wh_openat(AT_FDCWD, s->file, O_RDONLY | O_NONBLOCK, 0);
+	} else {
+		r->file_shown = wh_path_join(s->context_shown, "Dockerfile");
+		fd = open_in_context(r, "Dockerfile");
+		if (fd == -ENOENT) {
+			fd = open_in_context(r, "dockerfile");
+			if (fd >= 0) {
+				free(r->file_shown);
+				r->file_shown = wh_path_join(s->context_shown, "dockerfile");
+			}
+		}
+	}
+	if (fd < 0) {
+		wh_err_sys(err, "cli", WH_ERR_USAGE, -fd, "read the Dockerfile \"%s\"", r->file_shown);
+		if (fd == -ENOENT)
+			wh_err_hint(err, "-f names another file");
+		return fd;
+	}
+	if (fstat(fd, &st) < 0 || S_ISDIR(st.st_mode)) {
+		close(fd);
+		return wh_err_sys(err, "cli", WH_ERR_USAGE, EISDIR, "read the Dockerfile \"%s\"", r->file_shown);
+	}
+	return fd;
+}
+
+static int read_dockerfile(struct run *r, struct wh_err **err)
+{
+	unsigned id;
+	int res, fd = open_dockerfile(r, err);
+
+	if (fd < 0)
+		return fd;
+	id = wh_progress_begin(r->progress, "[internal] load build definition from %s", r->file_shown);
+	res = wh_read_fd(fd, MAX_DOCKERFILE, &r->text);
+	if (fd != STDIN_FILENO)
+		close(fd);
+	if (res < 0) {
+		wh_err_sys(err, "cli", WH_ERR_USAGE, -res, "read the Dockerfile \"%s\"", r->file_shown);
+		return res;
+	}
+	wh_progress_note(r->progress, id, "%zu bytes", r->text.n);
+	res = wh_dockerfile_parse(r->file_shown, r->text.p ? r->text.p : "", r->text.n, &r->dockerfile, err);
+	wh_progress_end(r->progress, id, res < 0 && err ? *err : NULL);
+	return res;
+}
+
+/* Opens the context's ignore file: the one that is named after the Dockerfile wins. fd, or -ENOENT. */
+static int open_ignore(const struct run *r, struct local *l)
+{
+	const char *file = r->spec->file;
+	WH_AUTO_FD int dir = -1;
+	int fd;
+
+	if (l == &r->locals[0]) {
+		WH_AUTO_FREE char *own = wh_asprintf("%s.dockerignore", file ? file : "Dockerfile");
+
+		if (!file)
+			fd = open_in_context(r, own);
+		else
+			fd = wh_streq(file, "-") ? -ENOENT : wh_openat(AT_FDCWD, own, O_RDONLY | O_NONBLOCK, 0);
+		if (fd != -ENOENT) {
+			l->ignore_file = WH_TAKE_PTR(own);
+			return fd;
+		}
+	}
+	l->ignore_file = wh_strdup(".dockerignore");
+	dir = wh_openat(AT_FDCWD, l->path, O_PATH | O_DIRECTORY, 0);
+	return dir < 0 ? dir : wh_open_in_root(dir, ".dockerignore", O_RDONLY | O_NONBLOCK, 0);
+}
+
+static int read_ignore(struct run *r, struct local *l, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	WH_AUTO_FD int fd = open_ignore(r, l);
+	unsigned id;
+	int res;
+
+	if (fd == -ENOENT) {
+		free(WH_TAKE_PTR(l->ignore_file));
+		return 0;
+	}
+	res = fd < 0 ? fd : wh_read_fd(fd, MAX_IGNORE, &text);
+	if (res < 0)
+		return wh_err_sys(err, "cli", WH_ERR_USAGE, -res, "read \"%s\"", l->ignore_file);
+	id = wh_progress_begin(r->progress, "[%s] load %s", l == &r->locals[0] ? "internal" : l->name, l->ignore_file);
+	wh_ignore_read(text.p ? text.p : "", text.n, &l->lines);
+	res = wh_patterns_new(&l->lines, &l->patterns, err);
+	if (res < 0) {
+		wh_err_at(err, l->ignore_file, 0, 0, NULL);
+		if (err && *err)
+			(*err)->class = WH_ERR_USAGE;
+	}
+	wh_progress_end(r->progress, id, res < 0 && err ? *err : NULL);
+	return res;
+}
+
+static int read_ignores(struct run *r, struct wh_err **err)
+{
+	const struct wh_build_spec *s = r->spec;
+	int res;
+
+	r->locals = wh_calloc(s->n_contexts + 1, sizeof(*r->locals));
+	r->locals[r->n_locals++] = (struct local){.name = "context", .path = s->context};
+	for (size_t i = 0; i < s->n_contexts; i++)
+		if (s->contexts[i].path)
+			r->locals[r->n_locals++] =
+				(struct local){.name = s->contexts[i].name, .path = s->contexts[i].path};
+	for (size_t i = 0; i < r->n_locals; i++) {
+		res = read_ignore(r, &r->locals[i], err);
+		if (res < 0)
+			return res;
+	}
+	return 0;
+}
+
+static const char *lookup_arg(void *arg, const char *name)
+{
+	return wh_env_get(arg, name);
+}
+
+/* SOURCE_DATE_EPOCH: the command line's, else the default of an ARG before the first FROM. */
+static int find_epoch(struct run *r, struct wh_err **err)
+{
+	const struct wh_build_spec *s = r->spec;
+	const struct wh_dockerfile *d = r->dockerfile;
+	WH_AUTO_STRV struct wh_strv seen = {0};
+
+	r->epoch = s->epoch;
+	wh_strv_copy(&seen, &s->build_args);
+	for (size_t i = 0; i < d->n_nodes && d->nodes[i].instr != WH_I_FROM; i++) {
+		for (size_t k = 0; d->nodes[i].instr == WH_I_ARG && k < d->nodes[i].n_args; k++) {
+			const char *eq = strchr(d->nodes[i].args[k], '=');
+			WH_AUTO_FREE char *key =
+				eq ? wh_strndup(d->nodes[i].args[k], (size_t)(eq - d->nodes[i].args[k])) : NULL;
+			WH_AUTO_FREE char *value = NULL;
+
+			/* A default that does not expand is the lowering's to complain about. */
+			if (!key || wh_env_get(&seen, key) ||
+			    wh_expand_word(eq + 1, d->escape, lookup_arg, &seen, &value, NULL) < 0)
+				continue;
+			wh_env_set(&seen, key, value);
+			if (!wh_streq(key, "SOURCE_DATE_EPOCH") || wh_epoch_parse(value, &r->epoch, err) == 0)
+				continue;
+			wh_err_at(err, d->name, d->nodes[i].line, 0, d->nodes[i].original);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+/* ---------------------------------------------------------------- building */
+
+/* New layers get the compression that the outputs want, when they agree: then nothing is compressed twice. */
+static void choose_layers(struct run *r)
+{
+	const struct wh_build_spec *s = r->spec;
+	const struct wh_output *first = NULL;
+
+	r->layer = WH_LAYER_OPTS_INIT;
+	r->layer.epoch = r->epoch;
+	for (size_t i = 0; i < s->n_outputs; i++) {
+		const struct wh_output *o = &s->outputs[i];
+
+		if (!o->has_comp)
+			continue;
+		if (first && (first->comp != o->comp || first->level != o->level))
+			return;
+		first = o;
+	}
+	if (first) {
+		r->layer.comp = first->comp;
+		r->layer.level = first->level;
+	}
+}
+
+/* Parents of the store's directory; the store itself makes the last part. */
+static int make_parents(const char *path, struct wh_err **err)
+{
+	WH_AUTO_FREE char *part = wh_strdup(path);
+
+	for (char *p = strchr(part + 1, '/'); p; p = strchr(p + 1, '/')) {
+		*p = 0;
+		if (mkdir(part, 0755) < 0 && errno != EEXIST)
+			return wh_err_sys(err, "cli", WH_ERR_ENV, errno, "make the directory \"%s\" for the store",
+					  part);
+		*p = '/';
+	}
+	return 0;
+}
+
+static int start_builder(struct run *r, struct wh_err **err)
+{
+	const struct wh_build_spec *s = r->spec;
+	WH_AUTO_FREE struct wh_local *locals = wh_calloc(r->n_locals, sizeof(*locals));
+	WH_AUTO_FREE struct wh_secret *secrets = wh_calloc(s->n_secrets + 1, sizeof(*secrets));
+	int res = make_parents(s->root, err);
+
+	if (!res)
+		res = wh_store_open(s->root, &r->store, err);
+	if (res < 0)
+		return res;
+	for (size_t i = 0; i < r->n_locals; i++)
+		locals[i] = (struct wh_local){.name = r->locals[i].name, .path = r->locals[i].path};
+	for (size_t i = 0; i < s->n_secrets; i++)
+		secrets[i] = (struct wh_secret){
+			.id = s->secrets[i].id, .data = s->secrets[i].data, .len = s->secrets[i].len};
+	/* Files as such may have to be unpacked. That takes the user namespace, entered before any thread starts. */
+	for (size_t i = 0; i < s->n_outputs && !res; i++)
+		if (s->outputs[i].type != WH_OUT_OCI)
+			res = wh_inner_enter(r->inner, err);
+	if (res < 0)
+		return res;
+	choose_layers(r);
+	return wh_builder_new(
+		&(struct wh_builder_opts){
+			.store = r->store,
+			.inner = r->inner,
+			.jobs = s->jobs,
+			.layer = r->layer,
+			.locals = locals,
+			.n_locals = r->n_locals,
+			.secrets = secrets,
+			.n_secrets = s->n_secrets,
+			.ssh_socket = s->ssh_socket,
+			.snapshotter = s->snapshotter,
+			.network = WH_NETCHOICE_AUTO,
+			.explain = s->explain,
+			.event = wh_progress_event,
+			.event_arg = r->progress,
+		},
+		&r->builder, err);
+}
+
+static const char *const *ignore_of(void *arg, const char *name, const struct wh_patterns **ret_filter)
+{
+	struct run *r = arg;
+
+	*ret_filter = NULL;
+	for (size_t i = 0; i < r->n_locals; i++) {
+		if (!wh_streq(r->locals[i].name, name))
+			continue;
+		*ret_filter = r->locals[i].patterns;
+		return r->locals[i].lines.n ? (const char *const *)r->locals[i].lines.v : NULL;
+	}
+	return NULL;
+}
+
+static void warn(void *arg, const struct wh_lint_warning *w)
+{
+	struct run *r = arg;
+
+	wh_progress_warn(r->progress, "%s: %s (line %u)", w->rule, w->message, w->line);
+}
+
+static int lower(struct run *r, struct wh_err **err)
+{
+	struct wh_build_spec *s = r->spec;
+	WH_AUTO_FREE struct wh_named_context *contexts = wh_calloc(s->n_contexts + 1, sizeof(*contexts));
+
+	for (size_t i = 0; i < s->n_contexts; i++)
+		contexts[i] = (struct wh_named_context){.name = s->contexts[i].name, .ref = s->contexts[i].ref};
+	r->graph = wh_graph_new();
+	return wh_dockerfile_lower(r->dockerfile,
+				   &(struct wh_lower_opts){
+					   .build_args = &s->build_args,
+					   .target = s->target,
+					   .platform = s->platform,
+					   .build_platform = s->platform,
+					   .contexts = contexts,
+					   .n_contexts = s->n_contexts,
+					   .ignore_of = ignore_of,
+					   .ignore_arg = r,
+					   .resolver = wh_builder_resolver(r->builder),
+					   .no_cache = s->no_cache,
+					   .no_cache_filter = &s->no_cache_filter,
+					   .labels = &s->labels,
+					   .network = s->network,
+					   .extra_hosts = &s->extra_hosts,
+					   .shm_size = s->shm_size,
+					   .allow_insecure = s->allow_insecure,
+					   .hostname = wh_env_get(&s->build_args, "BUILDKIT_SANDBOX_HOSTNAME"),
+					   .warn = warn,
+					   .warn_arg = r,
+				   },
+				   r->graph, &r->target, err);
+}
+
+/* ---------------------------------------------------------------- what came out */
+
+/* The builder is gone: from here on a signal just ends the process, and the next build sweeps what it was writing. */
+static void allow_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGQUIT);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static size_t base_layers(const struct run *r)
+{
+	size_t n = 0, i, own = 0;
+	json_t *h;
+
+	if (r->target.base_history && json_array_size(r->target.base_history)) {
+		json_array_foreach (r->target.base_history, i, h)
+			n += !json_is_true(json_object_get(h, "empty_layer"));
+	} else {
+		for (i = 0; i < r->target.n_history; i++)
+			own += r->target.history[i].vertex != NULL;
+		n = r->image.n_layers > own ? r->image.n_layers - own : 0;
+	}
+	return n < r->image.n_layers ? n : r->image.n_layers;
+}
+
+static int write_outputs(struct run *r, struct wh_err **err)
+{
+	const struct wh_build_spec *s = r->spec;
+
+	for (size_t i = 0; i < s->n_outputs; i++) {
+		struct wh_image image;
+		int res = wh_output_image(r->store, &r->image, base_layers(r), &s->outputs[i], &r->layer, &image, err);
+
+		if (res < 0)
+			return res;
+		res = wh_output_write(r->store, &image, s, &s->outputs[i], STDOUT_FILENO, r->epoch, r->progress, err);
+		if (!res && s->n_outputs == 1) { /* what is named and printed is what was written */
+			struct wh_image old = r->image;
+
+			r->image = image;
+			image = old;
+		}
+		wh_image_release(&image);
+		if (res < 0)
+			return res;
+	}
+	return 0;
+}
+
+static int write_iidfile(const char *path, const char *id, struct wh_err **err)
+{
+	struct stat st;
+	int res;
+
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) { /* a pipe, a terminal */
+		WH_AUTO_FD int fd = wh_openat(AT_FDCWD, path, O_WRONLY, 0);
+
+		res = fd < 0 ? fd : wh_write_all(fd, id, strlen(id));
+	} else {
+		res = wh_write_file_atomic(AT_FDCWD, path, id, strlen(id), 0644, false);
+	}
+	if (res < 0)
+		return wh_err_sys(err, "cli", WH_ERR_ENV, -res, "write the image id to \"%s\"", path);
+	return 0;
+}
+
+static int name_image(struct run *r, struct wh_err **err)
+{
+	const struct wh_build_spec *s = r->spec;
+	char id[WH_DIGEST_TEXT];
+
+	for (size_t i = 0; i < s->tags.n; i++) {
+		int res = wh_store_tag(r->store, s->tags.v[i], &r->image, err);
+
+		if (res < 0) {
+			wh_err_wrap(err, "name the image %s", s->tags.v[i]);
+			return res;
+		}
+	}
+	return s->iidfile ? write_iidfile(s->iidfile, wh_digest_text(&r->image.config_digest, id), err) : 0;
+}
+
+/* Standard output carries the result alone: the id with --quiet, else digest, id and names. */
+static int tell(const struct run *r)
+{
+	const struct wh_build_spec *s = r->spec;
+	char id[WH_DIGEST_TEXT], digest[WH_DIGEST_TEXT];
+	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
+
+	wh_digest_text(&r->image.config_digest, id);
+	wh_digest_text(&r->image.manifest, digest);
+	if (s->quiet) {
+		wh_buf_addf(&out, "%s\n", id);
+	} else {
+		wh_buf_addf(&out, "image  %s\nid     %s\n", digest, id);
+		for (size_t i = 0; i < s->tags.n; i++)
+			wh_buf_addf(&out, "name   %s\n", s->tags.v[i]);
+	}
+	for (size_t i = 0; i < s->n_outputs; i++) {
+		if (wh_streq(s->outputs[i].dest, "-")) { /* standard output is taken */
+			(void)!wh_write_all(STDERR_FILENO, out.p, out.n);
+			return 0;
+		}
+	}
+	return wh_cli_say(&out);
+}
+
+static int run_all(struct run *r, struct wh_err **err)
+{
+	int res = read_dockerfile(r, err);
+
+	if (!res)
+		res = read_ignores(r, err);
+	if (!res)
+		res = find_epoch(r, err);
+	if (!res)
+		res = start_builder(r, err);
+	if (!res)
+		res = lower(r, err);
+	if (!res)
+		res = wh_builder_image(r->builder, &r->target, &r->image, err);
+	if (r->builder)
+		wh_builder_free(WH_TAKE_PTR(r->builder));
+	if (res < 0)
+		return res;
+	allow_signals();
+	res = write_outputs(r, err);
+	if (!res)
+		res = name_image(r, err);
+	return res;
+}
+
+static void run_release(struct run *r)
+{
+	wh_image_release(&r->image);
+	wh_target_release(&r->target);
+	if (r->graph)
+		wh_graph_free(r->graph);
+	if (r->store)
+		wh_store_close(r->store);
+	for (size_t i = 0; i < r->n_locals; i++) {
+		wh_strv_release(&r->locals[i].lines);
+		wh_patterns_freep(&r->locals[i].patterns);
+		free(r->locals[i].ignore_file);
+	}
+	free(r->locals);
+	if (r->dockerfile)
+		wh_dockerfile_free(r->dockerfile);
+	wh_buf_release(&r->text);
+	free(r->file_shown);
+	wh_progress_free(r->progress);
+}
+
+int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner)
+{
+	WH_AUTO_ERR struct wh_err *err = NULL;
+	struct run r = {.spec = s, .inner = inner};
+	struct stat st;
+	int res;
+
+	if (!s->quiet)
+		r.progress = wh_progress_new(stderr);
+	if (s->iidfile && stat(s->iidfile, &st) == 0 && S_ISREG(st.st_mode))
+		unlink(s->iidfile); /* an old one must not pass for the result of a build that failed */
+	res = run_all(&r, &err);
+	if (res < 0) {
+		if (r.progress)
+			fputc('\n', stderr);
+		res = wh_err_report(err);
+	} else {
+		res = tell(&r);
+	}
+	run_release(&r);
+	return res;
+}

@@ -1,0 +1,681 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the words of `whittle build` to a checked specification. Nothing of the image is read here. */
+#include "cli/cli.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+
+#define MAX_SECRET (500 * 1024) /* as BuildKit's */
+
+static int misuse(struct wh_err **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static int misuse(struct wh_err **err, const char *fmt, ...)
+{
+	WH_AUTO_FREE char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "%s", text);
+}
+
+/* Joined, not cleaned: with a symlink before it, ".." means what the kernel says. */
+static char *make_absolute(const char *path)
+{
+	WH_AUTO_FREE char *cwd = NULL;
+
+	if (path[0] == '/')
+		return wh_strdup(path);
+	cwd = getcwd(NULL, 0);
+	if (!cwd || wh_streq(path, "."))
+		return cwd ? WH_TAKE_PTR(cwd) : wh_strdup(path);
+	return wh_asprintf("%s/%s", cwd[1] ? cwd : "", path);
+}
+
+static int need_directory(const char *path, const char *what, const char *shown, struct wh_err **err)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return wh_err_sys(err, "cli", WH_ERR_USAGE, errno, "%s \"%s\"", what, shown);
+	if (!S_ISDIR(st.st_mode))
+		return wh_err_sys(err, "cli", WH_ERR_USAGE, ENOTDIR, "%s \"%s\"", what, shown);
+	return 0;
+}
+
+static bool is_remote(const char *ref)
+{
+	return strstr(ref, "://") || wh_has_prefix(ref, "git@") || wh_has_prefix(ref, "github.com/");
+}
+
+/* ---------------------------------------------------------------- values */
+
+bool wh_size_parse(const char *text, uint64_t *ret)
+{
+	static const char units[] = "bkmgt";
+	size_t digits = strspn(text, "0123456789");
+	WH_AUTO_FREE char *number = wh_strndup(text, digits);
+	const char *unit;
+	uint64_t n;
+	unsigned shift = 0;
+
+	if (!wh_parse_u64(number, 10, &n))
+		return false;
+	text += digits;
+	if (*text) {
+		unit = strchr(units, *text | 0x20);
+		if (!unit)
+			return false;
+		shift = (unsigned)(unit - units) * 10;
+		text++;
+		if (shift && (*text == 'b' || *text == 'B'))
+			text++;
+		if (*text)
+			return false;
+	}
+	if (shift && n >> (64 - shift))
+		return false;
+	*ret = n << shift;
+	return true;
+}
+
+int wh_epoch_parse(const char *text, int64_t *ret, struct wh_err **err)
+{
+	uint64_t n;
+
+	if (!text || !text[0]) {
+		*ret = INT64_MAX;
+		return 0;
+	}
+	if (!wh_parse_u64(text, 10, &n) || n > 253402300799) { /* the end of the year 9999 */
+		misuse(err, "invalid SOURCE_DATE_EPOCH \"%s\"", text);
+		wh_err_hint(err, "it is a number of seconds since 1970, like 1700000000");
+		return -EINVAL;
+	}
+	*ret = (int64_t)n;
+	return 0;
+}
+
+/* Fields of a CSV line as Go's encoding/csv reads it: commas, "quoted ""fields""". */
+static bool split_csv(const char *text, struct wh_strv *out)
+{
+	for (const char *p = text;; p++) {
+		WH_AUTO_BUF struct wh_buf field = WH_BUF_INIT;
+
+		if (*p == '"') {
+			for (p++;; p++) {
+				if (!*p)
+					return false;
+				if (*p == '"' && p[1] != '"')
+					break;
+				if (*p == '"')
+					p++;
+				wh_buf_addc(&field, *p);
+			}
+			p++;
+			if (*p && *p != ',')
+				return false;
+		} else {
+			for (; *p && *p != ','; p++) {
+				if (*p == '"')
+					return false;
+				wh_buf_addc(&field, *p);
+			}
+		}
+		wh_strv_take(out, wh_buf_take(&field));
+		if (!*p)
+			return true;
+	}
+}
+
+/* Splits "key=value" in place; value is NULL without a '='. */
+static void split_pair(char *field, char **ret_key, char **ret_value)
+{
+	char *eq = strchr(field, '=');
+
+	if (eq)
+		*eq = 0;
+	*ret_key = field;
+	*ret_value = eq ? eq + 1 : NULL;
+}
+
+static bool parse_bool(const char *text, bool *ret)
+{
+	if (wh_streq(text, "true") || wh_streq(text, "1"))
+		*ret = true;
+	else if (wh_streq(text, "false") || wh_streq(text, "0"))
+		*ret = false;
+	else
+		return false;
+	return true;
+}
+
+/* ---------------------------------------------------------------- --output */
+
+static int output_type(const char *value, struct wh_output *o, struct wh_err **err)
+{
+	if (wh_streq(value, "oci"))
+		o->type = WH_OUT_OCI;
+	else if (wh_streq(value, "local"))
+		o->type = WH_OUT_LOCAL;
+	else if (wh_streq(value, "tar"))
+		o->type = WH_OUT_TAR;
+	else if (wh_streq(value, "image") || wh_streq(value, "docker") || wh_streq(value, "registry"))
+		return misuse(err, "--output type=%s is not supported yet; oci, local and tar are", value);
+	else
+		return misuse(err, "--output type is oci, local or tar, not \"%s\"", value);
+	return 0;
+}
+
+static int output_field(const char *key, const char *value, struct wh_output *o, struct wh_err **err)
+{
+	uint64_t n;
+
+	if (wh_streq(key, "type"))
+		return output_type(value, o, err);
+	if (wh_streq(key, "dest")) {
+		if (!value[0])
+			return misuse(err, "--output dest is empty");
+		free(o->dest);
+		o->dest = wh_streq(value, "-") ? wh_strdup("-") : make_absolute(value);
+		return 0;
+	}
+	if (wh_streq(key, "tar") || wh_streq(key, "force-compression")) {
+		if (!parse_bool(value, key[0] == 't' ? &o->tar : &o->force_comp))
+			return misuse(err, "--output %s is true or false, not \"%s\"", key, value);
+		return 0;
+	}
+	if (wh_streq(key, "compression")) {
+		o->has_comp = true;
+		if (wh_streq(value, "zstd"))
+			o->comp = WH_COMP_ZSTD;
+		else if (wh_streq(value, "gzip"))
+			o->comp = WH_COMP_GZIP;
+		else if (wh_streq(value, "uncompressed"))
+			o->comp = WH_COMP_NONE;
+		else
+			return misuse(err, "--output compression is zstd, gzip or uncompressed, not \"%s\"", value);
+		return 0;
+	}
+	if (wh_streq(key, "compression-level")) {
+		if (!wh_parse_u64(value, 10, &n) || n > 22)
+			return misuse(err, "--output compression-level is a number from 0 to 22, not \"%s\"", value);
+		o->level = (int)n;
+		return 0;
+	}
+	return misuse(
+		err,
+		"--output has no key \"%s\"; it takes type, dest, tar, compression, compression-level, force-compression",
+		key);
+}
+
+static int output_check(const char *text, struct wh_output *o, struct wh_err **err)
+{
+	if (!o->dest) {
+		if (o->type == WH_OUT_LOCAL || isatty(STDOUT_FILENO))
+			return misuse(err, "--output \"%s\" says no dest=", text);
+		o->dest = wh_strdup("-");
+	}
+	if (wh_streq(o->dest, "-") && (o->type == WH_OUT_LOCAL || (o->type == WH_OUT_OCI && !o->tar)))
+		return misuse(err, "--output \"%s\": a directory cannot go to standard output", text);
+	if (wh_streq(o->dest, "-") && isatty(STDOUT_FILENO))
+		return misuse(err, "--output \"%s\": standard output is a terminal", text);
+	if (o->type != WH_OUT_OCI && o->has_comp)
+		return misuse(err, "--output \"%s\": compression belongs to type=oci", text);
+	if (o->has_comp && o->comp == WH_COMP_GZIP && o->level > 9)
+		return misuse(err, "--output \"%s\": gzip has compression levels 1 to 9", text);
+	return 0;
+}
+
+int wh_output_parse(const char *text, struct wh_output *ret, struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv fields = {0};
+	struct wh_output o = {.type = WH_OUT_OCI, .tar = true, .comp = WH_COMP_ZSTD};
+	bool typed = false;
+	int r = 0;
+
+	if (!split_csv(text, &fields))
+		return misuse(err, "--output \"%s\": a quote is not closed or stands inside a word", text);
+	if (fields.n == 1 && !strchr(fields.v[0], '=')) {
+		/* buildx's short form: a directory, or "-" for a tar */
+		if (!fields.v[0][0])
+			return misuse(err, "--output is empty");
+		typed = true;
+		o.type = wh_streq(fields.v[0], "-") ? WH_OUT_TAR : WH_OUT_LOCAL;
+		r = output_field("dest", fields.v[0], &o, err);
+	} else {
+		for (size_t i = 0; i < fields.n && !r; i++) {
+			char *key, *value;
+
+			split_pair(fields.v[i], &key, &value);
+			if (!value)
+				r = misuse(err, "--output \"%s\": \"%s\" is no KEY=VALUE", text, key);
+			else
+				r = output_field(key, value, &o, err);
+			typed |= wh_streq(key, "type");
+		}
+	}
+	if (!r && !typed)
+		r = misuse(err, "--output \"%s\" says no type=", text);
+	if (!r)
+		r = output_check(text, &o, err);
+	if (r < 0) {
+		free(o.dest);
+		return r;
+	}
+	*ret = o;
+	return 0;
+}
+
+/* ---------------------------------------------------------------- --secret, --ssh */
+
+static int read_secret(const char *id, const char *src, const char *env, struct wh_secret_text *ret,
+		       struct wh_err **err)
+{
+	struct wh_buf buf = {.max = MAX_SECRET + 1};
+	const char *value;
+	int r;
+
+	if (!src && !env) {
+		if (getenv(id))
+			env = id;
+		else
+			src = id;
+	}
+	if (env) {
+		value = getenv(env);
+		if (!value)
+			return misuse(err, "--secret id=%s: the environment has no %s", id, env);
+		wh_buf_adds(&buf, value);
+	} else {
+		r = wh_read_file(AT_FDCWD, src, MAX_SECRET, &buf);
+		if (r < 0) {
+			wh_buf_release(&buf);
+			return wh_err_sys(err, "cli", WH_ERR_USAGE, -r, "--secret id=%s: read \"%s\"", id, src);
+		}
+	}
+	if (!wh_buf_ok(&buf) || buf.n > MAX_SECRET) {
+		wh_buf_release(&buf);
+		return misuse(err, "--secret id=%s is larger than 500 KiB", id);
+	}
+	ret->id = wh_strdup(id);
+	ret->len = buf.n;
+	ret->data = wh_buf_take(&buf);
+	return 0;
+}
+
+static int parse_secret(const char *text, struct wh_secret_text *ret, struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv fields = {0};
+	const char *id = NULL, *src = NULL, *env = NULL, *type = NULL;
+
+	if (!split_csv(text, &fields))
+		return misuse(err, "--secret: a quote is not closed or stands inside a word");
+	for (size_t i = 0; i < fields.n; i++) {
+		char *key, *value;
+
+		split_pair(fields.v[i], &key, &value);
+		if (!value)
+			return misuse(err, "--secret: \"%s\" is no KEY=VALUE", key);
+		if (wh_streq(key, "id"))
+			id = value;
+		else if (wh_streq(key, "src") || wh_streq(key, "source"))
+			src = value;
+		else if (wh_streq(key, "env"))
+			env = value;
+		else if (wh_streq(key, "type"))
+			type = value;
+		else
+			return misuse(err, "--secret has no key \"%s\"; it takes id, src and env", key);
+	}
+	if (type && !wh_streq(type, "file") && !wh_streq(type, "env"))
+		return misuse(err, "--secret type is file or env, not \"%s\"", type);
+	if (!id || !id[0])
+		return misuse(err, "--secret wants an id: id=NAME,src=FILE");
+	if (src && env)
+		return misuse(err, "--secret id=%s: src and env exclude each other", id);
+	if (wh_streq(type, "env") && src) { /* type=env,src=VAR is buildx's other way to say env=VAR */
+		env = src;
+		src = NULL;
+	}
+	return read_secret(id, src, env, ret, err);
+}
+
+static int parse_ssh(const char *text, char **ret, struct wh_err **err)
+{
+	const char *eq = strchr(text, '=');
+	const char *path = eq ? eq + 1 : getenv("SSH_AUTH_SOCK");
+	struct stat st;
+
+	if (eq ? strncmp(text, "default", (size_t)(eq - text)) != 0 || eq - text != 7 : !wh_streq(text, "default"))
+		return misuse(err, "--ssh %s: only the id \"default\" is supported yet", text);
+	if (!path || !path[0])
+		return misuse(err, "--ssh default: SSH_AUTH_SOCK is not set; is an agent running?");
+	if (stat(path, &st) < 0)
+		return wh_err_sys(err, "cli", WH_ERR_USAGE, errno, "--ssh: \"%s\"", path);
+	if (!S_ISSOCK(st.st_mode))
+		return misuse(
+			err, "--ssh: \"%s\" is no agent's socket; key files are not supported, load them into an agent",
+			path);
+	free(*ret);
+	*ret = make_absolute(path);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- contexts */
+
+static int main_context(const char *arg, struct wh_build_spec *s, struct wh_err **err)
+{
+	if (wh_streq(arg, "-"))
+		return misuse(err, "a context from standard input is not supported yet; give a directory");
+	if (is_remote(arg))
+		return misuse(err, "a context from a URL (\"%s\") is not supported yet; give a directory", arg);
+	s->context = make_absolute(arg);
+	s->context_shown = wh_strdup(arg);
+	return need_directory(s->context, "context", arg, err);
+}
+
+static int named_context(const char *text, struct wh_named_ctx *ret, struct wh_err **err)
+{
+	const char *eq = strchr(text, '=');
+	WH_AUTO_FREE char *name = eq ? wh_strndup(text, (size_t)(eq - text)) : NULL;
+	WH_AUTO_FREE char *abs = NULL;
+	const char *ref = eq ? eq + 1 : NULL;
+	int r;
+
+	if (!name || !name[0] || !ref[0])
+		return misuse(err, "--build-context \"%s\" is no NAME=REF", text);
+	if (wh_streq(name, "context") || wh_streq(name, "scratch"))
+		return misuse(err, "--build-context: \"%s\" is a reserved name", name);
+	if (wh_has_prefix(ref, "oci-layout://")) {
+		abs = make_absolute(ref + strlen("oci-layout://"));
+		ret->ref = wh_asprintf("oci-layout://%s", abs);
+	} else if (wh_has_prefix(ref, "docker-image://")) {
+		ret->ref = wh_strdup(ref);
+	} else if (is_remote(ref)) {
+		return misuse(
+			err,
+			"--build-context %s: \"%s\" is not supported yet; DIR, oci-layout:// and docker-image:// are",
+			name, ref);
+	} else {
+		ret->path = make_absolute(ref);
+		r = need_directory(ret->path, "--build-context", text, err);
+		if (r < 0) {
+			free(WH_TAKE_PTR(ret->path));
+			return r;
+		}
+		ret->ref = wh_asprintf("local://%s", name);
+	}
+	ret->name = WH_TAKE_PTR(name);
+	return 0;
+}
+
+static int add_contexts(const struct wh_strv *words, struct wh_build_spec *s, struct wh_err **err)
+{
+	size_t cap = 0;
+
+	for (size_t i = 0; i < words->n; i++) {
+		struct wh_named_ctx c = {0};
+		int r = named_context(words->v[i], &c, err);
+
+		if (r < 0)
+			return r;
+		for (size_t k = 0; k < s->n_contexts; k++) { /* the last one of a name wins, as in docker */
+			if (!wh_streq(s->contexts[k].name, c.name))
+				continue;
+			free(s->contexts[k].name);
+			free(s->contexts[k].ref);
+			free(s->contexts[k].path);
+			s->contexts[k] = s->contexts[--s->n_contexts];
+			break;
+		}
+		WH_PUSH(s->contexts, s->n_contexts, cap) = c;
+	}
+	return 0;
+}
+
+/* ---------------------------------------------------------------- the rest */
+
+static int add_args(const struct wh_build_flags *f, struct wh_build_spec *s, struct wh_err **err)
+{
+	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+	int r;
+
+	if (epoch && epoch[0])
+		wh_env_set(&s->build_args, "SOURCE_DATE_EPOCH", epoch);
+	for (size_t i = 0; i < f->build_args.n; i++) {
+		const char *w = f->build_args.v[i];
+		const char *eq = strchr(w, '=');
+		WH_AUTO_FREE char *key = eq ? wh_strndup(w, (size_t)(eq - w)) : wh_strdup(w);
+		const char *value = eq ? eq + 1 : getenv(w);
+
+		if (!key[0])
+			return misuse(err, "--build-arg \"%s\" is no KEY=VALUE", w);
+		if (value) /* a bare key that the environment lacks counts as not given */
+			wh_env_set(&s->build_args, key, value);
+	}
+	r = wh_epoch_parse(wh_env_get(&s->build_args, "SOURCE_DATE_EPOCH"), &s->epoch, err);
+	return r;
+}
+
+static int add_host(const char *text, struct wh_strv *out, struct wh_err **err)
+{
+	size_t n = strcspn(text, ":=");
+	const char *ip = text[n] ? text + n + 1 : "";
+	size_t len = strlen(ip);
+	WH_AUTO_FREE char *bare =
+		len > 2 && ip[0] == '[' && ip[len - 1] == ']' ? wh_strndup(ip + 1, len - 2) : wh_strdup(ip);
+	unsigned char bytes[sizeof(struct in6_addr)];
+
+	if (wh_streq(bare, "host-gateway"))
+		return misuse(err, "--add-host \"%s\": host-gateway is not supported", text);
+	if (!n || (inet_pton(AF_INET, bare, bytes) != 1 && inet_pton(AF_INET6, bare, bytes) != 1))
+		return misuse(err, "--add-host \"%s\" is no NAME:IP", text);
+	wh_strv_addf(out, "%.*s:%s", (int)n, text, bare);
+	return 0;
+}
+
+static int add_names(const struct wh_build_flags *f, struct wh_build_spec *s, struct wh_err **err)
+{
+	int r;
+
+	for (size_t i = 0; i < f->tags.n; i++) {
+		char *name;
+
+		if (strchr(f->tags.v[i], '@'))
+			return misuse(err, "--tag \"%s\": a name to be given has no digest", f->tags.v[i]);
+		r = wh_reference_normalize(f->tags.v[i], &name, err);
+		if (r < 0) {
+			if (err && *err)
+				(*err)->class = WH_ERR_USAGE;
+			wh_err_wrap(err, "--tag");
+			return r;
+		}
+		wh_strv_take(&s->tags, name);
+	}
+	for (size_t i = 0; i < f->labels.n; i++) {
+		if (!f->labels.v[i][0] || f->labels.v[i][0] == '=')
+			return misuse(err, "--label \"%s\" is no KEY=VALUE", f->labels.v[i]);
+		wh_strv_addf(&s->labels, "%s%s", f->labels.v[i], strchr(f->labels.v[i], '=') ? "" : "=");
+	}
+	for (size_t i = 0; i < f->no_cache_filter.n; i++)
+		if (!split_csv(f->no_cache_filter.v[i], &s->no_cache_filter))
+			return misuse(err, "--no-cache-filter \"%s\": a quote is not closed", f->no_cache_filter.v[i]);
+	for (size_t i = 0; i < f->add_hosts.n; i++) {
+		r = add_host(f->add_hosts.v[i], &s->extra_hosts, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int check_platform(const struct wh_build_flags *f, struct wh_build_spec *s, struct wh_err **err)
+{
+	struct wh_platform host;
+
+	wh_platform_host(&host);
+	s->platform = wh_platform_text(&host);
+	for (size_t i = 0; i < f->platforms.n; i++) {
+		struct wh_platform p;
+		WH_AUTO_FREE char *text = NULL;
+		int r;
+
+		if (f->platforms.n > 1 || strchr(f->platforms.v[i], ','))
+			return misuse(err, "--platform: several platforms at once are not supported yet");
+		r = wh_platform_parse(f->platforms.v[i], &p, err);
+		if (r < 0) {
+			if (err && *err)
+				(*err)->class = WH_ERR_USAGE;
+			return r;
+		}
+		text = wh_platform_text(&p);
+		if (!wh_streq(text, s->platform))
+			return misuse(err, "--platform %s is not supported yet: this machine builds %s",
+				      f->platforms.v[i], s->platform);
+	}
+	return 0;
+}
+
+static int add_outputs(const struct wh_build_flags *f, struct wh_build_spec *s, struct wh_err **err)
+{
+	size_t cap = 0, on_stdout = 0;
+
+	for (size_t i = 0; i < f->outputs.n; i++) {
+		struct wh_output o = {0};
+		int r = wh_output_parse(f->outputs.v[i], &o, err);
+
+		if (r < 0)
+			return r;
+		WH_PUSH(s->outputs, s->n_outputs, cap) = o;
+		on_stdout += wh_streq(o.dest, "-");
+	}
+	if (on_stdout > 1)
+		return misuse(err, "only one --output can go to standard output");
+	if (on_stdout && f->quiet)
+		return misuse(err, "--quiet prints the image id where --output dest=- writes the image");
+	return 0;
+}
+
+static int add_secrets(const struct wh_build_flags *f, struct wh_build_spec *s, struct wh_err **err)
+{
+	size_t cap = 0;
+
+	for (size_t i = 0; i < f->secrets.n; i++) {
+		struct wh_secret_text x = {0};
+		int r = parse_secret(f->secrets.v[i], &x, err);
+
+		if (r < 0)
+			return r;
+		WH_PUSH(s->secrets, s->n_secrets, cap) = x;
+	}
+	for (size_t i = 0; i < f->ssh.n; i++) {
+		int r = parse_ssh(f->ssh.v[i], &s->ssh_socket, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int store_path(const struct wh_build_flags *f, struct wh_build_spec *s, struct wh_err **err)
+{
+	const char *data = getenv("XDG_DATA_HOME");
+	const char *home = getenv("HOME");
+
+	if (f->root && !f->root[0])
+		return misuse(err, "--root is empty");
+	if (f->root)
+		s->root = make_absolute(f->root);
+	else if (s->as_root)
+		s->root = wh_strdup("/var/lib/whittle");
+	else if (data && data[0] == '/')
+		s->root = wh_asprintf("%s/whittle", data);
+	else if (home && home[0] == '/')
+		s->root = wh_asprintf("%s/.local/share/whittle", home);
+	else
+		return misuse(err, "no place for the store: HOME is not set; give --root DIR");
+	return 0;
+}
+
+static void add_choices(const struct wh_build_flags *f, struct wh_build_spec *s)
+{
+	s->network = wh_streq(f->network, "none")   ? WH_NET_NONE
+		     : wh_streq(f->network, "host") ? WH_NET_HOST
+						    : WH_NET_DEFAULT;
+	s->snapshotter = wh_streq(f->snapshotter, "overlay") ? WH_SNAPSHOT_OVERLAY
+			 : wh_streq(f->snapshotter, "copy")  ? WH_SNAPSHOT_COPY
+							     : WH_SNAPSHOT_AUTO;
+	s->allow_insecure = wh_strv_has(&f->allow, "security.insecure");
+	s->file = f->file;
+	s->target = f->target && f->target[0] ? f->target : NULL;
+	s->no_cache = f->no_cache;
+	s->explain = f->explain;
+	s->iidfile = f->iidfile;
+	s->jobs = f->jobs;
+	s->quiet = f->quiet || wh_streq(f->progress, "quiet");
+}
+
+int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *args, struct wh_build_spec *ret,
+		       struct wh_err **err)
+{
+	struct wh_build_spec *s = ret; /* the caller releases it, whatever happens here */
+	int r;
+
+	s->as_root = geteuid() == 0;
+	add_choices(f, s);
+	if (f->quiet && f->progress && !wh_streq(f->progress, "auto") && !wh_streq(f->progress, "quiet"))
+		return misuse(err, "--quiet and --progress=%s exclude each other", f->progress);
+	if (f->shm_size && !wh_size_parse(f->shm_size, &s->shm_size))
+		return misuse(err, "--shm-size \"%s\" is no size like 64m", f->shm_size);
+	if (f->file && !f->file[0])
+		return misuse(err, "--file is empty");
+	r = main_context(args->v[0], s, err);
+	if (!r)
+		r = add_contexts(&f->contexts, s, err);
+	if (!r)
+		r = add_args(f, s, err);
+	if (!r)
+		r = add_names(f, s, err);
+	if (!r)
+		r = check_platform(f, s, err);
+	if (!r)
+		r = add_outputs(f, s, err);
+	if (!r)
+		r = add_secrets(f, s, err);
+	if (!r)
+		r = store_path(f, s, err);
+	return r;
+}
+
+void wh_build_spec_release(struct wh_build_spec *s)
+{
+	wh_strv_release(&s->tags);
+	wh_strv_release(&s->build_args);
+	wh_strv_release(&s->labels);
+	wh_strv_release(&s->no_cache_filter);
+	wh_strv_release(&s->extra_hosts);
+	for (size_t i = 0; i < s->n_outputs; i++)
+		free(s->outputs[i].dest);
+	for (size_t i = 0; i < s->n_contexts; i++) {
+		free(s->contexts[i].name);
+		free(s->contexts[i].ref);
+		free(s->contexts[i].path);
+	}
+	for (size_t i = 0; i < s->n_secrets; i++) {
+		explicit_bzero(s->secrets[i].data, s->secrets[i].len);
+		free(s->secrets[i].data);
+		free(s->secrets[i].id);
+	}
+	free(s->outputs);
+	free(s->contexts);
+	free(s->secrets);
+	free(s->context);
+	free(s->context_shown);
+	free(s->ssh_socket);
+	free(s->platform);
+	free(s->root);
+	*s = (struct wh_build_spec){0};
+}

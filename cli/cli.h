@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of cli/ share: exit codes, messages, progress, the commands. */
+#ifndef WH_CLI_H
+#define WH_CLI_H
+
+#include "base/base.h"
+#include "builder/builder.h"
+#include "cli/options.h"
+
+/* ---------------------------------------------------------------- errors.c */
+
+/* 0 done, 1 the build failed, 2 the user's words are wrong, 3 a policy said no, 4 this machine cannot, 5 a bug of ours */
+int wh_err_exit_code(const struct wh_err *err);
+/* "error: FILE:LINE: message", the source with a marker, hint, detail. Control characters are made visible. */
+void wh_err_format(const struct wh_err *err, struct wh_buf *out);
+/* Prints it to standard error and returns the exit code. */
+int wh_err_report(const struct wh_err *err);
+/* Foreign bytes as one safe line: tabs stay, other control characters become ^X; a carriage return drops what it would
+ * overwrite. */
+void wh_text_add_safe(struct wh_buf *out, const char *p, size_t n);
+
+/* ---------------------------------------------------------------- progress_plain.c */
+
+/* Lines as docker's plain progress has them. Every function takes NULL for "quiet". */
+struct wh_progress;
+struct wh_progress *wh_progress_new(FILE *out);
+void wh_progress_free(struct wh_progress *p);
+void wh_progress_event(void *progress, const struct wh_event *e); /* for wh_builder_opts.event */
+/* Work of the command itself, outside the graph. Returns its number. */
+unsigned wh_progress_begin(struct wh_progress *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void wh_progress_note(struct wh_progress *p, unsigned id, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void wh_progress_end(struct wh_progress *p, unsigned id, const struct wh_err *err);
+void wh_progress_warn(struct wh_progress *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---------------------------------------------------------------- cmd_build.c */
+
+/* The words of `whittle build` as the option table stores them; lists of strings, nothing checked yet. */
+struct wh_build_flags {
+	const char *file, *target, *network, *shm_size, *progress, *iidfile, *root, *snapshotter;
+	struct wh_strv tags, build_args, contexts, no_cache_filter, outputs, platforms, labels;
+	struct wh_strv secrets, ssh, add_hosts, allow;
+	bool no_cache, quiet, explain;
+	unsigned jobs;
+};
+
+/* ---------------------------------------------------------------- build_spec.c */
+
+enum wh_output_type { WH_OUT_OCI, WH_OUT_LOCAL, WH_OUT_TAR };
+
+struct wh_output {
+	enum wh_output_type type;
+	char *dest; /* "-": standard output */
+	bool tar;   /* OCI: one file instead of a directory */
+	bool has_comp;
+	enum wh_compression comp;
+	int level;       /* 0: default */
+	bool force_comp; /* the base's layers too */
+};
+
+/* Everything that the command line of `whittle build` says, checked, with paths made absolute. */
+struct wh_build_spec {
+	char *context;       /* absolute */
+	char *context_shown; /* as the user wrote it */
+	const char *file;    /* -f as written; NULL: CONTEXT/Dockerfile; "-": standard input */
+	struct wh_strv tags; /* normalised */
+	struct wh_strv build_args;
+	struct wh_strv labels;
+	struct wh_strv no_cache_filter;
+	struct wh_strv extra_hosts;
+	const char *target;
+	bool no_cache, quiet, allow_insecure, explain;
+	struct wh_output *outputs;
+	size_t n_outputs;
+	struct wh_named_ctx {
+		char *name;
+		char *ref;  /* for the frontend */
+		char *path; /* directories: absolute path, else NULL */
+	} * contexts;
+	size_t n_contexts;
+	struct wh_secret_text {
+		char *id, *data;
+		size_t len;
+	} * secrets;
+	size_t n_secrets;
+	char *ssh_socket;
+	enum wh_network network;
+	uint64_t shm_size;
+	char *platform; /* the build's, "linux/amd64" */
+	const char *iidfile;
+	char *root; /* store */
+	unsigned jobs;
+	enum wh_snapshot_choice snapshotter;
+	int64_t epoch; /* SOURCE_DATE_EPOCH; INT64_MAX: none given */
+	bool as_root;  /* real root started us */
+};
+int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *args, struct wh_build_spec *ret,
+		       struct wh_err **err);
+void wh_build_spec_release(struct wh_build_spec *s);
+/* One --output value. */
+int wh_output_parse(const char *text, struct wh_output *ret, struct wh_err **err);
+/* SOURCE_DATE_EPOCH's text; "" is none. */
+int wh_epoch_parse(const char *text, int64_t *ret, struct wh_err **err);
+/* "64m", "1gb", "134217728": bytes. */
+bool wh_size_parse(const char *text, uint64_t *ret);
+
+/* ---------------------------------------------------------------- build_run.c */
+
+/* The inner process: from the Dockerfile to what came out. Prints; returns the exit code. */
+int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner);
+
+/* ---------------------------------------------------------------- output.c */
+
+/* Brings the image into the form an output wants (compression), writing a manifest for it when it differs. */
+int wh_output_image(struct wh_store *s, const struct wh_image *i, size_t n_base_layers, const struct wh_output *o,
+		    const struct wh_layer_opts *layer, struct wh_image *ret, struct wh_err **err);
+int wh_output_write(struct wh_store *s, const struct wh_image *i, const struct wh_build_spec *spec,
+		    const struct wh_output *o, int stdout_fd, int64_t epoch, struct wh_progress *p,
+		    struct wh_err **err);
+
+/* ---------------------------------------------------------------- commands */
+
+extern const struct wh_command wh_cmd_build, wh_cmd_version, wh_cmd_help;
+/* Prints a buffer to standard output; exit code. */
+int wh_cli_say(const struct wh_buf *text);
+
+#endif

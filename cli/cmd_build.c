@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* whittle build: the option table, and the fork into the process that works. */
+#include "cli/cli.h"
+
+#include <signal.h>
+
+#define AT(field) offsetof(struct wh_build_flags, field)
+
+static const char *const networks[] = {"default", "none", "host", NULL};
+static const char *const progresses[] = {"auto", "plain", "quiet", "tty", "rawjson", NULL};
+static const char *const snapshotters[] = {"auto", "overlay", "copy", NULL};
+static const char *const allowances[] = {"security.insecure", "network.host", NULL};
+
+static const struct wh_option options[] = {
+	{"add-host", 0, WH_OPT_LIST, AT(add_hosts), "NAME:IP", "Line for /etc/hosts in the steps (repeatable)", NULL},
+	{"allow", 0, WH_OPT_LIST, AT(allow), "WHAT",
+	 "Let the Dockerfile ask for more: security.insecure is\nwhat RUN --security=insecure needs", allowances},
+	{"build-arg", 0, WH_OPT_LIST, AT(build_args), "KEY[=VALUE]",
+	 "Value for an ARG; without \"=\" from the environment (repeatable)", NULL},
+	{"build-context", 0, WH_OPT_LIST, AT(contexts), "NAME=REF",
+	 "What FROM NAME and --from=NAME mean (repeatable). REF: a directory,\n"
+	 "oci-layout://DIR[:TAG][@DIGEST] or docker-image://NAME",
+	 NULL},
+	{"explain-cache", 0, WH_OPT_FLAG, AT(explain), NULL, "Say why a step was not taken from the cache", NULL},
+	{"file", 'f', WH_OPT_TEXT, AT(file), "FILE", "The Dockerfile (default CONTEXT/Dockerfile); - is standard input",
+	 NULL},
+	{"iidfile", 0, WH_OPT_TEXT, AT(iidfile), "FILE", "Write the image id (digest of its config) to this file",
+	 NULL},
+	{"jobs", 0, WH_OPT_COUNT, AT(jobs), "N", "Steps run at once (default: as many as CPUs, at least 4)", NULL},
+	{"label", 0, WH_OPT_LIST, AT(labels), "KEY=VALUE", "Label of the image (repeatable)", NULL},
+	{"network", 0, WH_OPT_TEXT, AT(network), "MODE",
+	 "Network of RUN: default (own network where pasta or slirp4netns\nworks, else the host's), none, host",
+	 networks},
+	{"no-cache", 0, WH_OPT_FLAG, AT(no_cache), NULL, "Run every step", NULL},
+	{"no-cache-filter", 0, WH_OPT_LIST, AT(no_cache_filter), "STAGE[,STAGE]",
+	 "Run every step of these stages (repeatable)", NULL},
+	{"output", 'o', WH_OPT_LIST, AT(outputs), "SPEC",
+	 "type=oci|local|tar,dest=PATH[,tar=false][,compression=zstd|gzip|\n"
+	 "uncompressed][,compression-level=N][,force-compression=true];\n"
+	 "dest=- is standard output; a DIR alone is type=local (repeatable)",
+	 NULL},
+	{"platform", 0, WH_OPT_LIST, AT(platforms), "OS/ARCH", "Platform of the image: this machine's only, for now",
+	 NULL},
+	{"progress", 0, WH_OPT_TEXT, AT(progress), "HOW", "auto, plain or quiet", progresses},
+	{"quiet", 'q', WH_OPT_FLAG, AT(quiet), NULL, "Print nothing but the image id", NULL},
+	{"root", 0, WH_OPT_TEXT, AT(root), "DIR",
+	 "The store (default $XDG_DATA_HOME/whittle or\n~/.local/share/whittle; for root /var/lib/whittle)", NULL},
+	{"secret", 0, WH_OPT_LIST, AT(secrets), "id=ID[,src=FILE|,env=VAR]",
+	 "Secret for RUN --mount=type=secret (repeatable)", NULL},
+	{"shm-size", 0, WH_OPT_TEXT, AT(shm_size), "SIZE", "Size of /dev/shm in the steps (default 64m)", NULL},
+	{"snapshotter", 0, WH_OPT_TEXT, AT(snapshotter), "KIND",
+	 "How a step's root is made: overlay, copy, or auto\n(overlay where it works)", snapshotters},
+	{"ssh", 0, WH_OPT_LIST, AT(ssh), "default[=SOCKET]", "The agent for RUN --mount=type=ssh", NULL},
+	{"tag", 't', WH_OPT_LIST, AT(tags), "NAME[:TAG]", "Name of the image in the store and in outputs (repeatable)",
+	 NULL},
+	{"target", 0, WH_OPT_TEXT, AT(target), "STAGE", "The stage to build (default: the last)", NULL},
+	/* What docker has and is still to come: named, so that nobody takes it for a slip of the pen. */
+	{"annotation", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
+	{"attest", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
+	{"cache-from", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
+	{"cache-to", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
+	{"call", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
+	{"check", 0, WH_OPT_LATER_FLAG, 0, NULL, NULL, NULL},
+	{"load", 0, WH_OPT_LATER_FLAG, 0, NULL, "use --output type=oci,dest=FILE and load that", NULL},
+	{"metadata-file", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
+	{"provenance", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
+	{"pull", 0, WH_OPT_LATER_FLAG, 0, NULL, NULL, NULL},
+	{"push", 0, WH_OPT_LATER_FLAG, 0, NULL, "use --output type=oci,dest=FILE and skopeo copy", NULL},
+	{"sbom", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
+	{"ulimit", 0, WH_OPT_LATER, 0, NULL, "steps have docker's default limits", NULL},
+	{0},
+};
+
+/* The outer process: lives until the inner one is gone, then says how it went. */
+static int serve(struct wh_outer *outer)
+{
+	WH_AUTO_ERR struct wh_err *err = NULL;
+	int status = wh_outer_serve(outer);
+
+	if (status <= 128)
+		return status;
+	if (status - 128 == SIGINT || status - 128 == SIGTERM || status - 128 == SIGHUP || status - 128 == SIGPIPE ||
+	    status - 128 == SIGQUIT)
+		return status; /* the user's own doing */
+	wh_err_set(&err, "cli", WH_ERR_BUILD, 0, "the build was killed by signal %d (%s)", status - 128,
+		   strsignal(status - 128));
+	wh_err_hint(&err, "nothing is left running; the next build goes on from what was finished");
+	return wh_err_report(err);
+}
+
+static int build(struct wh_build_spec *spec, struct wh_err **err)
+{
+	struct wh_outer *outer = NULL;
+	struct wh_inner *inner = NULL;
+	int r = wh_outer_fork(&outer, &inner, err);
+
+	if (r < 0)
+		return r;
+	if (outer)
+		return serve(outer);
+	r = wh_build_run(spec, inner);
+	wh_inner_free(inner);
+	return r;
+}
+
+static int run(const struct wh_command *c, int argc, char **argv)
+{
+	WH_AUTO_ERR struct wh_err *err = NULL;
+	WH_AUTO_STRV struct wh_strv args = {0};
+	struct wh_build_flags flags = {0};
+	struct wh_build_spec spec = {0};
+	bool help;
+	int r = wh_options_parse(c, argc, argv, &flags, &args, &help, &err);
+
+	if (!r && help) {
+		WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
+
+		wh_options_help(c, &out);
+		r = wh_cli_say(&out);
+	} else if (!r) {
+		r = wh_build_spec_make(&flags, &args, &spec, &err);
+		if (!r)
+			r = build(&spec, &err);
+	}
+	if (r < 0)
+		r = wh_err_report(err);
+	wh_build_spec_release(&spec);
+	wh_options_release(c, &flags);
+	return r;
+}
+
+const struct wh_command wh_cmd_build = {
+	.name = "build",
+	.args = "CONTEXT",
+	.summary = "Build an image from a Dockerfile",
+	.about = "Builds the Dockerfile of the directory CONTEXT without a daemon and without root.\n"
+		 "The image stays in the store; --output writes it elsewhere, too.",
+	.examples = "  whittle build -t shop:1.4 .\n"
+		    "  whittle build -t shop --output type=oci,dest=shop.tar .\n"
+		    "  whittle build --build-context debian=oci-layout://./debian -o type=oci,dest=out,tar=false .",
+	.options = options,
+	.min_args = 1,
+	.max_args = 1,
+	.args_wanted = "exactly one context directory",
+	.run = run,
+};

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* whittle COMMAND …: finds the command in the table and runs it. */
+#include "cli/cli.h"
+
+const struct wh_command *const wh_commands[] = {
+	&wh_cmd_build,
+	&wh_cmd_version,
+	&wh_cmd_help,
+	NULL,
+};
+
+int main(int argc, char **argv)
+{
+	WH_AUTO_ERR struct wh_err *err = NULL;
+	const char *word = argc > 1 ? argv[1] : "help";
+	const char *names[WH_ARRAY_SIZE(wh_commands)];
+	const struct wh_command *c;
+	const char *near;
+	size_t n = 0;
+
+	if (wh_streq(word, "--version") || wh_streq(word, "-V"))
+		word = "version";
+	else if (wh_streq(word, "--help") || wh_streq(word, "-h"))
+		word = "help";
+	c = wh_command_find(word);
+	if (c)
+		return c->run(c, argc > 1 ? argc - 1 : 1, argc > 1 ? argv + 1 : argv);
+
+	for (size_t i = 0; wh_commands[i]; i++)
+		names[n++] = wh_commands[i]->name;
+	near = wh_nearest(word, names, n);
+	if (near)
+		wh_err_set(&err, "cli", WH_ERR_USAGE, 0, "unknown command \"%s\"; did you mean \"%s\"?", word, near);
+	else
+		wh_err_set(&err, "cli", WH_ERR_USAGE, 0, "unknown command \"%s\"; see whittle help", word);
+	return wh_err_report(err);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Commands and their options. One table a command is all there is: it yields
+ * the parser, --help, and later the man page and the shell completion.
+ */
+#ifndef WH_CLI_OPTIONS_H
+#define WH_CLI_OPTIONS_H
+
+#include "base/base.h"
+
+enum wh_opt_type {
+	WH_OPT_FLAG,  /* bool; --x, --x=true, --x=false */
+	WH_OPT_TEXT,  /* const char *; the last one wins */
+	WH_OPT_LIST,  /* struct wh_strv; every one counts */
+	WH_OPT_COUNT, /* unsigned; a number from 1 to 65535 */
+	WH_OPT_LATER, /* docker has it, we do not yet: a clear error, left out of the help */
+	WH_OPT_LATER_FLAG,
+};
+
+struct wh_option {
+	const char *name; /* without dashes */
+	char letter;      /* 0: none */
+	enum wh_opt_type type;
+	size_t offset;             /* into the command's own structure */
+	const char *arg;           /* what the help calls the value; NULL for flags */
+	const char *help;          /* one sentence; '\n' where the help breaks the line */
+	const char *const *values; /* closed set of values, NULL-terminated, or NULL */
+};
+
+struct wh_command {
+	const char *name;
+	const char *args;                /* after "[OPTIONS]" in the usage line, or NULL */
+	const char *summary;             /* one line */
+	const char *about;               /* paragraphs for --help, or NULL */
+	const char *examples;            /* lines, or NULL */
+	const struct wh_option *options; /* ends with a NULL name; NULL: none */
+	unsigned min_args, max_args;
+	const char *args_wanted;                                       /* "one context directory" */
+	int (*run)(const struct wh_command *c, int argc, char **argv); /* argv[0] is the command's name; exit code */
+};
+
+/* All commands, in the order in which the help shows them; ends with NULL. */
+extern const struct wh_command *const wh_commands[];
+const struct wh_command *wh_command_find(const char *name);
+
+/* Parses argv[1…] into opts (zeroed by the caller but for defaults). Options and arguments may be mixed; "--" ends the
+ * options. Arguments that are no options go to args. *ret_help: --help or -h was there (then nothing after it was
+ * checked). Strings point into argv. */
+int wh_options_parse(const struct wh_command *c, int argc, char **argv, void *opts, struct wh_strv *args,
+		     bool *ret_help, struct wh_err **err);
+/* Frees the lists in opts. */
+void wh_options_release(const struct wh_command *c, void *opts);
+/* The help page of one command, and the program's. */
+void wh_options_help(const struct wh_command *c, struct wh_buf *out);
+void wh_commands_help(struct wh_buf *out);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* --output: an image of the store in the form asked for, written to where it was asked for. */
+#include "cli/cli.h"
+
+static void copy_image(const struct wh_image *src, struct wh_image *dst)
+{
+	*dst = *src;
+	dst->config = json_deep_copy(src->config);
+	dst->annotations = src->annotations ? json_deep_copy(src->annotations) : NULL;
+	dst->layers = wh_calloc(src->n_layers ? src->n_layers : 1, sizeof(*dst->layers));
+	for (size_t i = 0; i < src->n_layers; i++)
+		wh_layer_copy(&dst->layers[i], &src->layers[i]);
+}
+
+int wh_output_image(struct wh_store *s, const struct wh_image *i, size_t n_base_layers, const struct wh_output *o,
+		    const struct wh_layer_opts *layer, struct wh_image *ret, struct wh_err **err)
+{
+	struct wh_layer_opts as = *layer;
+	struct wh_image copy;
+	bool changed = false;
+	int r = 0;
+
+	copy_image(i, &copy);
+	as.comp = o->comp;
+	as.level = o->level;
+	/* The base's layers stay as they came, so that a registry that has them need not get them again. */
+	for (size_t k = o->force_comp ? 0 : n_base_layers; o->has_comp && k < copy.n_layers && !r; k++) {
+		struct wh_layer other = {0};
+
+		if (copy.layers[k].comp == o->comp)
+			continue;
+		r = wh_layer_as(s, &copy.layers[k], &as, &other, err);
+		if (r < 0)
+			break;
+		wh_layer_release(&copy.layers[k]);
+		copy.layers[k] = other;
+		changed = true;
+	}
+	if (!r && changed)
+		r = wh_image_write(s, &copy, err);
+	if (r < 0) {
+		wh_image_release(&copy);
+		return r;
+	}
+	*ret = copy;
+	return 0;
+}
+
+static const char *kind_of(const struct wh_output *o)
+{
+	switch (o->type) {
+	case WH_OUT_OCI:
+		return o->tar ? "OCI layout as tar" : "OCI layout";
+	case WH_OUT_LOCAL:
+		return "files";
+	case WH_OUT_TAR:
+		return "files as tar";
+	}
+	return "";
+}
+
+int wh_output_write(struct wh_store *s, const struct wh_image *i, const struct wh_build_spec *spec,
+		    const struct wh_output *o, int stdout_fd, int64_t epoch, struct wh_progress *p, struct wh_err **err)
+{
+	static const char *const no_names[] = {NULL};
+	struct wh_export x = {.dest = o->dest, .out_fd = stdout_fd, .tar = o->tar, .names = no_names, .epoch = epoch};
+	struct wh_err *e = NULL;
+	unsigned id, skipped = 0;
+	int r = 0;
+
+	if (spec->tags.n)
+		x.names = (const char *const *)spec->tags.v;
+	id = wh_progress_begin(p, "exporting %s to %s", kind_of(o),
+			       wh_streq(o->dest, "-") ? "standard output" : o->dest);
+	switch (o->type) {
+	case WH_OUT_OCI:
+		r = wh_export_oci(s, i, &x, &e);
+		break;
+	case WH_OUT_LOCAL:
+		r = wh_export_local(s, i, &x, spec->as_root, &skipped, &e);
+		break;
+	case WH_OUT_TAR:
+		r = wh_export_tar(s, i, &x, &e);
+		break;
+	}
+	if (skipped)
+		wh_progress_note(p, id, "%u device nodes left out: only root can make them", skipped);
+	wh_progress_end(p, id, e);
+	wh_err_wrap(&e, "export to %s", wh_streq(o->dest, "-") ? "standard output" : o->dest);
+	wh_err_move(err, &e);
+	return r;
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Plain progress: every line begins with the number of the step it belongs
+ * to, so that lines of steps that run at once can be told apart and a log can
+ * be searched. A blank line and the step's name stand where the step changes.
+ *
+ *     #5 [build 2/5] RUN make
+ *     #5 0.123 cc -c main.c
+ *     #5 DONE 1.2s
+ */
+#include "cli/cli.h"
+
+struct row {
+	unsigned id; /* 0: not seen yet */
+	char *name;
+	uint64_t start_ns;
+	struct wh_buf line[2]; /* unfinished line of standard output and error */
+};
+
+struct wh_progress {
+	FILE *out;
+	unsigned last_id; /* numbers given so far */
+	unsigned shown;   /* whose lines were printed last; 0: nobody's */
+	struct row *rows; /* by vertex index */
+	size_t n_rows, cap_rows;
+	struct row **own; /* the command's own work */
+	size_t n_own, cap_own;
+};
+
+#define MAX_LINE (64 * 1024) /* longer lines of output are cut into several */
+
+struct wh_progress *wh_progress_new(FILE *out)
+{
+	struct wh_progress *p = wh_calloc(1, sizeof(*p));
+
+	p->out = out;
+	return p;
+}
+
+static void row_clear(struct row *r)
+{
+	free(r->name);
+	wh_buf_release(&r->line[0]);
+	wh_buf_release(&r->line[1]);
+}
+
+void wh_progress_free(struct wh_progress *p)
+{
+	if (!p)
+		return;
+	for (size_t i = 0; i < p->n_rows; i++)
+		row_clear(&p->rows[i]);
+	for (size_t i = 0; i < p->n_own; i++) {
+		row_clear(p->own[i]);
+		free(p->own[i]);
+	}
+	free(p->rows);
+	free(p->own);
+	free(p);
+}
+
+static void name_row(struct wh_progress *p, struct row *r, const char *name)
+{
+	WH_AUTO_BUF struct wh_buf safe = WH_BUF_INIT;
+
+	for (const char *s = name; *s; s++) /* a heredoc's name has line ends */
+		wh_buf_addc(&safe, *s == '\n' || *s == '\r' ? ' ' : *s);
+	r->name = NULL;
+	r->id = ++p->last_id;
+	r->start_ns = wh_now_ns();
+	if (safe.n) {
+		WH_AUTO_BUF struct wh_buf shown = WH_BUF_INIT;
+
+		wh_text_add_safe(&shown, safe.p, safe.n);
+		r->name = wh_buf_take(&shown);
+	} else {
+		r->name = wh_strdup("");
+	}
+}
+
+static struct row *row_of(struct wh_progress *p, const struct wh_vertex *v)
+{
+	while (p->n_rows <= v->index)
+		WH_PUSH(p->rows, p->n_rows, p->cap_rows) = (struct row){0};
+	if (!p->rows[v->index].id)
+		name_row(p, &p->rows[v->index], v->name ? v->name : "step");
+	return &p->rows[v->index];
+}
+
+/* The header, when another step was speaking. */
+static void turn_to(struct wh_progress *p, const struct row *r)
+{
+	if (p->shown == r->id)
+		return;
+	fprintf(p->out, "%s#%u %s\n", p->shown ? "\n" : "", r->id, r->name);
+	p->shown = r->id;
+}
+
+static void log_line(struct wh_progress *p, struct row *r, const char *text, size_t n)
+{
+	WH_AUTO_BUF struct wh_buf safe = WH_BUF_INIT;
+
+	wh_text_add_safe(&safe, text, n);
+	turn_to(p, r);
+	fprintf(p->out, "#%u %.3f %s\n", r->id, (double)(wh_now_ns() - r->start_ns) / 1e9, safe.n ? safe.p : "");
+}
+
+static void log_add(struct wh_progress *p, struct row *r, int stream, const char *data, size_t n)
+{
+	struct wh_buf *b = &r->line[stream == 2];
+
+	while (n) {
+		const char *nl = memchr(data, '\n', n);
+		size_t part = nl ? (size_t)(nl - data) : n;
+
+		if (part > MAX_LINE - b->n) {
+			part = MAX_LINE - b->n;
+			nl = NULL;
+		}
+		wh_buf_add(b, data, part);
+		if (nl || b->n >= MAX_LINE) {
+			log_line(p, r, b->n ? b->p : "", b->n);
+			wh_buf_reset(b);
+		}
+		data += part + (nl != NULL);
+		n -= part + (nl != NULL);
+	}
+}
+
+static void log_flush(struct wh_progress *p, struct row *r)
+{
+	for (int i = 0; i < 2; i++) {
+		if (!r->line[i].n)
+			continue;
+		log_line(p, r, r->line[i].p, r->line[i].n);
+		wh_buf_reset(&r->line[i]);
+	}
+}
+
+static void end_row(struct wh_progress *p, struct row *r, const char *how, double seconds)
+{
+	log_flush(p, r);
+	turn_to(p, r);
+	if (seconds >= 0)
+		fprintf(p->out, "#%u %s %.1fs\n", r->id, how, seconds);
+	else
+		fprintf(p->out, "#%u %s\n", r->id, how);
+}
+
+static void fail_row(struct wh_progress *p, struct row *r, const struct wh_err *err)
+{
+	WH_AUTO_BUF struct wh_buf safe = WH_BUF_INIT;
+
+	wh_buf_adds(&safe, "ERROR: ");
+	if (err)
+		wh_text_add_safe(&safe, err->msg, strlen(err->msg));
+	else
+		wh_buf_adds(&safe, "failed");
+	end_row(p, r, safe.p, -1);
+}
+
+static void say(struct wh_progress *p, const char *label, const char *text)
+{
+	WH_AUTO_BUF struct wh_buf safe = WH_BUF_INIT;
+
+	wh_text_add_safe(&safe, text, strlen(text));
+	fprintf(p->out, "%s%s%s\n", p->shown ? "\n" : "", label, safe.n ? safe.p : "");
+	p->shown = 0;
+}
+
+void wh_progress_event(void *progress, const struct wh_event *e)
+{
+	struct wh_progress *p = progress;
+	struct row *r;
+
+	if (!p)
+		return;
+	if (!e->v) {
+		if (e->kind == WH_EV_NOTICE && e->text) {
+			say(p, "note: ", e->text);
+		} else if (e->kind == WH_EV_PHASE && e->text) {
+			unsigned id = wh_progress_begin(p, "%s", e->text);
+
+			fprintf(p->out, "#%u DONE %.1fs\n", id, (double)e->ns / 1e9);
+		}
+		fflush(p->out);
+		return;
+	}
+	r = row_of(p, e->v);
+	switch (e->kind) {
+	case WH_EV_START:
+		r->start_ns = wh_now_ns();
+		turn_to(p, r);
+		break;
+	case WH_EV_CACHED:
+		end_row(p, r, "CACHED", -1);
+		break;
+	case WH_EV_LOG:
+		log_add(p, r, e->stream, e->data, e->len);
+		break;
+	case WH_EV_DONE:
+		end_row(p, r, "DONE", (double)e->ns / 1e9);
+		break;
+	case WH_EV_ERROR:
+		fail_row(p, r, e->err);
+		break;
+	case WH_EV_CANCELED:
+		end_row(p, r, "CANCELED", -1);
+		break;
+	case WH_EV_NOTICE:
+	case WH_EV_PHASE:
+		if (e->text) {
+			turn_to(p, r);
+			fprintf(p->out, "#%u %s\n", r->id, e->text);
+		}
+		break;
+	}
+	fflush(p->out);
+}
+
+unsigned wh_progress_begin(struct wh_progress *p, const char *fmt, ...)
+{
+	WH_AUTO_BUF struct wh_buf name = WH_BUF_INIT;
+	struct row *r;
+	va_list ap;
+
+	if (!p)
+		return 0;
+	va_start(ap, fmt);
+	wh_buf_vaddf(&name, fmt, ap);
+	va_end(ap);
+	r = wh_calloc(1, sizeof(*r));
+	name_row(p, r, name.p ? name.p : "");
+	WH_PUSH(p->own, p->n_own, p->cap_own) = r;
+	turn_to(p, r);
+	fflush(p->out);
+	return r->id;
+}
+
+static struct row *own_row(struct wh_progress *p, unsigned id)
+{
+	for (size_t i = p ? p->n_own : 0; i-- > 0;)
+		if (p->own[i]->id == id)
+			return p->own[i];
+	return NULL;
+}
+
+void wh_progress_note(struct wh_progress *p, unsigned id, const char *fmt, ...)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	WH_AUTO_BUF struct wh_buf safe = WH_BUF_INIT;
+	struct row *r = own_row(p, id);
+	va_list ap;
+
+	if (!r)
+		return;
+	va_start(ap, fmt);
+	wh_buf_vaddf(&text, fmt, ap);
+	va_end(ap);
+	wh_text_add_safe(&safe, text.p ? text.p : "", text.n);
+	turn_to(p, r);
+	fprintf(p->out, "#%u %s\n", r->id, safe.n ? safe.p : "");
+	fflush(p->out);
+}
+
+void wh_progress_end(struct wh_progress *p, unsigned id, const struct wh_err *err)
+{
+	struct row *r = own_row(p, id);
+
+	if (!r)
+		return;
+	if (err)
+		fail_row(p, r, err);
+	else
+		end_row(p, r, "DONE", (double)(wh_now_ns() - r->start_ns) / 1e9);
+	fflush(p->out);
+}
+
+void wh_progress_warn(struct wh_progress *p, const char *fmt, ...)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	va_list ap;
+
+	if (!p)
+		return;
+	va_start(ap, fmt);
+	wh_buf_vaddf(&text, fmt, ap);
+	va_end(ap);
+	say(p, "warning: ", text.p ? text.p : "");
+	fflush(p->out);
+}
