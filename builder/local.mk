@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
-# Nothing of builder/ is built yet.
+noinst_LIBRARIES += builder/libbuilder.a
+builder_libbuilder_a_SOURCES = builder/graph.c builder/graph.h

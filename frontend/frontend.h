@@ -36,7 +36,7 @@ struct wh_heredoc {
 struct wh_node {
 	enum wh_instr instr;
 	const char *keyword;           /* as written ("Run") */
-	const char *const *flags;      /* "--from=x", as written, in order, NULL-terminated */
+	const char *const *flags;      /* "--from=x", quotes resolved, in order, NULL-terminated */
 	const char *const *args;       /* NULL-terminated */
 	size_t n_flags, n_args;
 	bool json;
@@ -44,6 +44,7 @@ struct wh_node {
 	size_t n_heredocs;
 	const struct wh_node *child;   /* ONBUILD's instruction, HEALTHCHECK none */
 	unsigned line, last_line;      /* 1-based */
+	unsigned empty_line;           /* an empty line inside a continuation (deprecated), 0: none */
 	const char *original;          /* logical line (continuations joined), as history and messages show it */
 	const char *const *comments;   /* comment lines directly above, without '#', NULL-terminated */
 };
@@ -53,8 +54,8 @@ struct wh_dockerfile {
 	const char *text;              /* a copy, NUL-terminated */
 	size_t len;
 	char escape;
-	const char *syntax;            /* the syntax directive's value, or NULL */
-	const char *check;             /* the check directive's value, or NULL */
+	const char *syntax;            /* the syntax directive's first word, or NULL */
+	const char *check;             /* the check directive's first word, or NULL */
 	const struct wh_node *nodes;
 	size_t n_nodes;
 	struct wh_arena *arena;        /* owns all of it */
@@ -63,6 +64,16 @@ struct wh_dockerfile {
 /* Never trusts the text: lines are at most 65,535 bytes, the file at most 16 MiB. Errors carry file, line and excerpt. */
 int wh_dockerfile_parse(const char *name, const char *text, size_t len, struct wh_dockerfile **ret, struct wh_err **err);
 void wh_dockerfile_free(struct wh_dockerfile *d);
+static inline void wh_dockerfile_freep(struct wh_dockerfile **d)
+{
+	wh_dockerfile_free(*d);
+	*d = NULL;
+}
+#define WH_AUTO_DOCKERFILE WH_CLEANUP(wh_dockerfile_freep)
+/* Judges each instruction by itself: flags, number and form of arguments, stage names. Lowering begins with it. */
+int wh_dockerfile_check(const struct wh_dockerfile *d, struct wh_err **err);
+/* The tree as S-expressions, a line an instruction: (copy ["--from=x"] "a" "b"). Appends. */
+void wh_ast_print(const struct wh_dockerfile *d, struct wh_buf *out);
 const char *wh_instr_name(enum wh_instr i);
 
 /* ---------------------------------------------------------------- expansion (shell/lex.go's rules) */
@@ -70,7 +81,7 @@ const char *wh_instr_name(enum wh_instr i);
 typedef const char *(*wh_lookup_fn)(void *arg, const char *name); /* NULL: unset */
 /* One word, quotes removed, no splitting. The result is malloc'ed. */
 int wh_expand_word(const char *word, char escape, wh_lookup_fn get, void *arg, char **ret, struct wh_err **err);
-/* One word with quotes and escapes kept (RUN-less places that need it: heredoc bodies). */
+/* The same with quotes as ordinary characters (heredoc bodies); escapes still count. */
 int wh_expand_raw(const char *word, char escape, wh_lookup_fn get, void *arg, char **ret, struct wh_err **err);
 /* Splits on unquoted blanks after expansion; appends. */
 int wh_expand_words(const char *text, char escape, wh_lookup_fn get, void *arg, struct wh_strv *out, struct wh_err **err);

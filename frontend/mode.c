@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* --chmod and STOPSIGNAL: words that must be right before they reach an image. */
+#include "frontend/names.h"
+
+#include <errno.h>
+#include <strings.h>
+
+/* [ugoa]*([-+=]([rwxXst]*|[ugo]))+ */
+static bool clause_ok(const char **p)
+{
+	bool any = false;
+
+	*p += strspn(*p, "ugoa");
+	while (**p && strchr("-+=", **p)) {
+		(*p)++;
+		any = true;
+		if (**p && strchr("ugo", **p))
+			(*p)++;
+		else
+			*p += strspn(*p, "rwxXst");
+	}
+	return any && (!**p || **p == ',');
+}
+
+int wh_mode_check(const char *s, struct wh_err **err)
+{
+	uint64_t mode;
+	const char *p = s;
+
+	if (wh_parse_u64(s, 8, &mode)) {
+		if (mode <= 07777)
+			return 0;
+	} else {
+		while (clause_ok(&p)) {
+			if (!*p)
+				return 0;
+			p++;
+		}
+	}
+	wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL,
+		   "invalid chmod parameter: '%.80s'. it should be octal string and between 0 and 07777", s);
+	wh_err_hint(err, "or symbolic, like u=rwX,go=rX");
+	return -EINVAL;
+}
+
+static const char *const signals[] = {
+	"ABRT", "ALRM", "BUS",  "CHLD",   "CLD", "CONT", "FPE",  "HUP",    "ILL",   "INT",  "IO",   "IOT",
+	"KILL", "PIPE", "POLL", "PROF",   "PWR", "QUIT", "SEGV", "STKFLT", "STOP",  "SYS",  "TERM", "TRAP",
+	"TSTP", "TTIN", "TTOU", "UNUSED", "URG", "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ",
+};
+
+int wh_signal_check(const char *s, struct wh_err **err)
+{
+	const char *name = strncasecmp(s, "SIG", 3) == 0 ? s + 3 : s, *near;
+	uint64_t n;
+	size_t i;
+
+	if (wh_parse_u64(s, 10, &n) && n >= 1 && n <= 64)
+		return 0;
+	for (i = 0; i < WH_ARRAY_SIZE(signals); i++)
+		if (strcasecmp(name, signals[i]) == 0)
+			return 0;
+	if (strcasecmp(name, "RTMIN") == 0 || strcasecmp(name, "RTMAX") == 0)
+		return 0;
+	if ((strncasecmp(name, "RTMIN+", 6) == 0 || strncasecmp(name, "RTMAX-", 6) == 0) &&
+	    wh_parse_u64(name + 6, 10, &n) && n >= 1 && n <= 15)
+		return 0;
+	wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL, "invalid signal: %.80s", s);
+	near = wh_nearest(name, signals, WH_ARRAY_SIZE(signals));
+	if (near)
+		wh_err_hint(err, "did you mean SIG%s?", near);
+	return -EINVAL;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Small languages inside arguments: image references, platforms, ports, modes, signals, git addresses. */
+#ifndef WH_FRONTEND_NAMES_H
+#define WH_FRONTEND_NAMES_H
+
+#include "frontend/frontend.h"
+
+/* ---- reference.c ---- */
+
+/* Is it a name of an image: [domain/]path[:tag][@digest]? */
+int wh_reference_check(const char *ref, struct wh_err **err);
+/* The short form by which users know it: without "docker.io/", "library/", ":latest". malloc'ed. */
+char *wh_reference_familiar(const char *ref);
+bool wh_is_url(const char *s);
+/* A git address that could not be a path as well (which github.com/… could). */
+bool wh_is_git(const char *s);
+
+/* ---- platform.c ---- */
+
+struct wh_platform {
+	char os[32], arch[32], variant[32], version[64];
+};
+/* "linux/amd64", "linux/arm/v7", "arm64", "linux": what is left out comes from `host`. Names are normalised. */
+int wh_platform_parse(const char *s, const struct wh_platform *host, struct wh_platform *ret, struct wh_err **err);
+/* "os/arch[/variant]"; in the arena. */
+const char *wh_platform_text(struct wh_arena *a, const struct wh_platform *p);
+
+/* ---- ports.c ---- */
+
+/* EXPOSE's words ("80", "80/udp", "8000-8010", "ip:host:port") → "port/proto", appended. */
+int wh_ports_parse(const char *spec, struct wh_strv *out, struct wh_err **err);
+
+/* ---- mode.c ---- */
+
+/* --chmod: octal up to 07777, or symbolic like chmod(1) has it ("u=rwX,go-w"). */
+int wh_mode_check(const char *s, struct wh_err **err);
+
+/* ---- signal.c ---- */
+
+int wh_signal_check(const char *s, struct wh_err **err);
+
+#endif
