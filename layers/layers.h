@@ -73,6 +73,7 @@ struct wh_entry {
 	const char *path;        /* clean, relative, no leading slash; "" is the root itself */
 	enum wh_type type;
 	bool opaque;             /* DIR: hides what lower layers have below it */
+	bool implied;            /* DIR: not in the tar, there only for what is below it; a lower layer's attributes stay */
 	uint32_t mode;           /* 07777 */
 	uint32_t uid, gid;
 	int64_t mtime;           /* seconds since the epoch; layers carry whole seconds */
@@ -80,7 +81,7 @@ struct wh_entry {
 	uint32_t major, minor;   /* CHR, BLK */
 	const char *link;        /* SYMLINK: text; HARDLINK: path of the first name, in this layer or a lower one */
 	struct wh_digest digest; /* FILE, HARDLINK: sha256 of the content */
-	uint64_t offset;         /* FILE: where the content starts in the uncompressed tar */
+	uint64_t offset;         /* FILE: where the content starts in the uncompressed tar; UINT64_MAX: in pieces (sparse) */
 	const struct wh_xattr *xattrs; /* sorted by name */
 	size_t n_xattrs;
 };

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Blobs: bytes under their own digest in blobs/sha256. A blob that has its name is whole (see wh_store_publish). */
+#include "layers/store_private.h"
+
+#include <errno.h>
+
+bool wh_blob_has(struct wh_store *s, const struct wh_digest *d, uint64_t *ret_size)
+{
+	char hex[65];
+	struct stat st;
+
+	if (fstatat(s->blobs_fd, wh_digest_hex(d, hex), &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	if (ret_size)
+		*ret_size = (uint64_t)st.st_size;
+	return true;
+}
+
+int wh_blob_open(struct wh_store *s, const struct wh_digest *d, uint64_t *ret_size, struct wh_err **err)
+{
+	char text[WH_DIGEST_TEXT];
+	struct stat st;
+	WH_AUTO_FD int fd = -1;
+	char hex[65];
+
+	fd = wh_openat(s->blobs_fd, wh_digest_hex(d, hex), O_RDONLY | O_NOFOLLOW, 0);
+	if (fd >= 0 && fstat(fd, &st) < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, errno, "stat blob %s", wh_digest_text(d, text));
+	if (fd == -ENOENT)
+		return wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "blob %s is not in the store %s",
+				  wh_digest_text(d, text), s->path);
+	if (fd < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, -fd, "open blob %s", wh_digest_text(d, text));
+	if (ret_size)
+		*ret_size = (uint64_t)st.st_size;
+	return WH_TAKE_FD(fd);
+}
+
+int wh_blob_read(struct wh_store *s, const struct wh_digest *d, size_t max, struct wh_buf *buf, struct wh_err **err)
+{
+	WH_AUTO_FD int fd = wh_blob_open(s, d, NULL, err);
+	char text[WH_DIGEST_TEXT];
+	struct wh_digest got;
+	size_t before = buf->n;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = wh_read_fd(fd, max, buf);
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "read blob %s", wh_digest_text(d, text));
+	wh_digest_of(buf->p ? buf->p + before : "", buf->n - before, &got);
+	if (wh_digest_eq(&got, d))
+		return 0;
+	r = wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "blob %s in the store %s is damaged",
+		       wh_digest_text(d, text), s->path);
+	wh_err_hint(err, "remove %s/blobs/sha256/%s", s->path, text + strlen("sha256:"));
+	return r;
+}
+
+int wh_blob_put(struct wh_store *s, const void *p, size_t n, struct wh_digest *ret, struct wh_err **err)
+{
+	struct wh_blob_writer *w = NULL;
+	struct wh_digest d;
+	int r;
+
+	wh_digest_of(p, n, &d);
+	if (wh_blob_has(s, &d, NULL)) {
+		*ret = d;
+		return 0;
+	}
+	r = wh_blob_writer_new(s, &w, err);
+	if (r < 0)
+		return r;
+	r = wh_blob_writer_add(w, p, n, err);
+	if (r < 0) {
+		wh_blob_writer_abort(w);
+		return r;
+	}
+	return wh_blob_writer_finish(w, &d, ret, NULL, err);
+}
+
+struct wh_blob_writer {
+	struct wh_store *store;
+	struct wh_sha256 *sha;
+	char *name; /* in the lease directory */
+	int fd;
+	uint64_t size;
+};
+
+int wh_blob_writer_new(struct wh_store *s, struct wh_blob_writer **ret, struct wh_err **err)
+{
+	WH_AUTO_FREE char *name = wh_temp_name("blob-");
+	int fd = wh_openat(s->lease.dir_fd, name, O_RDWR | O_CREAT | O_EXCL, 0644);
+	struct wh_blob_writer *w;
+
+	if (fd < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, -fd, "make a blob in %s", s->tmp_path);
+	w = wh_calloc(1, sizeof(*w));
+	w->store = s;
+	w->sha = wh_sha256_new();
+	w->name = WH_TAKE_PTR(name);
+	w->fd = fd;
+	*ret = w;
+	return 0;
+}
+
+int wh_blob_writer_add(struct wh_blob_writer *w, const void *p, size_t n, struct wh_err **err)
+{
+	int r = wh_write_all(w->fd, p, n);
+
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "write a blob in %s", w->store->tmp_path);
+	wh_sha256_add(w->sha, p, n);
+	w->size += n;
+	return 0;
+}
+
+static void blob_writer_free(struct wh_blob_writer *w)
+{
+	wh_closep(&w->fd);
+	wh_sha256_free(w->sha);
+	free(w->name);
+	free(w);
+}
+
+void wh_blob_writer_abort(struct wh_blob_writer *w)
+{
+	if (!w)
+		return;
+	(void)unlinkat(w->store->lease.dir_fd, w->name, 0);
+	blob_writer_free(w);
+}
+
+int wh_blob_writer_finish(struct wh_blob_writer *w, const struct wh_digest *expect, struct wh_digest *ret,
+			  uint64_t *ret_size, struct wh_err **err)
+{
+	char a[WH_DIGEST_TEXT], b[WH_DIGEST_TEXT], hex[65];
+	struct wh_digest d;
+	uint64_t size = w->size;
+	int r;
+
+	wh_sha256_end(w->sha, &d);
+	if (expect && !wh_digest_eq(expect, &d)) {
+		r = wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "digest is %s, expected %s", wh_digest_text(&d, a),
+			       wh_digest_text(expect, b));
+		wh_blob_writer_abort(w);
+		return r;
+	}
+	r = wh_store_publish(w->store, w->name, w->store->blobs_fd, wh_digest_hex(&d, hex), err);
+	if (r < 0) {
+		wh_blob_writer_abort(w);
+		return r;
+	}
+	blob_writer_free(w);
+	if (ret)
+		*ret = d;
+	if (ret_size)
+		*ret_size = size;
+	return 0;
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Leases: who owns which directory below tmp/.
+ *
+ *   tmp/ID/           made by one process, ID is random
+ *   tmp/ID/lock       held with flock(2) for as long as the process lives; the kernel lets go however it ends
+ *   tmp/ID/unsynced   the boot id, while things were renamed into the store that no sync point has covered yet
+ *
+ * A directory whose lock is free or missing is garbage. The moment between
+ * mkdir and flock is covered by a shared flock on tmp/ itself, which a sweeper
+ * takes exclusively while it decides.
+ */
+#include "layers/store_private.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sys/file.h>
+
+#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
+
+static int flock_retry(int fd, int op)
+{
+	while (flock(fd, op) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+static int make_locked_dir(int tmp_fd, const char *id, struct wh_lease *l)
+{
+	WH_AUTO_FD int dir = -1, lock = -1;
+	int r;
+
+	if (mkdirat(tmp_fd, id, 0700) < 0)
+		return -errno;
+	dir = wh_openat(tmp_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (dir < 0)
+		return dir;
+	lock = wh_openat(dir, "lock", O_RDWR | O_CREAT | O_EXCL, 0600);
+	if (lock < 0)
+		return lock;
+	r = flock_retry(lock, LOCK_EX | LOCK_NB);
+	if (r < 0)
+		return r;
+	l->dir_fd = WH_TAKE_FD(dir);
+	l->lock_fd = WH_TAKE_FD(lock);
+	return 0;
+}
+
+int wh_lease_take(int store_fd, struct wh_lease *ret, struct wh_err **err)
+{
+	struct wh_lease l = {.tmp_fd = -1, .dir_fd = -1, .lock_fd = -1};
+	WH_AUTO_FREE char *id = NULL;
+	WH_AUTO_FD int tmp_fd = -1, gate = -1;
+	int r;
+
+	tmp_fd = wh_openat(store_fd, "tmp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (tmp_fd < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, -tmp_fd, "open the store's tmp");
+	/* A second description of the directory, so that the flock ends with it. */
+	gate = wh_openat(tmp_fd, ".", O_RDONLY | O_DIRECTORY, 0);
+	if (gate < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, -gate, "open the store's tmp");
+	r = flock_retry(gate, LOCK_SH);
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "lock the store's tmp");
+	id = wh_temp_name("");
+	r = make_locked_dir(tmp_fd, id, &l);
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "make a lease in the store");
+	l.tmp_fd = WH_TAKE_FD(tmp_fd);
+	l.id = WH_TAKE_PTR(id);
+	*ret = l;
+	return 0;
+}
+
+void wh_lease_forget(struct wh_lease *l)
+{
+	wh_closep(&l->dir_fd);
+	wh_closep(&l->lock_fd);
+	wh_closep(&l->tmp_fd);
+	free(WH_TAKE_PTR(l->id));
+}
+
+void wh_lease_drop(struct wh_lease *l)
+{
+	/* The lock is held until all is gone. What cannot be removed from here (files of subordinate ids, seen from outside
+	 * the user namespace) is left to the next sweep. */
+	if (l->id)
+		(void)wh_rm_rf(l->tmp_fd, l->id);
+	wh_lease_forget(l);
+}
+
+static bool boot_id(struct wh_buf *buf)
+{
+	return wh_read_file(AT_FDCWD, BOOT_ID_FILE, 128, buf) == 0 && buf->n > 0;
+}
+
+int wh_lease_mark(const struct wh_lease *l)
+{
+	WH_AUTO_BUF struct wh_buf id = WH_BUF_INIT;
+
+	/* Without /proc there is no boot id: an empty mark differs from every boot, which errs to the safe side. */
+	(void)boot_id(&id);
+	return wh_write_file_atomic(l->dir_fd, "unsynced", id.p ? id.p : "", id.n, 0600, false);
+}
+
+void wh_lease_unmark(const struct wh_lease *l)
+{
+	(void)unlinkat(l->dir_fd, "unsynced", 0);
+}
+
+struct dead {
+	char *name;
+	int lock_fd;
+};
+
+/* Was the process cut off by a crash of the machine with things unsynced? Then since gets when it began to be so. */
+static bool crashed(int dir, struct timespec *since)
+{
+	WH_AUTO_BUF struct wh_buf then = WH_BUF_INIT, now = WH_BUF_INIT;
+	struct stat st;
+
+	if (fstatat(dir, "unsynced", &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	(void)wh_read_file(dir, "unsynced", 128, &then);
+	if (boot_id(&now) && then.n == now.n && memcmp(then.p, now.p, now.n) == 0)
+		return false;
+	*since = st.st_mtim;
+	return true;
+}
+
+/* Takes the lock of tmp/name if nobody holds it. */
+static bool claim(int tmp_fd, const char *name, struct dead *ret, bool *ret_crashed, struct timespec *since)
+{
+	WH_AUTO_FD int dir = -1, lock = -1;
+
+	dir = wh_openat(tmp_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (dir < 0)
+		return false;
+	lock = wh_openat(dir, "lock", O_RDWR | O_NOFOLLOW, 0);
+	if (lock < 0 && lock != -ENOENT)
+		return false;
+	if (lock >= 0 && flock_retry(lock, LOCK_EX | LOCK_NB) < 0)
+		return false;
+	*ret_crashed = crashed(dir, since);
+	*ret = (struct dead){.name = wh_strdup(name), .lock_fd = WH_TAKE_FD(lock)};
+	return true;
+}
+
+void wh_lease_sweep(const struct wh_lease *l, int (*recover)(void *arg, const struct timespec *since), void *arg)
+{
+	WH_AUTO_FD int gate = -1;
+	struct dead *v = NULL;
+	size_t n = 0, cap = 0;
+	const struct dirent *de;
+	struct timespec oldest = {0};
+	bool any = false;
+	DIR *d;
+
+	gate = wh_openat(l->tmp_fd, ".", O_RDONLY | O_DIRECTORY, 0);
+	if (gate < 0 || flock_retry(gate, LOCK_EX | LOCK_NB) < 0)
+		return; /* somebody else is at it */
+	d = fdopendir(fcntl(gate, F_DUPFD_CLOEXEC, 0));
+	if (!d)
+		return;
+	while ((de = readdir(d))) {
+		struct dead x = {.lock_fd = -1};
+		struct timespec since;
+		bool c = false;
+
+		if (de->d_name[0] == '.' || wh_streq(de->d_name, l->id))
+			continue;
+		if (!claim(l->tmp_fd, de->d_name, &x, &c, &since))
+			continue;
+		if (c && (!any || since.tv_sec < oldest.tv_sec)) {
+			oldest = since;
+			any = true;
+		}
+		WH_PUSH(v, n, cap) = x;
+	}
+	closedir(d);
+	/* The marks must outlive a recovery that did not work out. */
+	if (!any || recover(arg, &oldest) == 0) {
+		(void)flock_retry(gate, LOCK_UN);
+		for (size_t i = 0; i < n; i++)
+			(void)wh_rm_rf(l->tmp_fd, v[i].name);
+	}
+	for (size_t i = 0; i < n; i++) {
+		free(v[i].name);
+		wh_closep(&v[i].lock_fd);
+	}
+	free(v);
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The store's directory: opening, layout, sync points, and mending after a crash of the machine. */
+#include "layers/store_private.h"
+#include "layers/index_private.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sys/file.h>
+
+#define OCI_LAYOUT "{\"imageLayoutVersion\":\"1.0.0\"}"
+#define EMPTY_INDEX \
+	"{\"manifests\":[],\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"schemaVersion\":2}"
+
+static int open_dir(int at, const char *name, int *ret, struct wh_err **err)
+{
+	int r = wh_mkdir_p(at, name, 0700);
+
+	if (r == 0)
+		r = wh_openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "open the store's %s", name);
+	*ret = r;
+	return 0;
+}
+
+/* Makes a file of the layout unless there is one; a concurrent maker wins. */
+static int make_once(struct wh_store *s, const char *name, const char *text, struct wh_err **err)
+{
+	int r;
+
+	if (faccessat(s->dir_fd, name, F_OK, 0) == 0)
+		return 0;
+	r = wh_write_file_atomic(s->lease.dir_fd, name, text, strlen(text), 0644, true);
+	if (r == 0 && renameat2(s->lease.dir_fd, name, s->dir_fd, name, RENAME_NOREPLACE) < 0 && errno != EEXIST)
+		r = -errno;
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "write %s/%s", s->path, name);
+	return 0;
+}
+
+static int open_dirs(struct wh_store *s, struct wh_err **err)
+{
+	const struct {
+		const char *name;
+		int *fd;
+	} dirs[] = {
+		{"blobs/sha256", &s->blobs_fd}, {"index", &s->index_fd},       {"snapshots", &s->snapshots_fd},
+		{"roots", &s->roots_fd},        {"variants", &s->variants_fd},
+	};
+	int r = wh_mkdir_p(s->dir_fd, "tmp", 0700);
+
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "make %s/tmp", s->path);
+	for (size_t i = 0; i < WH_ARRAY_SIZE(dirs); i++) {
+		r = open_dir(s->dir_fd, dirs[i].name, dirs[i].fd, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int lock_shared(struct wh_store *s, struct wh_err **err)
+{
+	int r;
+
+	s->lock_fd = wh_openat(s->dir_fd, "lock", O_RDWR | O_CREAT, 0600);
+	if (s->lock_fd < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, -s->lock_fd, "open %s/lock", s->path);
+	do /* waits while gc runs */
+		r = flock(s->lock_fd, LOCK_SH) < 0 ? -errno : 0;
+	while (r == -EINTR);
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "lock %s/lock", s->path);
+	return 0;
+}
+
+/* Calls fn for each name in the directory; stops at the first failure. */
+static int each_name(int dirfd, int (*fn)(struct wh_store *s, int dirfd, const char *name, const struct stat *st),
+		     struct wh_store *s, const struct timespec *since)
+{
+	int fd = wh_openat(dirfd, ".", O_RDONLY | O_DIRECTORY, 0), r = 0;
+	const struct dirent *de;
+	DIR *d;
+
+	if (fd < 0)
+		return fd;
+	d = fdopendir(fd);
+	if (!d) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	while (r == 0 && (de = readdir(d))) {
+		struct stat st;
+
+		if (de->d_name[0] == '.' || fstatat(dirfd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		/* ctime: renames set it, and nobody can set it back. One second for coarse clocks. */
+		if (st.st_ctim.tv_sec + 1 >= since->tv_sec)
+			r = fn(s, dirfd, de->d_name, &st);
+	}
+	closedir(d);
+	return r;
+}
+
+static int recover_blob(struct wh_store *s, int dirfd, const char *name, const struct stat *st)
+{
+	WH_AUTO_SHA256 struct wh_sha256 *h = wh_sha256_new();
+	struct wh_digest want, got;
+	WH_AUTO_FD int fd = -1;
+	char chunk[65536];
+	ssize_t n;
+
+	(void)s;
+	(void)st;
+	if (wh_digest_parse_hex(name, &want)) {
+		fd = wh_openat(dirfd, name, O_RDONLY | O_NOFOLLOW, 0);
+		if (fd < 0)
+			return fd;
+		while ((n = read(fd, chunk, sizeof(chunk))) > 0)
+			wh_sha256_add(h, chunk, (size_t)n);
+		wh_sha256_end(h, &got);
+		if (n == 0 && wh_digest_eq(&want, &got))
+			return 0;
+	}
+	return unlinkat(dirfd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int recover_index(struct wh_store *s, int dirfd, const char *name, const struct stat *st)
+{
+	struct wh_index *x = NULL;
+	struct wh_digest d;
+
+	(void)st;
+	if (wh_digest_parse_hex(name, &d) && wh_index_open_diff(s, &d, &x, NULL) == 0) {
+		wh_index_close(x);
+		return 0;
+	}
+	return unlinkat(dirfd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int recover_variant(struct wh_store *s, int dirfd, const char *name, const struct stat *st)
+{
+	(void)s;
+	(void)st;
+	return unlinkat(dirfd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* A tree cannot be checked cheaply, but it can be made again. It goes with our lease. */
+static int recover_tree(struct wh_store *s, int dirfd, const char *name, const struct stat *st)
+{
+	WH_AUTO_FREE char *aside = wh_temp_name("old-");
+
+	(void)st;
+	return renameat(dirfd, name, s->lease.dir_fd, aside) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* The machine went down while things were in the store that no sync point had covered: look at all that is as young as
+ * that, and drop what is not what its name says. */
+static int recover(void *arg, const struct timespec *since)
+{
+	struct wh_store *s = arg;
+	int r = each_name(s->blobs_fd, recover_blob, s, since);
+
+	if (r == 0)
+		r = each_name(s->index_fd, recover_index, s, since);
+	if (r == 0)
+		r = each_name(s->variants_fd, recover_variant, s, since);
+	if (r == 0)
+		r = each_name(s->snapshots_fd, recover_tree, s, since);
+	if (r == 0)
+		r = each_name(s->roots_fd, recover_tree, s, since);
+	return r;
+}
+
+static void close_fds(struct wh_store *s)
+{
+	int *fds[] = {&s->dir_fd, &s->blobs_fd, &s->index_fd, &s->snapshots_fd, &s->roots_fd, &s->variants_fd, &s->lock_fd};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(fds); i++)
+		wh_closep(fds[i]);
+}
+
+static void store_free(struct wh_store *s)
+{
+	close_fds(s);
+	pthread_mutex_destroy(&s->mutex);
+	free(s->path);
+	free(s->tmp_path);
+	free(s);
+}
+
+static int open_at(struct wh_store *s, const char *path, struct wh_err **err)
+{
+	int r = wh_mkdir_p(AT_FDCWD, path, 0700);
+
+	if (r == 0)
+		r = s->dir_fd = wh_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+	if (r >= 0) {
+		s->path = realpath(path, NULL);
+		r = s->path ? 0 : -errno;
+	}
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "open the store %s", path);
+	r = open_dirs(s, err);
+	if (r == 0)
+		r = lock_shared(s, err);
+	if (r == 0)
+		r = wh_lease_take(s->dir_fd, &s->lease, err);
+	if (r < 0)
+		return r;
+	s->tmp_path = wh_asprintf("%s/tmp/%s", s->path, s->lease.id);
+	r = make_once(s, "oci-layout", OCI_LAYOUT, err);
+	if (r == 0)
+		r = make_once(s, "index.json", EMPTY_INDEX, err);
+	if (r == 0)
+		wh_lease_sweep(&s->lease, recover, s);
+	else
+		wh_lease_drop(&s->lease);
+	return r;
+}
+
+int wh_store_open(const char *path, struct wh_store **ret, struct wh_err **err)
+{
+	struct wh_store *s = wh_calloc(1, sizeof(*s));
+	int r;
+
+	s->dir_fd = s->blobs_fd = s->index_fd = s->snapshots_fd = s->roots_fd = s->variants_fd = s->lock_fd = -1;
+	s->lease = (struct wh_lease){.tmp_fd = -1, .dir_fd = -1, .lock_fd = -1};
+	pthread_mutex_init(&s->mutex, NULL);
+	r = open_at(s, path, err);
+	if (r < 0) {
+		store_free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+void wh_store_close(struct wh_store *s)
+{
+	if (!s)
+		return;
+	wh_lease_drop(&s->lease);
+	store_free(s);
+}
+
+void wh_store_forget(struct wh_store *s)
+{
+	if (!s)
+		return;
+	wh_lease_forget(&s->lease);
+	store_free(s);
+}
+
+int wh_store_dirfd(const struct wh_store *s)
+{
+	return s->dir_fd;
+}
+
+const char *wh_store_path(const struct wh_store *s)
+{
+	return s->path;
+}
+
+int wh_store_tmp_dirfd(const struct wh_store *s)
+{
+	return s->lease.dir_fd;
+}
+
+const char *wh_store_tmp_path(const struct wh_store *s)
+{
+	return s->tmp_path;
+}
+
+int wh_store_sync(struct wh_store *s, struct wh_err **err)
+{
+	bool marked;
+	int r = 0;
+
+	pthread_mutex_lock(&s->mutex);
+	marked = s->marked;
+	s->marked = false; /* what comes during the sync marks again */
+	pthread_mutex_unlock(&s->mutex);
+	if (!marked)
+		return 0;
+	if (syncfs(s->dir_fd) < 0)
+		r = -errno;
+	pthread_mutex_lock(&s->mutex);
+	if (r < 0)
+		s->marked = true;
+	else if (!s->marked)
+		wh_lease_unmark(&s->lease);
+	pthread_mutex_unlock(&s->mutex);
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "sync the store %s", s->path);
+	return 0;
+}
+
+int wh_store_lock(struct wh_store *s, const char *name, struct wh_err **err)
+{
+	WH_AUTO_FREE char *file = wh_asprintf("%s.lock", name);
+	WH_AUTO_FD int fd = wh_openat(s->dir_fd, file, O_RDWR | O_CREAT, 0600);
+	int r = fd < 0 ? fd : 0;
+
+	while (r == 0 && flock(fd, LOCK_EX) < 0) {
+		if (errno != EINTR)
+			r = -errno;
+	}
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "lock %s/%s", s->path, file);
+	return WH_TAKE_FD(fd);
+}
+
+/* 0, 1 (there is one already), -errno. */
+static int rename_once(struct wh_store *s, const char *name, int dirfd, const char *to)
+{
+	int r = 0;
+
+	/* Under the mutex from the mark to the rename: a sync that runs meanwhile must not take the mark away. */
+	pthread_mutex_lock(&s->mutex);
+	if (!s->marked)
+		r = wh_lease_mark(&s->lease);
+	if (r == 0) {
+		s->marked = true;
+		/* Some file systems lack RENAME_NOREPLACE; replacing a thing by its equal does no harm, and a directory that
+		 * is not empty is never replaced. */
+		if (renameat2(s->lease.dir_fd, name, dirfd, to, RENAME_NOREPLACE) < 0 &&
+		    (errno != EINVAL || renameat(s->lease.dir_fd, name, dirfd, to) < 0))
+			r = errno == EEXIST || errno == ENOTEMPTY ? 1 : -errno;
+	}
+	pthread_mutex_unlock(&s->mutex);
+	return r;
+}
+
+int wh_store_publish(struct wh_store *s, const char *name, int dirfd, const char *to, struct wh_err **err)
+{
+	int r = rename_once(s, name, dirfd, to);
+
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "put %s into the store", to);
+	if (r == 0)
+		return 0;
+	(void)utimensat(dirfd, to, NULL, AT_SYMLINK_NOFOLLOW); /* last use, for gc */
+	r = wh_rm_rf(s->lease.dir_fd, name);
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "remove %s/%s", s->tmp_path, name);
+	return 0;
+}
