@@ -139,6 +139,46 @@ static void clean_start(void **state)
 	assert_string_equal(out.p, "0 0\n0 1 2 3 ");
 }
 
+/* The helper of a parent that is killed goes with it. */
+static void dies_with_parent(void **state)
+{
+	static const char *const sleeper[] = {"sleep", "60", NULL};
+	struct wh_proc_opts opts = WH_PROC_OPTS_INIT;
+	int p[2], tries;
+	pid_t parent, helper = 0;
+	char path[64];
+
+	(void)state;
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	opts.die_with_parent = true;
+	parent = fork();
+	assert_true(parent >= 0);
+	if (parent == 0) {
+		helper = wh_proc_spawn(sleeper, &opts);
+		if (write(p[1], &helper, sizeof(helper)) != (ssize_t)sizeof(helper))
+			_exit(1);
+		pause();
+		_exit(0);
+	}
+	assert_int_equal(read(p[0], &helper, sizeof(helper)), sizeof(helper));
+	assert_true(helper > 0);
+	kill(parent, SIGKILL);
+	assert_int_equal(wh_proc_wait(parent), 128 + SIGKILL);
+	/* Whoever adopted it may be slow to reap it: a zombie is dead enough. */
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)helper);
+	for (tries = 0; tries < 500; tries++) {
+		WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+
+		if (wh_read_file(AT_FDCWD, path, 4096, &b) || strstr(b.p, ") Z ") || strstr(b.p, ") X "))
+			break;
+		usleep(10000);
+	}
+	kill(helper, SIGKILL);
+	close(p[0]);
+	close(p[1]);
+	assert_true(tries < 500);
+}
+
 static void find(void **state)
 {
 	WH_AUTO_FREE char *sh_path = wh_proc_find("sh");
@@ -168,7 +208,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(statuses),    cmocka_unit_test(output),        cmocka_unit_test(daemon_holds_pipe),
 		cmocka_unit_test(missing),     cmocka_unit_test(not_a_program), cmocka_unit_test(descriptors),
-		cmocka_unit_test(clean_start), cmocka_unit_test(find),
+		cmocka_unit_test(clean_start), cmocka_unit_test(find),          cmocka_unit_test(dies_with_parent),
 	};
 
 	return cmocka_run_group_tests_name("base/proc", tests, NULL, NULL);
