@@ -13,6 +13,8 @@ T_LOG_COMPILER = bash
 # What a unit test of a folder links: its library, those below, and these.
 TEST_LIBS = $(CMOCKA_LIBS) $(DEPS_LIBS)
 
+noinst_HEADERS = tests/unit/test.h
+
 if HAVE_CMOCKA
 include tests/unit/local.mk
 else
