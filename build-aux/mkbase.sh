@@ -1,0 +1,160 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# mkbase.sh busybox|debian DIR - makes a base image as an OCI layout in DIR.
+#
+#   busybox   Debian's busybox-static and a name for each of its applets
+#   debian    the smallest Debian that has apt, from this machine's own apt
+#             sources; they stay in the image, so that apt works in RUN
+#
+# Works as root and as an ordinary user with subordinate ids. The same package
+# versions give the same bytes: every time in them is SOURCE_DATE_EPOCH
+# (default: a fixed moment), and neither user nor place shows.
+#
+# Needs: tar, gzip, coreutils; busybox: apt-get, dpkg-deb; debian: mmdebstrap.
+
+set -euo pipefail
+umask 022
+export LC_ALL=C
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1700000000}
+
+die() {
+	echo "mkbase.sh: $*" >&2
+	exit 1
+}
+
+[ $# = 2 ] || die "usage: mkbase.sh busybox|debian DIR"
+kind=$1
+dest=$2
+[ ! -e "$dest" ] || die "$dest exists already"
+mkdir -p "$(dirname "$dest")"
+made=$(mktemp -d "$dest.XXXXXX")
+work=$(mktemp -d "${TMPDIR:-/var/tmp}/mkbase.XXXXXX")
+trap 'rm -rf "$work" "$made"' EXIT
+arch=$(dpkg --print-architecture)
+case $arch in
+i386) arch=386 ;;
+armhf) arch=arm ;;
+ppc64el) arch=ppc64le ;;
+esac
+
+# blob FILE: moves it to its place in the layout and prints its digest.
+blob() {
+	local hex
+
+	hex=$(sha256sum "$1" | cut -d ' ' -f 1)
+	mv "$1" "$made/blobs/sha256/$hex"
+	printf 'sha256:%s' "$hex"
+}
+
+size_of() {
+	stat -c %s "$made/blobs/sha256/${1#sha256:}"
+}
+
+# layout ROOT.tar CMD: one gzip layer, config, manifest, index.
+layout() {
+	local diff layer config manifest created media=application/vnd.oci.image
+
+	created=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)
+	mkdir -p "$made/blobs/sha256"
+	diff=sha256:$(sha256sum "$1" | cut -d ' ' -f 1)
+	gzip -n -6 <"$1" >"$work/layer"
+	layer=$(blob "$work/layer")
+	printf '{"created":"%s","architecture":"%s","os":"linux","config":{"Env":["PATH=%s"],"Cmd":["%s"]},%s,%s}' \
+		"$created" "$arch" /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$2" \
+		"\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"$diff\"]}" \
+		"\"history\":[{\"created\":\"$created\",\"created_by\":\"mkbase.sh $kind\"}]" >"$work/config"
+	config=$(blob "$work/config")
+	printf '{"schemaVersion":2,"mediaType":"%s.manifest.v1+json","config":%s,"layers":[%s]}' "$media" \
+		"{\"mediaType\":\"$media.config.v1+json\",\"digest\":\"$config\",\"size\":$(size_of "$config")}" \
+		"{\"mediaType\":\"$media.layer.v1.tar+gzip\",\"digest\":\"$layer\",\"size\":$(size_of "$layer")}" \
+		>"$work/manifest"
+	manifest=$(blob "$work/manifest")
+	printf '{"schemaVersion":2,"mediaType":"%s.index.v1+json","manifests":[{%s,%s,%s,%s}]}\n' "$media" \
+		"\"mediaType\":\"$media.manifest.v1+json\"" \
+		"\"digest\":\"$manifest\",\"size\":$(size_of "$manifest")" \
+		"\"platform\":{\"architecture\":\"$arch\",\"os\":\"linux\"}" \
+		'"annotations":{"org.opencontainers.image.ref.name":"latest"}' >"$made/index.json"
+	printf '{"imageLayoutVersion":"1.0.0"}\n' >"$made/oci-layout"
+	chmod 755 "$made"
+	echo "$kind: $manifest"
+}
+
+make_busybox() {
+	local root=$work/root program=$work/x/bin/busybox name
+
+	mkdir "$work/get"
+	chmod 755 "$work" "$work/get" # apt drops its rights for the download
+	(cd "$work/get" && apt-get download -q busybox-static >/dev/null 2>"$work/log") || die "$(cat "$work/log")"
+	dpkg-deb -x "$work"/get/busybox-static_*.deb "$work/x"
+	mkdir -p "$root"/{bin,dev,etc,home,proc,root,run,sys,tmp,usr/{bin,sbin,local/bin},var/tmp}
+	chmod 1777 "$root/tmp" "$root/var/tmp"
+	chmod 700 "$root/root"
+	install -m 755 "$program" "$root/bin/busybox"
+	while read -r name; do
+		[ "$name" = busybox ] || ln -s busybox "$root/bin/$name"
+	done < <("$program" --list)
+	cat >"$root/etc/passwd" <<-'END'
+		root:x:0:0:root:/root:/bin/sh
+		daemon:x:1:1:daemon:/usr/sbin:/bin/false
+		www-data:x:33:33:www-data:/var/www:/bin/false
+		nobody:x:65534:65534:nobody:/nonexistent:/bin/false
+	END
+	cat >"$root/etc/group" <<-'END'
+		root:x:0:
+		daemon:x:1:
+		adm:x:4:
+		www-data:x:33:
+		users:x:100:
+		nogroup:x:65534:
+	END
+	echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
+	tar -C "$root" --sort=name --format=gnu --owner=0 --group=0 --numeric-owner \
+		--mtime="@$SOURCE_DATE_EPOCH" -cf "$work/root.tar" .
+	layout "$work/root.tar" sh
+}
+
+# The file of this machine's apt sources that has the suite itself, not third parties'.
+apt_sources() {
+	local f suite=$1
+
+	for f in /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.{sources,list}; do
+		[ -e "$f" ] || continue
+		if grep -qE "^(Suites:.*[[:space:]]|deb .*[[:space:]])$suite([[:space:]]|\$)" "$f"; then
+			echo "$f"
+			return
+		fi
+	done
+	die "found no apt sources of $suite on this machine"
+}
+
+make_debian() {
+	local suite sources include=usr-is-merged # else perl comes in, to do the merge that is done already
+
+	suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	[ -n "$suite" ] || die "cannot tell this machine's Debian release"
+	sources=$(apt_sources "$suite")
+	! grep -q '^[^#]*https:' "$sources" || include=$include,ca-certificates
+	# What changes from run to run, or belongs to this machine, stays out.
+	# shellcheck disable=SC2016
+	mmdebstrap --quiet --variant=minbase --format=tar --skip=output/dev --include="$include" \
+		--aptopt='Acquire::Languages "none"' \
+		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
+		--dpkgopt='path-include=/usr/share/doc/*/copyright' \
+		--customize-hook='rm -rf "$1"/etc/resolv.conf "$1"/etc/hostname "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin' \
+		--customize-hook='rm -f "$1"/var/log/*.log "$1"/var/log/apt/* "$1"/var/cache/ldconfig/aux-cache' \
+		"$suite" "$work/root.tar" "$sources" >"$work/log" 2>&1 || die "mmdebstrap: $(tail -n 20 "$work/log")"
+	# No device nodes, which an ordinary user cannot unpack, but the directory: the first block of an archive of it.
+	mkdir "$work/dev"
+	tar -C "$work" --format=gnu --owner=0 --group=0 --numeric-owner --mode=755 --mtime="@$SOURCE_DATE_EPOCH" -c ./dev |
+		head -c 512 | cat - "$work/root.tar" >"$work/whole.tar"
+	layout "$work/whole.tar" bash
+}
+
+case $kind in
+busybox) make_busybox ;;
+debian) make_debian ;;
+*) die "no base \"$kind\"; there are busybox and debian" ;;
+esac
+mv -T "$made" "$dest"
