@@ -4,3 +4,4 @@ noinst_LIBRARIES += cli/libcli.a
 cli_libcli_a_SOURCES = \
 	cli/build_run.c cli/build_spec.c cli/cli.h cli/cmd_build.c cli/cmd_help.c cli/cmd_version.c cli/errors.c \
 	cli/options.c cli/options.h cli/output.c cli/progress_plain.c
+EXTRA_DIST += build-aux/mkbase.sh

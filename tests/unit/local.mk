@@ -15,3 +15,8 @@ tests_unit_base_mem_test_LDADD = base/libbase.a $(TEST_LIBS)
 tests_unit_base_path_test_LDADD = base/libbase.a $(TEST_LIBS)
 tests_unit_base_proc_test_LDADD = base/libbase.a $(TEST_LIBS)
 tests_unit_base_str_test_LDADD = base/libbase.a $(TEST_LIBS)
+
+# cli
+CLI_TESTS = tests/unit/cli_options_test
+check_PROGRAMS += $(CLI_TESTS)
+tests_unit_cli_options_test_LDADD = cli/libcli.a base/libbase.a $(TEST_LIBS)
