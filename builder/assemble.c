@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a tree to an image: history, times, config, manifest.
+ *
+ * Nothing here may depend on when or where the build ran. So a line of the
+ * history was created when the newest thing in its layer, or in one below it,
+ * was; lines without a layer take the time of the line before. The base's
+ * times are those that its config tells. With SOURCE_DATE_EPOCH all our lines
+ * take that.
+ */
+#include "builder/builder_private.h"
+
+#include <errno.h>
+#include <time.h>
+
+#define YEAR_10000 253402300800LL /* RFC 3339 has four digits */
+
+static json_t *time_json(int64_t t)
+{
+	char text[32];
+	struct tm tm;
+	time_t tt;
+
+	if (t < 0)
+		t = 0;
+	if (t >= YEAR_10000)
+		t = YEAR_10000 - 1;
+	tt = (time_t)t;
+	gmtime_r(&tt, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return json_string(text);
+}
+
+/* What a Dockerfile holds need not be UTF-8; a config must be. */
+static json_t *text_json(const char *s)
+{
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+	json_t *j = json_string(s);
+	size_t i;
+
+	if (j)
+		return j;
+	for (i = 0; s[i]; i++) {
+		if ((unsigned char)s[i] < 0x80)
+			wh_buf_addc(&b, s[i]);
+		else
+			wh_buf_adds(&b, "\xef\xbf\xbd");
+	}
+	return json_string(b.p);
+}
+
+static json_t *line(const struct wh_history *h, int64_t created, bool empty)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "created", time_json(created));
+	if (h->created_by)
+		json_object_set_new(o, "created_by", text_json(h->created_by));
+	if (h->comment)
+		json_object_set_new(o, "comment", text_json(h->comment));
+	if (empty)
+		json_object_set_new(o, "empty_layer", json_true());
+	return o;
+}
+
+/* How many layers the vertex put on its first input, and the newest time in them. */
+static size_t layers_of(struct wh_builder *b, const struct wh_vertex *v, int64_t *newest)
+{
+	const struct wh_node *n = wh_builder_node(b, v);
+	size_t below, i;
+
+	if (!n || n->state != WH_NODE_DONE)
+		return 0;
+	below = n->n_inputs && n->inputs[0] ? n->inputs[0]->result.n_layers : 0;
+	if (below > n->result.n_layers)
+		return 0;
+	for (i = below; i < n->result.n_layers; i++)
+		if (n->result.layers[i].newest > *newest)
+			*newest = n->result.layers[i].newest;
+	return n->result.n_layers - below;
+}
+
+/* The base's lines, one for each of its layers whatever it says itself. */
+static json_t *base_lines(const json_t *history, size_t n_layers, int64_t created)
+{
+	json_t *out = json_array();
+	const json_t *h;
+	size_t i, told = 0;
+
+	json_array_foreach (history, i, h)
+		if (json_is_object(h) && !json_is_true(json_object_get(h, "empty_layer")))
+			told++;
+	if (told <= n_layers) {
+		json_array_foreach (history, i, h)
+			if (json_is_object(h))
+				json_array_append_new(out, json_deep_copy(h));
+	} else {
+		told = 0; /* it lies: none of it can be told to which layer it belongs */
+	}
+	for (; told < n_layers; told++)
+		json_array_append_new(out, line(&(struct wh_history){.comment = "base layer without history"}, created, false));
+	return out;
+}
+
+/* Time of the tree at the bottom of our history: what the source image's config says. */
+static int64_t base_created(struct wh_builder *b, const struct wh_target *t)
+{
+	const struct wh_node *n = t->state ? wh_builder_node(b, t->state) : NULL;
+
+	while (n && n->v->kind != WH_OP_SOURCE)
+		n = n->n_inputs ? n->inputs[0] : NULL;
+	return n ? n->base_time : 0;
+}
+
+/* Fills history and *created. */
+static json_t *history(struct wh_builder *b, const struct wh_target *t, size_t n_layers, int64_t *created)
+{
+	int64_t epoch = b->o.layer.epoch, now = base_created(b, t), newest = INT64_MIN;
+	size_t i, j, n, own = 0;
+	json_t *out;
+
+	for (i = 0; i < t->n_history; i++)
+		if (t->history[i].vertex)
+			own += layers_of(b, t->history[i].vertex, &newest);
+	out = base_lines(t->base_history, n_layers > own ? n_layers - own : 0, now);
+	for (i = 0; i < t->n_history; i++) {
+		const struct wh_history *h = &t->history[i];
+
+		newest = INT64_MIN;
+		n = h->vertex ? layers_of(b, h->vertex, &newest) : 0;
+		if (epoch != INT64_MAX)
+			now = epoch;
+		else if (newest > now)
+			now = newest;
+		if (!n)
+			json_array_append_new(out, line(h, now, true));
+		for (j = 0; j < n; j++)
+			json_array_append_new(out, line(h, now, false));
+	}
+	*created = epoch != INT64_MAX ? epoch : now;
+	return out;
+}
+
+/* A cached layer may have been written when another compression was asked for; the image must not tell. */
+static int same_compression(struct wh_builder *b, struct wh_layer *l, struct wh_err **err)
+{
+	struct wh_layer other = {0};
+	int r;
+
+	if (l->comp == b->o.layer.comp)
+		return 0;
+	r = wh_layer_as(b->o.store, l, &b->o.layer, &other, err);
+	if (r < 0)
+		return r;
+	wh_layer_release(l);
+	*l = other;
+	return 0;
+}
+
+static bool is_base_layer(struct wh_builder *b, const struct wh_target *t, size_t i)
+{
+	const struct wh_node *n = t->state ? wh_builder_node(b, t->state) : NULL;
+
+	while (n && n->v->kind != WH_OP_SOURCE)
+		n = n->n_inputs ? n->inputs[0] : NULL;
+	return n && i < n->result.n_layers;
+}
+
+int wh_builder_image(struct wh_builder *b, const struct wh_target *t, struct wh_image *ret, struct wh_err **err)
+{
+	struct wh_vertex *const targets[] = {t->state};
+	struct wh_result result = {0};
+	struct wh_image image = {0};
+	uint64_t from;
+	int64_t created;
+	size_t i;
+	int r;
+
+	r = wh_builder_solve(b, targets, 1, &result, err);
+	if (r < 0)
+		return r;
+	from = wh_now_ns();
+	for (i = 0; i < result.n_layers && r == 0; i++)
+		if (!is_base_layer(b, t, i))
+			r = same_compression(b, &result.layers[i], err);
+	image.layers = result.layers;
+	image.n_layers = result.n_layers;
+	image.config = json_deep_copy(t->config);
+	if (r == 0) {
+		json_object_set_new(image.config, "history", history(b, t, image.n_layers, &created));
+		json_object_set_new(image.config, "created", time_json(created));
+		r = wh_image_write(b->o.store, &image, err);
+	}
+	if (r < 0) {
+		wh_image_release(&image);
+		return r;
+	}
+	wh_builder_event(b, &(struct wh_event){.kind = WH_EV_PHASE, .text = "writing the image", .ns = wh_now_ns() - from});
+	*ret = image;
+	return 0;
+}

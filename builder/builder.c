@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The builder object: what it knows of locals and images, and how it comes to life on the first miss. */
+#include "builder/builder_private.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* ---------------------------------------------------------------- events */
+
+void wh_builder_event(struct wh_builder *b, const struct wh_event *e)
+{
+	if (b->o.event)
+		b->o.event(b->o.event_arg, e);
+}
+
+void wh_builder_notice(struct wh_builder *b, const char *fmt, ...)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	wh_buf_vaddf(&text, fmt, ap);
+	va_end(ap);
+	wh_builder_event(b, &(struct wh_event){.kind = WH_EV_NOTICE, .text = text.p});
+}
+
+static void cache_notice(void *arg, const char *text)
+{
+	wh_builder_notice(arg, "%s", text);
+}
+
+/* ---------------------------------------------------------------- images */
+
+#define LAYOUT "oci-layout://"
+#define DOCKER "docker-image://"
+
+/* "oci-layout://DIR[:TAG][@DIGEST]", "docker-image://NAME[@DIGEST]": what stands before the digest, and the digest. */
+struct image_ref {
+	bool layout;
+	char *name;  /* directory, or image name */
+	char *tag;   /* layouts; NULL: none */
+	bool pinned;
+	struct wh_digest digest;
+};
+
+static void ref_release(struct image_ref *r)
+{
+	free(r->name);
+	free(r->tag);
+}
+
+static int ref_parse(const char *text, struct image_ref *ret, struct wh_err **err)
+{
+	struct image_ref r = {.layout = wh_has_prefix(text, LAYOUT)};
+	const char *body = text, *at;
+	char *colon;
+
+	if (r.layout)
+		body += strlen(LAYOUT);
+	else if (wh_has_prefix(text, DOCKER))
+		body += strlen(DOCKER);
+	else
+		return wh_err_set(err, "builder", WH_ERR_USAGE, EINVAL, "%s: not a reference to an image", text);
+	at = strrchr(body, '@');
+	if (at && wh_has_prefix(at + 1, "sha256:")) {
+		if (!wh_digest_parse(at + 1, &r.digest))
+			return wh_err_set(err, "builder", WH_ERR_USAGE, EINVAL, "%s: bad digest", text);
+		r.pinned = true;
+		r.name = wh_strndup(body, (size_t)(at - body));
+	} else {
+		r.name = wh_strdup(body);
+	}
+	if (r.layout) {
+		colon = strrchr(wh_path_base(r.name), ':');
+		if (colon) {
+			*colon = '\0';
+			r.tag = wh_strdup(colon + 1);
+		}
+		if (r.name[0] != '/') {
+			ref_release(&r);
+			return wh_err_set(err, "builder", WH_ERR_USAGE, EINVAL, "%s: the directory must be an absolute path", text);
+		}
+	}
+	*ret = r;
+	return 0;
+}
+
+static int load(struct wh_builder *b, const struct image_ref *r, const char *platform, struct wh_image *ret, struct wh_err **err)
+{
+	char digest[WH_DIGEST_TEXT];
+	struct wh_platform p;
+	int e;
+
+	wh_platform_host(&p);
+	if (platform && (e = wh_platform_parse(platform, &p, err)) < 0)
+		return e;
+	if (r->layout)
+		return wh_image_from_layout(b->o.store, r->name, r->tag, r->pinned ? &r->digest : NULL, &p, ret, err);
+	return wh_image_from_store(b->o.store, r->pinned ? wh_digest_text(&r->digest, digest) : r->name, &p, ret, err);
+}
+
+/* Takes image. */
+static const struct wh_image *remember(struct wh_builder *b, const char *pinned, const char *platform, struct wh_image *image)
+{
+	struct wh_image_memo *m = wh_calloc(1, sizeof(*m));
+
+	m->ref = wh_strdup(pinned);
+	m->platform = wh_strdup(platform);
+	m->image = *image;
+	WH_PUSH(b->images, b->n_images, b->cap_images) = m;
+	return &m->image;
+}
+
+static const struct wh_image *recall(const struct wh_builder *b, const char *pinned, const char *platform)
+{
+	size_t i;
+
+	for (i = 0; i < b->n_images; i++)
+		if (!strcmp(b->images[i]->ref, pinned) && wh_streq(b->images[i]->platform, platform))
+			return &b->images[i]->image;
+	return NULL;
+}
+
+static int resolve(void *arg, const char *text, const char *platform, char **ret_pinned, json_t **ret_config, struct wh_err **err)
+{
+	struct wh_builder *b = arg;
+	WH_AUTO_FREE char *pinned = NULL;
+	char digest[WH_DIGEST_TEXT];
+	const struct wh_image *known;
+	struct image_ref r;
+	struct wh_image image = {0};
+	int e;
+
+	e = ref_parse(text, &r, err);
+	if (e < 0)
+		return e;
+	known = r.pinned ? recall(b, text, platform) : NULL;
+	if (known) {
+		pinned = wh_strdup(text);
+	} else {
+		e = load(b, &r, platform, &image, err);
+		if (e < 0) {
+			ref_release(&r);
+			return e;
+		}
+		/* What was asked by a pinned index keeps that digest: the platform picks the same manifest again. */
+		if (r.pinned)
+			pinned = wh_strdup(text);
+		else
+			pinned = wh_asprintf("%s%s%s%s@%s", r.layout ? LAYOUT : DOCKER, r.name, r.tag ? ":" : "",
+					     r.tag ? r.tag : "", wh_digest_text(&image.manifest, digest));
+		known = remember(b, pinned, platform, &image);
+	}
+	ref_release(&r);
+	*ret_config = json_incref(known->config);
+	*ret_pinned = WH_TAKE_PTR(pinned);
+	return 0;
+}
+
+int wh_builder_source_image(struct wh_builder *b, const char *text, const char *platform, const struct wh_image **ret,
+			    struct wh_err **err)
+{
+	const struct wh_image *known = recall(b, text, platform);
+	struct wh_image image = {0};
+	struct image_ref r;
+	int e;
+
+	if (!known) {
+		e = ref_parse(text, &r, err);
+		if (e < 0)
+			return e;
+		e = load(b, &r, platform, &image, err);
+		ref_release(&r);
+		if (e < 0)
+			return e;
+		known = remember(b, text, platform, &image);
+	}
+	*ret = known;
+	return 0;
+}
+
+const struct wh_image_resolver *wh_builder_resolver(struct wh_builder *b)
+{
+	return &b->resolver;
+}
+
+/* ---------------------------------------------------------------- life */
+
+const char *wh_builder_local(const struct wh_builder *b, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < b->local_names.n; i++)
+		if (!strcmp(b->local_names.v[i], name))
+			return b->local_paths.v[i];
+	return NULL;
+}
+
+int wh_builder_new(const struct wh_builder_opts *o, struct wh_builder **ret, struct wh_err **err)
+{
+	struct wh_builder *b = wh_calloc(1, sizeof(*b));
+	unsigned cpus = wh_cpu_count();
+	size_t i;
+	int r;
+
+	b->o = *o;
+	for (i = 0; i < o->n_locals; i++) {
+		wh_strv_add(&b->local_names, o->locals[i].name);
+		wh_strv_add(&b->local_paths, o->locals[i].path);
+	}
+	b->o.locals = NULL; /* copied: only the copies are used */
+	for (i = 0; o->protect && o->protect[i]; i++)
+		wh_strv_add(&b->protect, o->protect[i]);
+	b->o.protect = b->protect.n ? (const char *const *)b->protect.v : NULL;
+	b->ssh_socket = wh_strdup(o->ssh_socket);
+	b->slots = o->jobs ? o->jobs : cpus < 4 ? 4 : cpus;
+	b->resolver = (struct wh_image_resolver){.arg = b, .resolve = resolve};
+	b->loop = wh_loop_new();
+	b->pool = wh_pool_new(b->loop, cpus < 4 ? 4 : cpus); /* jobs also wait for the disk */
+	r = wh_cache_open(o->store, cache_notice, b, &b->cache, err);
+	if (r < 0) {
+		wh_builder_free(b);
+		return r;
+	}
+	*ret = b;
+	return 0;
+}
+
+void wh_builder_free(struct wh_builder *b)
+{
+	size_t i;
+
+	if (!b)
+		return;
+	/* Steps first: jobs may wait for nothing that a step holds, but nodes belong to both. */
+	if (b->launcher)
+		wh_launcher_free(b->launcher);
+	wh_pool_free(b->pool);
+	wh_builder_free_nodes(b);
+	wh_loop_free(b->loop);
+	wh_cache_close(b->cache);
+	wh_host_release(&b->host);
+	for (i = 0; i < b->n_images; i++) {
+		wh_image_release(&b->images[i]->image);
+		free(b->images[i]->ref);
+		free(b->images[i]->platform);
+		free(b->images[i]);
+	}
+	free(b->images);
+	for (i = 0; i < b->n_pending; i++)
+		wh_record_release(&b->pending[i]);
+	free(b->pending);
+	free(b->touched);
+	wh_strv_release(&b->local_names);
+	wh_strv_release(&b->local_paths);
+	wh_strv_release(&b->protect);
+	free(b->ssh_socket);
+	wh_err_free(b->fail);
+	free(b);
+}
+
+void wh_result_release(struct wh_result *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_layers; i++)
+		wh_layer_release(&r->layers[i]);
+	free(r->layers);
+	*r = (struct wh_result){0};
+}
+
+/* ---------------------------------------------------------------- coming to life */
+
+static int choose_snapshotter(struct wh_builder *b, struct wh_err **err)
+{
+	const char *why = b->host.overlay_why ? b->host.overlay_why : "the probe failed";
+
+	switch (b->o.snapshotter) {
+	case WH_SNAPSHOT_COPY:
+		b->snapshotter = WH_SNAP_COPY;
+		return 0;
+	case WH_SNAPSHOT_OVERLAY:
+		if (!b->host.overlay) {
+			wh_err_set(err, "builder", WH_ERR_ENV, ENOTSUP, "overlay file systems do not work here: %s", why);
+			wh_err_hint(err, "leave the choice to whittle: it copies where overlay is refused");
+			return -ENOTSUP;
+		}
+		break;
+	case WH_SNAPSHOT_AUTO:
+		if (!b->host.overlay) {
+			b->snapshotter = WH_SNAP_COPY;
+			wh_builder_notice(b, "overlay file systems do not work here (%s): every step gets a copy of its root", why);
+			return 0;
+		}
+		break;
+	}
+	b->snapshotter = WH_SNAP_OVERLAY;
+	return 0;
+}
+
+static void choose_network(struct wh_builder *b)
+{
+	bool user = b->host.tun && (b->host.pasta || b->host.slirp4netns);
+
+	switch (b->o.network) {
+	case WH_NETCHOICE_USER:
+		b->net = WH_SANDBOX_NET_USER;
+		return;
+	case WH_NETCHOICE_HOST:
+		b->net = WH_SANDBOX_NET_HOST;
+		return;
+	case WH_NETCHOICE_NONE:
+		b->net = WH_SANDBOX_NET_NONE;
+		return;
+	case WH_NETCHOICE_AUTO:
+		b->net = user ? WH_SANDBOX_NET_USER : WH_SANDBOX_NET_HOST;
+		return;
+	}
+}
+
+int wh_builder_enter(struct wh_builder *b, struct wh_err **err)
+{
+	int tmp = wh_store_tmp_dirfd(b->o.store), r;
+	WH_AUTO_FREE char *path = NULL;
+	WH_AUTO_FD int fd = -1;
+
+	if (b->entered)
+		return 0;
+	if (!b->o.inner) { /* a caller that only moves files (tests): no steps, the threads run as we are */
+		b->entered = true;
+		return 0;
+	}
+	r = wh_inner_enter(b->o.inner, err);
+	if (r < 0)
+		return r;
+	path = wh_asprintf("%s/probe", wh_store_tmp_path(b->o.store));
+	r = wh_mkdir_p(tmp, "probe", 0700);
+	if (r == 0)
+		r = fd = wh_openat(tmp, "probe", O_RDONLY | O_DIRECTORY, 0);
+	if (r < 0)
+		return wh_err_sys(err, "builder", WH_ERR_ENV, -r, "make %s", path);
+	r = wh_host_probe(fd, path, &b->host, err);
+	wh_rm_rf(tmp, "probe");
+	if (r < 0)
+		return r;
+	r = choose_snapshotter(b, err);
+	if (r < 0)
+		return r;
+	choose_network(b);
+	/* The launcher is a fork: before the first thread. */
+	r = wh_launcher_start(b->o.inner, b->loop, &b->launcher, err);
+	if (r < 0)
+		return r;
+	b->entered = true;
+	return 0;
+}

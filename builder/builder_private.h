@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the scheduler share.
+ *
+ * A node is a vertex being solved. It lives as long as the builder, so that a
+ * second target finds what the first one made. All fields belong to the
+ * loop's thread, but for those that a job names: between wh_node_submit() and
+ * its done() the job may use the node's fileop, exec and job result.
+ */
+#ifndef WH_BUILDER_PRIVATE_H
+#define WH_BUILDER_PRIVATE_H
+
+#include "builder/builder.h"
+#include "builder/cacheindex.h"
+#include "builder/fileop.h"
+
+/* ---------------------------------------------------------------- nodes */
+
+enum wh_node_state {
+	WH_NODE_NEW,     /* not asked for in this solve */
+	WH_NODE_BLOCKED, /* waits for inputs */
+	WH_NODE_READY,   /* in the ready queue */
+	WH_NODE_BUSY,    /* a job or a step is under way for it */
+	WH_NODE_PARKED,  /* another node with the same key runs: what that one makes will be taken */
+	WH_NODE_QUEUED,  /* an exec without a slot, or without its locked cache mounts */
+	WH_NODE_DONE,
+	WH_NODE_FAILED,
+};
+
+struct wh_node;
+struct wh_exec;
+typedef void (*wh_node_fn)(struct wh_node *n);
+
+struct wh_nodes { /* a list that owns nothing */
+	struct wh_node **v;
+	size_t n, cap;
+};
+void wh_nodes_add(struct wh_nodes *l, struct wh_node *n);
+struct wh_node *wh_nodes_shift(struct wh_nodes *l); /* the first, or NULL */
+bool wh_nodes_remove(struct wh_nodes *l, const struct wh_node *n);
+
+struct wh_node {
+	struct wh_node *chain;       /* in its bucket */
+	struct wh_builder *b;
+	const struct wh_vertex *v;   /* of the solve under way */
+	struct wh_digest id;
+	enum wh_node_state state;
+	uint64_t mark;               /* number of the solve that asked for it last */
+	struct wh_node **inputs;     /* as the vertex's; NULL entries: scratch */
+	size_t n_inputs;
+	struct wh_nodes users;       /* of this solve */
+	size_t blocked;              /* inputs not done */
+
+	/* The result: the layers of inputs[0] and at most one of its own, or what a merge makes of its inputs. */
+	struct wh_result result;
+	struct wh_digest tree_key;
+	int64_t base_time;           /* time of the newest thing in the tree that its images' configs and our layers tell */
+	const char *local_path;      /* local://: the directory; such a node has no layers */
+
+	/* Keys; see key.c. */
+	struct wh_key_parts {
+		struct wh_digest op, base, fast, content, selection;
+		bool has_fast, has_content, has_selection;
+	} key;
+	bool wants_selection;        /* other inputs than the first */
+	bool op_known;               /* the index has a record of the same operation */
+
+	/* At work. */
+	struct wh_fileop *fileop;
+	struct wh_exec *exec;
+	uint64_t started;            /* 0: no WH_EV_START was sent */
+	wh_node_fn job_work, job_done;
+	int job_r;
+	struct wh_err *job_err;
+	struct wh_layer own;         /* the layer that the job made */
+	bool own_empty;
+};
+
+/* ---------------------------------------------------------------- builder */
+
+struct wh_image_memo { /* an image that was resolved or is a source */
+	char *ref;      /* pinned */
+	char *platform; /* NULL: the host's */
+	struct wh_image image;
+};
+
+#define WH_NODE_BUCKETS 256
+
+struct wh_builder {
+	struct wh_builder_opts o;
+	struct wh_strv local_names, local_paths; /* pairs */
+	struct wh_strv protect;
+	char *ssh_socket;
+	struct wh_image_resolver resolver;
+	struct wh_image_memo **images;
+	size_t n_images, cap_images;
+
+	struct wh_cache *cache;
+	struct wh_loop *loop;
+	struct wh_pool *pool;
+	struct wh_launcher *launcher;
+	struct wh_host host;
+	bool entered;                /* inside the user namespace: may run, unpack, use threads */
+	enum wh_snapshotter snapshotter;
+	enum wh_net net;             /* what WH_NET_DEFAULT means here */
+	bool net_told;               /* that steps use the host's network */
+	uint64_t next_log;
+
+	struct wh_node *buckets[WH_NODE_BUCKETS];
+
+	/* The solve under way. */
+	struct wh_nodes ready, parked, queued, running; /* running: missed the cache, result not there yet */
+	unsigned slots, slots_used;
+	size_t remaining;            /* nodes not done */
+	size_t outstanding;          /* jobs and steps whose end is still to be told */
+	bool in_loop, stopping, canceled;
+	bool cache_failed;           /* the index cannot be read: said once, then everything is a miss */
+	uint64_t solve_no;
+	uint64_t retry_timer;        /* for cache mounts that another process holds */
+	int fail_r;
+	struct wh_err *fail;
+
+	struct wh_record *pending;   /* made or found by content in this process, not in the index yet */
+	size_t n_pending, cap_pending;
+	struct wh_digest *touched;   /* keys of hits */
+	size_t n_touched, cap_touched;
+};
+
+const char *wh_builder_local(const struct wh_builder *b, const char *name);
+void wh_builder_event(struct wh_builder *b, const struct wh_event *e);
+void wh_builder_notice(struct wh_builder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* On the first miss: user namespace, host probe, launcher. From then on jobs go to the pool. */
+int wh_builder_enter(struct wh_builder *b, struct wh_err **err);
+/* The image behind a pinned reference; borrowed, valid as long as the builder. */
+int wh_builder_source_image(struct wh_builder *b, const char *ref, const char *platform, const struct wh_image **ret,
+			    struct wh_err **err);
+
+/* ---------------------------------------------------------------- scheduler.c */
+
+/* The node of a vertex, or NULL when it was never solved. */
+struct wh_node *wh_builder_node(struct wh_builder *b, const struct wh_vertex *v);
+void wh_builder_free_nodes(struct wh_builder *b);
+/* Runs work() on a worker thread, then done() on the loop's. */
+void wh_node_submit(struct wh_node *n, wh_node_fn work, wh_node_fn done);
+/* The node's result is there. own NULL or own_empty: nothing of its own on top of inputs[0]. Takes own's content. */
+void wh_node_finish(struct wh_node *n, struct wh_layer *own, bool cached);
+/* The first failure counts; takes *err. */
+void wh_node_fail(struct wh_node *n, int r, struct wh_err **err);
+/* For work that ran: records and finishes, or fails when the job failed. */
+void wh_node_ran(struct wh_node *n);
+void wh_node_begin(struct wh_node *n); /* WH_EV_START, once */
+/* Starts what is ready. Called by whoever changed something, on the loop's thread. */
+void wh_builder_pump(struct wh_builder *b);
+/* Gives a step's slot back. */
+void wh_builder_slot_free(struct wh_builder *b);
+/* Writes what is pending to the index: after one sync of the store. */
+int wh_builder_record(struct wh_builder *b, struct wh_err **err);
+
+/* ---------------------------------------------------------------- key.c */
+
+/* H over the diff ids, lowest first. */
+void wh_tree_key(const struct wh_layer *layers, size_t n, struct wh_digest *ret);
+/* What a FILE operation takes from the tree below: the tree, and the time for directories made on the way. */
+void wh_file_base_key(const struct wh_digest *tree, int64_t base_time, struct wh_digest *ret);
+/* H over the operation's projection alone. EXEC and FILE. epoch: SOURCE_DATE_EPOCH, INT64_MAX: none. */
+void wh_op_key(const struct wh_vertex *v, int64_t epoch, struct wh_digest *ret);
+/* others: tree keys of inputs[1…] in order; an entry may be NULL (a local directory has none): then there is no fast key
+ * (false). */
+bool wh_fast_key(const struct wh_digest *op, const struct wh_digest *base, const struct wh_digest *const *others, size_t n_others,
+		 struct wh_digest *ret);
+void wh_content_key(const struct wh_digest *op, const struct wh_digest *base, const struct wh_digest *selection,
+		    struct wh_digest *ret);
+
+/* ---------------------------------------------------------------- operations */
+
+/* Sources, merges and diffs need no key: their results are lists of layers that exist. They fill result and base_time. */
+int wh_source_solve(struct wh_node *n, struct wh_err **err);
+int wh_merge_solve(struct wh_node *n, struct wh_err **err);
+int wh_diff_solve(struct wh_node *n, struct wh_err **err);
+
+/* The digest of what the node selects from its other inputs; hash: read files that are not known. Job or, with local inputs only,
+ * called directly. Sets key.selection when it could be told. */
+void wh_file_select(struct wh_node *n);
+void wh_file_work(struct wh_node *n); /* job: writes the layer */
+void wh_exec_select(struct wh_node *n);
+/* Takes the cache mounts it needs; false: one is held by another step or process (nothing is kept). */
+bool wh_exec_lock(struct wh_node *n, int *ret_r, struct wh_err **err);
+void wh_exec_run(struct wh_node *n);  /* prepares in a job, starts the step, commits in a job, ends in wh_node_ran() */
+void wh_exec_kill(struct wh_node *n);
+void wh_exec_free(struct wh_exec *x);
+/* A local directory as a tree of one layer (bind mounts of the context). */
+int wh_local_layer(struct wh_node *n, size_t input, const char *source, struct wh_layer *ret, struct wh_err **err);
+/* Layers and such of an input, for fileop.h. */
+void wh_node_file_input(const struct wh_node *n, size_t input, struct wh_file_input *ret);
+
+#endif

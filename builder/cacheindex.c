@@ -1,0 +1,638 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The cache index.
+ *
+ * records/HEX, HEX being the key, is one JSON object:
+ *
+ *   {"schema":1, "key":HEX, "op":HEX, "base":HEX, "selection":HEX,
+ *    "layer":{"diff_id":HEX, "blob":HEX, "size":N, "comp":"zstd", "newest":SECONDS, "entries":N}}
+ *
+ * where a step that changed nothing has "empty":true instead of "layer", and
+ * "selection" and "newest" may be missing. It is written before the row, so
+ * that the rows can be made again from the files. Documents of another schema
+ * are left alone and not read.
+ *
+ * cache.db has one table with the same fields, and the time of the last use,
+ * which is worth nothing after a loss. user_version is the schema; any other
+ * number, or a damaged file, and the table is filled from records/ again.
+ * WAL, but not on network file systems, where its shared memory cannot work.
+ */
+#include "builder/cacheindex.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sqlite3.h>
+#include <sys/file.h>
+#include <time.h>
+
+#define SCHEMA 1
+#define RECORD_MAX ((size_t)64 * 1024)
+#define BUSY_MS 10000
+#define TOUCH_GRAIN 3600 /* seconds */
+
+struct wh_cache {
+	struct wh_store *store;
+	char *path;
+	int records; /* directory */
+	sqlite3 *db;
+	sqlite3_stmt *get, *find, *put, *touch;
+	void (*notice)(void *arg, const char *text);
+	void *arg;
+};
+
+void wh_record_copy(struct wh_record *dst, const struct wh_record *src)
+{
+	struct wh_record r = *src;
+
+	r.layer = (struct wh_layer){0};
+	if (!src->empty)
+		wh_layer_copy(&r.layer, &src->layer);
+	*dst = r;
+}
+
+void wh_record_release(struct wh_record *r)
+{
+	if (!r->empty)
+		wh_layer_release(&r->layer);
+	*r = (struct wh_record){0};
+}
+
+/* ---------------------------------------------------------------- record documents */
+
+static void put_hex(json_t *o, const char *key, const struct wh_digest *d)
+{
+	char hex[65];
+
+	json_object_set_new(o, key, json_string(wh_digest_hex(d, hex)));
+}
+
+static bool get_hex(const json_t *o, const char *key, struct wh_digest *ret)
+{
+	const char *s = wh_json_str(o, key);
+
+	return s && wh_digest_parse_hex(s, ret);
+}
+
+static void record_dump(const struct wh_record *r, struct wh_buf *out)
+{
+	WH_AUTO_JSON json_t *o = json_object();
+	json_t *l;
+
+	json_object_set_new(o, "schema", json_integer(SCHEMA));
+	put_hex(o, "key", &r->key);
+	put_hex(o, "op", &r->op);
+	put_hex(o, "base", &r->base);
+	if (!wh_digest_is_zero(&r->selection))
+		put_hex(o, "selection", &r->selection);
+	if (r->empty) {
+		json_object_set_new(o, "empty", json_true());
+	} else {
+		l = json_object();
+		put_hex(l, "diff_id", &r->layer.diff_id);
+		put_hex(l, "blob", &r->layer.blob);
+		json_object_set_new(l, "size", json_integer((json_int_t)r->layer.blob_size));
+		json_object_set_new(l, "comp", json_string(wh_compression_name(r->layer.comp)));
+		if (r->layer.newest != INT64_MIN)
+			json_object_set_new(l, "newest", json_integer(r->layer.newest));
+		json_object_set_new(l, "entries", json_integer((json_int_t)r->layer.n_entries));
+		json_object_set_new(o, "layer", l);
+	}
+	wh_json_dump(o, out);
+	wh_buf_addc(out, '\n');
+}
+
+static bool layer_load(const json_t *l, struct wh_layer *ret)
+{
+	static const enum wh_compression kinds[] = {WH_COMP_NONE, WH_COMP_GZIP, WH_COMP_ZSTD};
+	int64_t size = wh_json_int(l, "size", -1), entries = wh_json_int(l, "entries", -1);
+	const char *comp = wh_json_str(l, "comp");
+	struct wh_layer x = {.newest = wh_json_int(l, "newest", INT64_MIN)};
+	size_t i;
+
+	if (size < 0 || entries < 0 || !comp || !get_hex(l, "diff_id", &x.diff_id) || !get_hex(l, "blob", &x.blob))
+		return false;
+	x.blob_size = (uint64_t)size;
+	x.n_entries = (uint64_t)entries;
+	for (i = 0; i < WH_ARRAY_SIZE(kinds); i++) {
+		if (!strcmp(comp, wh_compression_name(kinds[i]))) {
+			x.comp = kinds[i];
+			*ret = x;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* False for what is not a record of this schema under its own name. */
+static bool record_load(const char *hex, const char *p, size_t n, struct wh_record *ret)
+{
+	WH_AUTO_JSON json_t *o = NULL;
+	struct wh_record r = {0};
+	struct wh_digest name;
+
+	if (wh_json_parse(p, n, "record", &o, NULL) < 0 || wh_json_int(o, "schema", 0) != SCHEMA)
+		return false;
+	if (!wh_digest_parse_hex(hex, &name) || !get_hex(o, "key", &r.key) || !wh_digest_eq(&name, &r.key) ||
+	    !get_hex(o, "op", &r.op) || !get_hex(o, "base", &r.base))
+		return false;
+	get_hex(o, "selection", &r.selection);
+	r.empty = json_is_true(json_object_get(o, "empty"));
+	if (!r.empty && !layer_load(json_object_get(o, "layer"), &r.layer))
+		return false;
+	*ret = r;
+	return true;
+}
+
+static int record_write(struct wh_cache *c, const struct wh_record *r, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+	char hex[65];
+	int e;
+
+	record_dump(r, &b);
+	wh_digest_hex(&r->key, hex);
+	e = wh_write_file_atomic(c->records, hex, b.p, b.n, 0600, false);
+	if (e < 0)
+		return wh_err_sys(err, "builder", WH_ERR_ENV, -e, "write cache record %s", hex);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- SQLite */
+
+static bool is_damage(int rc)
+{
+	rc &= 0xff;
+	return rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB || rc == SQLITE_FORMAT;
+}
+
+static int sql_errno(int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return EBUSY;
+	case SQLITE_FULL:
+		return ENOSPC;
+	case SQLITE_NOMEM:
+		return ENOMEM;
+	case SQLITE_PERM:
+	case SQLITE_READONLY:
+	case SQLITE_AUTH:
+		return EACCES;
+	default:
+		return EIO;
+	}
+}
+
+static int sql_err(struct wh_cache *c, int rc, const char *what, struct wh_err **err)
+{
+	return wh_err_set(err, "builder", WH_ERR_ENV, sql_errno(rc), "cache index %s: %s: %s", c->path, what,
+			  c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(rc));
+}
+
+static int run(struct wh_cache *c, const char *sql)
+{
+	return sqlite3_exec(c->db, sql, NULL, NULL, NULL);
+}
+
+static void db_close(struct wh_cache *c)
+{
+	sqlite3_finalize(c->get);
+	sqlite3_finalize(c->find);
+	sqlite3_finalize(c->put);
+	sqlite3_finalize(c->touch);
+	c->get = c->find = c->put = c->touch = NULL;
+	sqlite3_close(c->db);
+	c->db = NULL;
+}
+
+static int version(struct wh_cache *c, int *ret)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(c->db, "PRAGMA user_version", -1, &st, NULL);
+
+	if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		*ret = sqlite3_column_int(st, 0);
+		rc = SQLITE_OK;
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
+#define COLUMNS "key, op, base, selection, empty, diff_id, blob, size, comp, newest, entries"
+
+static int prepare(struct wh_cache *c)
+{
+	static const char get[] = "SELECT " COLUMNS " FROM record WHERE key = ?1";
+	static const char find[] = "SELECT " COLUMNS " FROM record WHERE op = ?1 ORDER BY used DESC LIMIT 1";
+	static const char put[] = "INSERT OR REPLACE INTO record (" COLUMNS ", used)"
+				  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+	static const char touch[] = "UPDATE record SET used = ?2 WHERE key = ?1 AND used < ?3";
+	int rc = sqlite3_prepare_v3(c->db, get, -1, SQLITE_PREPARE_PERSISTENT, &c->get, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v3(c->db, find, -1, SQLITE_PREPARE_PERSISTENT, &c->find, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v3(c->db, put, -1, SQLITE_PREPARE_PERSISTENT, &c->put, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v3(c->db, touch, -1, SQLITE_PREPARE_PERSISTENT, &c->touch, NULL);
+	return rc;
+}
+
+static int insert(struct wh_cache *c, const struct wh_record *r, int64_t used)
+{
+	sqlite3_stmt *st = c->put;
+	bool has = !r->empty;
+	int rc;
+
+	sqlite3_bind_blob(st, 1, r->key.b, 32, SQLITE_STATIC);
+	sqlite3_bind_blob(st, 2, r->op.b, 32, SQLITE_STATIC);
+	sqlite3_bind_blob(st, 3, r->base.b, 32, SQLITE_STATIC);
+	sqlite3_bind_blob(st, 4, r->selection.b, 32, SQLITE_STATIC);
+	sqlite3_bind_int(st, 5, r->empty);
+	sqlite3_bind_blob(st, 6, has ? r->layer.diff_id.b : NULL, 32, SQLITE_STATIC);
+	sqlite3_bind_blob(st, 7, has ? r->layer.blob.b : NULL, 32, SQLITE_STATIC);
+	sqlite3_bind_int64(st, 8, has ? (int64_t)r->layer.blob_size : 0);
+	sqlite3_bind_int(st, 9, has ? (int)r->layer.comp : 0);
+	sqlite3_bind_int64(st, 10, has ? r->layer.newest : 0);
+	sqlite3_bind_int64(st, 11, has ? (int64_t)r->layer.n_entries : 0);
+	sqlite3_bind_int64(st, 12, used);
+	rc = sqlite3_step(st);
+	sqlite3_reset(st);
+	sqlite3_clear_bindings(st);
+	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/* Inside a transaction. */
+static int fill(struct wh_cache *c, size_t *ret_n)
+{
+	int fd = fcntl(c->records, F_DUPFD_CLOEXEC, 3);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	int rc = SQLITE_OK;
+	struct dirent *e;
+
+	*ret_n = 0;
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return SQLITE_OK;
+	}
+	rewinddir(d);
+	while (rc == SQLITE_OK && (e = readdir(d))) {
+		WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+		struct wh_record r;
+		struct stat st;
+
+		if (strlen(e->d_name) != 64 || wh_read_file(c->records, e->d_name, RECORD_MAX, &b) < 0 || !b.n ||
+		    !record_load(e->d_name, b.p, b.n, &r))
+			continue;
+		if (fstatat(c->records, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			st.st_mtim.tv_sec = 0;
+		rc = insert(c, &r, st.st_mtim.tv_sec);
+		if (rc == SQLITE_OK)
+			++*ret_n;
+		wh_record_release(&r);
+	}
+	closedir(d);
+	return rc;
+}
+
+static int recreate(struct wh_cache *c, size_t *ret_n)
+{
+	static const char make[] = "DROP TABLE IF EXISTS record;"
+				   "CREATE TABLE record(key BLOB PRIMARY KEY, op BLOB NOT NULL, base BLOB NOT NULL,"
+				   " selection BLOB NOT NULL, empty INT NOT NULL, diff_id BLOB, blob BLOB,"
+				   " size INT NOT NULL, comp INT NOT NULL, newest INT NOT NULL, entries INT NOT NULL,"
+				   " used INT NOT NULL) WITHOUT ROWID;"
+				   "CREATE INDEX record_op ON record(op, used);"
+				   "PRAGMA user_version = 1";
+	int rc;
+
+	sqlite3_finalize(c->get);
+	sqlite3_finalize(c->find);
+	sqlite3_finalize(c->put);
+	sqlite3_finalize(c->touch);
+	c->get = c->find = c->put = c->touch = NULL;
+	rc = run(c, make);
+	if (rc == SQLITE_OK)
+		rc = prepare(c);
+	if (rc == SQLITE_OK)
+		rc = fill(c, ret_n);
+	return rc;
+}
+_Static_assert(SCHEMA == 1, "user_version in recreate()");
+
+static int make_schema(struct wh_cache *c)
+{
+	size_t n;
+	int v, rc = run(c, "BEGIN IMMEDIATE");
+
+	if (rc != SQLITE_OK)
+		return rc;
+	rc = version(c, &v); /* another process may have been faster */
+	if (rc == SQLITE_OK && v != SCHEMA)
+		rc = recreate(c, &n);
+	if (rc == SQLITE_OK)
+		rc = run(c, "COMMIT");
+	if (rc != SQLITE_OK)
+		run(c, "ROLLBACK");
+	return rc;
+}
+
+static int db_open(struct wh_cache *c)
+{
+	bool net = wh_is_network_fs(wh_store_dirfd(c->store));
+	int v = 0, rc;
+
+	rc = sqlite3_open_v2(c->path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+	if (rc == SQLITE_OK) {
+		sqlite3_extended_result_codes(c->db, 1);
+		sqlite3_busy_timeout(c->db, BUSY_MS);
+		rc = version(c, &v);
+	}
+	if (rc == SQLITE_OK)
+		rc = run(c, net ? "PRAGMA journal_mode = DELETE" : "PRAGMA journal_mode = WAL");
+	if (rc == SQLITE_OK)
+		rc = run(c, "PRAGMA synchronous = NORMAL");
+	if (rc == SQLITE_OK && v != SCHEMA)
+		rc = make_schema(c);
+	if (rc == SQLITE_OK && !c->get)
+		rc = prepare(c);
+	return rc;
+}
+
+/* A database whose pages are damaged, or which lacks what its version promises. */
+static bool db_is_bad(struct wh_cache *c)
+{
+	sqlite3_stmt *st = NULL;
+	bool ok = false;
+
+	if (sqlite3_prepare_v2(c->db, "PRAGMA quick_check(1)", -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
+		const unsigned char *t = sqlite3_column_text(st, 0);
+
+		ok = t && !memcmp(t, "ok", 3);
+	}
+	sqlite3_finalize(st);
+	return !ok;
+}
+
+/* Moves a damaged index aside and makes a new one. Two processes that see the damage at once: the second finds the first
+ * one's new index whole, and keeps it. */
+static int repair(struct wh_cache *c)
+{
+	static const char *const left[] = {"cache.db-wal", "cache.db-shm", "cache.db-journal"};
+	int dir = wh_store_dirfd(c->store);
+	WH_AUTO_FD int lock = wh_openat(dir, "cache.lock", O_RDWR | O_CREAT, 0600);
+	size_t i;
+	int rc;
+
+	if (lock >= 0)
+		while (flock(lock, LOCK_EX) < 0 && errno == EINTR)
+			;
+	db_close(c);
+	rc = db_open(c);
+	if (rc == SQLITE_OK && !db_is_bad(c))
+		return rc;
+	if (rc != SQLITE_OK && !is_damage(rc) && (rc & 0xff) != SQLITE_ERROR && (rc & 0xff) != SQLITE_CANTOPEN)
+		return rc;
+	db_close(c);
+	if (renameat(dir, "cache.db", dir, "cache.db.damaged") < 0 && errno != ENOENT)
+		return SQLITE_CANTOPEN;
+	for (i = 0; i < WH_ARRAY_SIZE(left); i++)
+		unlinkat(dir, left[i], 0);
+	rc = db_open(c);
+	if (rc == SQLITE_OK && c->notice)
+		c->notice(c->arg, "the cache index was damaged; it was made again from its records (the old one: cache.db.damaged)");
+	return rc;
+}
+
+int wh_cache_open(struct wh_store *s, void (*notice)(void *arg, const char *text), void *arg, struct wh_cache **ret,
+		  struct wh_err **err)
+{
+	struct wh_cache *c = wh_calloc(1, sizeof(*c));
+	int rc, r;
+
+	*c = (struct wh_cache){.store = s, .records = -1, .notice = notice, .arg = arg};
+	c->path = wh_asprintf("%s/cache.db", wh_store_path(s));
+	r = wh_mkdir_p(wh_store_dirfd(s), "records", 0700);
+	if (r == 0)
+		r = c->records = wh_openat(wh_store_dirfd(s), "records", O_RDONLY | O_DIRECTORY, 0);
+	if (r < 0) {
+		r = wh_err_sys(err, "builder", WH_ERR_ENV, -r, "open %s/records", wh_store_path(s));
+		wh_cache_close(c);
+		return r;
+	}
+	rc = db_open(c);
+	/* A plain SQLITE_ERROR: the version is right but a table is not. */
+	if (is_damage(rc) || (rc & 0xff) == SQLITE_ERROR)
+		rc = repair(c);
+	if (rc != SQLITE_OK) {
+		r = sql_err(c, rc, "open", err);
+		wh_cache_close(c);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+void wh_cache_close(struct wh_cache *c)
+{
+	if (!c)
+		return;
+	db_close(c);
+	if (c->records >= 0)
+		close(c->records);
+	free(c->path);
+	free(c);
+}
+
+/* ---------------------------------------------------------------- questions */
+
+static bool column_digest(sqlite3_stmt *st, int i, struct wh_digest *ret)
+{
+	if (sqlite3_column_type(st, i) != SQLITE_BLOB || sqlite3_column_bytes(st, i) != 32)
+		return false;
+	memcpy(ret->b, sqlite3_column_blob(st, i), 32);
+	return true;
+}
+
+static bool row(sqlite3_stmt *st, struct wh_record *ret)
+{
+	struct wh_record r = {.empty = sqlite3_column_int(st, 4) != 0};
+	int comp = sqlite3_column_int(st, 8);
+
+	if (!column_digest(st, 0, &r.key) || !column_digest(st, 1, &r.op) || !column_digest(st, 2, &r.base) ||
+	    !column_digest(st, 3, &r.selection))
+		return false;
+	if (r.empty) {
+		*ret = r;
+		return true;
+	}
+	if (!column_digest(st, 5, &r.layer.diff_id) || !column_digest(st, 6, &r.layer.blob) || comp < WH_COMP_NONE ||
+	    comp > WH_COMP_ZSTD)
+		return false;
+	r.layer.blob_size = (uint64_t)sqlite3_column_int64(st, 7);
+	r.layer.comp = (enum wh_compression)comp;
+	r.layer.newest = sqlite3_column_int64(st, 9);
+	r.layer.n_entries = (uint64_t)sqlite3_column_int64(st, 10);
+	*ret = r;
+	return true;
+}
+
+/* which: 0 get, 1 find (the statements are made again by a repair). 1 found, 0 not, or -errno. */
+static int ask(struct wh_cache *c, int which, const struct wh_digest *d, struct wh_record *ret, struct wh_err **err)
+{
+	bool repaired = false;
+	int rc, found;
+
+	for (;;) {
+		sqlite3_stmt *st = which ? c->find : c->get;
+
+		sqlite3_bind_blob(st, 1, d->b, 32, SQLITE_STATIC);
+		rc = sqlite3_step(st);
+		found = rc == SQLITE_ROW && row(st, ret);
+		sqlite3_reset(st);
+		sqlite3_clear_bindings(st);
+		if (rc == SQLITE_ROW || rc == SQLITE_DONE)
+			return found;
+		if (!is_damage(rc) || repaired)
+			return sql_err(c, rc, "read", err);
+		repaired = true;
+		rc = repair(c);
+		if (rc != SQLITE_OK)
+			return sql_err(c, rc, "repair", err);
+	}
+}
+
+int wh_cache_get(struct wh_cache *c, const struct wh_digest *key, struct wh_record *ret, struct wh_err **err)
+{
+	struct wh_record rec;
+	int r = ask(c, 0, key, &rec, err);
+
+	if (r <= 0)
+		return r;
+	if (!rec.empty && !wh_blob_has(c->store, &rec.layer.blob, NULL)) {
+		wh_record_release(&rec);
+		return 0;
+	}
+	*ret = rec;
+	return 1;
+}
+
+int wh_cache_find_op(struct wh_cache *c, const struct wh_digest *op, struct wh_record *ret, struct wh_err **err)
+{
+	struct wh_record rec;
+	int r = ask(c, 1, op, &rec, err);
+
+	if (r <= 0)
+		return r;
+	if (ret)
+		*ret = rec;
+	else
+		wh_record_release(&rec);
+	return 1;
+}
+
+/* ---------------------------------------------------------------- changes */
+
+/* Runs body in a transaction, with one repair and a second try when the index turns out to be damaged. */
+static int change(struct wh_cache *c, int (*body)(struct wh_cache *c, void *arg), void *arg, const char *what, struct wh_err **err)
+{
+	bool repaired = false;
+	int rc;
+
+	for (;;) {
+		rc = run(c, "BEGIN IMMEDIATE");
+		if (rc == SQLITE_OK)
+			rc = body(c, arg);
+		if (rc == SQLITE_OK)
+			rc = run(c, "COMMIT");
+		if (rc == SQLITE_OK)
+			return 0;
+		run(c, "ROLLBACK");
+		if (!is_damage(rc) || repaired)
+			return sql_err(c, rc, what, err);
+		repaired = true;
+		rc = repair(c);
+		if (rc != SQLITE_OK)
+			return sql_err(c, rc, "repair", err);
+	}
+}
+
+struct put_args {
+	const struct wh_record *recs;
+	size_t n;
+};
+
+static int put_all(struct wh_cache *c, void *arg)
+{
+	const struct put_args *a = arg;
+	int64_t now = time(NULL);
+	int rc = SQLITE_OK;
+	size_t i;
+
+	for (i = 0; i < a->n && rc == SQLITE_OK; i++)
+		rc = insert(c, &a->recs[i], now);
+	return rc;
+}
+
+int wh_cache_put(struct wh_cache *c, const struct wh_record *recs, size_t n, struct wh_err **err)
+{
+	struct put_args a = {recs, n};
+	size_t i;
+	int r;
+
+	if (!n)
+		return 0;
+	for (i = 0; i < n; i++) {
+		r = record_write(c, &recs[i], err);
+		if (r < 0)
+			return r;
+	}
+	return change(c, put_all, &a, "write", err);
+}
+
+struct touch_args {
+	const struct wh_digest *keys;
+	size_t n;
+	int64_t now;
+};
+
+static int touch_all(struct wh_cache *c, void *arg)
+{
+	const struct touch_args *a = arg;
+	int rc = SQLITE_OK;
+	size_t i;
+
+	for (i = 0; i < a->n && rc == SQLITE_OK; i++) {
+		sqlite3_bind_blob(c->touch, 1, a->keys[i].b, 32, SQLITE_STATIC);
+		sqlite3_bind_int64(c->touch, 2, a->now);
+		sqlite3_bind_int64(c->touch, 3, a->now - TOUCH_GRAIN);
+		rc = sqlite3_step(c->touch);
+		sqlite3_reset(c->touch);
+		rc = rc == SQLITE_DONE ? SQLITE_OK : rc;
+	}
+	return rc;
+}
+
+int wh_cache_touch(struct wh_cache *c, const struct wh_digest *keys, size_t n, struct wh_err **err)
+{
+	struct touch_args a = {keys, n, time(NULL)};
+
+	return n ? change(c, touch_all, &a, "note the last use", err) : 0;
+}
+
+static int rebuild_all(struct wh_cache *c, void *arg)
+{
+	return recreate(c, arg);
+}
+
+int wh_cache_rebuild(struct wh_cache *c, size_t *ret_n, struct wh_err **err)
+{
+	size_t n = 0;
+	int r = change(c, rebuild_all, &n, "rebuild", err);
+
+	if (r == 0 && ret_n)
+		*ret_n = n;
+	return r;
+}

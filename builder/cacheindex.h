@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The cache index: key → layer.
+ *
+ *   ROOT/cache.db       SQLite; an index only, made again from records/ when it is missing, damaged or of another version
+ *   ROOT/records/HEX    one JSON document for each key (format: cacheindex.c)
+ *
+ * A record is a hit only when its blob is in the store. One thread at a time;
+ * any number of processes.
+ */
+#ifndef WH_BUILDER_CACHEINDEX_H
+#define WH_BUILDER_CACHEINDEX_H
+
+#include "base/base.h"
+#include "layers/layers.h"
+
+struct wh_record {
+	struct wh_digest key;       /* fast or content key */
+	struct wh_digest op;        /* the operation without its inputs */
+	struct wh_digest base;      /* tree key of inputs[0], for --explain-cache */
+	struct wh_digest selection; /* content of the other inputs; zero when there are none or it was not told */
+	bool empty;                 /* nothing changed: no layer */
+	struct wh_layer layer;      /* unless empty; never has an origin */
+};
+void wh_record_copy(struct wh_record *dst, const struct wh_record *src);
+void wh_record_release(struct wh_record *r);
+
+struct wh_cache;
+/* notice (may be NULL) is told when a damaged index was replaced. */
+int wh_cache_open(struct wh_store *s, void (*notice)(void *arg, const char *text), void *arg, struct wh_cache **ret,
+		  struct wh_err **err);
+void wh_cache_close(struct wh_cache *c);
+/* 1 a hit (the blob is there), 0 none, or -errno. */
+int wh_cache_get(struct wh_cache *c, const struct wh_digest *key, struct wh_record *ret, struct wh_err **err);
+/* 1 when some record of this operation exists, whatever its inputs; *ret (may be NULL) is the one used last. */
+int wh_cache_find_op(struct wh_cache *c, const struct wh_digest *op, struct wh_record *ret, struct wh_err **err);
+/* Record files first, then one transaction. The blobs must be on disk (wh_store_sync()). */
+int wh_cache_put(struct wh_cache *c, const struct wh_record *recs, size_t n, struct wh_err **err);
+/* Notes that these keys were used now; one transaction; skipped for those noted within the last hour. */
+int wh_cache_touch(struct wh_cache *c, const struct wh_digest *keys, size_t n, struct wh_err **err);
+/* Empties the index and reads records/ again. *ret_n: how many were taken. */
+int wh_cache_rebuild(struct wh_cache *c, size_t *ret_n /* may be NULL */, struct wh_err **err);
+
+#endif

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A step's mounts.
+ *
+ * Trees of other inputs are seen through an overlay of their own, whose upper
+ * directory (for a writable mount) is thrown away with the step.
+ *
+ *   ROOT/caches/HEX/       a cache mount; HEX is the digest of its id
+ *     id                   the id, for people and gc
+ *     data, data.1, …      its directory; further ones for steps that want it private at the same time
+ *     work, work.1, …      overlay's, when the mount starts from an image (from=)
+ *     lock, lock.1, …      flock: shared, or exclusive for private and locked
+ */
+#include "builder/exec_private.h"
+
+#include <errno.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define PRIVATE_MAX 64
+#define SECRET_MODE 0400
+#define SSH_TARGET "/run/buildkit/ssh_agent.0"
+
+/* ---------------------------------------------------------------- keys */
+
+/* What a mount takes from its input: content of a path. */
+static int mount_digest(struct wh_node *n, const struct wh_op_mount *m, struct wh_digest *ret, struct wh_err **err)
+{
+	const char *source = m->source ? m->source : "/";
+	struct wh_file_input in;
+	struct wh_tree *t;
+	int r;
+
+	wh_node_file_input(n, (size_t)m->input, &in);
+	if (in.local_path)
+		return wh_local_content_digest(n->b->o.store, &in, source, ret, err);
+	r = wh_tree_open(n->b->o.store, in.layers, in.n_layers, &t, err);
+	if (r < 0)
+		return r;
+	r = wh_tree_content_digest(t, source, ret, err);
+	wh_tree_close(t);
+	return r;
+}
+
+void wh_exec_select(struct wh_node *n)
+{
+	const struct wh_op_exec *x = n->v->op.exec;
+	WH_AUTO_BUF struct wh_buf all = WH_BUF_INIT;
+	struct wh_digest d;
+	size_t i;
+	int r;
+
+	for (i = 0; i < x->n_mounts; i++) {
+		const struct wh_op_mount *m = &x->mounts[i];
+
+		if (m->input < 0 || (m->type != WH_MOUNT_BIND && m->type != WH_MOUNT_CACHE))
+			continue;
+		r = mount_digest(n, m, &d, &n->job_err);
+		if (r < 0) {
+			wh_err_wrap(&n->job_err, "mount %s", m->target);
+			n->job_r = r;
+			return;
+		}
+		wh_buf_u32(&all, (uint32_t)i);
+		wh_buf_add(&all, d.b, sizeof(d.b));
+	}
+	wh_digest_of(all.n ? all.p : "", all.n, &n->key.selection);
+	n->key.has_selection = true;
+}
+
+/* ---------------------------------------------------------------- cache mounts: which directory */
+
+static void suffix(char *out, size_t size, const char *name, unsigned slot)
+{
+	if (slot)
+		snprintf(out, size, "%s.%u", name, slot);
+	else
+		snprintf(out, size, "%s", name);
+}
+
+static char *cache_name(const struct wh_op_mount *m)
+{
+	const char *id = m->id ? m->id : m->target;
+	struct wh_digest d;
+	char hex[65];
+
+	wh_digest_of(id, strlen(id), &d);
+	return wh_asprintf("caches/%s", wh_digest_hex(&d, hex));
+}
+
+/* Opens caches/HEX, which is made with its id file. fd or -errno. */
+static int cache_open(struct wh_builder *b, const struct wh_op_mount *m)
+{
+	const char *id = m->id ? m->id : m->target;
+	WH_AUTO_FREE char *name = cache_name(m);
+	int store = wh_store_dirfd(b->o.store), fd, r;
+
+	r = wh_mkdir_p(store, name, 0700);
+	if (r < 0)
+		return r;
+	fd = wh_openat(store, name, O_RDONLY | O_DIRECTORY, 0);
+	if (fd >= 0 && faccessat(fd, "id", F_OK, 0) < 0)
+		wh_write_file_atomic(fd, "id", id, strlen(id), 0600, false); /* only a label: nothing depends on it */
+	return fd;
+}
+
+/* 1 taken, 0 held by another, -errno. */
+static int try_lock(int dir, enum wh_sharing sharing, unsigned slot, int *ret)
+{
+	WH_AUTO_FD int fd = -1;
+	char name[32];
+
+	suffix(name, sizeof(name), "lock", slot);
+	fd = wh_openat(dir, name, O_RDWR | O_CREAT, 0600);
+	if (fd < 0)
+		return fd;
+	while (flock(fd, (sharing == WH_SHARED ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0) {
+		if (errno == EWOULDBLOCK)
+			return 0;
+		if (errno != EINTR)
+			return -errno;
+	}
+	*ret = WH_TAKE_FD(fd);
+	return 1;
+}
+
+static int lock_one(struct wh_builder *b, const struct wh_op_mount *m, struct wh_exec_mount *em)
+{
+	WH_AUTO_FD int dir = cache_open(b, m);
+	unsigned slot, max = m->sharing == WH_PRIVATE ? PRIVATE_MAX : 1;
+	int r = 0;
+
+	if (dir < 0)
+		return dir;
+	for (slot = 0; slot < max && r == 0; slot++) {
+		r = try_lock(dir, m->sharing, slot, &em->lock);
+		if (r == 1)
+			em->slot = slot;
+	}
+	return r;
+}
+
+/* A lock that this very step already has: two mounts of one id are one directory. */
+static const struct wh_exec_mount *own_lock(const struct wh_op_exec *op, const struct wh_exec *x, size_t upto)
+{
+	const char *id = op->mounts[upto].id ? op->mounts[upto].id : op->mounts[upto].target;
+	size_t i;
+
+	for (i = 0; i < upto; i++) {
+		const struct wh_op_mount *m = &op->mounts[i];
+
+		if (m->type == WH_MOUNT_CACHE && !strcmp(m->id ? m->id : m->target, id))
+			return &x->mounts[i];
+	}
+	return NULL;
+}
+
+static void unlock(struct wh_exec *x)
+{
+	size_t i;
+
+	for (i = 0; i < x->n_mounts; i++)
+		wh_closep(&x->mounts[i].lock);
+}
+
+bool wh_exec_lock(struct wh_node *n, int *ret_r, struct wh_err **err)
+{
+	const struct wh_op_exec *op = n->v->op.exec;
+	const struct wh_exec_mount *same;
+	struct wh_exec *x = n->exec;
+	size_t i;
+	int r;
+
+	if (!x) {
+		x = n->exec = wh_calloc(1, sizeof(*x));
+		x->b = n->b;
+		x->out = x->err = x->log = -1;
+		x->n_mounts = op->n_mounts;
+		x->mounts = wh_calloc(op->n_mounts, sizeof(*x->mounts));
+		for (i = 0; i < x->n_mounts; i++)
+			x->mounts[i].lock = -1;
+	}
+	*ret_r = 0;
+	for (i = 0; i < op->n_mounts; i++) {
+		if (op->mounts[i].type != WH_MOUNT_CACHE)
+			continue;
+		same = own_lock(op, x, i);
+		if (same) {
+			x->mounts[i].slot = same->slot;
+			continue;
+		}
+		r = lock_one(n->b, &op->mounts[i], &x->mounts[i]);
+		if (r == 1)
+			continue;
+		/* All or none, so that two steps never wait for each other. */
+		unlock(x);
+		if (r < 0)
+			*ret_r = wh_err_sys(err, "builder", WH_ERR_ENV, -r, "cache mount %s", op->mounts[i].target);
+		return false;
+	}
+	return true;
+}
+
+/* ---------------------------------------------------------------- preparing */
+
+void wh_exec_root(struct wh_work *w, bool writable, enum wh_snapshotter kind, struct wh_root *ret)
+{
+	*ret = (struct wh_root){.kind = kind == WH_SNAP_OVERLAY ? WH_ROOT_OVERLAY : WH_ROOT_DIR};
+	if (kind == WH_SNAP_COPY) {
+		ret->dir = wh_work_dir(w);
+		return;
+	}
+	ret->lowers = wh_work_lowers(w);
+	ret->stubs = wh_work_stubs(w);
+	if (writable) {
+		ret->upper = wh_work_upper(w);
+		ret->work = wh_work_workdir(w);
+	}
+}
+
+/* The input's tree, ready to be mounted. */
+static int tree_prepare(struct wh_node *n, const struct wh_op_mount *m, struct wh_exec_mount *em, bool writable, struct wh_err **err)
+{
+	struct wh_builder *b = n->b;
+	struct wh_file_input in;
+	int r;
+
+	wh_node_file_input(n, (size_t)m->input, &in);
+	if (in.local_path) {
+		r = wh_local_layer(n, (size_t)m->input, m->source ? m->source : "/", &em->local, err);
+		if (r < 0)
+			return r;
+		in.layers = &em->local;
+		in.n_layers = 1;
+	}
+	r = wh_work_new(b->o.store, b->snapshotter, in.layers, in.n_layers, writable, &em->work, err);
+	if (r < 0)
+		return r;
+	wh_exec_root(em->work, writable, b->snapshotter, &em->overlay);
+	return 0;
+}
+
+static const char *subpath(const struct wh_op_mount *m)
+{
+	return m->source && m->source[strspn(m->source, "/")] ? m->source : NULL;
+}
+
+static int bind_prepare(struct wh_node *n, const struct wh_op_mount *m, struct wh_exec_mount *em, struct wh_bind *bind,
+			struct wh_err **err)
+{
+	int r = tree_prepare(n, m, em, !m->readonly, err);
+
+	if (r < 0)
+		return r;
+	bind->kind = WH_BIND_PATH;
+	bind->readonly = m->readonly;
+	bind->subpath = subpath(m);
+	if (em->overlay.kind == WH_ROOT_OVERLAY)
+		bind->overlay = &em->overlay;
+	else
+		bind->source = em->overlay.dir;
+	return 0;
+}
+
+/* Makes the mount's directory with mode and owner; an existing one keeps its own. */
+static int cache_dir(const struct wh_op_mount *m, int dir, const char *name)
+{
+	WH_AUTO_FD int fd = -1;
+
+	if (mkdirat(dir, name, 0700) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	fd = wh_openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (fd < 0)
+		return fd;
+	if (m->has_owner && fchown(fd, m->uid, m->gid) < 0)
+		return -errno;
+	if (fchmod(fd, m->has_mode ? m->mode & 07777 : 0755) < 0)
+		return -errno;
+	return 0;
+}
+
+static int cache_prepare(struct wh_node *n, const struct wh_op_mount *m, struct wh_exec_mount *em, struct wh_bind *bind,
+			 struct wh_err **err)
+{
+	WH_AUTO_FREE char *name = cache_name(m);
+	WH_AUTO_FD int dir = cache_open(n->b, m);
+	const char *store = wh_store_path(n->b->o.store);
+	char data[32], work[32];
+	int r = dir;
+
+	suffix(data, sizeof(data), "data", em->slot);
+	suffix(work, sizeof(work), "work", em->slot);
+	if (dir >= 0)
+		r = cache_dir(m, dir, data);
+	if (r < 0)
+		return wh_err_sys(err, "builder", WH_ERR_ENV, -r, "make its directory");
+	em->dir = wh_asprintf("%s/%s/%s", store, name, data);
+	bind->kind = WH_BIND_PATH;
+	bind->readonly = m->readonly;
+	if (m->input < 0 || !n->inputs[m->input]) {
+		bind->source = em->dir;
+		return 0;
+	}
+	/* It starts as the input's tree; what steps write over it stays. */
+	r = tree_prepare(n, m, em, false, err);
+	if (r < 0)
+		return r;
+	if (em->overlay.kind != WH_ROOT_OVERLAY)
+		return wh_err_set(err, "builder", WH_ERR_ENV, ENOTSUP, "a cache mount with from= needs overlay file systems");
+	if (mkdirat(dir, work, 0700) < 0 && errno != EEXIST)
+		return wh_err_sys(err, "builder", WH_ERR_ENV, errno, "make its directory");
+	em->dir_work = wh_asprintf("%s/%s/%s", store, name, work);
+	em->overlay.upper = em->dir;
+	em->overlay.work = em->dir_work;
+	bind->overlay = &em->overlay;
+	bind->subpath = subpath(m);
+	return 0;
+}
+
+static const struct wh_secret *find_secret(const struct wh_builder *b, const char *id)
+{
+	size_t i;
+
+	for (i = 0; i < b->o.n_secrets; i++)
+		if (id && !strcmp(b->o.secrets[i].id, id))
+			return &b->o.secrets[i];
+	return NULL;
+}
+
+/* 1: there is something to mount; 0: not (absent and not required, or only a variable). */
+static int secret_prepare(struct wh_node *n, struct wh_exec *x, const struct wh_op_mount *m, struct wh_bind *bind, struct wh_err **err)
+{
+	const struct wh_secret *s = find_secret(n->b, m->id);
+
+	if (!s) {
+		if (!m->required)
+			return 0;
+		wh_err_set(err, "builder", WH_ERR_USAGE, ENOENT, "secret %s: not found", m->id ? m->id : "");
+		wh_err_hint(err, "give it with --secret id=%s,src=FILE", m->id ? m->id : "ID");
+		return -ENOENT;
+	}
+	if (m->env) {
+		WH_AUTO_FREE char *value = NULL;
+
+		if (memchr(s->len ? s->data : "", 0, s->len))
+			return wh_err_set(err, "builder", WH_ERR_USAGE, EINVAL,
+					  "secret %s holds a NUL byte: it cannot be the variable %s", m->id, m->env);
+		value = wh_strndup(s->len ? s->data : "", s->len);
+		wh_env_set(&x->env, m->env, value);
+		explicit_bzero(value, s->len);
+	}
+	if (!m->target)
+		return 0;
+	bind->kind = WH_BIND_DATA;
+	bind->readonly = true;
+	bind->data = s->data;
+	bind->data_len = s->len;
+	bind->mode = m->has_mode ? m->mode : SECRET_MODE;
+	bind->uid = m->has_owner ? m->uid : 0;
+	bind->gid = m->has_owner ? m->gid : 0;
+	return 1;
+}
+
+static int ssh_prepare(struct wh_node *n, struct wh_exec *x, const struct wh_op_mount *m, struct wh_bind *bind, struct wh_err **err)
+{
+	bind->target = m->target ? m->target : SSH_TARGET;
+	if (!n->b->ssh_socket) {
+		if (!m->required)
+			return 0;
+		wh_err_set(err, "builder", WH_ERR_USAGE, ENOENT, "ssh key %s: no agent was given", m->id ? m->id : "default");
+		wh_err_hint(err, "start an agent and give it with --ssh default");
+		return -ENOENT;
+	}
+	bind->kind = WH_BIND_PATH;
+	bind->source = n->b->ssh_socket;
+	if (!wh_env_get(&x->env, "SSH_AUTH_SOCK"))
+		wh_env_set(&x->env, "SSH_AUTH_SOCK", bind->target);
+	return 1;
+}
+
+/* 1 with *bind filled in, 0 when there is nothing to mount, or -errno. */
+static int one(struct wh_node *n, struct wh_exec *x, const struct wh_op_mount *m, struct wh_exec_mount *em, struct wh_bind *bind,
+	       struct wh_err **err)
+{
+	int r;
+
+	*bind = (struct wh_bind){.target = m->target};
+	switch (m->type) {
+	case WH_MOUNT_BIND:
+		r = bind_prepare(n, m, em, bind, err);
+		return r < 0 ? r : 1;
+	case WH_MOUNT_CACHE:
+		r = cache_prepare(n, m, em, bind, err);
+		return r < 0 ? r : 1;
+	case WH_MOUNT_TMPFS:
+		bind->kind = WH_BIND_TMPFS;
+		bind->size = m->size;
+		bind->mode = m->has_mode ? m->mode : 01777;
+		bind->uid = m->has_owner ? m->uid : 0;
+		bind->gid = m->has_owner ? m->gid : 0;
+		return 1;
+	case WH_MOUNT_SECRET:
+		return secret_prepare(n, x, m, bind, err);
+	case WH_MOUNT_SSH:
+		return ssh_prepare(n, x, m, bind, err);
+	case WH_MOUNT_FILE:
+		bind->kind = WH_BIND_DATA;
+		bind->readonly = true;
+		bind->data = m->data;
+		bind->data_len = m->data_len;
+		bind->mode = m->has_mode ? m->mode : 0755;
+		bind->uid = m->has_owner ? m->uid : 0;
+		bind->gid = m->has_owner ? m->gid : 0;
+		return 1;
+	}
+	return 0;
+}
+
+int wh_exec_mounts_prepare(struct wh_node *n, struct wh_exec *x, struct wh_err **err)
+{
+	const struct wh_op_exec *op = n->v->op.exec;
+	size_t i;
+	int r;
+
+	x->binds = wh_calloc(op->n_mounts, sizeof(*x->binds));
+	for (i = 0; i < op->n_mounts; i++) {
+		r = one(n, x, &op->mounts[i], &x->mounts[i], &x->binds[x->n_binds], err);
+		if (r < 0) {
+			if (op->mounts[i].type != WH_MOUNT_SECRET && op->mounts[i].type != WH_MOUNT_SSH)
+				wh_err_wrap(err, "mount %s", op->mounts[i].target);
+			return r;
+		}
+		x->n_binds += (size_t)r;
+	}
+	return 0;
+}
+
+void wh_exec_mounts_release(struct wh_exec *x)
+{
+	size_t i;
+
+	for (i = 0; i < x->n_mounts; i++) {
+		struct wh_exec_mount *m = &x->mounts[i];
+
+		if (m->work)
+			wh_work_discard(WH_TAKE_PTR(m->work));
+		wh_layer_release(&m->local);
+		free(WH_TAKE_PTR(m->dir));
+		free(WH_TAKE_PTR(m->dir_work));
+	}
+	unlock(x);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One step being prepared, run and committed: shared by op_exec.c (its life) and exec_mount.c (its mounts). */
+#ifndef WH_BUILDER_EXEC_PRIVATE_H
+#define WH_BUILDER_EXEC_PRIVATE_H
+
+#include "builder/builder_private.h"
+
+struct wh_exec_mount {
+	struct wh_work *work;     /* bind, cache with from=: the input's tree */
+	struct wh_layer local;    /* bind from a local directory: its tree, made for this step */
+	struct wh_root overlay;   /* the work's, as the sandbox wants it */
+	int lock;                 /* cache: holds its directory; -1: none */
+	unsigned slot;            /* cache, private: which of its directories */
+	char *dir, *dir_work;     /* cache: absolute */
+};
+
+struct wh_exec {
+	struct wh_builder *b;
+	struct wh_work *root;
+	struct wh_exec_mount *mounts; /* as the operation's */
+	size_t n_mounts;
+	struct wh_bind *binds;        /* for the step, in order; a secret that is only a variable has none */
+	size_t n_binds;
+	struct wh_strv env;
+
+	bool running;                 /* id is of a step whose end was not told yet */
+	bool over;                    /* it ran to its good end: commit */
+	uint64_t id;
+	int out, err;                 /* read ends of its pipes */
+	int log;                      /* all of its output, under tmp/ */
+	struct wh_buf tail;           /* the last of it */
+};
+
+/* exec_mount.c. Job: what the mounts need is made; then the binds. */
+int wh_exec_mounts_prepare(struct wh_node *n, struct wh_exec *x, struct wh_err **err);
+void wh_exec_mounts_release(struct wh_exec *x); /* trees are discarded, locks dropped */
+/* The overlay of a work as a root. */
+void wh_exec_root(struct wh_work *w, bool writable, enum wh_snapshotter kind, struct wh_root *ret);
+
+#endif

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Running a command.
+ *
+ *   [job] prepare: root and mounts are unpacked and laid out
+ *   [loop] start: the launcher runs the step; its output comes through two pipes
+ *   [loop] end: status
+ *   [job] finish: the root becomes a layer, or is thrown away; so are the mounts' trees
+ *   [loop] wh_node_ran()
+ */
+#include "builder/exec_private.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define TAIL_LINES 40
+#define TAIL_KEEP ((size_t)64 * 1024)
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define DEFAULT_HOSTNAME "buildkitsandbox" /* what steps see under docker build */
+
+/* ---------------------------------------------------------------- output */
+
+static void keep_tail(struct wh_exec *x, const char *p, size_t n)
+{
+	if (x->tail.n + n > 2 * TAIL_KEEP) {
+		size_t drop = x->tail.n > TAIL_KEEP ? x->tail.n - TAIL_KEEP : 0;
+
+		memmove(x->tail.p, x->tail.p + drop, x->tail.n - drop);
+		x->tail.n -= drop;
+	}
+	if (n > TAIL_KEEP) {
+		p += n - TAIL_KEEP;
+		n = TAIL_KEEP;
+	}
+	wh_buf_add(&x->tail, p, n);
+}
+
+/* Reads what is there; false at the end of the pipe. */
+static bool drain(struct wh_node *n, int fd, int stream)
+{
+	struct wh_exec *x = n->exec;
+	char chunk[16384];
+	ssize_t got;
+
+	for (;;) {
+		got = read(fd, chunk, sizeof(chunk));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got < 0 && errno == EAGAIN;
+		keep_tail(x, chunk, (size_t)got);
+		if (x->log >= 0 && wh_write_all(x->log, chunk, (size_t)got) < 0)
+			wh_closep(&x->log); /* a full disk fails the build elsewhere, with a better message */
+		wh_builder_event(n->b, &(struct wh_event){
+					       .kind = WH_EV_LOG,
+					       .v = n->v,
+					       .stream = stream,
+					       .data = chunk,
+					       .len = (size_t)got,
+				       });
+		if ((size_t)got < sizeof(chunk))
+			return true; /* others get their turn */
+	}
+}
+
+static void on_output(void *arg, int fd, short revents)
+{
+	struct wh_node *n = arg;
+	struct wh_exec *x = n->exec;
+
+	(void)revents;
+	if (drain(n, fd, fd == x->out ? 1 : 2))
+		return;
+	wh_loop_del_fd(n->b->loop, fd);
+	if (fd == x->out)
+		wh_closep(&x->out);
+	else
+		wh_closep(&x->err);
+}
+
+/* Every process of the step is dead: what the pipes hold is all there will be. */
+static void drain_all(struct wh_node *n)
+{
+	int *fds[] = {&n->exec->out, &n->exec->err};
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		if (*fds[i] < 0)
+			continue;
+		wh_loop_del_fd(n->b->loop, *fds[i]);
+		fcntl(*fds[i], F_SETFL, 0); /* blocking: until the end */
+		while (drain(n, *fds[i], (int)i + 1))
+			;
+		wh_closep(fds[i]);
+	}
+}
+
+/* The last lines, without a line cut in two at the front. */
+static char *tail_text(const struct wh_exec *x)
+{
+	const char *p = x->tail.p, *end, *from;
+	size_t lines = 0;
+
+	if (!x->tail.n)
+		return NULL;
+	from = end = p + x->tail.n;
+	if (end[-1] == '\n')
+		from = --end;
+	while (from > p) {
+		if (from[-1] == '\n' && ++lines == TAIL_LINES)
+			break;
+		from--;
+	}
+	return wh_strndup(from, (size_t)(end - from));
+}
+
+/* ---------------------------------------------------------------- how it ended */
+
+/* As Go's %q writes it. */
+static void quote(struct wh_buf *b, const char *s)
+{
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c == '"' || c == '\\')
+			wh_buf_addf(b, "\\%c", c);
+		else if (c == '\n')
+			wh_buf_adds(b, "\\n");
+		else if (c == '\t')
+			wh_buf_adds(b, "\\t");
+		else if (c == '\r')
+			wh_buf_adds(b, "\\r");
+		else if (c < 0x20 || c == 0x7f)
+			wh_buf_addf(b, "\\x%02x", c);
+		else
+			wh_buf_addc(b, (char)c);
+	}
+}
+
+static int status_err(struct wh_node *n, const struct wh_step_result *res, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf what = WH_BUF_INIT;
+	WH_AUTO_FREE char *tail = tail_text(n->exec);
+	size_t i;
+
+	for (i = 0; n->v->op.exec->args[i]; i++) {
+		if (i)
+			wh_buf_addc(&what, ' ');
+		quote(&what, n->v->op.exec->args[i]);
+	}
+	/* BuildKit's words: tools look for them. */
+	wh_err_set(err, "builder", WH_ERR_BUILD, ECHILD, "process \"%s\" did not complete successfully: exit code: %d%s%s",
+		   what.p ? what.p : "", res->status, res->signal ? ": killed by SIG" : "",
+		   !res->signal ? "" : sigabbrev_np(res->signal) ? sigabbrev_np(res->signal) : "?");
+	if (tail)
+		wh_err_detail(err, tail);
+	return -ECHILD;
+}
+
+static void finish_work(struct wh_node *n)
+{
+	struct wh_exec *x = n->exec;
+
+	/* job_r and job_err say how the step ended; wh_node_submit() cleared job_r. */
+	if (x->over) {
+		n->job_r = wh_work_commit(WH_TAKE_PTR(x->root), &n->b->o.layer, &n->own, &n->job_err);
+		n->own_empty = n->job_r == 0 && !n->own.n_entries;
+	} else if (x->root) {
+		wh_work_discard(WH_TAKE_PTR(x->root));
+	}
+	wh_exec_mounts_release(x);
+}
+
+static void finish_done(struct wh_node *n)
+{
+	bool over = n->exec->over;
+
+	wh_exec_free(WH_TAKE_PTR(n->exec));
+	if (!over)
+		n->job_r = n->job_err && n->job_err->sys ? -n->job_err->sys : -ECANCELED;
+	wh_node_ran(n);
+}
+
+/* ---------------------------------------------------------------- the step */
+
+static void on_end(void *arg, struct wh_step_result *res)
+{
+	struct wh_node *n = arg;
+	struct wh_builder *b = n->b;
+	struct wh_exec *x = n->exec;
+
+	b->outstanding--;
+	x->running = false;
+	drain_all(n);
+	wh_builder_slot_free(b);
+	if (res->err)
+		wh_err_move(&n->job_err, &res->err);
+	else if (res->status && !b->stopping)
+		status_err(n, res, &n->job_err);
+	else if (!res->status && !b->stopping)
+		x->over = true;
+	wh_node_submit(n, finish_work, finish_done);
+	wh_builder_pump(b);
+}
+
+static int open_log(struct wh_builder *b)
+{
+	WH_AUTO_FREE char *name = wh_asprintf("log.%llu", (unsigned long long)b->next_log++);
+
+	return wh_openat(wh_store_tmp_dirfd(b->o.store), name, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
+}
+
+static enum wh_net network(struct wh_builder *b, const struct wh_op_exec *op)
+{
+	switch (op->network) {
+	case WH_NET_NONE:
+		return WH_SANDBOX_NET_NONE;
+	case WH_NET_HOST:
+		return WH_SANDBOX_NET_HOST;
+	case WH_NET_DEFAULT:
+		break;
+	}
+	if (b->net == WH_SANDBOX_NET_HOST && b->o.network == WH_NETCHOICE_AUTO && !b->net_told) {
+		b->net_told = true;
+		wh_builder_notice(b, "network: steps use this host's, as %s",
+				  !b->host.tun ? "/dev/net/tun cannot be opened" : "neither pasta nor slirp4netns is installed");
+	}
+	return b->net;
+}
+
+static int start(struct wh_node *n, struct wh_err **err)
+{
+	const struct wh_op_exec *op = n->v->op.exec;
+	WH_AUTO_FD int out_w = -1;
+	WH_AUTO_FD int err_w = -1;
+	struct wh_builder *b = n->b;
+	struct wh_exec *x = n->exec;
+	struct wh_step step = {
+		.args = op->args,
+		.env = (const char *const *)x->env.v,
+		.cwd = op->cwd ? op->cwd : "/",
+		.user = op->user ? op->user : "",
+		.hostname = op->hostname ? op->hostname : DEFAULT_HOSTNAME,
+		.net = network(b, op),
+		.insecure = op->insecure,
+		.binds = x->binds,
+		.n_binds = x->n_binds,
+		.extra_hosts = op->extra_hosts,
+		.shm_size = op->shm_size,
+	};
+	int p[2], r;
+
+	wh_exec_root(x->root, true, b->snapshotter, &step.root);
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return wh_err_sys(err, "builder", WH_ERR_ENV, errno, "make a pipe");
+	x->out = p[0];
+	out_w = p[1];
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return wh_err_sys(err, "builder", WH_ERR_ENV, errno, "make a pipe");
+	x->err = p[0];
+	err_w = p[1];
+	/* Only our ends: a step's programs do not expect EAGAIN. */
+	fcntl(x->out, F_SETFL, O_NONBLOCK);
+	fcntl(x->err, F_SETFL, O_NONBLOCK);
+	x->log = open_log(b);
+	step.out_fd = out_w;
+	step.err_fd = err_w;
+	r = wh_launcher_run(b->launcher, &step, on_end, n, &x->id, err);
+	if (r < 0)
+		return r;
+	x->running = true;
+	b->outstanding++;
+	wh_loop_add_fd(b->loop, x->out, POLLIN, on_output, n);
+	wh_loop_add_fd(b->loop, x->err, POLLIN, on_output, n);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- preparing */
+
+static void make_env(struct wh_node *n, struct wh_exec *x)
+{
+	const struct wh_op_exec *op = n->v->op.exec;
+	int64_t epoch = n->b->o.layer.epoch;
+	size_t i;
+
+	for (i = 0; op->env && op->env[i]; i++)
+		wh_strv_add(&x->env, op->env[i]);
+	for (i = 0; op->proxy_env && op->proxy_env[i]; i++) {
+		WH_AUTO_FREE char *name = wh_strndup(op->proxy_env[i], strcspn(op->proxy_env[i], "="));
+
+		if (!wh_env_get(&x->env, name))
+			wh_strv_add(&x->env, op->proxy_env[i]);
+	}
+	if (!wh_env_get(&x->env, "PATH"))
+		wh_strv_add(&x->env, "PATH=" DEFAULT_PATH);
+	if (epoch != INT64_MAX && !wh_env_get(&x->env, "SOURCE_DATE_EPOCH"))
+		wh_strv_addf(&x->env, "SOURCE_DATE_EPOCH=%lld", (long long)epoch);
+}
+
+static void prepare_work(struct wh_node *n)
+{
+	const struct wh_node *base = n->n_inputs ? n->inputs[0] : NULL;
+	struct wh_builder *b = n->b;
+	struct wh_exec *x = n->exec;
+	int r;
+
+	make_env(n, x);
+	r = wh_exec_mounts_prepare(n, x, &n->job_err);
+	if (r == 0)
+		r = wh_work_new(b->o.store, b->snapshotter, base ? base->result.layers : NULL, base ? base->result.n_layers : 0,
+				true, &x->root, &n->job_err);
+	n->job_r = r;
+}
+
+static void prepare_done(struct wh_node *n)
+{
+	struct wh_builder *b = n->b;
+
+	if (n->job_r == 0 && !b->stopping && start(n, &n->job_err) == 0)
+		return;
+	wh_builder_slot_free(b);
+	wh_node_submit(n, finish_work, finish_done);
+}
+
+void wh_exec_run(struct wh_node *n)
+{
+	if (!n->b->launcher) {
+		wh_err_set(&n->job_err, "builder", WH_ERR_ENV, ENOTSUP, "this builder cannot run commands");
+		wh_builder_slot_free(n->b);
+		wh_exec_free(WH_TAKE_PTR(n->exec));
+		wh_node_fail(n, -ENOTSUP, &n->job_err);
+		return;
+	}
+	wh_node_submit(n, prepare_work, prepare_done);
+}
+
+void wh_exec_kill(struct wh_node *n)
+{
+	if (n->exec && n->exec->running)
+		wh_launcher_kill(n->b->launcher, n->exec->id);
+}
+
+void wh_exec_free(struct wh_exec *x)
+{
+	size_t i;
+
+	if (!x)
+		return;
+	if (x->root)
+		wh_work_discard(x->root);
+	wh_exec_mounts_release(x);
+	free(x->mounts);
+	free(x->binds);
+	for (i = 0; i < x->env.n; i++)
+		explicit_bzero(x->env.v[i], strlen(x->env.v[i])); /* secrets may be among them */
+	wh_strv_release(&x->env);
+	wh_closep(&x->out);
+	wh_closep(&x->err);
+	wh_closep(&x->log);
+	wh_buf_release(&x->tail);
+	free(x);
+}

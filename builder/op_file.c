@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* File operations in the scheduler: fileop.h, driven. */
+#include "builder/builder_private.h"
+
+#include <errno.h>
+
+void wh_node_file_input(const struct wh_node *n, size_t input, struct wh_file_input *ret)
+{
+	const struct wh_node *in = n->inputs[input];
+
+	*ret = (struct wh_file_input){.v = n->v->inputs[input]};
+	if (in) {
+		ret->local_path = in->local_path;
+		ret->layers = in->result.layers;
+		ret->n_layers = in->result.n_layers;
+	}
+}
+
+static int open_op(struct wh_node *n, struct wh_err **err)
+{
+	WH_AUTO_FREE struct wh_file_input *inputs = wh_calloc(n->n_inputs, sizeof(*inputs));
+	const struct wh_node *base = n->n_inputs ? n->inputs[0] : NULL;
+	struct wh_fileop_args a = {
+		.store = n->b->o.store,
+		.v = n->v,
+		.inputs = inputs,
+		.n_inputs = n->n_inputs,
+		.protect = n->b->o.protect,
+	};
+	size_t i;
+	int r;
+
+	if (n->fileop)
+		return 0;
+	if (base) {
+		a.base = base->result.layers;
+		a.n_base = base->result.n_layers;
+		a.base_time = base->base_time;
+	}
+	for (i = 1; i < n->n_inputs; i++)
+		wh_node_file_input(n, i, &inputs[i]);
+	r = wh_fileop_new(&a, &n->fileop, err);
+	if (r == 0)
+		r = wh_fileop_scan(n->fileop, err);
+	return r;
+}
+
+static int tell(struct wh_node *n, struct wh_err **err)
+{
+	int r = wh_fileop_digest(n->fileop, &n->key.selection, err);
+
+	if (r == 0)
+		n->key.has_selection = true;
+	return r;
+}
+
+void wh_file_select(struct wh_node *n)
+{
+	int r = open_op(n, &n->job_err);
+
+	if (r == 0 && !wh_fileop_known(n->fileop))
+		r = wh_fileop_hash(n->fileop, &n->job_err);
+	if (r == 0)
+		r = tell(n, &n->job_err);
+	n->job_r = r;
+}
+
+void wh_file_work(struct wh_node *n)
+{
+	int r = open_op(n, &n->job_err);
+
+	if (r == 0)
+		r = wh_fileop_write(n->fileop, &n->b->o.layer, &n->own, &n->own_empty, &n->job_err);
+	if (r == 0 && n->wants_selection && !n->key.has_selection)
+		r = tell(n, &n->job_err);
+	/* Sources and scans can be large, and nothing asks again. */
+	wh_fileop_free(WH_TAKE_PTR(n->fileop));
+	n->job_r = r;
+}
+
+int wh_local_layer(struct wh_node *n, size_t input, const char *source, struct wh_layer *ret, struct wh_err **err)
+{
+	/* --parents keeps the source's own path, so that the mount finds it where it says. */
+	bool all = !strcmp(source, "/");
+	const char *srcs[] = {all ? "." : source + strspn(source, "/"), NULL};
+	struct wh_file_action action = {
+		.kind = WH_FILE_COPY, .input = 1, .srcs = srcs, .no_glob = true, .parents = !all, .path = "/",
+	};
+	struct wh_op_file op = {.actions = &action, .n_actions = 1};
+	struct wh_vertex *inputs[] = {NULL, n->v->inputs[input]};
+	struct wh_vertex v = {
+		.kind = WH_OP_FILE, .op.file = &op, .inputs = inputs, .n_inputs = 2, .name = n->v->name, .pos = n->v->pos,
+	};
+	struct wh_file_input in[2] = {{0}};
+	struct wh_fileop_args a = {
+		.store = n->b->o.store, .v = &v, .inputs = in, .n_inputs = 2, .protect = n->b->o.protect,
+	};
+	struct wh_layer_opts o = n->b->o.layer;
+	struct wh_fileop *f = NULL;
+	bool empty;
+	int r;
+
+	wh_node_file_input(n, input, &in[1]);
+	o.comp = WH_COMP_NONE; /* never leaves this machine */
+	r = wh_fileop_new(&a, &f, err);
+	if (r == 0)
+		r = wh_fileop_scan(f, err);
+	if (r == 0)
+		r = wh_fileop_write(f, &o, ret, &empty, err);
+	wh_fileop_free(f);
+	return r;
+}

@@ -1,0 +1,790 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The scheduler: one loop, a ready queue, counters of inputs that are not done.
+ *
+ *   blocked → ready → (key → hit) → done
+ *                        └ miss → [parked | queued] → busy → done
+ *
+ * Until the first miss everything happens right here on the main thread,
+ * because a process with threads can no longer enter a user namespace, and a
+ * cached build needs neither. After it, reading and hashing are jobs of the
+ * pool; steps are bounded by slots of their own, because they wait more than
+ * they work, while the pool is bounded by the CPUs.
+ *
+ * On the first failure nothing new starts, steps are killed, jobs are waited
+ * for (they leave nothing half-made in the store), and what was finished goes
+ * into the index like after a success.
+ */
+#include "builder/builder_private.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+
+#define RETRY_MS 50 /* how often a cache mount that another process holds is asked for */
+
+/* ---------------------------------------------------------------- lists and nodes */
+
+void wh_nodes_add(struct wh_nodes *l, struct wh_node *n)
+{
+	WH_PUSH(l->v, l->n, l->cap) = n;
+}
+
+static void nodes_drop(struct wh_nodes *l, size_t i)
+{
+	memmove(&l->v[i], &l->v[i + 1], (l->n - i - 1) * sizeof(*l->v));
+	l->n--;
+}
+
+struct wh_node *wh_nodes_shift(struct wh_nodes *l)
+{
+	struct wh_node *n = NULL;
+
+	if (l->n) {
+		n = l->v[0];
+		nodes_drop(l, 0);
+	}
+	return n;
+}
+
+bool wh_nodes_remove(struct wh_nodes *l, const struct wh_node *n)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++) {
+		if (l->v[i] == n) {
+			nodes_drop(l, i);
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct wh_node **bucket(struct wh_builder *b, const struct wh_digest *id)
+{
+	return &b->buckets[id->b[0] % WH_NODE_BUCKETS];
+}
+
+struct wh_node *wh_builder_node(struct wh_builder *b, const struct wh_vertex *v)
+{
+	struct wh_node *n;
+
+	for (n = *bucket(b, &v->id); n; n = n->chain)
+		if (wh_digest_eq(&n->id, &v->id))
+			return n;
+	return NULL;
+}
+
+static struct wh_node *node_get(struct wh_builder *b, const struct wh_vertex *v)
+{
+	struct wh_node *n = wh_builder_node(b, v), **at = bucket(b, &v->id);
+
+	if (!n) {
+		n = wh_calloc(1, sizeof(*n));
+		n->b = b;
+		n->id = v->id;
+		n->n_inputs = v->n_inputs;
+		n->inputs = wh_calloc(v->n_inputs, sizeof(struct wh_node *));
+		n->chain = *at;
+		*at = n;
+	}
+	return n;
+}
+
+static void node_free(struct wh_node *n)
+{
+	wh_result_release(&n->result);
+	wh_fileop_free(n->fileop);
+	wh_exec_free(n->exec);
+	wh_layer_release(&n->own);
+	wh_err_free(n->job_err);
+	free(n->inputs);
+	free(n->users.v);
+	free(n);
+}
+
+void wh_builder_free_nodes(struct wh_builder *b)
+{
+	struct wh_node *n, *next;
+	size_t i;
+
+	for (i = 0; i < WH_NODE_BUCKETS; i++) {
+		for (n = b->buckets[i]; n; n = next) {
+			next = n->chain;
+			node_free(n);
+		}
+		b->buckets[i] = NULL;
+	}
+	free(b->ready.v);
+	free(b->parked.v);
+	free(b->queued.v);
+	free(b->running.v);
+}
+
+/* ---------------------------------------------------------------- failure and cancellation */
+
+static void stop(struct wh_builder *b)
+{
+	size_t i;
+
+	if (b->stopping)
+		return;
+	b->stopping = true;
+	b->ready.n = b->parked.n = b->queued.n = 0;
+	for (i = 0; i < b->running.n; i++)
+		wh_exec_kill(b->running.v[i]);
+}
+
+static void fail(struct wh_builder *b, int r, struct wh_err **err)
+{
+	if (!b->fail_r) {
+		b->fail_r = r;
+		wh_err_move(&b->fail, err);
+	}
+	stop(b);
+}
+
+void wh_node_fail(struct wh_node *n, int r, struct wh_err **err)
+{
+	struct wh_builder *b = n->b;
+	const struct wh_pos *pos = &n->v->pos;
+
+	n->state = WH_NODE_FAILED;
+	wh_nodes_remove(&b->running, n);
+	if (b->stopping) {
+		/* Killed or failed because of another's failure. */
+		if (n->started)
+			wh_builder_event(b, &(struct wh_event){.kind = WH_EV_CANCELED, .v = n->v, .ns = wh_now_ns() - n->started});
+		wh_err_freep(err);
+		return;
+	}
+	if (!*err)
+		wh_err_sys(err, "builder", WH_ERR_BUILD, -r, "%s", n->v->name ? n->v->name : "step");
+	if (pos->file || pos->line)
+		wh_err_at(err, pos->file, pos->line, 0, pos->excerpt);
+	wh_builder_event(b, &(struct wh_event){
+				    .kind = WH_EV_ERROR,
+				    .v = n->v,
+				    .err = *err,
+				    .ns = n->started ? wh_now_ns() - n->started : 0,
+			    });
+	fail(b, r, err);
+}
+
+static void on_signal(void *arg, int fd, short revents)
+{
+	struct wh_builder *b = arg;
+	struct wh_err *err = NULL;
+	struct signalfd_siginfo si;
+
+	(void)revents;
+	while (read(fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		if (b->canceled)
+			continue;
+		b->canceled = true;
+		wh_err_set(&err, "builder", WH_ERR_BUILD, ECANCELED, "canceled (SIG%s)", sigabbrev_np((int)si.ssi_signo));
+		fail(b, -ECANCELED, &err);
+		wh_err_freep(&err); /* an earlier failure was kept */
+	}
+	if (b->in_loop)
+		wh_builder_pump(b);
+}
+
+/* ---------------------------------------------------------------- the cache */
+
+/* A cache that cannot be read is no reason to fail a build. */
+static void cache_trouble(struct wh_builder *b, struct wh_err **err)
+{
+	if (!b->cache_failed)
+		wh_builder_notice(b, "the cache is not used: %s", *err ? (*err)->msg : "it cannot be read");
+	b->cache_failed = true;
+	wh_err_freep(err);
+}
+
+/* True and *ret: somebody made it already, in this process or (unless no_cache) before. */
+static bool lookup(struct wh_node *n, const struct wh_digest *key, struct wh_record *ret)
+{
+	struct wh_builder *b = n->b;
+	WH_AUTO_ERR struct wh_err *err = NULL;
+	size_t i;
+	int r;
+
+	for (i = 0; i < b->n_pending; i++) {
+		if (wh_digest_eq(&b->pending[i].key, key)) {
+			wh_record_copy(ret, &b->pending[i]);
+			return true;
+		}
+	}
+	if (n->v->no_cache || b->cache_failed)
+		return false;
+	r = wh_cache_get(b->cache, key, ret, &err);
+	if (r < 0)
+		cache_trouble(b, &err);
+	if (r > 0)
+		WH_PUSH(b->touched, b->n_touched, b->cap_touched) = *key;
+	return r > 0;
+}
+
+static bool op_is_known(struct wh_node *n, struct wh_record *ret)
+{
+	WH_AUTO_ERR struct wh_err *err = NULL;
+	int r;
+
+	if (n->b->cache_failed)
+		return false;
+	r = wh_cache_find_op(n->b->cache, &n->key.op, ret, &err);
+	if (r < 0)
+		cache_trouble(n->b, &err);
+	return r > 0;
+}
+
+static void remember(struct wh_node *n, const struct wh_digest *key, const struct wh_layer *layer, bool empty)
+{
+	struct wh_builder *b = n->b;
+	struct wh_record rec = {.key = *key, .op = n->key.op, .base = n->key.base, .empty = empty};
+
+	if (n->key.has_selection)
+		rec.selection = n->key.selection;
+	if (!empty) {
+		wh_layer_copy(&rec.layer, layer);
+		free(WH_TAKE_PTR(rec.layer.origin));
+	}
+	WH_PUSH(b->pending, b->n_pending, b->cap_pending) = rec;
+}
+
+int wh_builder_record(struct wh_builder *b, struct wh_err **err)
+{
+	WH_AUTO_ERR struct wh_err *cache_err = NULL;
+	uint64_t from = wh_now_ns();
+	size_t i;
+	int r = 0;
+
+	if (b->n_pending) {
+		r = wh_store_sync(b->o.store, err);
+		if (r == 0 && !b->cache_failed && wh_cache_put(b->cache, b->pending, b->n_pending, &cache_err) < 0)
+			cache_trouble(b, &cache_err);
+		wh_builder_event(b, &(struct wh_event){
+					    .kind = WH_EV_PHASE, .text = "saving the cache", .ns = wh_now_ns() - from});
+	}
+	if (r == 0 && !b->cache_failed && wh_cache_touch(b->cache, b->touched, b->n_touched, &cache_err) < 0)
+		cache_trouble(b, &cache_err);
+	for (i = 0; i < b->n_pending; i++)
+		wh_record_release(&b->pending[i]);
+	b->n_pending = b->n_touched = 0;
+	return r;
+}
+
+/* ---------------------------------------------------------------- results */
+
+void wh_node_begin(struct wh_node *n)
+{
+	if (n->started)
+		return;
+	n->started = wh_now_ns();
+	wh_builder_event(n->b, &(struct wh_event){.kind = WH_EV_START, .v = n->v});
+}
+
+static void unpark(struct wh_builder *b)
+{
+	struct wh_nodes waiting = b->parked;
+	size_t i;
+
+	/* They go through the cache again; who finds nothing parks again, or runs. */
+	b->parked = (struct wh_nodes){0};
+	for (i = 0; i < waiting.n; i++) {
+		waiting.v[i]->state = WH_NODE_READY;
+		wh_nodes_add(&b->ready, waiting.v[i]);
+	}
+	free(waiting.v);
+}
+
+/* The result stands in n: tell it, and unblock who waited. */
+static void done(struct wh_node *n, bool cached)
+{
+	struct wh_builder *b = n->b;
+	size_t i;
+
+	n->state = WH_NODE_DONE;
+	n->result.cached = cached;
+	wh_tree_key(n->result.layers, n->result.n_layers, &n->tree_key);
+	b->remaining--;
+	if (n->started)
+		wh_builder_event(b, &(struct wh_event){.kind = WH_EV_DONE, .v = n->v, .ns = wh_now_ns() - n->started});
+	else if (!n->local_path && n->v->name)
+		wh_builder_event(b, &(struct wh_event){.kind = WH_EV_CACHED, .v = n->v});
+	if (wh_nodes_remove(&b->running, n))
+		unpark(b);
+	for (i = 0; i < n->users.n; i++) {
+		struct wh_node *u = n->users.v[i];
+
+		if (--u->blocked == 0 && !b->stopping) {
+			u->state = WH_NODE_READY;
+			wh_nodes_add(&b->ready, u);
+		}
+	}
+}
+
+void wh_node_finish(struct wh_node *n, struct wh_layer *own, bool cached)
+{
+	const struct wh_node *base = n->n_inputs ? n->inputs[0] : NULL;
+	size_t i, below = base ? base->result.n_layers : 0;
+
+	wh_result_release(&n->result);
+	n->result.layers = wh_calloc(below + 1, sizeof(*n->result.layers));
+	for (i = 0; i < below; i++)
+		wh_layer_copy(&n->result.layers[i], &base->result.layers[i]);
+	n->base_time = base ? base->base_time : 0;
+	if (own) {
+		if (own->newest > n->base_time)
+			n->base_time = own->newest;
+		n->result.layers[i++] = *own;
+		*own = (struct wh_layer){0};
+	}
+	n->result.n_layers = i;
+	done(n, cached);
+}
+
+void wh_node_ran(struct wh_node *n)
+{
+	struct wh_layer *own = n->own_empty ? NULL : &n->own;
+
+	if (n->job_r < 0) {
+		wh_node_fail(n, n->job_r, &n->job_err);
+		return;
+	}
+	if (n->key.has_fast)
+		remember(n, &n->key.fast, &n->own, n->own_empty);
+	if (n->key.has_selection) {
+		if (!n->key.has_content)
+			wh_content_key(&n->key.op, &n->key.base, &n->key.selection, &n->key.content);
+		remember(n, &n->key.content, &n->own, n->own_empty);
+	}
+	wh_node_finish(n, own, false);
+}
+
+/* ---------------------------------------------------------------- jobs */
+
+static void job_work(void *arg)
+{
+	struct wh_node *n = arg;
+
+	n->job_work(n);
+}
+
+static void job_done(void *arg)
+{
+	struct wh_node *n = arg;
+	struct wh_builder *b = n->b;
+
+	b->outstanding--;
+	n->job_done(n);
+	wh_builder_pump(b);
+}
+
+void wh_node_submit(struct wh_node *n, wh_node_fn work, wh_node_fn told)
+{
+	n->job_work = work;
+	n->job_done = told;
+	n->job_r = 0;
+	n->b->outstanding++;
+	wh_pool_submit(n->b->pool, job_work, job_done, n);
+}
+
+void wh_builder_slot_free(struct wh_builder *b)
+{
+	b->slots_used--;
+}
+
+static void on_retry(void *arg)
+{
+	struct wh_builder *b = arg;
+
+	b->retry_timer = 0;
+	wh_builder_pump(b);
+}
+
+/* Starts queued steps while there are slots. One whose cache mounts are held stays, and lets others pass. */
+static void start_queued(struct wh_builder *b)
+{
+	struct wh_err *err = NULL;
+	struct wh_node *n;
+	bool held = false;
+	size_t i = 0;
+	int r = 0;
+
+	while (!b->stopping && i < b->queued.n && b->slots_used < b->slots) {
+		n = b->queued.v[i];
+		if (!wh_exec_lock(n, &r, &err)) {
+			if (r < 0) {
+				wh_node_fail(n, r, &err);
+				return;
+			}
+			held = true;
+			i++;
+			continue;
+		}
+		nodes_drop(&b->queued, i);
+		b->slots_used++;
+		n->state = WH_NODE_BUSY;
+		wh_node_begin(n);
+		wh_exec_run(n);
+	}
+	if (held && !b->stopping && !b->retry_timer)
+		b->retry_timer = wh_loop_add_timer(b->loop, RETRY_MS, on_retry, b);
+}
+
+/* ---------------------------------------------------------------- from ready to done */
+
+static bool same_key(const struct wh_node *a, const struct wh_node *b)
+{
+	return (a->key.has_fast && b->key.has_fast && wh_digest_eq(&a->key.fast, &b->key.fast)) ||
+	       (a->key.has_content && b->key.has_content && wh_digest_eq(&a->key.content, &b->key.content));
+}
+
+static void explain(struct wh_node *n)
+{
+	struct wh_record old = {.empty = true};
+	const char *why;
+
+	if (!n->b->o.explain)
+		return;
+	if (n->v->no_cache)
+		why = "the cache was not to be used";
+	else if (!op_is_known(n, &old))
+		why = "this operation was never run: its command, environment or arguments are new";
+	else if (!wh_digest_eq(&old.base, &n->key.base))
+		why = "the tree it builds on is another than at its last run";
+	else if (n->key.has_selection && !wh_digest_eq(&old.selection, &n->key.selection))
+		why = "the files it takes from the context or another stage changed since its last run";
+	else if (n->wants_selection && !n->key.has_selection)
+		why = "what it takes from the context or another stage is new";
+	else
+		why = "its recorded layer is no longer in the store";
+	wh_builder_notice(n->b, "%s: not cached: %s", n->v->name ? n->v->name : "step", why);
+	wh_record_release(&old);
+}
+
+static void miss(struct wh_node *n)
+{
+	struct wh_builder *b = n->b;
+	struct wh_err *err = NULL;
+	size_t i;
+	int r;
+
+	for (i = 0; i < b->running.n; i++) {
+		if (same_key(n, b->running.v[i])) {
+			n->state = WH_NODE_PARKED;
+			wh_nodes_add(&b->parked, n);
+			return;
+		}
+	}
+	explain(n);
+	r = wh_builder_enter(b, &err);
+	if (r < 0) {
+		wh_node_fail(n, r, &err);
+		return;
+	}
+	wh_nodes_add(&b->running, n);
+	if (n->v->kind == WH_OP_EXEC) {
+		n->state = WH_NODE_QUEUED;
+		wh_nodes_add(&b->queued, n);
+		return;
+	}
+	n->state = WH_NODE_BUSY;
+	wh_node_begin(n);
+	wh_node_submit(n, wh_file_work, wh_node_ran);
+}
+
+static void hit(struct wh_node *n, struct wh_record *rec)
+{
+	wh_node_finish(n, rec->empty ? NULL : &rec->layer, true);
+	wh_record_release(rec);
+}
+
+/* The selection was looked at. */
+static void selected(struct wh_node *n)
+{
+	struct wh_record rec;
+
+	if (n->job_r < 0) {
+		wh_node_fail(n, n->job_r, &n->job_err);
+		return;
+	}
+	if (n->b->stopping) {
+		n->state = WH_NODE_FAILED;
+		return;
+	}
+	if (n->key.has_selection) {
+		wh_content_key(&n->key.op, &n->key.base, &n->key.selection, &n->key.content);
+		n->key.has_content = true;
+		if (lookup(n, &n->key.content, &rec)) {
+			/* Next time without a look at the files. */
+			if (n->key.has_fast)
+				remember(n, &n->key.fast, &rec.layer, rec.empty);
+			hit(n, &rec);
+			return;
+		}
+	}
+	miss(n);
+}
+
+static bool others_are_local(const struct wh_node *n)
+{
+	size_t i;
+
+	for (i = 1; i < n->n_inputs; i++)
+		if (!n->inputs[i] || !n->inputs[i]->local_path)
+			return false;
+	return true;
+}
+
+static void select_content(struct wh_node *n)
+{
+	wh_node_fn work = n->v->kind == WH_OP_FILE ? wh_file_select : wh_exec_select;
+	struct wh_builder *b = n->b;
+	struct wh_err *err = NULL;
+	int r;
+
+	/* Files of ours can be read as we are; images' indexes may have to be made first, from foreign archives. */
+	if (!b->entered && others_are_local(n)) {
+		n->job_r = 0;
+		work(n);
+		selected(n);
+		return;
+	}
+	r = wh_builder_enter(b, &err);
+	if (r < 0) {
+		wh_node_fail(n, r, &err);
+		return;
+	}
+	n->state = WH_NODE_BUSY;
+	wh_node_submit(n, work, selected);
+}
+
+static void keys(struct wh_node *n)
+{
+	WH_AUTO_FREE const struct wh_digest **others = wh_calloc(n->n_inputs, sizeof(*others));
+	const struct wh_node *base = n->n_inputs ? n->inputs[0] : NULL;
+	struct wh_digest none;
+	size_t i;
+
+	if (n->key.has_fast || n->key.has_content)
+		return; /* unparked: they are known */
+	wh_tree_key(NULL, 0, &none);
+	n->key.base = base ? base->tree_key : none;
+	if (n->v->kind == WH_OP_FILE)
+		wh_file_base_key(&n->key.base, base ? base->base_time : 0, &n->key.base);
+	wh_op_key(n->v, n->b->o.layer.epoch, &n->key.op);
+	n->wants_selection = n->n_inputs > 1;
+	for (i = 1; i < n->n_inputs; i++)
+		others[i - 1] = !n->inputs[i] ? &none : n->inputs[i]->local_path ? NULL : &n->inputs[i]->tree_key;
+	n->key.has_fast = wh_fast_key(&n->key.op, &n->key.base, others, n->n_inputs ? n->n_inputs - 1 : 0, &n->key.fast);
+}
+
+/* All inputs are done. */
+static void advance(struct wh_node *n)
+{
+	struct wh_err *err = NULL;
+	struct wh_record rec;
+	int r = 0;
+
+	switch (n->v->kind) {
+	case WH_OP_SOURCE:
+		r = wh_source_solve(n, &err);
+		break;
+	case WH_OP_MERGE:
+		r = wh_merge_solve(n, &err);
+		break;
+	case WH_OP_DIFF:
+		r = wh_diff_solve(n, &err);
+		break;
+	case WH_OP_EXEC:
+	case WH_OP_FILE:
+		if (n->n_inputs && n->inputs[0] && n->inputs[0]->local_path) {
+			r = wh_err_set(&err, "builder", WH_ERR_INTERNAL, EINVAL, "a local directory cannot be built upon");
+			break;
+		}
+		keys(n);
+		if (n->key.has_fast && lookup(n, &n->key.fast, &rec))
+			hit(n, &rec);
+		else if (n->key.has_content && lookup(n, &n->key.content, &rec))
+			hit(n, &rec);
+		/* An operation without any record: its files are read once, while the layer is written. */
+		else if (n->wants_selection && !n->key.has_content &&
+			 (n->v->kind == WH_OP_EXEC || (!n->v->no_cache && op_is_known(n, NULL))))
+			select_content(n);
+		else
+			miss(n);
+		return;
+	}
+	if (r < 0)
+		wh_node_fail(n, r, &err);
+	else
+		done(n, n->result.cached);
+}
+
+void wh_builder_pump(struct wh_builder *b)
+{
+	struct wh_node *n;
+
+	while (!b->stopping) {
+		n = wh_nodes_shift(&b->ready);
+		if (n)
+			advance(n);
+		else
+			start_queued(b);
+		if (!n && !b->ready.n)
+			break;
+	}
+	if (b->in_loop && (b->stopping || !b->remaining) && !b->outstanding)
+		wh_loop_stop(b->loop, 0);
+}
+
+/* ---------------------------------------------------------------- a solve */
+
+static int by_index(const void *a, const void *b)
+{
+	const struct wh_node *x = *(struct wh_node *const *)a, *y = *(struct wh_node *const *)b;
+
+	return (x->v->index > y->v->index) - (x->v->index < y->v->index);
+}
+
+/* Marks a vertex for this solve; pushes it when it is new to it. */
+static struct wh_node *want(struct wh_builder *b, const struct wh_vertex *v, struct wh_nodes *all)
+{
+	struct wh_node *n = node_get(b, v);
+
+	if (n->mark != b->solve_no) {
+		n->mark = b->solve_no;
+		n->v = v;
+		n->users.n = n->blocked = 0;
+		n->started = 0;
+		wh_nodes_add(all, n);
+	}
+	return n;
+}
+
+static void collect(struct wh_builder *b, struct wh_vertex *const *targets, size_t n_targets)
+{
+	struct wh_nodes all = {0};
+	size_t i, j;
+
+	b->solve_no++;
+	b->remaining = 0;
+	for (i = 0; i < n_targets; i++)
+		if (targets[i])
+			want(b, targets[i], &all);
+	for (i = 0; i < all.n; i++) { /* grows while it is walked */
+		struct wh_node *n = all.v[i];
+
+		for (j = 0; j < n->n_inputs; j++)
+			n->inputs[j] = n->v->inputs[j] ? want(b, n->v->inputs[j], &all) : NULL;
+	}
+	if (all.n)
+		qsort(all.v, all.n, sizeof(*all.v), by_index);
+	for (i = 0; i < all.n; i++) {
+		struct wh_node *n = all.v[i];
+
+		if (n->state == WH_NODE_DONE)
+			continue;
+		wh_result_release(&n->result);
+		n->key = (struct wh_key_parts){0};
+		for (j = 0; j < n->n_inputs; j++) {
+			if (n->inputs[j] && n->inputs[j]->state != WH_NODE_DONE) {
+				n->blocked++;
+				wh_nodes_add(&n->inputs[j]->users, n);
+			}
+		}
+		n->state = n->blocked ? WH_NODE_BLOCKED : WH_NODE_READY;
+		if (!n->blocked)
+			wh_nodes_add(&b->ready, n);
+		b->remaining++;
+	}
+	free(all.v);
+}
+
+static void copy_result(const struct wh_node *n, struct wh_result *ret)
+{
+	size_t i;
+
+	*ret = (struct wh_result){.cached = true};
+	if (!n)
+		return;
+	ret->cached = n->result.cached;
+	ret->layers = wh_calloc(n->result.n_layers, sizeof(*ret->layers));
+	for (i = 0; i < n->result.n_layers; i++)
+		wh_layer_copy(&ret->layers[i], &n->result.layers[i]);
+	ret->n_layers = i;
+}
+
+/* Runs until all is done, or after a failure nothing is under way any more. */
+static int run(struct wh_builder *b, struct wh_err **err)
+{
+	WH_AUTO_FD int sig = -1;
+	sigset_t set, old;
+	int r = 0;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &set, &old);
+	sig = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (sig < 0) {
+		r = wh_err_sys(err, "builder", WH_ERR_ENV, errno, "signalfd");
+		pthread_sigmask(SIG_SETMASK, &old, NULL);
+		return r;
+	}
+	while (!b->entered && !b->stopping && b->ready.n) {
+		struct wh_node *n = wh_nodes_shift(&b->ready);
+
+		on_signal(b, sig, 0);
+		if (!b->stopping)
+			advance(n);
+	}
+	if (!b->stopping)
+		start_queued(b);
+	if (b->outstanding || (!b->stopping && b->remaining)) {
+		wh_loop_add_fd(b->loop, sig, POLLIN, on_signal, b);
+		b->in_loop = true;
+		wh_builder_pump(b);
+		r = wh_loop_run(b->loop);
+		b->in_loop = false;
+		wh_loop_del_fd(b->loop, sig);
+		if (r < 0)
+			r = wh_err_sys(err, "builder", WH_ERR_INTERNAL, -r, "event loop");
+	}
+	if (b->retry_timer)
+		wh_loop_del_timer(b->loop, b->retry_timer);
+	b->retry_timer = 0;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return r;
+}
+
+int wh_builder_solve(struct wh_builder *b, struct wh_vertex *const *targets, size_t n, struct wh_result *ret, struct wh_err **err)
+{
+	WH_AUTO_ERR struct wh_err *record_err = NULL;
+	size_t i;
+	int r, rr;
+
+	b->stopping = b->canceled = false;
+	b->fail_r = 0;
+	collect(b, targets, n);
+	r = run(b, err);
+	if (r == 0 && b->fail_r) {
+		r = b->fail_r;
+		wh_err_move(err, &b->fail);
+	}
+	wh_err_freep(&b->fail);
+	b->ready.n = b->parked.n = b->queued.n = b->running.n = 0;
+	rr = wh_builder_record(b, &record_err);
+	if (r == 0 && rr < 0) {
+		r = rr;
+		wh_err_move(err, &record_err);
+	}
+	if (r < 0)
+		return r;
+	for (i = 0; i < n; i++)
+		copy_result(targets[i] ? wh_builder_node(b, targets[i]) : NULL, &ret[i]);
+	return 0;
+}
