@@ -9,7 +9,8 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
-#define COPY_CHUNK ((size_t)128 * 1024)
+/* Below malloc's threshold for an mmap of its own, which would cost more than a small file's copy. */
+#define COPY_CHUNK ((size_t)64 * 1024)
 
 int wh_openat(int dirfd, const char *path, int flags, mode_t mode)
 {
@@ -90,13 +91,13 @@ int wh_mkdir_p(int dirfd, const char *path, mode_t mode)
 
 int wh_read_fd(int fd, size_t max, struct wh_buf *buf)
 {
-	WH_AUTO_FREE char *chunk = wh_malloc(COPY_CHUNK);
+	char chunk[16384];
 	size_t start = buf->n;
 	ssize_t n;
 	int r = 0;
 
 	for (;;) {
-		n = read(fd, chunk, COPY_CHUNK);
+		n = read(fd, chunk, sizeof(chunk));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
