@@ -23,18 +23,20 @@ int wh_open_in_root(int rootfd, const char *path, int flags, mode_t mode);
 /* Refuses (-EXDEV) whatever would leave the directory, and (-ELOOP) every symlink on the way when nosymlinks. */
 int wh_open_beneath(int dirfd, const char *path, int flags, mode_t mode, bool nosymlinks);
 
-/* mkdir -p below dirfd (our own trees: no symlink is followed). 0 or -errno. */
+/* mkdir -p below dirfd: no symlink is followed (-ENOTDIR), ".." is refused (-EINVAL). An absolute path is the user's own
+ * word, whose symlinks are followed. 0 or -errno. */
 int wh_mkdir_p(int dirfd, const char *path, mode_t mode);
 /* rm -rf of dirfd/name, never following symlinks or leaving the file system; works on directories without permissions.
  * Missing is success. 0 or -errno (first failure; the rest is still tried). */
 int wh_rm_rf(int dirfd, const char *name);
-/* Whole file, at most max bytes (-EFBIG beyond). Appends to buf. 0 or -errno. */
+/* Whole file, at most max bytes (-EFBIG beyond). Appends to buf, which is as before on failure. 0 or -errno. */
 int wh_read_fd(int fd, size_t max, struct wh_buf *buf);
 int wh_read_file(int dirfd, const char *path, size_t max, struct wh_buf *buf);
 int wh_write_all(int fd, const void *p, size_t n); /* 0 or -errno */
 /* Writes to a temporary beside it, then renames over name; fsyncs the file first when sync. 0 or -errno. */
 int wh_write_file_atomic(int dirfd, const char *name, const void *p, size_t n, mode_t mode, bool sync);
-/* n bytes (UINT64_MAX: to the end) from in to out: reflink, then copy_file_range, then read/write. 0 or -errno. */
+/* n bytes (UINT64_MAX: to the end) from in to out, from where both stand: reflink, then copy_file_range, then read/write.
+ * 0 or -errno; -EIO when in ends before n. */
 int wh_copy_fd(int in, int out, uint64_t n);
 /* A name "prefix" + 16 random hex digits. malloc'ed. */
 char *wh_temp_name(const char *prefix);
