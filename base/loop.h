@@ -19,7 +19,8 @@ void wh_loop_free(struct wh_loop *l);
 
 typedef void (*wh_fd_fn)(void *arg, int fd, short revents);
 typedef void (*wh_timer_fn)(void *arg);
-/* Watches fd until removed; the loop never closes it. A second watch of the same fd replaces the first. Handlers may add and remove freely, themselves included. */
+/* Watches fd until removed; the loop never closes it. A second watch of the same fd replaces the first.
+ * Handlers may add and remove freely, themselves included. */
 void wh_loop_add_fd(struct wh_loop *l, int fd, short events, wh_fd_fn fn, void *arg);
 void wh_loop_del_fd(struct wh_loop *l, int fd);
 /* One-shot timer, milliseconds from now; returns an id (never 0). Deleting an expired id is harmless. */
