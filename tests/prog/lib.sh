@@ -27,6 +27,7 @@
 #   run CMD…          never fails itself; sets $status, $out (standard output), $err (standard error), $all (both)
 #   as_user CMD…      as an ordinary user with subordinate ids: user whittle-test (made when missing) when we are root
 #   is_root           are we?
+#   test_base NAME    prints the OCI layout of a base (busybox, debian), made once a machine by build-aux/mkbase.sh
 # The frame:
 #   skip_all REASON   ends the test as skipped (counts as a failure where CI=true)
 #   done_testing      prints the plan; needed at the end, so that a script that dies half-way fails
@@ -209,6 +210,15 @@ skip_all() {
 done_testing() {
 	echo "1..$tests_run"
 }
+
+# ---- bases ----
+
+test_base() (
+	dir=${WHITTLE_BASES:-/var/tmp/whittle-bases-$(id -u)}
+	mkdir -p "$dir" && chmod 755 "$dir" && exec 9>"$dir/.lock" && flock 9 || exit 1
+	[ -e "$dir/$1/index.json" ] || "$SRC/build-aux/mkbase.sh" "$1" "$dir/$1" >&2 || exit 1
+	echo "$dir/$1"
+)
 
 # ---- here it starts ----
 
