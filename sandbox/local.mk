@@ -1,2 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-# Nothing of sandbox/ is built yet.
+noinst_LIBRARIES += sandbox/libsandbox.a
+sandbox_libsandbox_a_SOURCES = \
+	sandbox/binds.c sandbox/caps.c sandbox/dev.c sandbox/exec.c sandbox/host.c sandbox/idmap.c sandbox/idmap.h \
+	sandbox/inner.c sandbox/inner.h sandbox/landlock.c sandbox/launcher.c sandbox/mount.c sandbox/mount.h \
+	sandbox/net.c sandbox/net.h sandbox/outer.c sandbox/overlay.c sandbox/procfs.c sandbox/report.c \
+	sandbox/report.h sandbox/rootfs.c sandbox/rootfs.h sandbox/sandbox.h sandbox/seccomp.c sandbox/seccomp.h \
+	sandbox/seccomp_table.c sandbox/spec.c sandbox/spec.h sandbox/step.c sandbox/step.h sandbox/stubs.c \
+	sandbox/stubs.h sandbox/warden.c sandbox/warden.h sandbox/wire.c sandbox/wire.h
+
+# Steps from the command line, for tests/prog/sandbox.t.
+noinst_PROGRAMS = tests/prog/sandbox-driver
+tests_prog_sandbox_driver_SOURCES = tests/prog/sandbox-driver.c
+tests_prog_sandbox_driver_LDADD = sandbox/libsandbox.a base/libbase.a $(DEPS_LIBS)

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inner process's way into its user and mount namespace. */
+#include "sandbox/inner.h"
+#include "sandbox/wire.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+
+struct wh_inner {
+	int sock;
+	pid_t outer;
+	bool entered;
+	uint32_t id_count;
+};
+
+/* Kernel and credentials changes may clear the death signal, so it is set anew after each; the look at the parent closes
+ * the gap before it was set. */
+static void die_with_outer(const struct wh_inner *i)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != i->outer)
+		_exit(137);
+}
+
+struct wh_inner *wh_inner_new(int sock, pid_t outer)
+{
+	struct wh_inner *i = wh_calloc(1, sizeof(*i));
+
+	i->sock = sock;
+	i->outer = outer;
+	die_with_outer(i);
+	return i;
+}
+
+static uint64_t sysctl_number(const char *path, uint64_t fallback)
+{
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+	WH_AUTO_FREE char *text = NULL;
+	struct wh_str s;
+	uint64_t v;
+
+	if (wh_read_file(AT_FDCWD, path, 64, &b) < 0 || !b.n)
+		return fallback;
+	s = wh_str_trim((struct wh_str){b.p, b.n});
+	text = wh_strndup(s.p, s.n);
+	return wh_parse_u64(text, 10, &v) ? v : fallback;
+}
+
+/* The smallest mend for a host that refuses user namespaces. */
+static void hint_userns(struct wh_err **err, int sys)
+{
+	if (sysctl_number("/proc/sys/user/max_user_namespaces", 1) == 0)
+		wh_err_hint(err, "sudo sysctl user.max_user_namespaces=15000");
+	else if (sysctl_number("/proc/sys/kernel/unprivileged_userns_clone", 1) == 0)
+		wh_err_hint(err, "sudo sysctl kernel.unprivileged_userns_clone=1");
+	else if (sysctl_number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 0) == 1)
+		wh_err_hint(err, "AppArmor forbids it: allow this program in a profile of its own (userns,), or "
+				 "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0");
+	else if (sys == ENOSPC || sys == EUSERS)
+		wh_err_hint(err, "too many user namespaces, or nested too deep: see user.max_user_namespaces");
+	else
+		wh_err_hint(err, "inside a container its seccomp profile may forbid it: run that container with "
+				 "--security-opt seccomp=unconfined");
+}
+
+int wh_inner_enter(struct wh_inner *i, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf reply = WH_BUF_INIT;
+	struct wh_err *theirs;
+	struct wh_wire w;
+	uint32_t count;
+	int r;
+
+	if (i->entered)
+		return 0;
+	if (unshare(CLONE_NEWUSER) < 0) {
+		r = errno;
+		wh_err_sys(err, "sandbox", WH_ERR_ENV, r, "this host refuses a user namespace");
+		hint_userns(err, r);
+		return -r;
+	}
+	die_with_outer(i);
+	r = wh_wire_send(i->sock, "map", 3, NULL, 0);
+	if (r == 0)
+		r = wh_wire_recv(i->sock, &reply, NULL, NULL);
+	if (r < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_INTERNAL, -r, "ask the outer process for the id maps");
+	w = (struct wh_wire){reply.p, reply.n, false};
+	count = wh_wire_u32(&w);
+	theirs = wh_wire_err(&w);
+	if (theirs) {
+		r = theirs->sys ? -theirs->sys : -EPERM;
+		wh_err_move(err, &theirs);
+		return r;
+	}
+	/* The caller's ids are 0 now by the map alone; this drops nothing and only states it for saved and fs ids. */
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "become root of the user namespace");
+	die_with_outer(i);
+	/* Slave, not private: what the host unmounts meanwhile goes here too and is not kept busy; ours never go there. */
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) {
+		r = errno;
+		wh_err_sys(err, "sandbox", WH_ERR_ENV, r, "enter a mount namespace");
+		hint_userns(err, r);
+		return -r;
+	}
+	i->entered = true;
+	i->id_count = count;
+	return 0;
+}
+
+bool wh_inner_entered(const struct wh_inner *i)
+{
+	return i->entered;
+}
+
+uint32_t wh_inner_id_count(const struct wh_inner *i)
+{
+	return i->id_count;
+}
+
+void wh_inner_free(struct wh_inner *i)
+{
+	if (!i)
+		return;
+	close(i->sock);
+	free(i);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inner process's own state, shared by outer.c (which makes it) and launcher.c. */
+#ifndef WH_SANDBOX_INNER_H
+#define WH_SANDBOX_INNER_H
+
+#include "sandbox/sandbox.h"
+
+/* In the child, right after the fork; takes sock. Ends the process when the outer one is gone already. */
+struct wh_inner *wh_inner_new(int sock, pid_t outer);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /proc and /sys: what docker masks and makes read-only. */
+#include "sandbox/mount.h"
+#include "sandbox/step.h"
+
+#include <errno.h>
+
+#define STRICT (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+
+static const char *const masked_proc[] = {"acpi", "asound",     "interrupts",    "kcore",
+					  "keys", "kmsg",       "latency_stats", "sched_debug",
+					  "scsi", "timer_list", "timer_stats"};
+static const char *const readonly_proc[] = {"bus", "fs", "irq", "sys", "sysrq-trigger"};
+static const char *const masked_sys[] = {"firmware", "devices/virtual/powercap"};
+
+/* What masks are copied from: the null device for files, an empty read-only tmpfs for directories. */
+struct mask {
+	int file, dir;
+};
+
+static void mask_close(struct mask *m)
+{
+	wh_closep(&m->file);
+	wh_closep(&m->dir);
+}
+
+static int mask_open(struct mask *m, struct wh_err **err)
+{
+	static const struct wh_mount_opt opts[] = {{"mode", "0755"}, {"size", "4k"}};
+
+	m->file = wh_mount_clone(AT_FDCWD, "/dev/null", false);
+	m->dir = wh_mount_new("tmpfs", opts, WH_ARRAY_SIZE(opts), STRICT | MOUNT_ATTR_RDONLY);
+	if (m->file < 0 || m->dir < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, m->file < 0 ? -m->file : -m->dir,
+				  "prepare the masks of /proc");
+	return 0;
+}
+
+static int hide(int at, const char *name, const struct mask *m, struct wh_err **err)
+{
+	WH_AUTO_FD int target = wh_open_beneath(at, name, O_PATH | O_NOFOLLOW, 0, true);
+	WH_AUTO_FD int tree = -1;
+	struct stat st;
+	int r;
+
+	if (target < 0)
+		return 0; /* this kernel has no such file */
+	if (fstat(target, &st) < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "look at %s", name);
+	tree = wh_mount_clone(S_ISDIR(st.st_mode) ? m->dir : m->file, "", false);
+	r = tree < 0 ? tree : wh_mount_attach(tree, target, 0, false);
+	return r < 0 ? wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "mask %s", name) : 0;
+}
+
+static int protect(int at, const char *name, struct wh_err **err)
+{
+	WH_AUTO_FD int target = wh_open_beneath(at, name, O_PATH | O_NOFOLLOW, 0, true);
+	WH_AUTO_FD int tree = -1;
+	int r;
+
+	if (target < 0)
+		return 0;
+	tree = wh_mount_clone(target, "", false);
+	r = tree < 0 ? tree : wh_mount_attach(tree, target, STRICT | MOUNT_ATTR_RDONLY, false);
+	return r < 0 ? wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "make /proc/%s read-only", name) : 0;
+}
+
+int wh_proc_mount(struct wh_rootfs *r, bool insecure, struct wh_err **err)
+{
+	WH_CLEANUP(mask_close) struct mask mask = {-1, -1};
+	WH_AUTO_FD int target = wh_rootfs_target(r, "/proc", true, err), proc = -1;
+	int e;
+
+	if (target < 0)
+		return target;
+	proc = wh_mount_new("proc", NULL, 0, STRICT);
+	if (proc < 0) {
+		e = proc;
+		wh_err_sys(err, "sandbox", WH_ERR_ENV, -e, "mount /proc");
+		if (e == -EPERM)
+			wh_err_hint(
+				err,
+				"inside a container whose own /proc is masked the kernel allows no new one: run that "
+				"container with --security-opt systempaths=unconfined");
+		return e;
+	}
+	e = wh_mount_attach(proc, target, 0, false);
+	if (e < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -e, "mount /proc");
+	if (insecure)
+		return 0;
+	e = mask_open(&mask, err);
+	for (size_t i = 0; e == 0 && i < WH_ARRAY_SIZE(readonly_proc); i++)
+		e = protect(proc, readonly_proc[i], err);
+	for (size_t i = 0; e == 0 && i < WH_ARRAY_SIZE(masked_proc); i++)
+		e = hide(proc, masked_proc[i], &mask, err);
+	return e;
+}
+
+/* A network namespace of our own shows its own devices; with the host's, the host's tree, all of it read-only. */
+static int sys_tree(bool insecure, bool own_net)
+{
+	unsigned attrs = STRICT | (insecure ? 0U : MOUNT_ATTR_RDONLY);
+	int fd = own_net ? wh_mount_new("sysfs", NULL, 0, attrs) : -1;
+	struct mount_attr attr = {.attr_set = attrs};
+
+	if (fd >= 0)
+		return fd;
+	fd = wh_mount_clone(AT_FDCWD, "/sys", true);
+	if (fd >= 0) {
+		if (mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) == 0)
+			return fd;
+		close(fd);
+	}
+	/* A kernel that cannot make a whole tree read-only (5.11): an empty /sys is better than a writable one. */
+	return wh_mount_new("tmpfs", NULL, 0, attrs | MOUNT_ATTR_RDONLY);
+}
+
+int wh_sys_mount(struct wh_rootfs *r, bool insecure, bool own_net, struct wh_err **err)
+{
+	WH_CLEANUP(mask_close) struct mask mask = {-1, -1};
+	WH_AUTO_FD int target = wh_rootfs_target(r, "/sys", true, err), sys = -1;
+	int e;
+
+	if (target < 0)
+		return target;
+	sys = sys_tree(insecure, own_net);
+	e = sys < 0 ? sys : wh_mount_attach(sys, target, 0, false);
+	if (e < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -e, "mount /sys");
+	if (insecure)
+		return 0;
+	e = mask_open(&mask, err);
+	for (size_t i = 0; e == 0 && i < WH_ARRAY_SIZE(masked_sys); i++)
+		e = hide(sys, masked_sys[i], &mask, err);
+	return e;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sandbox/seccomp.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+/* Beyond every number that libseccomp's tables use on the architectures here (x32's have bit 30 and are refused whole). */
+#define LAST_NUMBER 1023
+#define MAX_PROGRAM 4096 /* BPF_MAXINSNS */
+#define MAX_ARCHES 2
+#define DENY SCMP_ACT_ERRNO(EPERM)
+#define ABSENT SCMP_ACT_ERRNO(ENOSYS)
+
+static void filter_freep(scmp_filter_ctx *f)
+{
+	if (*f)
+		seccomp_release(*f);
+	*f = NULL;
+}
+
+/* Allows the call where the bits of its first argument that mask selects are exactly these. */
+static int allow_where(scmp_filter_ctx f, int nr, uint64_t mask, uint64_t bits)
+{
+	const struct scmp_arg_cmp where = {.arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = bits};
+
+	return seccomp_rule_add(f, SCMP_ACT_ALLOW, nr, 1, where);
+}
+
+/* No new namespaces, no odd personalities, no sockets to the hypervisor's side; all else of these falls to the default. */
+static int add_by_argument(scmp_filter_ctx f)
+{
+	int r = allow_where(f, SCMP_SYS(clone), WH_SECCOMP_CLONE_NAMESPACES, 0);
+
+	/* "Not AF_VSOCK" must look at 32 bits only, as the kernel does: with a plain comparison of 64, any of the upper
+	 * half would make another number of it. It differs exactly when it differs in some bit. */
+	for (uint32_t bit = 1; r == 0 && bit; bit <<= 1)
+		r = allow_where(f, SCMP_SYS(socket), bit, ~(uint32_t)AF_VSOCK & bit);
+	for (size_t i = 0; r == 0 && i < WH_ARRAY_SIZE(wh_seccomp_personalities); i++)
+		r = allow_where(f, SCMP_SYS(personality), UINT32_MAX, wh_seccomp_personalities[i]);
+	return r;
+}
+
+static int add_list(scmp_filter_ctx f, const char *const *names, uint32_t action)
+{
+	for (; *names; names++) {
+		int nr = seccomp_syscall_resolve_name(*names), r;
+
+		if (nr == __NR_SCMP_ERROR)
+			continue; /* newer than this libseccomp: ENOSYS, by its number */
+		r = seccomp_rule_add(f, action, nr, 0);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int fill(scmp_filter_ctx f)
+{
+	int r = 0;
+
+	if (seccomp_arch_native() == SCMP_ARCH_X86_64)
+		r = seccomp_arch_add(f, SCMP_ARCH_X86);
+	if (r == 0)
+		r = seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, ABSENT);
+	/* A binary tree instead of a chain; only libseccomp 2.5 has it, and only speed depends on it. */
+	seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	if (r == 0)
+		r = add_list(f, wh_seccomp_allowed, SCMP_ACT_ALLOW);
+	if (r == 0)
+		r = add_list(f, wh_seccomp_absent, ABSENT);
+	return r == 0 ? add_by_argument(f) : r;
+}
+
+static uint32_t newest_number(uint32_t arch)
+{
+	for (int nr = LAST_NUMBER; nr > 0; nr--) {
+		WH_AUTO_FREE char *name = seccomp_syscall_resolve_num_arch(arch, nr);
+
+		if (name)
+			return (uint32_t)nr;
+	}
+	return 0;
+}
+
+/* What stands before libseccomp's program: numbers beyond its tables answer ENOSYS, never its default. */
+static size_t prologue(struct sock_filter *p)
+{
+	const uint32_t arches[MAX_ARCHES] = {seccomp_arch_native(),
+					     seccomp_arch_native() == SCMP_ARCH_X86_64 ? SCMP_ARCH_X86 : 0};
+	size_t n = 0;
+
+	for (size_t i = 0; i < MAX_ARCHES && arches[i]; i++) {
+		p[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
+		p[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, arches[i], 0, 3);
+		p[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+		p[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, newest_number(arches[i]), 0, 1);
+		p[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS);
+	}
+	return n;
+}
+
+int wh_seccomp_build(struct wh_err **err)
+{
+	WH_CLEANUP(filter_freep) scmp_filter_ctx f = seccomp_init(DENY);
+	struct sock_filter head[5 * MAX_ARCHES];
+	WH_AUTO_FD int fd = memfd_create("whittle-seccomp", MFD_CLOEXEC);
+	int r;
+
+	if (fd < 0 || !f)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, fd < 0 ? errno : ENOMEM, "prepare the seccomp filter");
+	r = fill(f);
+	if (r == 0)
+		r = wh_write_all(fd, head, prologue(head) * sizeof(head[0]));
+	if (r == 0)
+		r = seccomp_export_bpf(f, fd);
+	if (r < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_INTERNAL, -r, "build the seccomp filter");
+	return WH_TAKE_FD(fd);
+}
+
+int wh_seccomp_load(int fd, struct wh_err **err)
+{
+	struct sock_filter program[MAX_PROGRAM];
+	struct sock_fprog prog = {.filter = program};
+	ssize_t n = pread(fd, program, sizeof(program), 0);
+
+	if (n <= 0 || n % (ssize_t)sizeof(program[0]))
+		return wh_err_set(err, "sandbox", WH_ERR_INTERNAL, EBADMSG, "the seccomp filter is damaged");
+	prog.len = (unsigned short)((size_t)n / sizeof(program[0]));
+	/* The raw call: libseccomp's own would set no_new_privs, and with it sudo, su and file capabilities would end. */
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "load the seccomp filter");
+	return 0;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The syscall filter of a step: equal in spirit to docker's default profile. The table is in seccomp_table.c. */
+#ifndef WH_SANDBOX_SECCOMP_H
+#define WH_SANDBOX_SECCOMP_H
+
+#include "base/base.h"
+
+/* Allowed whatever the arguments; NULL-terminated. */
+extern const char *const wh_seccomp_allowed[];
+/* Answered with ENOSYS though known, so that a program takes its older way. */
+extern const char *const wh_seccomp_absent[];
+/* What personality(2) may be set to. */
+extern const uint32_t wh_seccomp_personalities[5];
+/* clone(2)'s flags that make namespaces. */
+#define WH_SECCOMP_CLONE_NAMESPACES 0x7e020000U
+
+/* Builds the filter for x86_64 and its 32-bit mode (or the native architecture alone) as BPF in a memfd. x32 is refused.
+ * fd or -errno. */
+int wh_seccomp_build(struct wh_err **err);
+/* Loads the program of such a memfd into this process. Needs CAP_SYS_ADMIN in its user namespace or no_new_privs. */
+int wh_seccomp_load(int fd, struct wh_err **err);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sandbox/spec.h"
+#include "sandbox/wire.h"
+
+#include <errno.h>
+
+#define MAX_LIST (1U << 20)
+
+static void put_list(struct wh_buf *b, const char *const *v)
+{
+	uint32_t n = 0;
+
+	while (v && v[n])
+		n++;
+	wh_buf_u32(b, n);
+	for (uint32_t i = 0; i < n; i++)
+		wh_buf_lstr(b, v[i]);
+}
+
+static void put_root(struct wh_buf *b, const struct wh_root *r)
+{
+	wh_buf_u32(b, r->kind);
+	put_list(b, r->lowers);
+	wh_buf_lstr(b, r->upper);
+	wh_buf_lstr(b, r->work);
+	wh_buf_lstr(b, r->stubs);
+	wh_buf_lstr(b, r->dir);
+}
+
+static void put_bind(struct wh_buf *b, const struct wh_bind *m)
+{
+	wh_buf_u32(b, m->kind);
+	wh_buf_lstr(b, m->source);
+	wh_buf_lstr(b, m->subpath);
+	wh_buf_u8(b, m->overlay != NULL);
+	if (m->overlay)
+		put_root(b, m->overlay);
+	wh_buf_lstr(b, m->target);
+	wh_buf_u8(b, m->readonly);
+	wh_buf_u64(b, m->size);
+	wh_buf_u32(b, m->mode);
+	wh_buf_u32(b, m->uid);
+	wh_buf_u32(b, m->gid);
+	wh_buf_lbytes(b, m->data, m->data_len);
+}
+
+void wh_spec_write(const struct wh_step *s, struct wh_buf *out)
+{
+	put_root(out, &s->root);
+	put_list(out, s->args);
+	put_list(out, s->env);
+	wh_buf_lstr(out, s->cwd);
+	wh_buf_lstr(out, s->user);
+	wh_buf_lstr(out, s->hostname);
+	wh_buf_u32(out, s->net);
+	wh_buf_u8(out, s->insecure);
+	wh_buf_u32(out, (uint32_t)s->n_binds);
+	for (size_t i = 0; i < s->n_binds; i++)
+		put_bind(out, &s->binds[i]);
+	put_list(out, s->extra_hosts);
+	wh_buf_lstr(out, s->resolv_conf);
+	wh_buf_u64(out, s->shm_size);
+}
+
+static char *get_str(struct wh_wire *w, struct wh_arena *a)
+{
+	struct wh_str s = wh_wire_bytes(w);
+
+	return s.p ? wh_arena_strndup(a, s.p, s.n) : NULL;
+}
+
+static const char *const *get_list(struct wh_wire *w, struct wh_arena *a)
+{
+	uint32_t n = wh_wire_u32(w);
+	char **v;
+	const char *const *ret;
+
+	if (n > MAX_LIST) {
+		w->bad = true;
+		n = 0;
+	}
+	v = wh_arena_alloc(a, (n + 1) * sizeof(*v));
+	for (uint32_t i = 0; i < n; i++)
+		v[i] = get_str(w, a);
+	memcpy(&ret, &v, sizeof(ret));
+	return ret;
+}
+
+static void get_root(struct wh_wire *w, struct wh_arena *a, struct wh_root *r)
+{
+	r->kind = (enum wh_root_kind)wh_wire_u32(w);
+	r->lowers = get_list(w, a);
+	r->upper = get_str(w, a);
+	r->work = get_str(w, a);
+	r->stubs = get_str(w, a);
+	r->dir = get_str(w, a);
+}
+
+static void get_bind(struct wh_wire *w, struct wh_arena *a, struct wh_bind *m)
+{
+	struct wh_str data;
+
+	m->kind = (enum wh_bind_kind)wh_wire_u32(w);
+	m->source = get_str(w, a);
+	m->subpath = get_str(w, a);
+	if (wh_wire_u8(w)) {
+		struct wh_root *r = wh_arena_alloc(a, sizeof(*r));
+
+		get_root(w, a, r);
+		m->overlay = r;
+	}
+	m->target = get_str(w, a);
+	m->readonly = wh_wire_u8(w) != 0;
+	m->size = wh_wire_u64(w);
+	m->mode = wh_wire_u32(w);
+	m->uid = wh_wire_u32(w);
+	m->gid = wh_wire_u32(w);
+	data = wh_wire_bytes(w);
+	m->data = data.p;
+	m->data_len = data.n;
+}
+
+int wh_spec_read(struct wh_arena *a, const void *p, size_t n, struct wh_step *ret)
+{
+	struct wh_wire w = {p, n, false};
+	struct wh_step s = {.out_fd = -1, .err_fd = -1};
+	struct wh_bind *binds;
+	uint32_t count;
+
+	get_root(&w, a, &s.root);
+	s.args = get_list(&w, a);
+	s.env = get_list(&w, a);
+	s.cwd = get_str(&w, a);
+	s.user = get_str(&w, a);
+	s.hostname = get_str(&w, a);
+	s.net = (enum wh_net)wh_wire_u32(&w);
+	s.insecure = wh_wire_u8(&w) != 0;
+	count = wh_wire_u32(&w);
+	if (w.bad || count > MAX_LIST)
+		return -EBADMSG;
+	binds = wh_arena_alloc(a, (count + 1) * sizeof(*binds));
+	for (uint32_t i = 0; i < count && !w.bad; i++)
+		get_bind(&w, a, &binds[i]);
+	s.binds = binds;
+	s.n_binds = count;
+	s.extra_hosts = get_list(&w, a);
+	s.resolv_conf = get_str(&w, a);
+	s.shm_size = wh_wire_u64(&w);
+	if (w.bad || w.n)
+		return -EBADMSG;
+	*ret = s;
+	return 0;
+}

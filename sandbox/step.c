@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The step's own process: PID 1 of its namespaces, from the clone to the exec.
+ *
+ * Order matters, and is this: what must be seen of the host is opened first;
+ * then root, /proc, /dev, /sys, files and binds are mounted, all through
+ * descriptors; then the roots change. From there on nothing of the host can be
+ * named. Landlock and seccomp come while CAP_SYS_ADMIN is still held, so that
+ * no_new_privs may stay off; then capabilities, groups and user; then exec.
+ */
+#include "sandbox/step.h"
+#include "sandbox/report.h"
+#include "sandbox/seccomp.h"
+#include "sandbox/spec.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <linux/keyctl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define MAX_ETC ((size_t)4 << 20)
+#define NOFILE_WANTED 1048576
+
+/* Files that are bound over whatever the image has. */
+#define RESOLV_PATH "/etc/resolv.conf"
+#define HOSTS_PATH "/etc/hosts"
+enum { FILE_RESOLV, FILE_HOSTS, N_FILES };
+static const char *const file_paths[N_FILES] = {RESOLV_PATH, HOSTS_PATH};
+
+struct step {
+	const struct wh_step_task *task;
+	struct wh_step spec;
+	struct wh_arena *arena;
+	struct wh_rootfs root;
+	int files; /* private tmpfs */
+	int file_trees[N_FILES];
+	struct wh_source *sources; /* one a bind */
+	struct wh_user user;
+	int cwd;
+	int status; /* of a setup that failed */
+};
+
+/* ---------------------------------------------------------------- before the roots change */
+
+static void on_made(void *arg, const struct wh_stub_made *m)
+{
+	struct step *s = arg;
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+
+	wh_stub_write(m, &b);
+	wh_report(s->task->report_fd, WH_REPORT_MADE, &b);
+}
+
+static int read_spec(struct step *s, struct wh_err **err)
+{
+	struct stat st;
+	void *p;
+
+	if (fstat(s->task->spec_fd, &st) < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_INTERNAL, errno, "look at the step's description");
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, s->task->spec_fd, 0);
+	if (p == MAP_FAILED)
+		return wh_err_sys(err, "sandbox", WH_ERR_INTERNAL, errno, "read the step's description");
+	/* Stays mapped: the exec takes it away. */
+	if (wh_spec_read(s->arena, p, (size_t)st.st_size, &s->spec) < 0)
+		return wh_err_set(err, "sandbox", WH_ERR_INTERNAL, EBADMSG, "the step's description is damaged");
+	return 0;
+}
+
+static int standard_fds(struct step *s, struct wh_err **err)
+{
+	int null = wh_openat(AT_FDCWD, "/dev/null", O_RDONLY, 0);
+
+	if (null < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -null, "open /dev/null");
+	if (dup2(null, 0) < 0 || dup2(s->task->out_fd, 1) < 0 || dup2(s->task->err_fd, 2) < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "set up standard output");
+	close(null);
+	return 0;
+}
+
+static int add_file(struct step *s, int which, const struct wh_buf *text, struct wh_err **err)
+{
+	const char *name = wh_path_base(file_paths[which]);
+
+	s->file_trees[which] = wh_files_add(s->files, name, text->p, text->n, 0644, 0, 0, err);
+	return s->file_trees[which] < 0 ? s->file_trees[which] : 0;
+}
+
+static int open_files(struct step *s, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf resolv = WH_BUF_INIT, hosts = WH_BUF_INIT;
+	int r = wh_net_resolv(&s->spec, &resolv, err);
+
+	if (r == 0)
+		r = wh_net_hosts(&s->spec, &hosts, err);
+	if (r < 0)
+		return r;
+	s->files = wh_files_new(err);
+	if (s->files < 0)
+		return s->files;
+	r = add_file(s, FILE_RESOLV, &resolv, err);
+	return r < 0 ? r : add_file(s, FILE_HOSTS, &hosts, err);
+}
+
+static int open_binds(struct step *s, struct wh_err **err)
+{
+	s->sources = wh_arena_alloc(s->arena, (s->spec.n_binds + 1) * sizeof(*s->sources));
+	for (size_t i = 0; i < s->spec.n_binds; i++) {
+		int r = wh_bind_open(&s->spec.binds[i], s->files, i, &s->sources[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int mount_root(struct step *s, struct wh_err **err)
+{
+	static const struct wh_place fixed[] = {
+		{"/proc", true}, {"/dev", true}, {"/sys", true}, {RESOLV_PATH, false}, {HOSTS_PATH, false}};
+	size_t n = WH_ARRAY_SIZE(fixed);
+	struct wh_place *places = wh_arena_alloc(s->arena, (n + s->spec.n_binds) * sizeof(*places));
+	const char *base = s->spec.root.kind == WH_ROOT_OVERLAY ? s->spec.root.upper : s->spec.root.dir;
+
+	memcpy(places, fixed, sizeof(fixed));
+	for (size_t i = 0; i < s->spec.n_binds; i++, n++) {
+		WH_AUTO_FREE char *clean = wh_path_abs_in("/", s->spec.binds[i].target);
+
+		places[n] = (struct wh_place){wh_arena_strdup(s->arena, clean), s->sources[i].dir};
+	}
+	if (base) {
+		WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+
+		wh_buf_lstr(&b, base);
+		wh_report(s->task->report_fd, WH_REPORT_BASE, &b);
+	}
+	s->root.on_made = on_made;
+	s->root.arg = s;
+	return wh_rootfs_mount(&s->root, &s->spec.root, places, n, err);
+}
+
+static int mount_inside(struct step *s, struct wh_err **err)
+{
+	const struct wh_step *spec = &s->spec;
+	int r = wh_proc_mount(&s->root, spec->insecure, err);
+
+	if (r == 0)
+		r = wh_dev_mount(&s->root, spec->shm_size, err);
+	if (r == 0)
+		r = wh_sys_mount(&s->root, spec->insecure, spec->net != WH_SANDBOX_NET_HOST, err);
+	for (int i = 0; r == 0 && i < N_FILES; i++) {
+		const struct wh_bind file = {.kind = WH_BIND_DATA, .target = file_paths[i]};
+		const struct wh_source source = {s->file_trees[i], false};
+
+		r = wh_bind_attach(&s->root, &file, &source, err);
+	}
+	for (size_t i = 0; r == 0 && i < spec->n_binds; i++)
+		r = wh_bind_attach(&s->root, &spec->binds[i], &s->sources[i], err);
+	return r;
+}
+
+/* A file of the root's /etc; missing is empty. It is the image's: bounded, and only a regular file is read. */
+static int read_etc(struct step *s, const char *path, struct wh_buf *out, struct wh_err **err)
+{
+	WH_AUTO_FD int fd = wh_open_in_root(s->root.fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	struct stat st;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	r = wh_read_fd(fd, MAX_ETC, out);
+	return r < 0 ? wh_err_sys(err, "sandbox", WH_ERR_BUILD, -r, "read the root's %s", path) : 0;
+}
+
+static int resolve_user(struct step *s, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf passwd = WH_BUF_INIT, group = WH_BUF_INIT;
+	const char *text = s->spec.user ? s->spec.user : "";
+	int r = read_etc(s, "/etc/passwd", &passwd, err);
+
+	if (r == 0)
+		r = read_etc(s, "/etc/group", &group, err);
+	if (r == 0)
+		r = wh_user_resolve(text, (struct wh_str){passwd.p, passwd.n}, (struct wh_str){group.p, group.n}, false,
+				    &s->user, err);
+	return r;
+}
+
+/* ---------------------------------------------------------------- after */
+
+static int wait_for_network(struct step *s, struct wh_err **err)
+{
+	char c;
+	ssize_t n;
+
+	if (s->task->go_fd < 0)
+		return 0;
+	do
+		n = read(s->task->go_fd, &c, 1);
+	while (n < 0 && errno == EINTR);
+	/* The launcher itself says why, it ran the program. */
+	return n == 1 ? 0
+		      : wh_err_set(err, "sandbox", WH_ERR_ENV, ENETDOWN, "the step's private network did not come up");
+}
+
+static int namespaces(struct step *s, struct wh_err **err)
+{
+	const char *name = s->spec.hostname;
+
+	if (name && *name && sethostname(name, strlen(name)) < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_BUILD, errno, "set the hostname \"%s\"", name);
+	if (s->spec.net != WH_SANDBOX_NET_HOST) {
+		int r = wh_net_loopback(err);
+
+		if (r < 0)
+			return r;
+	}
+	/* A keyring of its own instead of the session's of whoever runs us. Without keys in the kernel there is none. */
+	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
+	return wait_for_network(s, err);
+}
+
+static void limits(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return;
+	rl.rlim_cur = rl.rlim_max < NOFILE_WANTED ? rl.rlim_max : NOFILE_WANTED;
+	setrlimit(RLIMIT_NOFILE, &rl);
+}
+
+static int become_user(struct step *s, struct wh_err **err)
+{
+	const struct wh_user *u = &s->user;
+	gid_t groups[WH_ARRAY_SIZE(u->groups) + 1];
+	size_t n = 0;
+	bool known = false;
+
+	for (size_t i = 0; i < u->n_groups; i++) {
+		known = known || u->groups[i] == u->gid;
+		groups[n++] = u->groups[i];
+	}
+	/* docker has the primary group among the supplementary ones too. */
+	if (!known)
+		groups[n++] = u->gid;
+	if (setgroups(n, groups) < 0 || setresgid(u->gid, u->gid, u->gid) < 0 ||
+	    setresuid(u->uid, u->uid, u->uid) < 0) {
+		wh_err_sys(err, "sandbox", WH_ERR_BUILD, errno, "become user %u:%u", u->uid, u->gid);
+		if (errno == EINVAL)
+			wh_err_hint(err, "ids beyond the mapped range: see /etc/subuid and /etc/subgid");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int confine(struct step *s, struct wh_err **err)
+{
+	bool insecure = s->spec.insecure;
+	int r = 0;
+
+	limits();
+	/* With the host's network, its abstract sockets (a desktop's bus, an init's) are in reach but for this. */
+	if (s->spec.net == WH_SANDBOX_NET_HOST)
+		wh_landlock_scope();
+	if (fchdir(s->cwd) < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_BUILD, errno, "enter the working directory");
+	if (s->task->filter_fd >= 0 && !insecure)
+		r = wh_seccomp_load(s->task->filter_fd, err);
+	if (r == 0)
+		r = wh_caps_bound(insecure, err);
+	if (r == 0)
+		r = become_user(s, err);
+	/* For any other user the kernel has cleared them all with the change. */
+	if (r == 0)
+		r = wh_caps_limit(insecure, err);
+	umask(022);
+	return r;
+}
+
+static int execute(struct step *s, struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv env = {0};
+	WH_AUTO_BUF struct wh_buf start = WH_BUF_INIT;
+	const char *const *e = s->spec.env;
+	const char *home = s->user.home;
+
+	for (; e && *e; e++)
+		wh_strv_add(&env, *e);
+	if (!wh_env_get(&env, "PATH"))
+		wh_env_set(&env, "PATH", DEFAULT_PATH);
+	if (!wh_env_get(&env, "HOME") || !*wh_env_get(&env, "HOME"))
+		wh_env_set(&env, "HOME", *home ? home : "/");
+	/* Marked, not closed: a failing exec must still be reported. */
+	syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+	wh_buf_u64(&start, wh_now_ns());
+	wh_report(s->task->report_fd, WH_REPORT_START, &start);
+	memcpy(&e, &env.v, sizeof(e));
+	return wh_exec(s->spec.args, e, &s->status, err);
+}
+
+/* ---------------------------------------------------------------- all of it */
+
+static int run(struct step *s, struct wh_err **err)
+{
+	int r = standard_fds(s, err);
+
+	if (r == 0)
+		r = read_spec(s, err);
+	if (r == 0)
+		r = open_files(s, err);
+	if (r == 0)
+		r = open_binds(s, err);
+	if (r == 0)
+		r = mount_root(s, err);
+	if (r == 0)
+		r = mount_inside(s, err);
+	if (r == 0)
+		r = resolve_user(s, err);
+	if (r < 0)
+		return r;
+	s->cwd = wh_rootfs_cwd(&s->root, s->spec.cwd && *s->spec.cwd ? s->spec.cwd : "/", err);
+	if (s->cwd < 0)
+		return s->cwd;
+	r = wh_rootfs_pivot(&s->root, err);
+	if (r == 0)
+		r = namespaces(s, err);
+	if (r == 0)
+		r = confine(s, err);
+	return r < 0 ? r : execute(s, err);
+}
+
+static void reset_signals(void)
+{
+	struct sigaction dfl = {.sa_handler = SIG_DFL};
+	sigset_t none;
+
+	for (int i = 1; i < NSIG; i++)
+		sigaction(i, &dfl, NULL); /* fails for SIGKILL, SIGSTOP and libc's own; nothing to do there */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+_Noreturn void wh_step_main(const struct wh_step_task *t)
+{
+	struct step s = {.task = t, .arena = wh_arena_new(), .files = -1, .cwd = -1, .status = 125};
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+	struct wh_err *err = NULL;
+
+	reset_signals();
+	umask(0);
+	setsid();
+	run(&s, &err);
+	wh_buf_u32(&b, (uint32_t)s.status);
+	wh_wire_put_err(&b, err);
+	wh_report(t->report_fd, WH_REPORT_ERROR, &b);
+	_exit(s.status);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of a step's setup, in the step's own process; step.c calls them in order. Internal to sandbox/. */
+#ifndef WH_SANDBOX_STEP_H
+#define WH_SANDBOX_STEP_H
+
+#include "sandbox/rootfs.h"
+#include "sandbox/sandbox.h"
+
+/* What the launcher hands to a step's process. */
+struct wh_step_task {
+	int spec_fd; /* memfd with the spec */
+	int out_fd, err_fd;
+	int report_fd; /* records for the launcher (report.h); close-on-exec: its end says that the command runs */
+	int go_fd;     /* private network: readable when it is up; -1 */
+	int filter_fd; /* memfd with the BPF program; -1: none */
+	int exe_fd;    /* our own program's file, which no step may execute */
+};
+/* Sets up and executes; never returns. */
+_Noreturn void wh_step_main(const struct wh_step_task *t);
+
+/* ---------------------------------------------------------------- dev.c, procfs.c */
+
+/* A minimal /dev: the six devices of the host, pts, shm, mqueue, the usual links. */
+int wh_dev_mount(struct wh_rootfs *r, uint64_t shm_size, struct wh_err **err);
+/* /proc of this pid namespace and /sys, read-only and masked as docker does; insecure: neither. own_net: fresh sysfs. */
+int wh_proc_mount(struct wh_rootfs *r, bool insecure, struct wh_err **err);
+int wh_sys_mount(struct wh_rootfs *r, bool insecure, bool own_net, struct wh_err **err);
+
+/* ---------------------------------------------------------------- binds.c */
+
+/* A bind whose source is open: detached tree, and what kind of mount point it needs. */
+struct wh_source {
+	int tree;
+	bool dir;
+};
+/* Opens (before the change of roots) what one bind shows. files: a detached private tmpfs for DATA. */
+int wh_bind_open(const struct wh_bind *b, int files, size_t index, struct wh_source *ret, struct wh_err **err);
+int wh_bind_attach(struct wh_rootfs *r, const struct wh_bind *b, const struct wh_source *s, struct wh_err **err);
+/* A private tmpfs, detached; fd or -errno. */
+int wh_files_new(struct wh_err **err);
+/* One file on it as a detached tree. fd or -errno. */
+int wh_files_add(int files, const char *name, const void *p, size_t n, mode_t mode, uint32_t uid, uint32_t gid,
+		 struct wh_err **err);
+
+/* ---------------------------------------------------------------- net.c */
+
+/* The texts of /etc/hosts and /etc/resolv.conf. */
+int wh_net_hosts(const struct wh_step *s, struct wh_buf *out, struct wh_err **err);
+int wh_net_resolv(const struct wh_step *s, struct wh_buf *out, struct wh_err **err);
+/* Brings the loopback interface of this network namespace up. */
+int wh_net_loopback(struct wh_err **err);
+
+/* ---------------------------------------------------------------- caps.c, landlock.c */
+
+/* Limits the bounding set to docker's default (insecure: leaves it), empties inheritable and ambient. */
+int wh_caps_bound(bool insecure, struct wh_err **err);
+/* Limits permitted and effective likewise; after the change of user. */
+int wh_caps_limit(bool insecure, struct wh_err **err);
+/* Abstract sockets of the host out of reach, where the kernel can (Landlock ABI 6). Needs CAP_SYS_ADMIN. True when done. */
+bool wh_landlock_scope(void);
+
+/* ---------------------------------------------------------------- exec.c */
+
+/* Replaces this process. On return: *ret_status 126 or 127 and the error. exe_fd: our own file, refused. */
+int wh_exec(const char *const *args, const char *const *env, int *ret_status, struct wh_err **err);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The launcher's own process: PID 1 of a pid namespace, one thread. It takes
+ * orders, clones steps, and reports each once nothing of it is left. Its death
+ * is the end of all below it, by the kernel's own doing.
+ */
+#include "sandbox/warden.h"
+#include "sandbox/report.h"
+#include "sandbox/sandbox.h"
+#include "sandbox/seccomp.h"
+#include "sandbox/step.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define MAX_REPORT ((size_t)1 << 20)
+#define NOFILE_WANTED 8192 /* an overlay of 500 layers holds as many descriptors for a moment */
+
+struct child {
+	uint64_t id;
+	int pidfd, report;
+	struct wh_buf records;
+	bool dead;
+	uint64_t end_ns;
+	struct wh_err *err; /* it could not even start */
+};
+
+struct warden {
+	int sock;
+	int filter; /* BPF memfd, or -1 */
+	struct wh_err *filter_err;
+	struct child **v;
+	size_t n, cap;
+};
+
+static void answer(struct warden *w, const struct child *c, const struct wh_report *r, const siginfo_t *end)
+{
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+	bool killed = end->si_code == CLD_KILLED || end->si_code == CLD_DUMPED;
+	const struct wh_err *err = c->err ? c->err : r->err;
+	uint32_t status = (uint32_t)(killed ? 128 + end->si_status : end->si_status);
+
+	wh_buf_u64(&b, c->id);
+	wh_buf_u32(&b, r->err ? r->status : status);
+	wh_buf_u32(&b, killed ? (uint32_t)end->si_status : 0);
+	wh_buf_u64(&b, r->started && c->end_ns > r->start_ns ? c->end_ns - r->start_ns : 0);
+	wh_wire_put_err(&b, err);
+	wh_wire_send(w->sock, b.p, b.n, NULL, 0);
+}
+
+static void child_free(struct child *c)
+{
+	wh_closep(&c->pidfd);
+	wh_closep(&c->report);
+	wh_buf_release(&c->records);
+	wh_err_freep(&c->err);
+	free(c);
+}
+
+/* What a dead step left in its report, up to the end: nobody else holds the other end any more. */
+static void drain(struct child *c)
+{
+	if (c->report >= 0)
+		wh_read_fd(c->report, MAX_REPORT, &c->records);
+}
+
+static void bury(struct warden *w, size_t i)
+{
+	struct child *c = w->v[i];
+	struct wh_report report;
+	siginfo_t end = {0};
+
+	/* The init of a pid namespace becomes a zombie only when all others in it are gone, and their mounts with them. */
+	c->end_ns = wh_now_ns();
+	while (waitid(P_PIDFD, (id_t)c->pidfd, &end, WEXITED) < 0 && errno == EINTR)
+		;
+	drain(c);
+	wh_report_read((struct wh_str){c->records.p, c->records.n}, &report);
+	wh_stub_unmake(&report.made);
+	answer(w, c, &report, &end);
+	wh_report_release(&report);
+	w->v[i] = w->v[--w->n];
+	child_free(c);
+}
+
+static void refuse(struct warden *w, uint64_t id, struct wh_err *err)
+{
+	struct child c = {.id = id, .err = err};
+	struct wh_report none = {0};
+	siginfo_t end = {.si_code = CLD_EXITED};
+
+	end.si_status = 125;
+	answer(w, &c, &none, &end);
+	wh_err_free(err);
+}
+
+/* The filter is built once, when the first step wants it. */
+static int filter_of(struct warden *w, bool insecure, struct wh_err **err)
+{
+	if (insecure)
+		return -1;
+	if (w->filter < 0)
+		w->filter = wh_seccomp_build(err);
+	return w->filter;
+}
+
+static int start(struct warden *w, const struct wh_order *o, const int fds[3], struct wh_err **err)
+{
+	unsigned long flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_PIDFD;
+	struct wh_step_task task = {.spec_fd = fds[0], .out_fd = fds[1], .err_fd = fds[2], .go_fd = -1, .exe_fd = -1};
+	struct child *c;
+	int pipefd[2], pidfd = -1;
+	long pid;
+
+	task.filter_fd = filter_of(w, o->insecure, err);
+	if (task.filter_fd < 0 && !o->insecure)
+		return task.filter_fd;
+	if (pipe2(pipefd, O_CLOEXEC) < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "make a pipe");
+	if (o->net != WH_SANDBOX_NET_HOST)
+		flags |= CLONE_NEWNET;
+	task.report_fd = pipefd[1];
+	pid = syscall(SYS_clone, flags | SIGCHLD, NULL, &pidfd, NULL, NULL);
+	if (pid == 0) {
+		close(w->sock);
+		wh_step_main(&task);
+	}
+	close(pipefd[1]);
+	if (pid < 0) {
+		int e = errno;
+
+		close(pipefd[0]);
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, e, "start a process in namespaces of its own");
+	}
+	c = wh_calloc(1, sizeof(*c));
+	c->id = o->id;
+	c->pidfd = pidfd;
+	c->report = pipefd[0];
+	WH_PUSH(w->v, w->n, w->cap) = c;
+	return 0;
+}
+
+static void kill_child(struct warden *w, uint64_t id)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->v[i]->id == id)
+			syscall(SYS_pidfd_send_signal, w->v[i]->pidfd, SIGKILL, NULL, 0);
+}
+
+static void take_order(struct warden *w)
+{
+	WH_AUTO_BUF struct wh_buf packet = WH_BUF_INIT;
+	struct wh_order o;
+	int fds[3] = {-1, -1, -1};
+	size_t n_fds = WH_ARRAY_SIZE(fds);
+
+	if (wh_wire_recv(w->sock, &packet, fds, &n_fds) < 0 || packet.n != sizeof(o))
+		_exit(0); /* the inner process is gone: with this one all steps end */
+	memcpy(&o, packet.p, sizeof(o));
+	if (o.kind == WH_ORDER_KILL) {
+		kill_child(w, o.id);
+	} else {
+		struct wh_err *err = NULL;
+
+		if (start(w, &o, fds, &err) < 0)
+			refuse(w, o.id, err);
+	}
+	for (size_t i = 0; i < WH_ARRAY_SIZE(fds); i++)
+		wh_closep(&fds[i]);
+}
+
+/* What the step reports may be more than a pipe holds, so it is read as it comes. */
+static void read_report(struct child *c)
+{
+	char part[4096];
+	ssize_t n = read(c->report, part, sizeof(part));
+
+	if (n > 0 && c->records.n + (size_t)n <= MAX_REPORT)
+		wh_buf_add(&c->records, part, (size_t)n);
+	if (n == 0)
+		wh_closep(&c->report);
+}
+
+static void serve(struct warden *w)
+{
+	size_t n = w->n;
+	struct pollfd *p = wh_calloc(1 + 2 * n, sizeof(*p));
+
+	p[0] = (struct pollfd){w->sock, POLLIN, 0};
+	for (size_t i = 0; i < n; i++) {
+		p[1 + 2 * i] = (struct pollfd){w->v[i]->pidfd, POLLIN, 0};
+		p[2 + 2 * i] = (struct pollfd){w->v[i]->report, POLLIN, 0};
+	}
+	if (poll(p, 1 + 2 * n, -1) > 0) {
+		/* Downwards: bury() fills the hole with the last one, which has been looked at already. */
+		for (size_t i = n; i > 0; i--) {
+			if (p[2 * i].revents)
+				read_report(w->v[i - 1]);
+			if (p[2 * i - 1].revents)
+				bury(w, i - 1);
+		}
+		if (p[0].revents)
+			take_order(w);
+	}
+	free(p);
+}
+
+_Noreturn void wh_warden_main(int sock)
+{
+	struct warden w = {.sock = sock, .filter = -1};
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < NOFILE_WANTED) {
+		rl.rlim_cur = rl.rlim_max < NOFILE_WANTED ? rl.rlim_max : NOFILE_WANTED;
+		setrlimit(RLIMIT_NOFILE, &rl);
+	}
+	for (;;)
+		serve(&w);
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Runs steps in the sandbox from the command line, for the program tests.
+ *
+ *   sandbox-driver [option]… -- COMMAND [ARG]…
+ *
+ * Its standard output is the step's; a last line on standard error says
+ * "result: status=N signal=N ms=N.NNN err=…". The exit status is the step's.
+ */
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+
+enum {
+	OPT_LOWER = 256,
+	OPT_UPPER,
+	OPT_WORK,
+	OPT_STUBS,
+	OPT_DIR,
+	OPT_NET,
+	OPT_INSECURE,
+	OPT_USER,
+	OPT_CWD,
+	OPT_HOSTNAME,
+	OPT_ENV,
+	OPT_BIND,
+	OPT_BIND_RO,
+	OPT_TMPFS,
+	OPT_DATA,
+	OPT_HOST,
+	OPT_KILL_AFTER,
+	OPT_REPEAT,
+	OPT_PARALLEL,
+	OPT_PIDS,
+	OPT_PROBE,
+	OPT_RESOLV,
+	OPT_SUBPATH,
+	OPT_OVERLAY,
+	OPT_SHM,
+};
+
+static const struct option options[] = {
+	{"lower", 1, 0, OPT_LOWER},
+	{"upper", 1, 0, OPT_UPPER},
+	{"work", 1, 0, OPT_WORK},
+	{"stubs", 1, 0, OPT_STUBS},
+	{"dir", 1, 0, OPT_DIR},
+	{"net", 1, 0, OPT_NET},
+	{"insecure", 0, 0, OPT_INSECURE},
+	{"user", 1, 0, OPT_USER},
+	{"cwd", 1, 0, OPT_CWD},
+	{"hostname", 1, 0, OPT_HOSTNAME},
+	{"env", 1, 0, OPT_ENV},
+	{"bind", 1, 0, OPT_BIND},
+	{"bind-ro", 1, 0, OPT_BIND_RO},
+	{"tmpfs", 1, 0, OPT_TMPFS},
+	{"data", 1, 0, OPT_DATA},
+	{"add-host", 1, 0, OPT_HOST},
+	{"kill-after", 1, 0, OPT_KILL_AFTER},
+	{"repeat", 1, 0, OPT_REPEAT},
+	{"parallel", 1, 0, OPT_PARALLEL},
+	{"pids", 0, 0, OPT_PIDS},
+	{"probe", 1, 0, OPT_PROBE},
+	{"resolv", 1, 0, OPT_RESOLV},
+	{"subpath", 1, 0, OPT_SUBPATH},
+	{"bind-overlay", 1, 0, OPT_OVERLAY},
+	{"shm", 1, 0, OPT_SHM},
+	{0},
+};
+
+struct driver {
+	struct wh_step step;
+	struct wh_strv lowers, env, hosts;
+	struct wh_bind binds[32];
+	struct wh_root roots[4]; /* of binds */
+	struct wh_strv root_lowers[4];
+	size_t n_roots;
+	uint64_t kill_after, repeat, parallel, left, running;
+	const char *probe;
+	bool pids;
+	struct wh_loop *loop;
+	struct wh_launcher *launcher;
+	uint64_t began, last_id;
+	int status;
+};
+
+static const char *const *list(const struct wh_strv *l)
+{
+	const char *const *ret;
+
+	memcpy(&ret, &l->v, sizeof(ret));
+	return ret;
+}
+
+/* "source:target" */
+static struct wh_bind *add_bind(struct driver *d, char *text, bool readonly)
+{
+	struct wh_bind *b = &d->binds[d->step.n_binds++];
+	char *colon = strrchr(text, ':');
+
+	*b = (struct wh_bind){.kind = WH_BIND_PATH, .source = text, .readonly = readonly};
+	if (colon) {
+		*colon = '\0';
+		b->target = colon + 1;
+	}
+	return b;
+}
+
+/* "lower,lower,…:target" */
+static void add_overlay_bind(struct driver *d, char *text)
+{
+	struct wh_bind *b = add_bind(d, text, true);
+	struct wh_strv *lowers = &d->root_lowers[d->n_roots];
+	struct wh_root *r = &d->roots[d->n_roots++];
+	char *save = NULL;
+
+	for (char *t = strtok_r(text, ",", &save); t; t = strtok_r(NULL, ",", &save))
+		wh_strv_add(lowers, t);
+	r->kind = WH_ROOT_OVERLAY;
+	r->lowers = list(lowers);
+	b->source = NULL;
+	b->overlay = r;
+}
+
+static uint64_t number(const char *s)
+{
+	uint64_t v;
+
+	if (!wh_parse_u64(s, 10, &v)) {
+		fprintf(stderr, "not a number: %s\n", s);
+		exit(2);
+	}
+	return v;
+}
+
+static bool option(struct driver *d, int c, char *arg)
+{
+	struct wh_step *s = &d->step;
+	struct wh_bind *b;
+
+	switch (c) {
+	case OPT_LOWER:
+		wh_strv_add(&d->lowers, arg);
+		break;
+	case OPT_UPPER:
+		s->root.upper = arg;
+		break;
+	case OPT_WORK:
+		s->root.work = arg;
+		break;
+	case OPT_STUBS:
+		s->root.stubs = arg;
+		break;
+	case OPT_DIR:
+		s->root.dir = arg;
+		s->root.kind = WH_ROOT_DIR;
+		break;
+	case OPT_NET:
+		s->net = !strcmp(arg, "none")   ? WH_SANDBOX_NET_NONE
+			 : !strcmp(arg, "user") ? WH_SANDBOX_NET_USER
+						: WH_SANDBOX_NET_HOST;
+		break;
+	case OPT_INSECURE:
+		s->insecure = true;
+		break;
+	case OPT_USER:
+		s->user = arg;
+		break;
+	case OPT_CWD:
+		s->cwd = arg;
+		break;
+	case OPT_HOSTNAME:
+		s->hostname = arg;
+		break;
+	case OPT_ENV:
+		wh_strv_add(&d->env, arg);
+		break;
+	case OPT_BIND:
+		add_bind(d, arg, false);
+		break;
+	case OPT_BIND_RO:
+		add_bind(d, arg, true);
+		break;
+	case OPT_OVERLAY:
+		add_overlay_bind(d, arg);
+		break;
+	case OPT_SUBPATH:
+		d->binds[s->n_binds - 1].subpath = arg;
+		break;
+	case OPT_TMPFS:
+		b = add_bind(d, arg, false);
+		b->kind = WH_BIND_TMPFS;
+		b->size = number(b->source);
+		break;
+	case OPT_DATA:
+		b = add_bind(d, arg, true);
+		b->kind = WH_BIND_DATA;
+		b->data = b->source;
+		b->data_len = strlen(b->source);
+		b->mode = 0400;
+		break;
+	case OPT_HOST:
+		wh_strv_add(&d->hosts, arg);
+		break;
+	case OPT_KILL_AFTER:
+		d->kill_after = number(arg);
+		break;
+	case OPT_REPEAT:
+		d->repeat = number(arg);
+		break;
+	case OPT_PARALLEL:
+		d->parallel = number(arg);
+		break;
+	case OPT_PIDS:
+		d->pids = true;
+		break;
+	case OPT_PROBE:
+		d->probe = arg;
+		break;
+	case OPT_RESOLV:
+		s->resolv_conf = arg;
+		break;
+	case OPT_SHM:
+		s->shm_size = number(arg);
+		break;
+	default:
+		return false;
+	}
+	return true;
+}
+
+static void fail(struct wh_err *e)
+{
+	fprintf(stderr, "error: class=%d %s\n", e ? (int)e->class : 0, e ? e->msg : "?");
+	if (e && e->hint)
+		fprintf(stderr, "hint: %s\n", e->hint);
+	if (e && e->detail)
+		fprintf(stderr, "detail: %s\n", e->detail);
+}
+
+static void start_one(struct driver *d);
+
+static void done(void *arg, struct wh_step_result *r)
+{
+	struct driver *d = arg;
+
+	d->running--;
+	d->status = r->status;
+	if (d->repeat <= 1) {
+		fprintf(stderr, "result: status=%d signal=%d ms=%.3f err=%s\n", r->status, r->signal,
+			(double)r->wall_ns / 1e6, r->err ? r->err->msg : "-");
+		if (r->err)
+			fail(r->err);
+	}
+	wh_err_freep(&r->err);
+	if (d->left)
+		start_one(d);
+	else if (!d->running)
+		wh_loop_stop(d->loop, 0);
+}
+
+static void start_one(struct driver *d)
+{
+	struct wh_err *err = NULL;
+
+	d->left--;
+	if (wh_launcher_run(d->launcher, &d->step, done, d, &d->last_id, &err) < 0) {
+		fail(err);
+		exit(125);
+	}
+	d->running++;
+}
+
+static void kill_it(void *arg)
+{
+	struct driver *d = arg;
+
+	wh_launcher_kill(d->launcher, d->last_id);
+}
+
+static int probe(struct driver *d)
+{
+	struct wh_host h;
+	struct wh_err *err = NULL;
+	int fd = wh_openat(AT_FDCWD, d->probe, O_RDONLY | O_DIRECTORY, 0);
+
+	if (fd < 0 || wh_host_probe(fd, d->probe, &h, &err) < 0) {
+		fail(err);
+		return 1;
+	}
+	printf("kernel=%u.%u overlay=%d why=%s tun=%d pasta=%s slirp4netns=%s seccomp=%d landlock=%d\n", h.kernel_major,
+	       h.kernel_minor, h.overlay, h.overlay_why ? h.overlay_why : "-", h.tun, h.pasta ? h.pasta : "-",
+	       h.slirp4netns ? h.slirp4netns : "-", h.seccomp, h.landlock);
+	wh_host_release(&h);
+	close(fd);
+	return 0;
+}
+
+static int inner_main(struct driver *d, struct wh_inner *inner)
+{
+	struct wh_err *err = NULL;
+
+	if (wh_inner_enter(inner, &err) < 0) {
+		fail(err);
+		return 4;
+	}
+	if (d->probe)
+		return probe(d);
+	d->loop = wh_loop_new();
+	if (wh_launcher_start(inner, d->loop, &d->launcher, &err) < 0) {
+		fail(err);
+		return 4;
+	}
+	if (d->pids)
+		fprintf(stderr, "pids: outer=%d inner=%d ids=%u\n", getppid(), getpid(), wh_inner_id_count(inner));
+	if (d->kill_after)
+		wh_loop_add_timer(d->loop, d->kill_after, kill_it, d);
+	d->left = d->repeat;
+	d->began = wh_now_ns();
+	for (uint64_t i = 0; i < d->parallel && d->left; i++)
+		start_one(d);
+	wh_loop_run(d->loop);
+	if (d->repeat > 1)
+		fprintf(stderr, "%llu steps, %.3f ms each\n", (unsigned long long)d->repeat,
+			(double)(wh_now_ns() - d->began) / 1e6 / (double)d->repeat);
+	wh_launcher_free(d->launcher);
+	wh_loop_free(d->loop);
+	wh_inner_free(inner);
+	return d->status;
+}
+
+int main(int argc, char **argv)
+{
+	struct driver d = {.repeat = 1, .parallel = 1};
+	struct wh_outer *outer = NULL;
+	struct wh_inner *inner = NULL;
+	struct wh_err *err = NULL;
+	int c;
+
+	d.step.out_fd = 1;
+	d.step.err_fd = 2;
+	d.step.binds = d.binds;
+	while ((c = getopt_long(argc, argv, "+", options, NULL)) != -1)
+		if (!option(&d, c, optarg))
+			return 2;
+	d.step.root.lowers = list(&d.lowers);
+	d.step.env = list(&d.env);
+	d.step.extra_hosts = list(&d.hosts);
+	argv += optind;
+	memcpy(&d.step.args, &argv, sizeof(d.step.args));
+	if (wh_outer_fork(&outer, &inner, &err) < 0) {
+		fail(err);
+		return 4;
+	}
+	if (outer)
+		return wh_outer_serve(outer);
+	c = inner_main(&d, inner);
+	wh_strv_release(&d.lowers);
+	wh_strv_release(&d.env);
+	wh_strv_release(&d.hosts);
+	for (size_t i = 0; i < d.n_roots; i++)
+		wh_strv_release(&d.root_lowers[i]);
+	return c;
+}
