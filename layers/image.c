@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writing configs and manifests. The bytes are decided by the arguments alone:
+ * the keys that the OCI specification names come in its order, others sorted
+ * behind them, and there is no blank anywhere.
+ */
+#include "layers/image_private.h"
+
+#include <errno.h>
+
+static const char *const config_keys[] = {
+	"architecture", "os", "os.version", "os.features", "variant", "author", "created", "config", "rootfs", "history", NULL,
+};
+static const char *const run_keys[] = {
+	"User",	  "ExposedPorts", "Env",	 "Entrypoint", "Cmd",	  "Volumes", "WorkingDir",
+	"Labels", "StopSignal",	  "Healthcheck", "Shell",      "OnBuild", "ArgsEscaped", NULL,
+};
+static const char *const history_keys[] = {"created", "created_by", "author", "comment", "empty_layer", NULL};
+static const char *const rootfs_keys[] = {"type", "diff_ids", NULL};
+static const char *const manifest_keys[] = {
+	"schemaVersion", "mediaType", "artifactType", "config", "layers", "subject", "annotations", NULL,
+};
+static const char *const index_keys[] = {"schemaVersion", "mediaType", "manifests", "annotations", NULL};
+static const char *const descriptor_keys[] = {"mediaType", "digest", "size", "platform", "annotations", NULL};
+static const char *const platform_keys[] = {"architecture", "os", "os.version", "os.features", "variant", NULL};
+
+void wh_image_release(struct wh_image *i)
+{
+	json_decref(i->config);
+	json_decref(i->annotations);
+	for (size_t k = 0; k < i->n_layers; k++)
+		wh_layer_release(&i->layers[k]);
+	free(i->layers);
+	*i = (struct wh_image){0};
+}
+
+/* ---------------------------------------------------------------- ordered JSON */
+
+/* Which order the value of a key has: keys mean the same wherever they stand in the documents written here. */
+static const char *const *order_below(const char *key)
+{
+	static const struct {
+		const char *key;
+		const char *const *order;
+	} table[] = {
+		{"config", run_keys},	     {"rootfs", rootfs_keys},	    {"history", history_keys},
+		{"layers", descriptor_keys}, {"manifests", descriptor_keys}, {"platform", platform_keys},
+	};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(table); i++)
+		if (strcmp(key, table[i].key) == 0)
+			return table[i].order;
+	return NULL;
+}
+
+static void dump_value(const char *key, const json_t *v, const char *const *manifest, struct wh_buf *out)
+{
+	const char *const *order = order_below(key);
+
+	/* In a manifest, "config" is a descriptor. */
+	if (order == run_keys && manifest == manifest_keys)
+		order = descriptor_keys;
+	if (order && json_is_object(v)) {
+		wh_json_dump_ordered(v, order, out);
+	} else if (order && json_is_array(v)) {
+		wh_buf_addc(out, '[');
+		for (size_t i = 0; i < json_array_size(v); i++) {
+			if (i)
+				wh_buf_addc(out, ',');
+			if (json_is_object(json_array_get(v, i)))
+				wh_json_dump_ordered(json_array_get(v, i), order, out);
+			else
+				wh_json_dump(json_array_get(v, i), out);
+		}
+		wh_buf_addc(out, ']');
+	} else {
+		wh_json_dump(v, out);
+	}
+}
+
+static void dump_member(const char *key, const json_t *v, const char *const *first, bool *more, struct wh_buf *out)
+{
+	WH_AUTO_JSON json_t *k = json_string(key);
+
+	if (*more)
+		wh_buf_addc(out, ',');
+	*more = true;
+	wh_json_dump(k, out);
+	wh_buf_addc(out, ':');
+	dump_value(key, v, first, out);
+}
+
+static bool in_list(const char *const *list, const char *s)
+{
+	for (; *list; list++)
+		if (strcmp(*list, s) == 0)
+			return true;
+	return false;
+}
+
+void wh_json_dump_ordered(const json_t *o, const char *const *first, struct wh_buf *out)
+{
+	WH_AUTO_STRV struct wh_strv rest = {0};
+	bool more = false;
+	const char *key;
+	json_t *v;
+
+	wh_buf_addc(out, '{');
+	for (const char *const *k = first; *k; k++)
+		if (json_object_get(o, *k))
+			dump_member(*k, json_object_get(o, *k), first, &more, out);
+	/* jansson's iteration is over a const object in all but its signature. */
+	json_object_foreach((json_t *)(uintptr_t)o, key, v)
+		if (!in_list(first, key))
+			wh_strv_add(&rest, key);
+	wh_strv_sort(&rest);
+	for (size_t i = 0; i < rest.n; i++)
+		dump_member(rest.v[i], json_object_get(o, rest.v[i]), first, &more, out);
+	wh_buf_addc(out, '}');
+}
+
+/* ---------------------------------------------------------------- documents */
+
+static json_t *descriptor(const char *mt, const struct wh_digest *d, uint64_t size)
+{
+	char text[WH_DIGEST_TEXT];
+
+	return json_pack("{s:s, s:s, s:I}", "mediaType", mt, "digest", wh_digest_text(d, text), "size", (json_int_t)size);
+}
+
+static int complete_config(struct wh_image *i, struct wh_err **err)
+{
+	json_t *ids = json_array();
+	char text[WH_DIGEST_TEXT];
+
+	for (size_t k = 0; k < i->n_layers; k++)
+		json_array_append_new(ids, json_string(wh_digest_text(&i->layers[k].diff_id, text)));
+	json_object_set_new(i->config, "rootfs", json_pack("{s:s, s:o}", "type", "layers", "diff_ids", ids));
+	if (!wh_json_str(i->config, "architecture") || !wh_json_str(i->config, "os"))
+		return wh_err_set(err, "layers", WH_ERR_INTERNAL, EINVAL, "an image config without architecture or os");
+	return 0;
+}
+
+static int write_document(struct wh_store *s, const json_t *o, const char *const *keys, size_t max, const char *what,
+			  struct wh_digest *ret, uint64_t *ret_size, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+
+	wh_json_dump_ordered(o, keys, &buf);
+	if (!wh_buf_ok(&buf) || buf.n > max)
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EFBIG, "the image's %s is larger than %zu MiB", what, max >> 20);
+	*ret_size = buf.n;
+	return wh_blob_put(s, buf.p, buf.n, ret, err);
+}
+
+int wh_image_write(struct wh_store *s, struct wh_image *i, struct wh_err **err)
+{
+	WH_AUTO_JSON json_t *m = NULL;
+	json_t *layers = json_array();
+	struct wh_digest config, manifest;
+	uint64_t config_size, manifest_size;
+	int r = complete_config(i, err);
+
+	if (r == 0)
+		r = write_document(s, i->config, config_keys, WH_CONFIG_MAX, "config", &config, &config_size, err);
+	if (r < 0) {
+		json_decref(layers);
+		return r;
+	}
+	for (size_t k = 0; k < i->n_layers; k++)
+		json_array_append_new(layers, descriptor(wh_layer_media_type(i->layers[k].comp), &i->layers[k].blob,
+							 i->layers[k].blob_size));
+	m = json_pack("{s:i, s:s, s:o, s:o}", "schemaVersion", 2, "mediaType", WH_MT_MANIFEST, "config",
+		      descriptor(WH_MT_CONFIG, &config, config_size), "layers", layers);
+	if (i->annotations && json_object_size(i->annotations))
+		json_object_set(m, "annotations", i->annotations);
+	r = write_document(s, m, manifest_keys, WH_MANIFEST_MAX, "manifest", &manifest, &manifest_size, err);
+	if (r < 0)
+		return r;
+	i->manifest = manifest;
+	i->media_type = NULL;
+	i->manifest_size = manifest_size;
+	i->config_digest = config;
+	return 0;
+}
+
+json_t *wh_image_descriptor(const struct wh_image *i, const char *name, const char *ref_name)
+{
+	json_t *d = descriptor(i->media_type ? i->media_type : WH_MT_MANIFEST, &i->manifest, i->manifest_size);
+	json_t *p = json_object();
+	const char *variant = wh_json_str(i->config, "variant");
+	const char *const keys[] = {"architecture", "os", "os.version"};
+
+	for (size_t k = 0; k < WH_ARRAY_SIZE(keys); k++)
+		if (wh_json_str(i->config, keys[k]))
+			json_object_set(p, keys[k], json_object_get(i->config, keys[k]));
+	if (variant && variant[0])
+		json_object_set(p, "variant", json_object_get(i->config, "variant"));
+	json_object_set_new(d, "platform", p);
+	if (name)
+		json_object_set_new(d, "annotations",
+				    json_pack("{s:s, s:s}", WH_AN_IMAGE_NAME, name, WH_AN_REF_NAME, ref_name));
+	return d;
+}
+
+static const char *name_in(const json_t *d)
+{
+	const json_t *an = json_object_get(d, "annotations");
+	const char *name = wh_json_str(an, WH_AN_IMAGE_NAME);
+
+	if (!name)
+		name = wh_json_str(an, WH_AN_REF_NAME);
+	return name ? name : "";
+}
+
+void wh_index_put(json_t *manifests, json_t *d)
+{
+	const char *name = name_in(d);
+	size_t i = 0;
+
+	while (i < json_array_size(manifests)) {
+		if (strcmp(name_in(json_array_get(manifests, i)), name) == 0)
+			json_array_remove(manifests, i);
+		else
+			i++;
+	}
+	for (i = 0; i < json_array_size(manifests); i++)
+		if (strcmp(name_in(json_array_get(manifests, i)), name) > 0)
+			break;
+	json_array_insert(manifests, i, d);
+}
+
+void wh_index_json(const json_t *manifests, struct wh_buf *out)
+{
+	WH_AUTO_JSON json_t *o = json_pack("{s:i, s:s}", "schemaVersion", 2, "mediaType", WH_MT_INDEX);
+
+	/* Only read here, and given back as it was. */
+	json_object_set(o, "manifests", (json_t *)(uintptr_t)manifests);
+	wh_json_dump_ordered(o, index_keys, out);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Descriptors, media types and annotations, shared by what reads and what writes images. Private to layers/. */
+#ifndef WH_LAYERS_IMAGE_PRIVATE_H
+#define WH_LAYERS_IMAGE_PRIVATE_H
+
+#include "layers/layers.h"
+
+#define WH_MT_INDEX "application/vnd.oci.image.index.v1+json"
+#define WH_MT_MANIFEST "application/vnd.oci.image.manifest.v1+json"
+#define WH_MT_CONFIG "application/vnd.oci.image.config.v1+json"
+#define WH_MT_DOCKER_LIST "application/vnd.docker.distribution.manifest.list.v2+json"
+#define WH_MT_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
+#define WH_MT_DOCKER_CONFIG "application/vnd.docker.container.image.v1+json"
+#define WH_AN_REF_NAME "org.opencontainers.image.ref.name"
+#define WH_AN_IMAGE_NAME "io.containerd.image.name"
+#define WH_MANIFEST_MAX ((size_t)4 << 20)
+#define WH_STORE_INDEX_MAX ((size_t)64 << 20) /* our own, however many names it has */
+#define WH_CONFIG_MAX ((size_t)8 << 20)
+#define WH_LAYERS_MAX 1024 /* layers in an image: overlay takes 500, docker 127 */
+#define WH_OCI_LAYOUT "{\"imageLayoutVersion\":\"1.0.0\"}"
+
+void wh_platform_from_json(const json_t *o, struct wh_platform *ret);
+/* How well an image for have runs on want: higher is better, negative: not at all. */
+int wh_platform_rank(const struct wh_platform *want, const struct wh_platform *have);
+
+/* An object's bytes with the given keys first, in this order, then the others sorted; nested values are canonical. */
+void wh_json_dump_ordered(const json_t *o, const char *const *first, struct wh_buf *out);
+/* One descriptor of an index.json: the image under a name (NULL: none). ref_name is what the ref.name annotation says. */
+json_t *wh_image_descriptor(const struct wh_image *i, const char *name, const char *ref_name);
+/* Puts descriptor d into manifests (an array): whatever bears its name, or is as nameless as it, goes. Sorted by name. */
+void wh_index_put(json_t *manifests, json_t *d);
+/* The whole document: descriptors in the order given. */
+void wh_index_json(const json_t *manifests, struct wh_buf *out);
+/* Runs fn with the file that x->dest names: x->out_fd for "-", else a temporary that is renamed when fn succeeds. */
+int wh_export_file(const struct wh_export *x, int (*fn)(void *arg, int fd, struct wh_err **err), void *arg,
+		   struct wh_err **err);
+/* "latest" of "docker.io/library/shop:latest"; points into ref. */
+const char *wh_reference_tag(const char *ref);
+
+#endif

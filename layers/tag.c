@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names of images in the store: descriptors in its index.json, sorted by name. */
+#include "layers/image_private.h"
+#include "layers/store_private.h"
+
+#include <errno.h>
+
+#define INDEX "index.json"
+
+static int read_index(struct wh_store *s, json_t **ret, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *o = NULL;
+	json_t *ms;
+	int r = wh_read_file(s->dir_fd, INDEX, WH_STORE_INDEX_MAX, &buf);
+
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "read %s/" INDEX, s->path);
+	r = wh_json_parse(buf.p, buf.n, INDEX, &o, err);
+	if (r < 0)
+		return r;
+	ms = json_object_get(o, "manifests");
+	if (!json_is_array(ms))
+		return wh_err_set(err, "layers", WH_ERR_ENV, EBADMSG, "%s/" INDEX " has no list of manifests", s->path);
+	*ret = json_incref(ms);
+	return 0;
+}
+
+static int write_index(struct wh_store *s, const json_t *manifests, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	WH_AUTO_FREE char *tmp = wh_temp_name("index-");
+	int r;
+
+	wh_index_json(manifests, &buf);
+	r = wh_write_file_atomic(s->lease.dir_fd, tmp, buf.p, buf.n, 0644, true);
+	if (r == 0 && renameat(s->lease.dir_fd, tmp, s->dir_fd, INDEX) < 0)
+		r = -errno;
+	return r < 0 ? wh_err_sys(err, "layers", WH_ERR_ENV, -r, "write %s/" INDEX, s->path) : 0;
+}
+
+int wh_store_tag(struct wh_store *s, const char *name, const struct wh_image *i, struct wh_err **err)
+{
+	WH_AUTO_FREE char *full = NULL;
+	WH_AUTO_JSON json_t *ms = NULL;
+	WH_AUTO_JSON json_t *d = NULL;
+	WH_AUTO_FD int lock = -1;
+	int r = wh_reference_normalize(name, &full, err);
+
+	if (r < 0)
+		return r;
+	if (strchr(full, '@'))
+		return wh_err_set(err, "layers", WH_ERR_USAGE, EINVAL, "\"%s\": a digest cannot be given as a name", name);
+	/* What a name in the layout leads to must all be there, and on disk before the name is. */
+	for (size_t k = 0; k < i->n_layers; k++) {
+		r = wh_layer_fetch(s, &i->layers[k], err);
+		if (r < 0)
+			return r;
+	}
+	r = wh_store_sync(s, err);
+	if (r < 0)
+		return r;
+	r = lock = wh_store_lock(s, "index", err);
+	if (r >= 0)
+		r = read_index(s, &ms, err);
+	if (r < 0)
+		return r;
+	/* One layout, many images: the whole name is what tells them apart. */
+	d = wh_image_descriptor(i, full, full);
+	wh_index_put(ms, d);
+	return write_index(s, ms, err);
+}
