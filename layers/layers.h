@@ -210,6 +210,7 @@ char *wh_platform_text(const struct wh_platform *p);
 struct wh_image {
 	struct wh_digest manifest; /* zero until written or when read from elsewhere without one */
 	uint64_t manifest_size;
+	const char *media_type;    /* static string: of the manifest; NULL: OCI's */
 	struct wh_digest config_digest;
 	json_t *config;            /* the whole config document */
 	json_t *annotations;       /* of the manifest, or NULL */

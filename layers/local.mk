@@ -5,3 +5,8 @@ layers_liblayers_a_SOURCES = \
 	layers/blob.c layers/compress.c layers/compress.h layers/entry.c layers/index.c layers/index_builder.c \
 	layers/index_format.h layers/index_private.h layers/layers.h layers/lease.c layers/pipeline.c layers/pipeline.h \
 	layers/store.c layers/store_private.h layers/tar.c layers/tar_private.h layers/tree.c layers/writer.c
+# What reads layers and archives, and images.
+layers_liblayers_a_SOURCES += \
+	layers/convert.c layers/export_oci.c layers/fetch.c layers/image.c layers/image_private.h layers/layout.c layers/names.c \
+	layers/names.h layers/platform.c layers/reader.c layers/reader.h layers/reference.c layers/stream.c layers/stream.h \
+	layers/tag.c layers/unpack.c layers/xattr.c layers/xattr.h

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An image as an OCI layout of its own: a directory, or one tar. The tar's
+ * members come in a fixed order with fixed attributes. Blobs of the store are
+ * trusted (they were checked when they came in), others are checked on the way.
+ */
+#include "layers/image_private.h"
+#include "layers/store_private.h"
+#include "layers/stream.h"
+#include "layers/tar_private.h"
+
+#include <dirent.h>
+#include <errno.h>
+
+#define COPY_SIZE (256u << 10)
+
+struct blob {
+	struct wh_digest digest;
+	uint64_t size;
+	const struct wh_layer *layer; /* NULL: in the store */
+};
+
+struct export {
+	struct wh_store *s;
+	const struct wh_image *i;
+	const struct wh_export *x;
+	struct blob *blobs; /* sorted, each once */
+	size_t n;
+	json_t *manifests;  /* this image under each of its names */
+};
+
+static int by_digest(const void *a, const void *b)
+{
+	const struct blob *x = a, *y = b;
+
+	return memcmp(x->digest.b, y->digest.b, sizeof(x->digest.b));
+}
+
+static int collect_blobs(struct export *e, struct wh_err **err)
+{
+	const struct wh_image *i = e->i;
+	size_t n = 0, k = 0;
+	uint64_t size = 0;
+
+	if (wh_digest_is_zero(&i->manifest))
+		return wh_err_set(err, "layers", WH_ERR_INTERNAL, EINVAL, "the image has no manifest yet");
+	if (!wh_blob_has(e->s, &i->config_digest, &size))
+		return wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "the image's config is not in the store");
+	e->blobs = wh_calloc(i->n_layers + 2, sizeof(*e->blobs));
+	e->blobs[n++] = (struct blob){.digest = i->manifest, .size = i->manifest_size};
+	e->blobs[n++] = (struct blob){.digest = i->config_digest, .size = size};
+	for (size_t l = 0; l < i->n_layers; l++)
+		e->blobs[n++] = (struct blob){
+			.digest = i->layers[l].blob, .size = i->layers[l].blob_size, .layer = &i->layers[l]};
+	qsort(e->blobs, n, sizeof(*e->blobs), by_digest);
+	for (size_t l = 0; l < n; l++)
+		if (l == 0 || by_digest(&e->blobs[l], &e->blobs[k - 1]) != 0)
+			e->blobs[k++] = e->blobs[l];
+	e->n = k;
+	return 0;
+}
+
+static int collect_names(struct export *e, struct wh_err **err)
+{
+	size_t n = 0;
+	int r;
+
+	e->manifests = json_array();
+	for (; e->x->names && e->x->names[n]; n++) {
+		WH_AUTO_FREE char *full = NULL;
+		WH_AUTO_JSON json_t *d = NULL;
+
+		r = wh_reference_normalize(e->x->names[n], &full, err);
+		if (r < 0)
+			return r;
+		d = wh_image_descriptor(e->i, full, wh_reference_tag(full));
+		wh_index_put(e->manifests, d);
+	}
+	if (n == 0)
+		json_array_append_new(e->manifests, wh_image_descriptor(e->i, NULL, NULL));
+	return 0;
+}
+
+/* ---------------------------------------------------------------- blobs out */
+
+static int open_blob(struct export *e, const struct blob *b, bool *verified, struct wh_err **err)
+{
+	*verified = true;
+	return b->layer ? wh_layer_open_blob(e->s, b->layer, verified, err) : wh_blob_open(e->s, &b->digest, NULL, err);
+}
+
+/* Exactly b->size bytes to out, hashed on the way unless they are known to be right. */
+static int send_blob(const struct blob *b, int in, int out, bool verified, struct wh_err **err)
+{
+	WH_AUTO_FREE char *buf = NULL;
+	WH_AUTO_SHA256 struct wh_sha256 *h = NULL;
+	struct wh_digest got;
+	uint64_t left = b->size;
+	char text[WH_DIGEST_TEXT];
+	int r = 0;
+
+	if (verified) {
+		struct stat st;
+
+		if (fstat(in, &st) < 0 || (uint64_t)st.st_size != b->size)
+			return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "blob %s in the store has a wrong size",
+					  wh_digest_text(&b->digest, text));
+		r = wh_copy_fd(in, out, b->size);
+		return r < 0 ? wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "copy a blob") : 0;
+	}
+	buf = wh_malloc(COPY_SIZE);
+	h = wh_sha256_new();
+	while (left && r == 0) {
+		ssize_t n = read(in, buf, left < COPY_SIZE ? (size_t)left : COPY_SIZE);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return wh_err_sys(err, "layers", WH_ERR_BUILD, errno, "read a blob");
+		if (n == 0)
+			break;
+		wh_sha256_add(h, buf, (size_t)n);
+		left -= (uint64_t)n;
+		r = wh_write_all(out, buf, (size_t)n);
+	}
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "write a blob");
+	wh_sha256_end(h, &got);
+	if (left || !wh_digest_eq(&got, &b->digest))
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "damaged: blob %s of %s is not what its name says",
+				  wh_digest_text(&b->digest, text), b->layer->origin);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- directory */
+
+static int write_blob_file(struct export *e, const struct blob *b, int dir, struct wh_err **err)
+{
+	WH_AUTO_FREE char *tmp = NULL;
+	WH_AUTO_FD int in = -1;
+	WH_AUTO_FD int out = -1;
+	bool verified;
+	struct stat st;
+	char hex[65];
+	int r;
+
+	wh_digest_hex(&b->digest, hex);
+	if (fstatat(dir, hex, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == b->size)
+		return 0;
+	in = open_blob(e, b, &verified, err);
+	if (in < 0)
+		return in;
+	tmp = wh_temp_name(".blob-");
+	out = wh_openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
+	if (out < 0)
+		return wh_err_sys(err, "layers", WH_ERR_BUILD, -out, "make a file in %s", e->x->dest);
+	r = send_blob(b, in, out, verified, err);
+	if (close(WH_TAKE_FD(out)) < 0 && r == 0)
+		r = wh_err_sys(err, "layers", WH_ERR_BUILD, errno, "write %s", hex);
+	if (r == 0 && renameat(dir, tmp, dir, hex) < 0)
+		r = wh_err_sys(err, "layers", WH_ERR_BUILD, errno, "rename %s", hex);
+	if (r < 0)
+		(void)unlinkat(dir, tmp, 0);
+	return r;
+}
+
+/* What an existing layout has stays, but for what bears one of this image's names. */
+static int merged_index(struct export *e, int dir, struct wh_buf *out, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *old = NULL;
+	json_t *ms;
+	int r = wh_read_file(dir, "index.json", WH_MANIFEST_MAX, &buf);
+
+	if (r == -ENOENT) {
+		wh_index_json(e->manifests, out);
+		return 0;
+	}
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "read %s/index.json", e->x->dest);
+	r = wh_json_parse(buf.p, buf.n, "index.json", &old, err);
+	if (r < 0)
+		return r;
+	ms = json_object_get(old, "manifests");
+	if (!json_is_array(ms))
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "%s/index.json has no list of manifests", e->x->dest);
+	for (size_t k = 0; k < json_array_size(e->manifests); k++)
+		wh_index_put(ms, json_array_get(e->manifests, k));
+	wh_index_json(ms, out);
+	return 0;
+}
+
+static int write_dir(struct export *e, int dir, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf index = WH_BUF_INIT;
+	WH_AUTO_FD int blobs = -1;
+	int r = wh_mkdir_p(dir, "blobs/sha256", 0755);
+
+	if (r == 0)
+		r = blobs = wh_openat(dir, "blobs/sha256", O_RDONLY | O_DIRECTORY, 0);
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "make %s/blobs/sha256", e->x->dest);
+	for (size_t k = 0; k < e->n; k++) {
+		r = write_blob_file(e, &e->blobs[k], blobs, err);
+		if (r < 0)
+			return r;
+	}
+	r = merged_index(e, dir, &index, err);
+	if (r < 0)
+		return r;
+	if (faccessat(dir, "oci-layout", F_OK, 0) < 0)
+		r = wh_write_file_atomic(dir, "oci-layout", WH_OCI_LAYOUT, strlen(WH_OCI_LAYOUT), 0644, false);
+	if (r == 0)
+		r = wh_write_file_atomic(dir, "index.json", index.p, index.n, 0644, false);
+	return r < 0 ? wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "write %s/index.json", e->x->dest) : 0;
+}
+
+static bool is_empty(int dir)
+{
+	int fd = wh_openat(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *de;
+	bool empty = true;
+
+	if (!d) {
+		wh_closep(&fd);
+		return false;
+	}
+	while (empty && (de = readdir(d)))
+		empty = strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0;
+	closedir(d);
+	return empty;
+}
+
+static int into_existing(struct export *e, int dir, struct wh_err **err)
+{
+	if (faccessat(dir, "oci-layout", F_OK, 0) < 0 && !is_empty(dir)) {
+		int r = wh_err_set(err, "layers", WH_ERR_USAGE, EEXIST, "%s exists, and is neither an OCI image layout nor empty",
+				   e->x->dest);
+
+		wh_err_hint(err, "name another directory, or remove it");
+		return r;
+	}
+	return write_dir(e, dir, err);
+}
+
+static int into_new(struct export *e, struct wh_err **err)
+{
+	WH_AUTO_FREE char *rand = wh_temp_name(".tmp-");
+	WH_AUTO_FREE char *clean = wh_path_clean(e->x->dest);
+	WH_AUTO_FREE char *tmp = wh_asprintf("%s%s", clean, rand);
+	WH_AUTO_FD int dir = -1;
+	int r = mkdirat(AT_FDCWD, tmp, 0755) < 0 ? -errno : 0;
+
+	if (r == 0)
+		r = dir = wh_openat(AT_FDCWD, tmp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_USAGE, -r, "make %s", e->x->dest);
+	r = write_dir(e, dir, err);
+	if (r == 0 && renameat2(AT_FDCWD, tmp, AT_FDCWD, clean, RENAME_NOREPLACE) < 0 &&
+	    (errno != EINVAL || rename(tmp, clean) < 0))
+		r = wh_err_sys(err, "layers", WH_ERR_BUILD, errno, "rename to %s", e->x->dest);
+	if (r < 0)
+		(void)wh_rm_rf(AT_FDCWD, tmp);
+	return r;
+}
+
+static int export_dir(struct export *e, struct wh_err **err)
+{
+	WH_AUTO_FD int dir = wh_openat(AT_FDCWD, e->x->dest, O_RDONLY | O_DIRECTORY, 0);
+
+	if (dir >= 0)
+		return into_existing(e, dir, err);
+	if (dir == -ENOENT)
+		return into_new(e, err);
+	return wh_err_sys(err, "layers", WH_ERR_USAGE, -dir, "%s", e->x->dest);
+}
+
+/* ---------------------------------------------------------------- tar */
+
+static int tar_header(struct export *e, int fd, const char *path, enum wh_type type, uint64_t size, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	struct wh_entry ent = {
+		.path = path,
+		.type = type,
+		.mode = type == WH_T_DIR ? 0755 : 0644,
+		.mtime = e->x->epoch == INT64_MAX ? 0 : e->x->epoch,
+		.size = size,
+	};
+	int r = wh_tar_entry(&buf, &ent, err);
+
+	if (r == 0)
+		r = wh_write_all(fd, buf.p, buf.n);
+	return r < 0 ? wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "write %s", e->x->dest) : 0;
+}
+
+static int tar_pad(struct export *e, int fd, uint64_t size, struct wh_err **err)
+{
+	static const char zero[WH_TAR_BLOCK];
+	int r = wh_write_all(fd, zero, wh_tar_padding(size));
+
+	return r < 0 ? wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "write %s", e->x->dest) : 0;
+}
+
+static int tar_text(struct export *e, int fd, const char *path, const char *p, size_t n, struct wh_err **err)
+{
+	int r = tar_header(e, fd, path, WH_T_FILE, n, err);
+
+	if (r == 0) {
+		r = wh_write_all(fd, p, n);
+		if (r < 0)
+			return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "write %s", e->x->dest);
+	}
+	return r < 0 ? r : tar_pad(e, fd, n, err);
+}
+
+static int tar_blob(struct export *e, int fd, const struct blob *b, struct wh_err **err)
+{
+	WH_AUTO_FREE char *path = NULL;
+	WH_AUTO_FD int in = -1;
+	bool verified;
+	char hex[65];
+	int r;
+
+	path = wh_asprintf("blobs/sha256/%s", wh_digest_hex(&b->digest, hex));
+	in = open_blob(e, b, &verified, err);
+	r = in < 0 ? in : tar_header(e, fd, path, WH_T_FILE, b->size, err);
+	if (r == 0)
+		r = send_blob(b, in, fd, verified, err);
+	return r < 0 ? r : tar_pad(e, fd, b->size, err);
+}
+
+static int write_tar(struct export *e, int fd, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	int r = tar_header(e, fd, "blobs", WH_T_DIR, 0, err);
+
+	if (r == 0)
+		r = tar_header(e, fd, "blobs/sha256", WH_T_DIR, 0, err);
+	for (size_t k = 0; k < e->n && r == 0; k++)
+		r = tar_blob(e, fd, &e->blobs[k], err);
+	if (r < 0)
+		return r;
+	wh_index_json(e->manifests, &buf);
+	r = tar_text(e, fd, "index.json", buf.p, buf.n, err);
+	if (r == 0)
+		r = tar_text(e, fd, "oci-layout", WH_OCI_LAYOUT, strlen(WH_OCI_LAYOUT), err);
+	if (r < 0)
+		return r;
+	wh_buf_reset(&buf);
+	wh_tar_end(&buf);
+	r = wh_write_all(fd, buf.p, buf.n);
+	return r < 0 ? wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "write %s", e->x->dest) : 0;
+}
+
+static int write_tar_fd(void *arg, int fd, struct wh_err **err)
+{
+	return write_tar(arg, fd, err);
+}
+
+int wh_export_file(const struct wh_export *x, int (*fn)(void *arg, int fd, struct wh_err **err), void *arg,
+		   struct wh_err **err)
+{
+	WH_AUTO_FREE char *rand = NULL;
+	WH_AUTO_FREE char *tmp = NULL;
+	WH_AUTO_FD int fd = -1;
+	struct stat st;
+	int r;
+
+	if (strcmp(x->dest, "-") == 0)
+		return fn(arg, x->out_fd, err);
+	/* A pipe or a device is written to; a file is replaced as a whole. */
+	if (stat(x->dest, &st) == 0 && !S_ISREG(st.st_mode)) {
+		fd = S_ISDIR(st.st_mode) ? -EISDIR : wh_openat(AT_FDCWD, x->dest, O_WRONLY | O_NOCTTY, 0);
+		if (fd >= 0)
+			return fn(arg, fd, err);
+		r = wh_err_sys(err, "layers", WH_ERR_USAGE, -fd, "%s", x->dest);
+		if (fd == -EISDIR)
+			wh_err_hint(err, "a tar is one file: name that, or ask for a directory with tar=false");
+		return r;
+	}
+	rand = wh_temp_name(".tmp-");
+	tmp = wh_asprintf("%s%s", x->dest, rand);
+	fd = wh_openat(AT_FDCWD, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return wh_err_sys(err, "layers", WH_ERR_USAGE, -fd, "make %s", x->dest);
+	r = fn(arg, fd, err);
+	if (close(WH_TAKE_FD(fd)) < 0 && r == 0)
+		r = wh_err_sys(err, "layers", WH_ERR_BUILD, errno, "write %s", x->dest);
+	if (r == 0 && rename(tmp, x->dest) < 0)
+		r = wh_err_sys(err, "layers", WH_ERR_BUILD, errno, "rename to %s", x->dest);
+	if (r < 0)
+		(void)unlink(tmp);
+	return r;
+}
+
+int wh_export_oci(struct wh_store *s, const struct wh_image *i, const struct wh_export *x, struct wh_err **err)
+{
+	struct export e = {.s = s, .i = i, .x = x};
+	int r = collect_blobs(&e, err);
+
+	if (r == 0)
+		r = collect_names(&e, err);
+	if (r == 0)
+		r = x->tar ? wh_export_file(x, write_tar_fd, &e, err) : export_dir(&e, err);
+	json_decref(e.manifests);
+	free(e.blobs);
+	if (r < 0)
+		wh_err_wrap(err, "export");
+	return r;
+}
