@@ -20,3 +20,10 @@ tests_unit_base_str_test_LDADD = base/libbase.a $(TEST_LIBS)
 CLI_TESTS = tests/unit/cli_options_test
 check_PROGRAMS += $(CLI_TESTS)
 tests_unit_cli_options_test_LDADD = cli/libcli.a base/libbase.a $(TEST_LIBS)
+
+# builder: keys and the cache index
+BUILDER_TESTS = tests/unit/builder_cacheindex_test tests/unit/builder_key_test
+check_PROGRAMS += $(BUILDER_TESTS)
+BUILDER_LIBS = builder/libbuilder.a sandbox/libsandbox.a layers/liblayers.a base/libbase.a $(TEST_LIBS)
+tests_unit_builder_cacheindex_test_LDADD = $(BUILDER_LIBS)
+tests_unit_builder_key_test_LDADD = $(BUILDER_LIBS)
