@@ -64,7 +64,7 @@ static int open_dockerfile(struct run *r, struct wh_err **err)
 	}
 	if (s->file) {
 		r->file_shown = wh_strdup(s->file);
-		fd = wh_openat(AT_FDCWD, s->file, O_RDONLY | O_NONBLOCK, 0);
+		fd = wh_openat(AT_FDCWD, s->file, O_RDONLY, 0); /* may well be a pipe */
 	} else {
 		r->file_shown = wh_path_join(s->context_shown, "Dockerfile");
 		fd = open_in_context(r, "Dockerfile");
@@ -82,9 +82,10 @@ static int open_dockerfile(struct run *r, struct wh_err **err)
 			wh_err_hint(err, "-f names another file");
 		return fd;
 	}
-	if (fstat(fd, &st) < 0 || S_ISDIR(st.st_mode)) {
+	if (fstat(fd, &st) < 0 || (s->file ? S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))) {
 		close(fd);
-		return wh_err_sys(err, "cli", WH_ERR_USAGE, EISDIR, "read the Dockerfile \"%s\"", r->file_shown);
+		return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "read the Dockerfile \"%s\": it is no file",
+				  r->file_shown);
 	}
 	return fd;
 }
@@ -519,6 +520,8 @@ int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner)
 
 	if (!s->quiet)
 		r.progress = wh_progress_new(stderr);
+	if (s->progress_missing)
+		wh_progress_warn(r.progress, "--progress %s is not supported yet: plain it is", s->progress_missing);
 	if (s->iidfile && stat(s->iidfile, &st) == 0 && S_ISREG(st.st_mode))
 		unlink(s->iidfile); /* an old one must not pass for the result of a build that failed */
 	res = run_all(&r, &err);

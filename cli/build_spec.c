@@ -90,11 +90,8 @@ int wh_epoch_parse(const char *text, int64_t *ret, struct wh_err **err)
 		*ret = INT64_MAX;
 		return 0;
 	}
-	if (!wh_parse_u64(text, 10, &n) || n > 253402300799) { /* the end of the year 9999 */
-		misuse(err, "invalid SOURCE_DATE_EPOCH \"%s\"", text);
-		wh_err_hint(err, "it is a number of seconds since 1970, like 1700000000");
-		return -EINVAL;
-	}
+	if (!wh_parse_u64(text, 10, &n) || n > 253402300799) /* the end of the year 9999 */
+		return misuse(err, "invalid SOURCE_DATE_EPOCH \"%s\": it is a number of seconds since 1970", text);
 	*ret = (int64_t)n;
 	return 0;
 }
@@ -615,6 +612,8 @@ static void add_choices(const struct wh_build_flags *f, struct wh_build_spec *s)
 	s->explain = f->explain;
 	s->iidfile = f->iidfile;
 	s->jobs = f->jobs;
+	if (wh_streq(f->progress, "tty") || wh_streq(f->progress, "rawjson"))
+		s->progress_missing = f->progress;
 	s->quiet = f->quiet || wh_streq(f->progress, "quiet");
 }
 
