@@ -134,18 +134,29 @@ int wh_check_health(const struct wh_node *n, struct wh_err **err)
 
 static int check_node(const struct wh_node *n, struct wh_err **err);
 
+static int check_trigger(const struct wh_node *n, struct wh_err **err)
+{
+	if (n->instr == WH_I_FROM || n->instr == WH_I_MAINTAINER || n->instr == WH_I_ONBUILD)
+		return bad(err, "%s isn't allowed as an ONBUILD trigger", wh_instr_name(n->instr));
+	return check_node(n, err);
+}
+
 int wh_check_onbuild(const struct wh_node *n, struct wh_err **err)
 {
 	struct wh_node child;
 
 	if (!n->child)
 		return bad(err, "%s requires at least one argument", "ONBUILD");
-	if (n->child->instr == WH_I_FROM || n->child->instr == WH_I_MAINTAINER || n->child->instr == WH_I_ONBUILD)
-		return bad(err, "%s isn't allowed as an ONBUILD trigger", wh_instr_name(n->child->instr));
 	child = *n->child;
 	child.heredocs = n->heredocs;
 	child.n_heredocs = n->n_heredocs;
-	return check_node(&child, err);
+	return check_trigger(&child, err);
+}
+
+int wh_trigger_check(const struct wh_dockerfile *d, struct wh_err **err)
+{
+	return d->n_nodes == 1 ? check_trigger(&d->nodes[0], err)
+			       : bad(err, "onbuild trigger should be a single expression", "");
 }
 
 int wh_check_run(const struct wh_node *n, struct wh_err **err)

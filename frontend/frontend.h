@@ -45,6 +45,7 @@ struct wh_node {
 	const struct wh_node *child;   /* ONBUILD's instruction, HEALTHCHECK none */
 	unsigned line, last_line;      /* 1-based */
 	unsigned empty_line;           /* an empty line inside a continuation (deprecated), 0: none */
+	struct wh_str source;          /* its lines as they stand in the text */
 	const char *original;          /* logical line (continuations joined), as history and messages show it */
 	const char *const *comments;   /* comment lines directly above, without '#', NULL-terminated */
 };

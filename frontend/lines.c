@@ -62,24 +62,20 @@ bool wh_line_continues(struct wh_str *line, char escape)
 	return true;
 }
 
-char *wh_dockerfile_excerpt(const struct wh_dockerfile *d, unsigned first, unsigned last)
+char *wh_excerpt(struct wh_str source)
 {
-	struct wh_lines in = {d->text, d->len, 0, 0};
+	struct wh_lines in = {source.p, source.n, 0, 0};
 	struct wh_buf out = WH_BUF_INIT;
 	struct wh_str line;
 
-	if (!first)
-		return NULL;
-	while (in.number < last && wh_lines_next(&in, &line)) {
-		if (in.number < first)
-			continue;
-		if (in.number - first == EXCERPT_LINES) {
-			wh_buf_adds(&out, "\n…");
+	while (wh_lines_next(&in, &line)) {
+		if (in.number > 1)
+			wh_buf_addc(&out, '\n');
+		if (in.number > EXCERPT_LINES) {
+			wh_buf_adds(&out, "…");
 			break;
 		}
 		line = wh_line_chomp(line);
-		if (out.n || in.number > first)
-			wh_buf_addc(&out, '\n');
 		wh_buf_add(&out, line.p, line.n < EXCERPT_WIDTH ? line.n : EXCERPT_WIDTH);
 		if (line.n > EXCERPT_WIDTH)
 			wh_buf_adds(&out, "…");
@@ -93,6 +89,6 @@ void wh_node_at(const struct wh_dockerfile *d, const struct wh_node *n, struct w
 
 	if (!err || !*err || (*err)->file)
 		return;
-	excerpt = wh_dockerfile_excerpt(d, n->line, n->last_line);
+	excerpt = wh_excerpt(n->source);
 	wh_err_at(err, d->name, n->line, 0, excerpt);
 }

@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-#define NODES_MAX 100000
+#define NODES_MAX 20000
 
 struct parser {
 	struct wh_dockerfile *d;
@@ -14,6 +14,7 @@ struct parser {
 	struct wh_buf line;      /* the logical line being put together */
 	struct wh_strv comments; /* above the next instruction */
 	unsigned first;          /* physical line the logical one starts at */
+	size_t start;            /* and its offset */
 	unsigned empty;          /* last empty continuation line, 0: none */
 	struct wh_node *nodes;
 	size_t n, cap;
@@ -129,6 +130,7 @@ static int arguments(struct wh_dockerfile *d, struct wh_str rest, struct wh_node
 	child = wh_arena_alloc(d->arena, sizeof(*child));
 	child->line = n->line;
 	child->last_line = n->last_line;
+	child->source = n->source;
 	r = parse_node(d, rest, true, child, err);
 	n->child = child;
 	return r;
@@ -292,7 +294,7 @@ static int logical_line(struct parser *p, struct wh_err **err)
 	struct wh_str line;
 	int r;
 
-	while (wh_lines_next(&p->in, &line)) {
+	for (p->start = p->in.pos; wh_lines_next(&p->in, &line); p->start = p->in.pos) {
 		bool more;
 
 		p->first = p->in.number;
@@ -327,7 +329,10 @@ static int logical_line(struct parser *p, struct wh_err **err)
 
 static int instruction(struct parser *p, struct wh_err **err)
 {
-	struct wh_node n = {.line = p->first, .last_line = p->in.number, .empty_line = p->empty};
+	struct wh_node n = {.line = p->first,
+			    .last_line = p->in.number,
+			    .empty_line = p->empty,
+			    .source = {p->in.p + p->start, p->in.pos - p->start}};
 	int r;
 
 	if (p->n == NODES_MAX)
@@ -342,6 +347,7 @@ static int instruction(struct parser *p, struct wh_err **err)
 		return r;
 	}
 	n.last_line = p->in.number;
+	n.source.n = p->in.pos - p->start;
 	WH_PUSH(p->nodes, p->n, p->cap) = n;
 	return 0;
 }
@@ -356,7 +362,7 @@ static int parse_all(struct parser *p, struct wh_err **err)
 			return r;
 	}
 	if (r < 0) {
-		struct wh_node here = {.line = p->in.number, .last_line = p->in.number};
+		struct wh_node here = {.line = p->first, .source = {p->in.p + p->start, p->in.pos - p->start}};
 
 		wh_node_at(p->d, &here, err);
 		return r;

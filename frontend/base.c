@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What stages stand on: scratch, images, named contexts, other stages; and the ONBUILD triggers that come with it. */
+#include "frontend/check.h"
+#include "frontend/lower.h"
+#include "frontend/syntax.h"
+
+#include <errno.h>
+#include <strings.h>
+
+static void set_scratch(struct wh_lower *l, struct wh_stage *s)
+{
+	s->state = NULL;
+	s->image = wh_image_empty(s->platform ? s->platform : &l->target);
+}
+
+struct wh_vertex *wh_local_source(struct wh_lower *l, const char *local)
+{
+	struct wh_op_source *op = wh_arena_alloc(l->a, sizeof(*op));
+	struct wh_vertex v = {.kind = WH_OP_SOURCE, .op.source = op};
+	const char *const *ignore = NULL;
+
+	op->ref = wh_arena_printf(l->a, "local://%s", local);
+	if (l->o->ignore_of)
+		ignore = l->o->ignore_of(l->o->ignore_arg, local, &op->filter);
+	if (ignore) {
+		struct wh_strv lines = {0};
+
+		for (; *ignore; ignore++)
+			wh_strv_add(&lines, *ignore);
+		op->ignore = wh_arena_list(l->a, &lines);
+		wh_strv_release(&lines);
+	}
+	v.name = wh_streq(local, "context") ? "[internal] load build context"
+					    : wh_arena_printf(l->a, "[context %s] load from client", local);
+	v.pos.file = l->d->name;
+	return wh_graph_add(l->g, &v);
+}
+
+/* An image without layers is scratch, whatever its config says. */
+static bool has_layers(const json_t *doc)
+{
+	return json_array_size(json_object_get(json_object_get(doc, "rootfs"), "diff_ids")) > 0;
+}
+
+static void adopt_platform(struct wh_lower *l, struct wh_stage *s)
+{
+	const char *os = json_string_value(json_object_get(s->image, "os"));
+	const char *arch = json_string_value(json_object_get(s->image, "architecture"));
+	const char *variant = json_string_value(json_object_get(s->image, "variant"));
+	struct wh_platform *p;
+
+	if (!os || !arch || strlen(os) >= sizeof(p->os) || strlen(arch) >= sizeof(p->arch))
+		return;
+	p = wh_arena_alloc(l->a, sizeof(*p));
+	memcpy(p->os, os, strlen(os));
+	memcpy(p->arch, arch, strlen(arch));
+	if (variant && strlen(variant) < sizeof(p->variant))
+		memcpy(p->variant, variant, strlen(variant));
+	s->platform = p;
+}
+
+static int set_image(struct wh_lower *l, struct wh_stage *s, const char *ref, struct wh_err **err)
+{
+	const struct wh_platform *p = s->platform ? s->platform : &l->target;
+	const char *platform = wh_platform_text(l->a, p);
+	struct wh_op_source *op;
+	struct wh_vertex v = {.kind = WH_OP_SOURCE, .pos = s->pos};
+	WH_AUTO_FREE char *pinned = NULL;
+	WH_AUTO_JSON json_t *doc = NULL;
+	const char *at;
+	int r;
+
+	if (!l->o->resolver)
+		return wh_usage(err, "no image can be resolved here: %s", ref);
+	r = l->o->resolver->resolve(l->o->resolver->arg, ref, platform, &pinned, &doc, err);
+	if (r < 0) {
+		wh_err_wrap(err, "%s", s->base_name);
+		wh_stages_hint(l, s->base_name, err);
+		return r;
+	}
+	s->image = wh_image_adopt(doc, &s->base_history);
+	adopt_platform(l, s);
+	if (!has_layers(doc))
+		return 0;
+	op = wh_arena_alloc(l->a, sizeof(*op));
+	op->ref = wh_arena_strdup(l->a, pinned);
+	op->platform = platform;
+	v.op.source = op;
+	v.stage = s->name;
+	at = strchr(s->base_name, '@') ? NULL : strrchr(pinned, '@');
+	s->from_text = wh_arena_printf(l->a, "FROM %s%s", s->base_name, at ? at : "");
+	v.name = s->from_text;
+	s->state = wh_graph_add(l->g, &v);
+	return 0;
+}
+
+static int set_context(struct wh_lower *l, struct wh_stage *s, struct wh_err **err)
+{
+	const char *ref = s->context->ref;
+
+	if (wh_streq(ref, "docker-image://scratch")) {
+		set_scratch(l, s);
+		return 0;
+	}
+	if (!wh_has_prefix(ref, "local://"))
+		return set_image(l, s, ref, err);
+	set_scratch(l, s);
+	s->state = wh_local_source(l, ref + strlen("local://"));
+	return 0;
+}
+
+static int resolve(struct wh_lower *l, struct wh_stage *s, struct wh_err **err)
+{
+	WH_AUTO_FREE char *ref = NULL;
+	int r = 0;
+
+	s->resolved = true;
+	if (s->base)
+		return 0;
+	if (s->context) {
+		r = set_context(l, s, err);
+	} else if (wh_streq(s->base_name, "scratch")) {
+		set_scratch(l, s);
+	} else {
+		r = wh_reference_check(s->base_name, err);
+		if (r < 0) {
+			wh_stages_hint(l, s->base_name, err);
+		} else {
+			ref = wh_asprintf("docker-image://%s", s->base_name);
+			r = set_image(l, s, ref, err);
+		}
+	}
+	if (r < 0)
+		wh_pos_at(&s->pos, err);
+	/* What has no instructions of ours is ready at once. */
+	s->lowered = s->outside || s->replaced;
+	return r;
+}
+
+/* ---- ONBUILD ---- */
+
+/* A trigger is parsed by itself, but whatever is wrong with it is told at the FROM that brought it in. */
+static int add_trigger(struct wh_lower *l, struct wh_stage *s, const char *text, struct wh_err **err)
+{
+	WH_AUTO_ERR struct wh_err *why = NULL;
+	struct wh_dockerfile *d = NULL;
+	struct wh_cmd c = {.pos = s->pos, .trigger = true};
+	int r = wh_dockerfile_parse("ONBUILD", text, strlen(text), &d, &why);
+
+	if (r == 0) {
+		WH_PUSH(l->trigger_files, l->n_trigger_files, l->cap_trigger_files) = d;
+		r = wh_trigger_check(d, &why);
+	}
+	if (r < 0) {
+		wh_usage(err, "ONBUILD trigger of %s: %s", s->base_name, why ? why->msg : "cannot be parsed");
+		if (why && why->hint)
+			wh_err_hint(err, "%s", why->hint);
+		wh_pos_at(&s->pos, err);
+		return r;
+	}
+	c.n = &d->nodes[0];
+	return wh_stage_add_cmd(l, s, &c, err);
+}
+
+/* Triggers of an image are in its config; those of a stage are its own ONBUILD instructions. */
+static void find_triggers(struct wh_stage *s, struct wh_strv *out)
+{
+	size_t i;
+
+	if (!s->base) {
+		wh_image_get_list(s, "OnBuild", out);
+		wh_image_drop(s, "OnBuild");
+		return;
+	}
+	for (i = 0; i < s->base->n_cmds; i++)
+		if (s->base->cmds[i].n->instr == WH_I_ONBUILD)
+			wh_strv_take(out, wh_onbuild_text(s->base->cmds[i].n));
+}
+
+static int add_triggers(struct wh_lower *l, struct wh_stage *s, struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv triggers = {0};
+	struct wh_cmd *own = s->cmds;
+	size_t n_own = s->n_cmds, i;
+	int r = 0;
+
+	find_triggers(s, &triggers);
+	if (!triggers.n)
+		return 0;
+	s->cmds = NULL;
+	s->n_cmds = s->cap_cmds = 0;
+	for (i = 0; i < triggers.n && r == 0; i++)
+		r = add_trigger(l, s, triggers.v[i], err);
+	s->cmd_total += (unsigned)s->n_cmds;
+	for (i = 0; i < n_own; i++)
+		WH_PUSH(s->cmds, s->n_cmds, s->cap_cmds) = own[i];
+	free(own);
+	return r;
+}
+
+/* The next stage whose base is still to be looked at: those that bases and triggers make needed come up in turn. */
+static struct wh_stage *next_unresolved(struct wh_lower *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->n_stages; i++)
+		if (l->stages[i]->needed && !l->stages[i]->resolved)
+			return l->stages[i];
+	return NULL;
+}
+
+int wh_bases_resolve(struct wh_lower *l, struct wh_stage *target, struct wh_err **err)
+{
+	struct wh_stage *s;
+
+	wh_stage_need(target);
+	while ((s = next_unresolved(l))) {
+		size_t before = s->n_cmds, i;
+		int r = resolve(l, s, err);
+
+		if (r < 0)
+			return r;
+		if (s->outside || s->replaced)
+			continue;
+		r = add_triggers(l, s, err);
+		if (r < 0)
+			return r;
+		if (s->n_cmds == before)
+			continue;
+		for (i = 0; i < l->n_stages; i++) /* triggers may need more: ask again from the top */
+			l->stages[i]->needed = false;
+		wh_stage_need(target);
+	}
+	return wh_stages_check_cycles(l, err);
+}
+
+/* ---- beginning ---- */
+
+void wh_stage_begin(struct wh_lower *l, struct wh_stage *s)
+{
+	WH_AUTO_STRV struct wh_strv env = {0};
+	const char *dir;
+	size_t i;
+
+	if (s->from_text) {
+		const struct wh_cmd from = {.pos = s->pos};
+		const char *name = wh_step_name(l, s, &from, s->from_text);
+
+		if (s->state && s->state->name == s->from_text)
+			s->state->name = name;
+	}
+	if (s->base) {
+		s->state = s->base->state;
+		s->platform = s->base->platform;
+		s->image = json_deep_copy(s->base->image);
+		s->base_history = json_incref(s->base->base_history);
+		wh_image_drop(s, "OnBuild"); /* ran at the start of this stage; not handed on */
+		for (i = 0; i < s->base->n_history; i++)
+			WH_PUSH(s->history, s->n_history, s->cap_history) = s->base->history[i];
+		for (i = 0; i < s->base->n_args; i++)
+			WH_PUSH(s->args, s->n_args, s->cap_args) = s->base->args[i];
+	}
+	wh_image_get_list(s, "Env", &env);
+	if (!wh_env_get(&env, "PATH")) {
+		wh_strv_add(&env, WH_PATH_DEFAULT);
+		wh_image_set_list(s, "Env", (const char *const *)env.v, env.n);
+	}
+	/* A stage's ARGs go on in the stages built from it. */
+	wh_strv_copy(&s->env, s->base ? &s->base->env : &env);
+	dir = wh_image_text(s, "WorkingDir");
+	if (*dir && *dir != '/') {
+		WH_AUTO_FREE char *abs = wh_path_abs_in("/", dir);
+
+		wh_image_set_text(s, "WorkingDir", abs);
+	}
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* COPY and ADD → a file vertex with one action a source. */
+#include "frontend/lower.h"
+#include "frontend/syntax.h"
+
+#include <errno.h>
+
+struct copy {
+	struct wh_lower *l;
+	struct wh_stage *s;
+	const struct wh_cmd *c;
+	bool add;
+	struct wh_strv sources; /* expanded paths, in order */
+	const char *dest;       /* expanded, as history shows it */
+	const char *path;       /* absolute */
+	const char *chown, *chmod;
+	struct wh_file_action *actions;
+	size_t n_actions;
+	struct wh_vertex **inputs; /* behind the stage's own */
+	size_t n_inputs;
+};
+
+/* ---- words ---- */
+
+static bool is_heredoc(struct wh_lower *l, const char *word)
+{
+	struct wh_heredoc doc;
+
+	return wh_heredoc_word(l->a, word, &doc, NULL) == 1;
+}
+
+/* Destination: relative ones below WORKDIR; a slash (or "/.") at the end stays, it says "a directory". */
+static const char *destination(struct wh_lower *l, struct wh_stage *s, const char *dest)
+{
+	const char *cwd = wh_image_text(s, "WorkingDir");
+	WH_AUTO_FREE char *abs = wh_path_abs_in(*cwd ? cwd : "/", dest);
+	bool dir = !*dest || wh_streq(dest, ".") || wh_has_suffix(dest, "/") || wh_has_suffix(dest, "/.");
+
+	return wh_arena_printf(l->a, "%s%s", abs, dir && !wh_streq(abs, "/") ? "/" : "");
+}
+
+/* Relative to the source's root, clean; ".." stops at the root. */
+static char *relative(const char *path)
+{
+	char *abs = wh_path_abs_in("/", path), *rel;
+
+	rel = wh_strdup(abs[1] ? abs + 1 : ".");
+	free(abs);
+	return rel;
+}
+
+/* --parents keeps what stands behind the pivot "/./". */
+static const char *source_path(struct copy *x, const char *src)
+{
+	bool parents = wh_flag_bool(x->c->n, "parents", false);
+	const char *pivot = parents ? strstr(src, "/./") : NULL;
+	WH_AUTO_FREE char *head = NULL, *tail = NULL, *text = NULL;
+
+	if (!pivot) {
+		text = relative(src);
+		return wh_arena_strdup(x->l->a, text);
+	}
+	text = wh_strndup(src, (size_t)(pivot - src));
+	head = relative(text);
+	tail = relative(pivot + 3);
+	if (wh_streq(head, "."))
+		return wh_arena_strdup(x->l->a, tail);
+	return wh_arena_printf(x->l->a, "%s/./%s", head, tail);
+}
+
+static int expand_words(struct copy *x, struct wh_err **err)
+{
+	const struct wh_node *n = x->c->n;
+	size_t i;
+	int r;
+
+	for (i = 0; i < n->n_args; i++) {
+		char *word = NULL;
+
+		if (i + 1 < n->n_args && is_heredoc(x->l, n->args[i]))
+			continue;
+		r = wh_scope_expand(x->l, x->s, n->args[i], &word, err);
+		if (r < 0)
+			return r;
+		if (i + 1 < n->n_args) {
+			wh_strv_take(&x->sources, word);
+			continue;
+		}
+		x->dest = wh_arena_strdup(x->l->a, word);
+		free(word);
+	}
+	x->path = destination(x->l, x->s, x->dest);
+	return 0;
+}
+
+static int expand_flags(struct copy *x, struct wh_err **err)
+{
+	const char *chown = wh_flag_text(x->c->n, "chown"), *chmod = wh_flag_text(x->c->n, "chmod");
+	int r = 0;
+
+	if (chown)
+		r = wh_scope_keep(x->l, x->s, chown, &x->chown, err);
+	if (r == 0 && chmod)
+		r = wh_scope_keep(x->l, x->s, chmod, &x->chmod, err);
+	if (r < 0)
+		return r;
+	if (x->chown && !*x->chown)
+		x->chown = NULL;
+	if (x->chmod && !*x->chmod)
+		x->chmod = NULL;
+	return x->chmod ? wh_mode_check(x->chmod, err) : 0;
+}
+
+/* ---- judging ---- */
+
+static int check_checksum(const struct copy *x, struct wh_err **err)
+{
+	const char *checksum = wh_flag_text(x->c->n, "checksum");
+
+	if (!checksum || !*checksum)
+		return 0;
+	if (x->sources.n != 1)
+		return wh_usage(err, "checksum can't be specified for multiple sources");
+	if (!wh_is_url(x->sources.v[0]) && !wh_is_git(x->sources.v[0]))
+		return wh_usage(err, "checksum requires HTTP(S) or Git sources");
+	return 0;
+}
+
+static int check_sources(const struct copy *x, struct wh_err **err)
+{
+	size_t i, n = x->sources.n + x->c->n->n_heredocs;
+
+	for (i = 0; i < x->sources.n; i++) {
+		const char *src = x->sources.v[i];
+		bool git = wh_is_git(src);
+
+		if (!git && !wh_is_url(src))
+			continue;
+		if (!x->add) {
+			wh_usage(err, "source can't be a %s for COPY", git ? "git ref" : "URL");
+			return -EINVAL;
+		}
+		wh_usage(err, "ADD of %s is not available in this version: %.200s", git ? "git repositories" : "URLs",
+			 src);
+		wh_err_hint(err, "fetch it before the build, or in a RUN step");
+		return -ENOTSUP;
+	}
+	if (n < 2 || wh_has_suffix(x->path, "/"))
+		return 0;
+	wh_usage(err,
+		 "when using %s with more than one source file, the destination must be a directory and end with "
+		 "a /",
+		 x->add ? "ADD" : "COPY");
+	wh_err_hint(err, "write %s/", x->dest);
+	return -EINVAL;
+}
+
+/* ---- actions ---- */
+
+static int add_input(struct copy *x, struct wh_vertex *v)
+{
+	x->inputs[x->n_inputs++] = v;
+	return (int)x->n_inputs; /* 0 is the stage itself */
+}
+
+static int source_tree(struct copy *x, struct wh_vertex **ret, struct wh_err **err)
+{
+	struct wh_stage *from = x->c->n_sources ? x->c->sources[0] : NULL;
+
+	if (!from) {
+		*ret = wh_local_source(x->l, "context");
+		return 0;
+	}
+	if (!from->lowered)
+		return wh_usage(err,
+				"cannot copy from stage \"%s\", it needs to be defined before current stage \"%s\"",
+				wh_flag_text(x->c->n, "from"), x->s->name ? x->s->name : x->s->label);
+	*ret = from->state;
+	return 0;
+}
+
+static const char *const *excludes(struct copy *x)
+{
+	WH_AUTO_STRV struct wh_strv list = {0};
+	const char *pattern;
+	size_t pos = 0;
+
+	while ((pattern = wh_flag_next(x->c->n, "exclude", &pos)))
+		wh_strv_add(&list, pattern);
+	return list.n ? wh_arena_list(x->l->a, &list) : NULL;
+}
+
+static const char *const *one(struct wh_arena *a, const char *s)
+{
+	const char **v = wh_arena_alloc(a, 2 * sizeof(*v));
+
+	v[0] = s;
+	return v;
+}
+
+static void path_actions(struct copy *x, int input)
+{
+	const char *const *exclude = excludes(x);
+	size_t i;
+
+	for (i = 0; i < x->sources.n; i++)
+		x->actions[x->n_actions++] = (struct wh_file_action){
+			.kind = WH_FILE_COPY,
+			.input = input,
+			.srcs = one(x->l->a, source_path(x, x->sources.v[i])),
+			.exclude = exclude,
+			.parents = wh_flag_bool(x->c->n, "parents", false),
+			.unpack = x->add && wh_flag_bool(x->c->n, "unpack", true),
+			.path = x->path,
+			.chown = x->chown,
+			.chmod = x->chmod,
+		};
+}
+
+/* The body becomes a file of its own, in an empty tree; from there it is copied like any other. */
+static int heredoc_action(struct copy *x, const struct wh_heredoc *h, struct wh_err **err)
+{
+	size_t len = h->len;
+	WH_AUTO_FREE char *chomped = h->chomp ? wh_heredoc_chomp(h->data, h->len, &len) : NULL, *expanded = NULL;
+	struct wh_file_action *make = wh_arena_alloc(x->l->a, sizeof(*make));
+	struct wh_op_file *op = wh_arena_alloc(x->l->a, sizeof(*op));
+	struct wh_vertex **inputs = wh_arena_alloc(x->l->a, sizeof(struct wh_vertex *));
+	struct wh_vertex v = {.kind = WH_OP_FILE, .op.file = op, .inputs = inputs, .n_inputs = 1, .pos = x->c->pos};
+	const char *body = chomped ? chomped : h->data;
+	int r;
+
+	if (h->expand) {
+		r = wh_expand_raw(body, '\\', wh_scope_get, &x->s->env, &expanded, err);
+		if (r < 0)
+			return r;
+		body = expanded;
+		len = strlen(expanded);
+	}
+	*make = (struct wh_file_action){
+		.kind = WH_FILE_MKFILE,
+		.input = -1,
+		.path = wh_arena_printf(x->l->a, "/%s", h->name),
+		.data = wh_arena_strndup(x->l->a, body, len),
+		.data_len = len,
+	};
+	op->actions = make;
+	op->n_actions = 1;
+	v.name = "[internal] preparing inline document";
+	v.stage = x->s->name;
+	x->actions[x->n_actions++] = (struct wh_file_action){
+		.kind = WH_FILE_COPY,
+		.input = add_input(x, wh_graph_add(x->l->g, &v)),
+		.srcs = one(x->l->a, wh_arena_strdup(x->l->a, h->name)),
+		.no_glob = true,
+		.path = x->path,
+		.chown = x->chown,
+		.chmod = x->chmod,
+	};
+	return 0;
+}
+
+static int build_actions(struct copy *x, struct wh_err **err)
+{
+	const struct wh_node *n = x->c->n;
+	struct wh_vertex *tree;
+	size_t i;
+	int r = 0;
+
+	x->actions = wh_arena_alloc(x->l->a, (x->sources.n + n->n_heredocs) * sizeof(*x->actions));
+	x->inputs = wh_arena_alloc(x->l->a, (1 + n->n_heredocs) * sizeof(struct wh_vertex *));
+	if (x->sources.n) {
+		r = source_tree(x, &tree, err);
+		if (r < 0)
+			return r;
+		path_actions(x, add_input(x, tree));
+	}
+	for (i = 0; i < n->n_heredocs && r == 0; i++)
+		r = heredoc_action(x, &n->heredocs[i], err);
+	return r;
+}
+
+static void add_history(struct copy *x, const struct wh_vertex *v)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	size_t i;
+
+	wh_buf_adds(&text, x->add ? "ADD" : "COPY");
+	if (wh_flag_bool(x->c->n, "parents", false))
+		wh_buf_adds(&text, " --parents");
+	if (x->chown)
+		wh_buf_addf(&text, " --chown=%s", x->chown);
+	if (x->chmod)
+		wh_buf_addf(&text, " --chmod=%s", x->chmod);
+	for (i = 0; i < x->sources.n; i++)
+		wh_buf_addf(&text, " %s", x->sources.v[i]);
+	for (i = 0; i < x->c->n->n_heredocs; i++)
+		wh_buf_addf(&text, " <<%s", x->c->n->heredocs[i].name);
+	wh_buf_addf(&text, " %s # buildkit", x->dest);
+	wh_history_add(x->l, x->s, text.p, v);
+}
+
+static int lower(struct copy *x, struct wh_err **err)
+{
+	WH_AUTO_FREE char *name = NULL;
+	const struct wh_vertex *v;
+	int r = expand_words(x, err);
+
+	if (r == 0)
+		r = expand_flags(x, err);
+	if (r == 0)
+		r = check_checksum(x, err);
+	if (r == 0)
+		r = check_sources(x, err);
+	if (r == 0)
+		r = build_actions(x, err);
+	if (r < 0)
+		return r;
+	if (wh_scope_expand(x->l, x->s, x->c->n->original, &name, NULL) < 0)
+		name = wh_strdup(x->c->n->original);
+	v = wh_file_vertex(x->l, x->s, x->c, name, x->actions, x->n_actions, x->inputs, x->n_inputs);
+	add_history(x, v);
+	return 0;
+}
+
+int wh_lower_copy(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err)
+{
+	struct copy x = {.l = l, .s = s, .c = c, .add = c->n->instr == WH_I_ADD};
+	int r = lower(&x, err);
+
+	wh_strv_release(&x.sources);
+	return r;
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Syntax tree → graph: the driver, the table of what lowers which instruction, and WORKDIR. */
+#include "frontend/lower.h"
+
+#include <errno.h>
+
+int wh_usage(struct wh_err **err, const char *fmt, ...)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	char *p;
+	va_list ap;
+
+	va_start(ap, fmt);
+	wh_buf_vaddf(&text, fmt, ap);
+	va_end(ap);
+	for (p = text.p; p && *p; p++) /* a message is one line, whatever a variable holds */
+		if (*p == '\n' || *p == '\r')
+			*p = ' ';
+	return wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL, "%s", text.p ? text.p : "");
+}
+
+const char *wh_step_name(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, const char *text)
+{
+	const char *end = strchr(text, ' ');
+	char *upper = wh_arena_strdup(l->a, text), *p;
+	int width = 1;
+	unsigned n;
+
+	for (p = upper; *p && (!end || p < upper + (end - text)); p++)
+		if (*p >= 'a' && *p <= 'z')
+			*p = (char)(*p - 32);
+	for (n = s->cmd_total; n >= 10; n /= 10)
+		width++;
+	s->cmd_index++;
+	return wh_arena_printf(l->a, "[%s%s%*u/%u] %s%s", s->label, *s->label ? " " : "", width, s->cmd_index,
+			       s->cmd_total, c->trigger ? "ONBUILD " : "", upper);
+}
+
+struct wh_vertex *wh_file_vertex(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, const char *name,
+				 const struct wh_file_action *actions, size_t n, struct wh_vertex *const *more,
+				 size_t n_more)
+{
+	struct wh_op_file *op = wh_arena_alloc(l->a, sizeof(*op));
+	struct wh_vertex **inputs = wh_arena_alloc(l->a, (n_more + 1) * sizeof(struct wh_vertex *));
+	struct wh_vertex v = {.kind = WH_OP_FILE, .op.file = op, .pos = c->pos, .stage = s->name};
+
+	inputs[0] = s->state;
+	if (n_more)
+		memcpy(inputs + 1, more, n_more * sizeof(struct wh_vertex *));
+	op->actions = actions;
+	op->n_actions = n;
+	v.inputs = inputs;
+	v.n_inputs = n_more + 1;
+	v.no_cache = s->no_cache;
+	v.name = wh_step_name(l, s, c, name);
+	s->state = wh_graph_add(l->g, &v);
+	return s->state;
+}
+
+/* WORKDIR makes the directory, owned by the current USER where it is new, and so makes a layer; "/" is always there. */
+static int lower_workdir(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err)
+{
+	struct wh_file_action *mkdir = wh_arena_alloc(l->a, sizeof(*mkdir));
+	const char *cwd = wh_image_text(s, "WorkingDir"), *user = wh_image_text(s, "User");
+	WH_AUTO_FREE char *word = NULL, *abs = NULL, *text = NULL;
+	const struct wh_vertex *v = NULL;
+	int r = wh_scope_expand(l, s, c->n->args[0], &word, err);
+
+	if (r < 0)
+		return r;
+	abs = wh_path_abs_in(*cwd ? cwd : "/", word);
+	text = wh_asprintf("%s%s", abs, word[0] == '/' && wh_has_suffix(word, "/") && abs[1] ? "/" : "");
+	wh_image_set_text(s, "WorkingDir", text);
+	if (abs[1]) {
+		WH_AUTO_FREE char *name = NULL;
+
+		*mkdir = (struct wh_file_action){
+			.kind = WH_FILE_MKDIR,
+			.input = -1,
+			.path = wh_arena_strdup(l->a, abs),
+			.chown = *user ? wh_arena_strdup(l->a, user) : NULL,
+			.make_parents = true,
+		};
+		if (wh_scope_expand(l, s, c->n->original, &name, NULL) < 0)
+			name = wh_strdup(c->n->original);
+		v = wh_file_vertex(l, s, c, name, mkdir, 1, NULL, 0);
+	}
+	wh_history_add(l, s, wh_arena_printf(l->a, "WORKDIR %s", text), v);
+	return 0;
+}
+
+static int lower_later(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err)
+{
+	(void)l;
+	(void)s;
+	wh_usage(err, "%s is not available in this version", wh_instr_name(c->n->instr));
+	return -ENOTSUP;
+}
+
+typedef int (*lower_fn)(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
+
+static const lower_fn by_instr[] = {
+	[WH_I_ADD] = wh_lower_copy,
+	[WH_I_ARG] = wh_lower_arg,
+	[WH_I_CMD] = wh_lower_command,
+	[WH_I_COPY] = wh_lower_copy,
+	[WH_I_ENTRYPOINT] = wh_lower_command,
+	[WH_I_ENV] = wh_lower_env,
+	[WH_I_EXPOSE] = wh_lower_expose,
+	[WH_I_FROM] = NULL, /* begins a stage */
+	[WH_I_HEALTHCHECK] = wh_lower_health,
+	[WH_I_LABEL] = wh_lower_label,
+	[WH_I_MAINTAINER] = wh_lower_maintainer,
+	[WH_I_ONBUILD] = wh_lower_onbuild,
+	[WH_I_RUN] = wh_lower_run,
+	[WH_I_SHELL] = wh_lower_shell,
+	[WH_I_STOPSIGNAL] = wh_lower_stopsignal,
+	[WH_I_USER] = wh_lower_user,
+	[WH_I_VOLUME] = wh_lower_volume,
+	[WH_I_WORKDIR] = lower_workdir,
+	[WH_I_PROFILE] = lower_later,
+	[WH_I_PRUNE] = lower_later,
+};
+
+static int lower_stage(struct wh_lower *l, struct wh_stage *s, struct wh_err **err)
+{
+	size_t i;
+
+	wh_stage_begin(l, s);
+	for (i = 0; i < s->n_cmds; i++) {
+		const struct wh_cmd *c = &s->cmds[i];
+		int r = by_instr[c->n->instr](l, s, c, err);
+
+		if (r < 0) {
+			wh_pos_at(&c->pos, err);
+			return r;
+		}
+	}
+	s->lowered = true;
+	return 0;
+}
+
+/* ---- the result ---- */
+
+static void apply_labels(struct wh_lower *l, struct wh_stage *s)
+{
+	size_t i;
+
+	for (i = 0; l->o->labels && i < l->o->labels->n; i++) {
+		const char *text = l->o->labels->v[i], *eq = strchr(text, '=');
+		WH_AUTO_FREE char *name = wh_strndup(text, eq ? (size_t)(eq - text) : strlen(text));
+
+		wh_image_map_add(s, "Labels", name, wh_json_text(eq ? eq + 1 : ""));
+	}
+}
+
+/* With --platform the image says that platform, whatever its base said. */
+static void apply_platform(struct wh_lower *l, struct wh_stage *s)
+{
+	if (l->o->platform && *l->o->platform) {
+		json_object_set_new(s->image, "os", json_string(l->target.os));
+		json_object_set_new(s->image, "architecture", json_string(l->target.arch));
+		if (l->target.variant[0])
+			json_object_set_new(s->image, "variant", json_string(l->target.variant));
+	}
+	if (!json_is_string(json_object_get(s->image, "os")))
+		json_object_set_new(s->image, "os", json_string(l->target.os));
+	if (!json_is_string(json_object_get(s->image, "architecture")))
+		json_object_set_new(s->image, "architecture", json_string(l->target.arch));
+}
+
+static void take_target(struct wh_lower *l, struct wh_stage *s, struct wh_target *ret)
+{
+	size_t i;
+
+	apply_labels(l, s);
+	apply_platform(l, s);
+	*ret = (struct wh_target){
+		.state = s->state,
+		.config = json_incref(s->image),
+		.base_history = json_incref(s->base_history),
+		.history = wh_arena_alloc(l->a, (s->n_history + 1) * sizeof(*ret->history)),
+		.n_history = s->n_history,
+	};
+	if (s->n_history)
+		memcpy(ret->history, s->history, s->n_history * sizeof(*ret->history));
+	ret->stage = s->name ? wh_arena_strdup(l->a, s->from->args[2]) : NULL;
+	for (i = 0; !ret->stage && i < l->n_file_stages; i++)
+		if (l->stages[i] == s)
+			ret->stage = wh_arena_printf(l->a, "%zu", i);
+}
+
+static void release(struct wh_lower *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->n_stages; i++) {
+		struct wh_stage *s = l->stages[i];
+
+		free(s->cmds);
+		free(s->history);
+		free(s->args);
+		wh_strv_release(&s->env);
+		json_decref(s->image);
+		json_decref(s->base_history);
+	}
+	for (i = 0; i < l->n_trigger_files; i++)
+		wh_dockerfile_free(l->trigger_files[i]);
+	free(l->trigger_files);
+	free(l->stages);
+	wh_strv_release(&l->build_args);
+	wh_strv_release(&l->globals);
+	wh_strv_release(&l->proxy);
+}
+
+static int run(struct wh_lower *l, struct wh_target *ret, struct wh_err **err)
+{
+	struct wh_stage *target = NULL;
+	size_t i;
+	int r = wh_stages_build(l, err);
+
+	if (r == 0)
+		r = wh_stages_target(l, &target, err);
+	if (r == 0)
+		r = wh_stages_check_cycles(l, err);
+	if (r == 0)
+		r = wh_bases_resolve(l, target, err);
+	for (i = 0; i < l->n_file_stages && r == 0; i++)
+		if (l->stages[i]->needed && !l->stages[i]->lowered)
+			r = lower_stage(l, l->stages[i], err);
+	if (r == 0)
+		take_target(l, target, ret);
+	return r;
+}
+
+int wh_dockerfile_lower(const struct wh_dockerfile *d, const struct wh_lower_opts *opts, struct wh_graph *g,
+			struct wh_target *ret, struct wh_err **err)
+{
+	struct wh_lower l = {.d = d, .o = opts, .g = g, .a = wh_graph_arena(g)};
+	static const struct wh_platform fallback = {.os = "linux", .arch = "amd64"};
+	size_t i;
+	int r = wh_dockerfile_check(d, err);
+
+	if (r == 0)
+		r = wh_platform_parse(opts->build_platform ? opts->build_platform : "linux/amd64", &fallback, &l.build,
+				      err);
+	l.target = l.build;
+	if (r == 0 && opts->platform && *opts->platform)
+		r = wh_platform_parse(opts->platform, &l.build, &l.target, err);
+	for (i = 0; opts->build_args && i < opts->build_args->n; i++) {
+		const char *text = opts->build_args->v[i], *eq = strchr(text, '=');
+		WH_AUTO_FREE char *name = wh_strndup(text, eq ? (size_t)(eq - text) : strlen(text));
+
+		if (eq)
+			wh_env_set(&l.build_args, name, eq + 1);
+	}
+	if (r == 0)
+		r = wh_scope_globals(&l, err);
+	if (r == 0)
+		r = run(&l, ret, err);
+	release(&l);
+	return r;
+}

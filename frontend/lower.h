@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside lowering: syntax tree → stages → vertices and an image config.
+ *
+ *   stages.c   stages, their names and what each needs; the target; cycles
+ *   base.c     what a stage stands on: scratch, an image, a named context, another stage; ONBUILD triggers
+ *   scope.c    ARG, ENV and what variables mean where
+ *   image.c    the image config and its history, as JSON
+ *   config.c   instructions that only change the config
+ *   run.c copy.c workdir in lower.c: instructions that make vertices
+ */
+#ifndef WH_FRONTEND_LOWER_H
+#define WH_FRONTEND_LOWER_H
+
+#include "frontend/frontend.h"
+#include "frontend/names.h"
+
+struct wh_stage;
+
+/* One instruction of a stage. ONBUILD triggers have a tree of their own, and the place of the FROM that set them off. */
+struct wh_cmd {
+	const struct wh_node *n;
+	struct wh_pos pos;
+	bool trigger;
+	struct wh_stage **sources; /* COPY --from: one; RUN: one a mount, NULL where there is none */
+	size_t n_sources;
+};
+
+struct wh_arg {
+	const char *name;
+	const char *value; /* NULL: declared without a value */
+};
+
+/* A stage of the file, or an image that COPY --from or a mount names (outside). */
+struct wh_stage {
+	const struct wh_node *from;
+	struct wh_pos pos;
+	const char *name;  /* lower case; NULL: unnamed */
+	const char *label; /* in progress names; "" when there is but one stage */
+	const char *base_name;
+	const struct wh_platform *platform;     /* --platform, or what the base turned out to be; NULL: the target's */
+	const struct wh_named_context *context; /* stands for the base's name, or for the stage (replaced) */
+	struct wh_stage *base;
+	struct wh_cmd *cmds;
+	size_t n_cmds, cap_cmds;
+	unsigned cmd_index, cmd_total;
+	bool replaced, outside, needed, resolved, lowered, no_cache;
+	bool on_path, visited; /* search for cycles */
+
+	/* What lowering makes: */
+	struct wh_vertex *state;
+	json_t *image; /* config document without rootfs, history, created */
+	json_t *base_history;
+	struct wh_history *history;
+	size_t n_history, cap_history;
+	struct wh_strv env; /* of the steps: the image's ENV, then ENV and ARG as they come */
+	struct wh_arg *args;
+	size_t n_args, cap_args;
+	const char *from_text; /* "FROM image@digest", when its base is an image */
+	bool cmd_given;
+};
+
+struct wh_lower {
+	const struct wh_dockerfile *d;
+	const struct wh_lower_opts *o;
+	struct wh_graph *g;
+	struct wh_arena *a;
+	struct wh_platform build, target;
+	struct wh_strv build_args;
+	struct wh_strv globals; /* global ARGs and the platform ones */
+	struct wh_strv proxy;
+	const char *epoch; /* SOURCE_DATE_EPOCH, NULL: not given */
+	struct wh_stage **stages;
+	size_t n_stages, cap_stages; /* those of the file first, then outside ones */
+	size_t n_file_stages;
+	struct wh_dockerfile **trigger_files;
+	size_t n_trigger_files, cap_trigger_files;
+};
+
+/* ---- stages.c ---- */
+int wh_stages_build(struct wh_lower *l, struct wh_err **err);
+int wh_stages_target(struct wh_lower *l, struct wh_stage **ret, struct wh_err **err);
+/* Appends the instruction to the stage and finds its sources. */
+int wh_stage_add_cmd(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
+int wh_stages_check_cycles(struct wh_lower *l, struct wh_err **err);
+void wh_stage_need(struct wh_stage *s);
+struct wh_pos wh_node_pos(struct wh_lower *l, const struct wh_node *n);
+void wh_pos_at(const struct wh_pos *pos, struct wh_err **err);
+/* A hint with the stage or context whose name is nearest. */
+void wh_stages_hint(const struct wh_lower *l, const char *word, struct wh_err **err);
+
+/* ---- base.c ---- */
+/* Finds what the needed stages stand on, and puts ONBUILD triggers in front of them, until nothing new is needed. */
+int wh_bases_resolve(struct wh_lower *l, struct wh_stage *target, struct wh_err **err);
+/* Takes over state, config and scope from the stage it is built from, or from its image's config. */
+void wh_stage_begin(struct wh_lower *l, struct wh_stage *s);
+struct wh_vertex *wh_local_source(struct wh_lower *l, const char *local);
+
+/* ---- scope.c ---- */
+int wh_scope_globals(struct wh_lower *l, struct wh_err **err);
+/* One word with the stage's variables; malloc'ed. */
+int wh_scope_expand(struct wh_lower *l, struct wh_stage *s, const char *word, char **ret, struct wh_err **err);
+/* The same into the arena. */
+int wh_scope_keep(struct wh_lower *l, struct wh_stage *s, const char *word, const char **ret, struct wh_err **err);
+int wh_scope_global(struct wh_lower *l, const char *word, char **ret, struct wh_err **err);
+const char *wh_scope_get(void *env, const char *name);
+int wh_lower_arg(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
+int wh_lower_env(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
+
+/* ---- image.c ---- */
+#define WH_PATH_DEFAULT "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+json_t *wh_image_empty(const struct wh_platform *p);
+/* A document from outside, made safe to work on: wrong types dropped; history is split off. */
+json_t *wh_image_adopt(const json_t *doc, json_t **ret_history);
+const char *wh_image_text(const struct wh_stage *s, const char *key); /* config.KEY, "" when absent */
+void wh_image_set_text(struct wh_stage *s, const char *key, const char *value);
+void wh_image_set_list(struct wh_stage *s, const char *key, const char *const *list, size_t n);
+void wh_image_get_list(const struct wh_stage *s, const char *key, struct wh_strv *out);
+void wh_image_drop(struct wh_stage *s, const char *key);
+void wh_image_map_add(struct wh_stage *s, const char *key, const char *name, json_t *value); /* takes value */
+json_t *wh_json_text(const char *s);
+void wh_image_env(struct wh_stage *s, const char *name, const char *value);
+void wh_history_add(struct wh_lower *l, struct wh_stage *s, const char *text, const struct wh_vertex *layer);
+/* Go's %v of a list, "[a b]", and %q, "[\"a\" \"b\"]". */
+void wh_print_list(struct wh_buf *out, const char *const *v, size_t n, bool quoted);
+
+/* ---- config.c: one function an instruction ---- */
+int wh_lower_label(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
+int wh_lower_command(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
+int wh_lower_expose(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
+int wh_lower_health(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
+int wh_lower_maintainer(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
+int wh_lower_onbuild(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
+/* The instruction behind ONBUILD as text, with its heredocs; malloc'ed. */
+char *wh_onbuild_text(const struct wh_node *n);
+int wh_lower_shell(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
+int wh_lower_stopsignal(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
+int wh_lower_user(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
+int wh_lower_volume(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
+
+/* ---- run.c, copy.c ---- */
+int wh_lower_run(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
+int wh_lower_copy(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
+/* argv of a command: as it is (JSON), or behind the stage's shell. */
+void wh_shell_args(const struct wh_stage *s, const struct wh_node *n, const char *text, struct wh_strv *out);
+
+/* ---- lower.c ---- */
+/* "[build 2/5] text", counted up. In the arena. */
+const char *wh_step_name(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, const char *text);
+/* A file vertex of n actions over the stage's state, which it becomes. */
+struct wh_vertex *wh_file_vertex(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, const char *name,
+				 const struct wh_file_action *actions, size_t n, struct wh_vertex *const *more,
+				 size_t n_more);
+int wh_usage(struct wh_err **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* RUN → an exec vertex: argv, environment, mounts. */
+#include "frontend/expand.h"
+#include "frontend/lower.h"
+#include "frontend/mount.h"
+#include "frontend/syntax.h"
+
+#include <errno.h>
+
+void wh_shell_args(const struct wh_stage *s, const struct wh_node *n, const char *text, struct wh_strv *out)
+{
+	size_t i;
+
+	if (n->json) {
+		for (i = 0; i < n->n_args; i++)
+			wh_strv_add(out, n->args[i]);
+		return;
+	}
+	wh_image_get_list(s, "Shell", out);
+	if (!out->n) {
+		wh_strv_add(out, "/bin/sh");
+		wh_strv_add(out, "-c");
+	}
+	wh_strv_add(out, text);
+}
+
+/* What is put together for one RUN. */
+struct run {
+	struct wh_lower *l;
+	struct wh_stage *s;
+	struct wh_op_mount *mounts;
+	size_t n_mounts;
+	struct wh_vertex **inputs;
+	size_t n_inputs;
+	unsigned ssh_count;
+};
+
+/* ---- heredocs ---- */
+
+/* A body that starts with "#!" becomes a file that is run; any other is the shell's text. In the arena. */
+static const char *lone_heredoc(struct run *run, const struct wh_heredoc *h)
+{
+	size_t len = h->len;
+	WH_AUTO_FREE char *chomped = h->chomp ? wh_heredoc_chomp(h->data, h->len, &len) : NULL;
+	char *data = wh_arena_strndup(run->l->a, chomped ? chomped : h->data, len);
+	const char *path;
+
+	if (len < 2 || data[0] != '#' || data[1] != '!')
+		return data;
+	path = wh_arena_printf(run->l->a, "/dev/pipes/%s", h->name);
+	run->mounts[run->n_mounts++] = (struct wh_op_mount){
+		.type = WH_MOUNT_FILE,
+		.input = -1,
+		.target = path,
+		.readonly = true,
+		.has_mode = true,
+		.mode = 0755,
+		.data = data,
+		.data_len = len,
+	};
+	return path;
+}
+
+/* Heredocs among other words go to the shell as they stood in the file. */
+static const char *rebuilt_heredocs(struct run *run, const struct wh_node *n)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	size_t i;
+
+	wh_buf_adds(&text, n->args[0]);
+	for (i = 0; i < n->n_heredocs; i++) {
+		wh_buf_addc(&text, '\n');
+		wh_buf_add(&text, n->heredocs[i].data, n->heredocs[i].len);
+		wh_buf_adds(&text, n->heredocs[i].name);
+	}
+	return wh_arena_strdup(run->l->a, text.p);
+}
+
+static const char *shell_text(struct run *run, const struct wh_node *n)
+{
+	struct wh_heredoc word;
+
+	if (!n->n_heredocs)
+		return n->n_args ? n->args[0] : "";
+	if (wh_heredoc_word(run->l->a, n->args[0], &word, NULL) == 1)
+		return lone_heredoc(run, &n->heredocs[0]);
+	return rebuilt_heredocs(run, n);
+}
+
+/* The first line of a heredoc's body, for progress. */
+static const char *summary(struct run *run, const struct wh_node *n)
+{
+	struct wh_heredoc word;
+	struct wh_str body, first;
+
+	if (!n->n_heredocs || wh_heredoc_word(run->l->a, n->args[0], &word, NULL) != 1)
+		return "";
+	body = wh_str_trim((struct wh_str){n->heredocs[0].data, n->heredocs[0].len});
+	for (first = body, first.n = 0; first.n < body.n && body.p[first.n] != '\n'; first.n++)
+		;
+	return wh_arena_printf(run->l->a, " (%.*s%s)", (int)first.n, first.p, first.n < body.n ? "..." : "");
+}
+
+/* ---- mounts ---- */
+
+struct expander {
+	struct wh_lower *l;
+	struct wh_stage *s;
+};
+
+static int expand_value(void *arg, const char *word, char **ret, struct wh_err **err)
+{
+	struct expander *e = arg;
+
+	return wh_scope_expand(e->l, e->s, word, ret, err);
+}
+
+static int add_input(struct run *run, struct wh_vertex *v)
+{
+	run->inputs[run->n_inputs] = v;
+	return (int)run->n_inputs++;
+}
+
+static const char *in_root(struct run *run, const char *path)
+{
+	const char *cwd = wh_image_text(run->s, "WorkingDir");
+	WH_AUTO_FREE char *abs = wh_path_abs_in(*cwd ? cwd : "/", path);
+
+	return wh_arena_strdup(run->l->a, abs);
+}
+
+static int secret_mount(struct run *run, const struct wh_mount_spec *spec, struct wh_op_mount *m, struct wh_err **err)
+{
+	const char *id = *spec->source ? spec->source : spec->id;
+
+	if (!*id && *spec->target)
+		id = wh_arena_strdup(run->l->a, wh_path_base(spec->target));
+	if (!*id)
+		return wh_usage(err, "invalid secret mount. one of source, target required");
+	m->id = id;
+	m->env = spec->has_env ? *spec->env ? spec->env : id : NULL;
+	if (*spec->target)
+		m->target = in_root(run, spec->target);
+	else if (!spec->has_env)
+		m->target = wh_arena_printf(run->l->a, "/run/secrets/%s", wh_path_base(id));
+	m->has_mode = true;
+	m->mode = spec->has_mode ? spec->mode : 0400;
+	m->readonly = true;
+	return 0;
+}
+
+static void ssh_mount(struct run *run, const struct wh_mount_spec *spec, struct wh_op_mount *m)
+{
+	m->id = *spec->id ? spec->id : "default";
+	m->target = *spec->target ? in_root(run, spec->target)
+				  : wh_arena_printf(run->l->a, "/run/buildkit/ssh_agent.%u", run->ssh_count);
+	run->ssh_count += !*spec->target;
+	m->has_mode = true;
+	m->mode = spec->has_mode ? spec->mode : 0600;
+}
+
+static int tree_mount(struct run *run, const struct wh_mount_spec *spec, struct wh_stage *source, struct wh_op_mount *m,
+		      struct wh_err **err)
+{
+	m->target = in_root(run, spec->target);
+	if (wh_streq(m->target, "/"))
+		return wh_usage(err, "invalid mount target \"%s\"", *spec->target ? spec->target : "/");
+	if (spec->type == WH_MOUNT_TMPFS) {
+		m->size = spec->size;
+		return 0;
+	}
+	{
+		WH_AUTO_FREE char *path = wh_path_abs_in("/", spec->source);
+
+		m->source = wh_arena_strdup(run->l->a, path);
+	}
+	if (spec->type == WH_MOUNT_CACHE) {
+		WH_AUTO_FREE char *id = wh_path_clean(spec->target);
+
+		m->id = *spec->id ? spec->id : wh_arena_strdup(run->l->a, id);
+		m->sharing = spec->sharing;
+		m->has_mode = true;
+		m->mode = spec->has_mode ? spec->mode : 0755;
+	}
+	if (source) {
+		if (!source->lowered)
+			return wh_usage(err,
+					"cannot mount from stage \"%s\" to \"%s\", stage needs to be defined before "
+					"current command",
+					spec->from, spec->target);
+		m->input = add_input(run, source->state);
+	} else if (spec->type == WH_MOUNT_BIND) {
+		m->input = add_input(run, *spec->from ? NULL : wh_local_source(run->l, "context"));
+	}
+	return 0;
+}
+
+static int add_mount(struct run *run, const char *text, struct wh_stage *source, struct wh_err **err)
+{
+	struct expander e = {run->l, run->s};
+	struct wh_mount_spec spec;
+	struct wh_op_mount m = {.input = -1};
+	int r = wh_mount_parse(run->l->a, text, expand_value, &e, &spec, err);
+
+	if (r < 0)
+		return r;
+	m.type = spec.type;
+	m.readonly = spec.readonly;
+	m.required = spec.required;
+	m.has_owner = spec.has_uid || spec.has_gid;
+	m.uid = spec.uid;
+	m.gid = spec.gid;
+	switch (spec.type) {
+	case WH_MOUNT_SECRET:
+		r = secret_mount(run, &spec, &m, err);
+		break;
+	case WH_MOUNT_SSH:
+		ssh_mount(run, &spec, &m);
+		break;
+	case WH_MOUNT_BIND:
+	case WH_MOUNT_CACHE:
+	case WH_MOUNT_TMPFS:
+	case WH_MOUNT_FILE:
+		r = tree_mount(run, &spec, source, &m, err);
+		break;
+	}
+	if (r == 0)
+		run->mounts[run->n_mounts++] = m;
+	return r;
+}
+
+static int add_mounts(struct run *run, const struct wh_cmd *c, struct wh_err **err)
+{
+	const char *text;
+	size_t pos = 0, i = 0;
+	int r = 0;
+
+	while (r == 0 && (text = wh_flag_next(c->n, "mount", &pos))) {
+		r = add_mount(run, text, i < c->n_sources ? c->sources[i] : NULL, err);
+		i++;
+	}
+	return r;
+}
+
+/* ---- the vertex ---- */
+
+/* The command as progress shows it: variables filled in where they are known, quotes kept. */
+static const char *step_text(struct run *run, const struct wh_cmd *c)
+{
+	const struct wh_expand_opts o = {.escape = run->l->d->escape,
+					 .raw_quotes = true,
+					 .keep_unset = true,
+					 .get = wh_scope_get,
+					 .arg = &run->s->env};
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	const char *plain = wh_arena_printf(run->l->a, "%s%s", c->n->original, summary(run, c->n));
+
+	if (wh_expand(plain, &o, &text, NULL, NULL) < 0)
+		return plain;
+	return wh_arena_strdup(run->l->a, text.p ? text.p : "");
+}
+
+/* "RUN |1 FOO=x /bin/sh -c …": the ARGs that the command could see come first. */
+static void add_history(struct run *run, const struct wh_strv *args, const struct wh_vertex *v)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	WH_AUTO_STRV struct wh_strv seen = {0};
+	size_t i;
+
+	for (i = 0; i < run->s->n_args; i++) {
+		const char *value = wh_env_get(&run->s->env, run->s->args[i].name);
+
+		wh_env_set(&seen, run->s->args[i].name, value ? value : "");
+	}
+	wh_buf_adds(&text, "RUN");
+	if (seen.n)
+		wh_buf_addf(&text, " |%zu", seen.n);
+	for (i = 0; i < seen.n; i++)
+		wh_buf_addf(&text, " %s", seen.v[i]);
+	for (i = 0; i < args->n; i++)
+		wh_buf_addf(&text, " %s", args->v[i]);
+	wh_buf_adds(&text, " # buildkit");
+	wh_history_add(run->l, run->s, text.p, v);
+}
+
+static enum wh_network network_of(const struct wh_lower *l, const struct wh_node *n)
+{
+	const char *flag = wh_flag_text(n, "network");
+
+	if (wh_streq(flag, "none"))
+		return WH_NET_NONE;
+	return wh_streq(flag, "host") ? WH_NET_HOST : l->o->network;
+}
+
+static int check_allowed(const struct wh_lower *l, const struct wh_node *n, struct wh_err **err)
+{
+	if (wh_streq(wh_flag_text(n, "security"), "insecure") && !l->o->allow_insecure) {
+		wh_usage(err, "security.insecure is not allowed");
+		wh_err_hint(err, "grant it on the command line: --allow security.insecure");
+		return -EPERM;
+	}
+	if (wh_flag_text(n, "device"))
+		return wh_usage(err, "RUN --device is not available in this version");
+	return 0;
+}
+
+static const char *const *environment(struct wh_lower *l, const struct wh_stage *s)
+{
+	WH_AUTO_STRV struct wh_strv env = {0};
+
+	wh_strv_copy(&env, &s->env);
+	if (l->epoch && !wh_env_get(&env, "SOURCE_DATE_EPOCH"))
+		wh_env_set(&env, "SOURCE_DATE_EPOCH", l->epoch);
+	return wh_arena_list(l->a, &env);
+}
+
+int wh_lower_run(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err)
+{
+	struct wh_op_exec *op = wh_arena_alloc(l->a, sizeof(*op));
+	WH_AUTO_STRV struct wh_strv args = {0};
+	struct wh_vertex v = {.kind = WH_OP_EXEC, .op.exec = op, .pos = c->pos, .stage = s->name};
+	struct run run = {.l = l, .s = s};
+	const char *cwd = wh_image_text(s, "WorkingDir");
+	int r = check_allowed(l, c->n, err);
+
+	if (r < 0)
+		return r;
+	run.mounts = wh_arena_alloc(l->a, (c->n_sources + 1) * sizeof(*run.mounts));
+	run.inputs = wh_arena_alloc(l->a, (c->n_sources + 1) * sizeof(struct wh_vertex *));
+	add_input(&run, s->state);
+	wh_shell_args(s, c->n, shell_text(&run, c->n), &args);
+	r = add_mounts(&run, c, err);
+	if (r < 0)
+		return r;
+	op->args = wh_arena_list(l->a, &args);
+	op->env = environment(l, s);
+	op->proxy_env = wh_arena_list(l->a, &l->proxy);
+	op->cwd = in_root(&run, cwd);
+	op->user = wh_arena_strdup(l->a, wh_image_text(s, "User"));
+	op->network = network_of(l, c->n);
+	op->insecure = wh_streq(wh_flag_text(c->n, "security"), "insecure");
+	op->mounts = run.mounts;
+	op->n_mounts = run.n_mounts;
+	op->hostname = l->o->hostname ? wh_arena_strdup(l->a, l->o->hostname) : NULL;
+	op->extra_hosts = l->o->extra_hosts ? wh_arena_list(l->a, l->o->extra_hosts) : NULL;
+	op->shm_size = l->o->shm_size;
+	v.inputs = run.inputs;
+	v.n_inputs = run.n_inputs;
+	v.no_cache = s->no_cache;
+	v.name = wh_step_name(l, s, c, step_text(&run, c));
+	s->state = wh_graph_add(l->g, &v);
+	add_history(&run, &args, s->state);
+	return 0;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a variable means where.
+ *
+ * Global ARGs (before the first FROM) reach FROM lines only; a stage sees one
+ * once it declares it. Inside a stage, ARG and ENV share one list, the later
+ * one wins; only ENV goes into the image. All words of one instruction see
+ * the values from before it.
+ */
+#include "frontend/expand.h"
+#include "frontend/lower.h"
+
+#include <errno.h>
+#include <strings.h>
+
+const char *wh_scope_get(void *env, const char *name)
+{
+	return wh_env_get(env, name);
+}
+
+int wh_scope_expand(struct wh_lower *l, struct wh_stage *s, const char *word, char **ret, struct wh_err **err)
+{
+	return wh_expand_word(word, l->d->escape, wh_scope_get, &s->env, ret, err);
+}
+
+int wh_scope_keep(struct wh_lower *l, struct wh_stage *s, const char *word, const char **ret, struct wh_err **err)
+{
+	WH_AUTO_FREE char *text = NULL;
+	int r = wh_scope_expand(l, s, word, &text, err);
+
+	if (r == 0)
+		*ret = wh_arena_strdup(l->a, text);
+	return r;
+}
+
+int wh_scope_global(struct wh_lower *l, const char *word, char **ret, struct wh_err **err)
+{
+	return wh_expand_word(word, l->d->escape, wh_scope_get, &l->globals, ret, err);
+}
+
+/* ---- global ARGs ---- */
+
+static void predefine(struct wh_lower *l, const char *name, const char *value)
+{
+	const char *given = wh_env_get(&l->build_args, name);
+
+	wh_env_set(&l->globals, name, given ? given : value);
+}
+
+static void predefine_platform(struct wh_lower *l, const char *prefix, const struct wh_platform *p)
+{
+	const struct {
+		const char *suffix, *value;
+	} parts[] = {{"PLATFORM", wh_platform_text(l->a, p)},
+		     {"OS", p->os},
+		     {"OSVERSION", p->version},
+		     {"ARCH", p->arch},
+		     {"VARIANT", p->variant}};
+	size_t i;
+
+	for (i = 0; i < WH_ARRAY_SIZE(parts); i++) {
+		WH_AUTO_FREE char *name = wh_asprintf("%s%s", prefix, parts[i].suffix);
+
+		predefine(l, name, parts[i].value);
+	}
+}
+
+/* The stage that will be built, as TARGETSTAGE has it: before stages are known. */
+static const char *target_name(struct wh_lower *l)
+{
+	const char *name = "default";
+	size_t i;
+
+	if (l->o->target && *l->o->target)
+		return l->o->target;
+	for (i = 0; i < l->d->n_nodes; i++)
+		if (l->d->nodes[i].instr == WH_I_FROM)
+			name = l->d->nodes[i].n_args == 3 ? l->d->nodes[i].args[2] : "default";
+	return name;
+}
+
+static int global_arg(struct wh_lower *l, const char *word, struct wh_err **err)
+{
+	const char *eq = strchr(word, '='), *given;
+	WH_AUTO_FREE char *name = wh_strndup(word, eq ? (size_t)(eq - word) : strlen(word)), *value = NULL;
+	int r;
+
+	given = wh_env_get(&l->build_args, name);
+	if (given) {
+		wh_env_set(&l->globals, name, given);
+		return 0;
+	}
+	if (!eq)
+		return 0;
+	r = wh_scope_global(l, eq + 1, &value, err);
+	if (r == 0)
+		wh_env_set(&l->globals, name, value);
+	return r;
+}
+
+static int check_epoch(struct wh_lower *l, struct wh_err **err)
+{
+	const char *epoch = wh_env_get(&l->build_args, "SOURCE_DATE_EPOCH");
+	uint64_t seconds;
+
+	if (!epoch)
+		epoch = wh_env_get(&l->globals, "SOURCE_DATE_EPOCH");
+	if (!epoch || !*epoch)
+		return 0;
+	if (!wh_parse_u64(epoch, 10, &seconds) || seconds > INT64_MAX) {
+		wh_usage(err, "invalid SOURCE_DATE_EPOCH: %.80s", epoch);
+		wh_err_hint(err, "it is a number of seconds since 1970-01-01 UTC");
+		return -EINVAL;
+	}
+	l->epoch = wh_arena_strdup(l->a, epoch);
+	return 0;
+}
+
+static void collect_proxies(struct wh_lower *l)
+{
+	static const char *const names[] = {"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"};
+	size_t i, k;
+
+	for (i = 0; i < WH_ARRAY_SIZE(names); i++) {
+		size_t n = strlen(names[i]);
+		const char *value = NULL;
+
+		for (k = 0; k < l->build_args.n; k++)
+			if (strncasecmp(l->build_args.v[k], names[i], n) == 0 && l->build_args.v[k][n] == '=')
+				value = l->build_args.v[k] + n + 1;
+		if (!value || !*value)
+			continue;
+		wh_env_set(&l->proxy, names[i], value);
+		{
+			WH_AUTO_FREE char *lower = wh_strdup(names[i]);
+
+			for (k = 0; k < n; k++)
+				if (lower[k] != '_')
+					lower[k] = (char)(lower[k] + 32);
+			wh_env_set(&l->proxy, lower, value);
+		}
+	}
+}
+
+int wh_scope_globals(struct wh_lower *l, struct wh_err **err)
+{
+	size_t i, k;
+	int r;
+
+	predefine_platform(l, "BUILD", &l->build);
+	predefine_platform(l, "TARGET", &l->target);
+	predefine(l, "TARGETSTAGE", target_name(l));
+	collect_proxies(l);
+	for (i = 0; i < l->d->n_nodes && l->d->nodes[i].instr == WH_I_ARG; i++) {
+		const struct wh_node *n = &l->d->nodes[i];
+
+		for (k = 0; k < n->n_args; k++) {
+			struct wh_pos pos;
+
+			r = global_arg(l, n->args[k], err);
+			if (r == 0 && wh_has_prefix(n->args[k], "SOURCE_DATE_EPOCH"))
+				r = check_epoch(l, err);
+			if (r < 0) {
+				pos = wh_node_pos(l, n);
+				wh_pos_at(&pos, err);
+				return r;
+			}
+		}
+	}
+	return check_epoch(l, err);
+}
+
+/* ---- ARG and ENV in a stage ---- */
+
+static void declare(struct wh_lower *l, struct wh_stage *s, const char *name, const char *value)
+{
+	const struct wh_arg arg = {wh_arena_strdup(l->a, name), value ? wh_arena_strdup(l->a, value) : NULL};
+
+	if (value)
+		wh_env_set(&s->env, name, value);
+	WH_PUSH(s->args, s->n_args, s->cap_args) = arg;
+}
+
+int wh_lower_arg(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	size_t i;
+
+	wh_buf_adds(&text, "ARG");
+	for (i = 0; i < c->n->n_args; i++) {
+		const char *word = c->n->args[i], *eq = strchr(word, '='), *value;
+		WH_AUTO_FREE char *name = wh_strndup(word, eq ? (size_t)(eq - word) : strlen(word));
+		WH_AUTO_FREE char *expanded = NULL;
+
+		value = wh_env_get(&l->build_args, name);
+		if (!value && eq) {
+			int r = wh_scope_expand(l, s, eq + 1, &expanded, err);
+
+			if (r < 0)
+				return r;
+			value = expanded;
+		} else if (!value) {
+			value = wh_env_get(&l->globals, name);
+		}
+		declare(l, s, name, value);
+		wh_buf_addf(&text, value ? " %s=%s" : " %s", name, value);
+	}
+	wh_history_add(l, s, text.p, NULL);
+	return 0;
+}
+
+int wh_lower_env(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	WH_AUTO_STRV struct wh_strv words = {0};
+	size_t i;
+
+	for (i = 0; i < c->n->n_args; i++) {
+		char *word = NULL;
+		int r;
+
+		if (i % 3 == 2)
+			continue;
+		r = wh_scope_expand(l, s, c->n->args[i], &word, err);
+		if (r < 0)
+			return r;
+		wh_strv_take(&words, word);
+	}
+	wh_buf_adds(&text, "ENV");
+	for (i = 0; i + 1 < words.n; i += 2) {
+		if (!*words.v[i] || strchr(words.v[i], '='))
+			return wh_usage(err, "ENV names can not be blank or hold '=': \"%.80s\"", words.v[i]);
+		wh_env_set(&s->env, words.v[i], words.v[i + 1]);
+		wh_image_env(s, words.v[i], words.v[i + 1]);
+		wh_buf_addf(&text, " %s=%s", words.v[i], words.v[i + 1]);
+	}
+	wh_history_add(l, s, text.p, NULL);
+	return 0;
+}

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stages: what the file declares, what each needs, which one is wanted. */
+#include "frontend/lower.h"
+#include "frontend/mount.h"
+#include "frontend/syntax.h"
+
+#include <errno.h>
+#include <strings.h>
+
+#define STAGES_MAX 1000
+
+struct wh_pos wh_node_pos(struct wh_lower *l, const struct wh_node *n)
+{
+	WH_AUTO_FREE char *excerpt = wh_excerpt(n->source);
+
+	return (struct wh_pos){
+		.file = l->d->name,
+		.line = n->line,
+		.last_line = n->last_line,
+		.excerpt = excerpt ? wh_arena_strdup(l->a, excerpt) : NULL,
+	};
+}
+
+void wh_pos_at(const struct wh_pos *pos, struct wh_err **err)
+{
+	if (err && *err && !(*err)->file)
+		wh_err_at(err, pos->file, pos->line, 0, pos->excerpt);
+}
+
+void wh_stages_hint(const struct wh_lower *l, const char *word, struct wh_err **err)
+{
+	WH_AUTO_FREE const char **names = wh_calloc(l->n_stages + l->o->n_contexts + 1, sizeof(*names));
+	const char *near;
+	size_t i, n = 0;
+
+	for (i = 0; i < l->n_stages; i++)
+		if (l->stages[i]->name)
+			names[n++] = l->stages[i]->name;
+	for (i = 0; i < l->o->n_contexts; i++)
+		names[n++] = l->o->contexts[i].name;
+	near = wh_nearest(word, names, n);
+	if (near && strcasecmp(near, word) != 0)
+		wh_err_hint(err, "did you mean %s?", near);
+}
+
+static struct wh_stage *stage_by_name(const struct wh_lower *l, const char *name)
+{
+	size_t i;
+
+	for (i = l->n_file_stages; i > 0; i--) /* of two with one name the later counts */
+		if (l->stages[i - 1]->name && strcasecmp(l->stages[i - 1]->name, name) == 0)
+			return l->stages[i - 1];
+	return NULL;
+}
+
+static bool is_number(const char *s)
+{
+	uint64_t v;
+
+	return wh_parse_u64(s, 10, &v);
+}
+
+static const struct wh_named_context *context_for(const struct wh_lower *l, const char *name)
+{
+	WH_AUTO_FREE char *familiar = NULL;
+	size_t i;
+
+	if (strcasecmp(name, "scratch") == 0 || strcasecmp(name, "context") == 0)
+		return NULL;
+	familiar = wh_reference_familiar(name);
+	for (i = 0; i < l->o->n_contexts; i++) {
+		WH_AUTO_FREE char *theirs = wh_reference_familiar(l->o->contexts[i].name);
+
+		if (strcasecmp(theirs, familiar) == 0)
+			return &l->o->contexts[i];
+	}
+	return NULL;
+}
+
+/* ---- sources of instructions ---- */
+
+/* The image that a --from names; one entry a name. */
+static struct wh_stage *outside_stage(struct wh_lower *l, const char *name, const struct wh_cmd *c)
+{
+	struct wh_stage *s;
+	size_t i;
+
+	for (i = l->n_file_stages; i < l->n_stages; i++)
+		if (wh_streq(l->stages[i]->base_name, name))
+			return l->stages[i];
+	s = wh_arena_alloc(l->a, sizeof(*s));
+	s->base_name = wh_arena_strdup(l->a, name);
+	s->label = name;
+	s->pos = c->pos;
+	s->outside = true;
+	s->context = context_for(l, name);
+	WH_PUSH(l->stages, l->n_stages, l->cap_stages) = s;
+	return s;
+}
+
+static int source_named(struct wh_lower *l, const char *name, const struct wh_cmd *c, struct wh_stage **ret,
+			struct wh_err **err)
+{
+	struct wh_stage *found = stage_by_name(l, name);
+	uint64_t index;
+
+	if (!found && wh_parse_u64(name, 10, &index)) {
+		if (index >= l->n_file_stages) {
+			wh_usage(err, "invalid stage index %s", name);
+			wh_err_hint(err, "stages are counted from 0; there are %zu", l->n_file_stages);
+			return -EINVAL;
+		}
+		found = l->stages[index];
+	}
+	*ret = found ? found : outside_stage(l, name, c);
+	return 0;
+}
+
+static int copy_source(struct wh_lower *l, struct wh_cmd *c, struct wh_err **err)
+{
+	const char *from = wh_flag_text(c->n, "from");
+	WH_AUTO_FREE char *expanded = NULL;
+	WH_AUTO_STRV struct wh_strv nothing = {0};
+	int r;
+
+	if (!from || !*from)
+		return 0;
+	r = wh_expand_word(from, l->d->escape, wh_scope_get, &nothing, &expanded, err);
+	if (r < 0)
+		return r;
+	if (!wh_streq(expanded, from)) {
+		wh_usage(err, "variable expansion is not supported for --from, define a new stage with FROM using ARG "
+			      "from global scope as a workaround");
+		wh_err_hint(err, "write FROM %s AS name above, and --from=name here", from);
+		return -EINVAL;
+	}
+	c->sources = wh_arena_alloc(l->a, sizeof(struct wh_stage *));
+	c->n_sources = 1;
+	return source_named(l, from, c, &c->sources[0], err);
+}
+
+static int mount_sources(struct wh_lower *l, struct wh_cmd *c, struct wh_err **err)
+{
+	const char *mount;
+	size_t pos = 0, n = 0;
+	int r = 0;
+
+	while (wh_flag_next(c->n, "mount", &pos))
+		n++;
+	c->sources = wh_arena_alloc(l->a, (n + 1) * sizeof(struct wh_stage *));
+	c->n_sources = n;
+	pos = 0;
+	for (n = 0; r == 0 && (mount = wh_flag_next(c->n, "mount", &pos)); n++) {
+		const char *from = wh_mount_from(l->a, mount);
+
+		if (from && *from && !wh_streq(from, "scratch"))
+			r = source_named(l, from, c, &c->sources[n], err);
+	}
+	return r;
+}
+
+int wh_stage_add_cmd(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err)
+{
+	struct wh_cmd cmd = *c;
+	int r = 0;
+
+	if (c->n->instr == WH_I_COPY)
+		r = copy_source(l, &cmd, err);
+	else if (c->n->instr == WH_I_RUN)
+		r = mount_sources(l, &cmd, err);
+	if (r < 0) {
+		wh_pos_at(&c->pos, err);
+		return r;
+	}
+	WH_PUSH(s->cmds, s->n_cmds, s->cap_cmds) = cmd;
+	return 0;
+}
+
+/* ---- stages ---- */
+
+static int stage_platform(struct wh_lower *l, struct wh_stage *s, struct wh_err **err)
+{
+	const char *flag = wh_flag_text(s->from, "platform");
+	WH_AUTO_FREE char *text = NULL;
+	struct wh_platform p;
+	struct wh_platform *kept;
+	int r;
+
+	if (!flag)
+		return 0;
+	r = wh_scope_global(l, flag, &text, err);
+	if (r < 0)
+		return r;
+	if (!*text)
+		return wh_usage(err, "empty platform value from expression %s", flag);
+	r = wh_platform_parse(text, &l->target, &p, err);
+	if (r < 0)
+		return r;
+	kept = wh_arena_alloc(l->a, sizeof(*kept));
+	*kept = p;
+	s->platform = kept;
+	return 0;
+}
+
+static char *lower_case(struct wh_arena *a, const char *s)
+{
+	char *copy = wh_arena_strdup(a, s), *p;
+
+	for (p = copy; *p; p++)
+		if (*p >= 'A' && *p <= 'Z')
+			*p = (char)(*p + 32);
+	return copy;
+}
+
+static int begin_stage(struct wh_lower *l, const struct wh_node *n, struct wh_err **err)
+{
+	struct wh_stage *s = wh_arena_alloc(l->a, sizeof(*s));
+	WH_AUTO_FREE char *base = NULL;
+	int r;
+
+	if (l->n_stages == STAGES_MAX)
+		return wh_usage(err, "more than %d stages", STAGES_MAX);
+	s->from = n;
+	s->pos = wh_node_pos(l, n);
+	r = wh_scope_global(l, n->args[0], &base, err);
+	if (r < 0)
+		return r;
+	if (!*base) {
+		wh_usage(err, "base name (%s) should not be blank", n->args[0]);
+		wh_err_hint(err, "give the ARG a default before FROM, or pass it with --build-arg");
+		return -EINVAL;
+	}
+	s->base_name = wh_arena_strdup(l->a, base);
+	r = stage_platform(l, s, err);
+	if (r < 0)
+		return r;
+	s->name = n->n_args == 3 ? lower_case(l->a, n->args[2]) : NULL;
+	s->label = s->name ? s->name : wh_arena_printf(l->a, "stage-%zu", l->n_stages);
+	s->context = s->name ? context_for(l, s->name) : NULL;
+	s->replaced = s->context != NULL;
+	if (!s->context)
+		s->base = stage_by_name(l, s->base_name);
+	if (!s->context && !s->base)
+		s->context = context_for(l, s->base_name);
+	WH_PUSH(l->stages, l->n_stages, l->cap_stages) = s;
+	l->n_file_stages = l->n_stages;
+	return 0;
+}
+
+static bool stage_in_list(const struct wh_strv *names, const char *name)
+{
+	size_t i;
+
+	for (i = 0; names && name && i < names->n; i++)
+		if (strcasecmp(names->v[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* How many numbers progress shows for the stage: its base and each step; WORKDIR counts even where it does nothing. */
+static unsigned count_steps(const struct wh_stage *s)
+{
+	unsigned total = !s->base && !wh_streq(s->base_name, "scratch");
+	size_t i;
+
+	for (i = 0; i < s->n_cmds; i++) {
+		enum wh_instr instr = s->cmds[i].n->instr;
+
+		total += instr == WH_I_ADD || instr == WH_I_COPY || instr == WH_I_RUN || instr == WH_I_WORKDIR;
+	}
+	return total;
+}
+
+int wh_stages_build(struct wh_lower *l, struct wh_err **err)
+{
+	size_t i, at = 0;
+	int r = 0;
+
+	for (i = 0; i < l->d->n_nodes && r == 0; i++) {
+		if (l->d->nodes[i].instr != WH_I_FROM)
+			continue;
+		r = begin_stage(l, &l->d->nodes[i], err);
+		if (r < 0) {
+			wh_node_at(l->d, &l->d->nodes[i], err);
+			return r;
+		}
+	}
+	/* Only now that every stage has its name: an instruction may name one that comes later. */
+	for (i = 0; i < l->d->n_nodes; i++) {
+		const struct wh_node *n = &l->d->nodes[i];
+		struct wh_cmd c = {.n = n};
+
+		if (n->instr == WH_I_FROM)
+			at++;
+		if (n->instr == WH_I_FROM || !at || l->stages[at - 1]->replaced)
+			continue;
+		c.pos = wh_node_pos(l, n);
+		r = wh_stage_add_cmd(l, l->stages[at - 1], &c, err);
+		if (r < 0)
+			return r;
+	}
+	for (i = 0; i < l->n_file_stages; i++) {
+		struct wh_stage *s = l->stages[i];
+
+		s->cmd_total = count_steps(s);
+		s->no_cache = l->o->no_cache || stage_in_list(l->o->no_cache_filter, s->name);
+	}
+	if (l->n_stages == 1)
+		l->stages[0]->label = "";
+	return 0;
+}
+
+int wh_stages_target(struct wh_lower *l, struct wh_stage **ret, struct wh_err **err)
+{
+	const char *target = l->o->target;
+	uint64_t index;
+
+	*ret = l->stages[l->n_file_stages - 1];
+	if (!target || !*target)
+		return 0;
+	*ret = stage_by_name(l, target);
+	if (*ret)
+		return 0;
+	if (is_number(target) && wh_parse_u64(target, 10, &index) && index < l->n_file_stages) {
+		*ret = l->stages[index];
+		return 0;
+	}
+	wh_usage(err, "target stage \"%s\" could not be found", target);
+	wh_err_at(err, l->d->name, 0, 0, NULL);
+	wh_stages_hint(l, target, err);
+	return -EINVAL;
+}
+
+/* ---- needs ---- */
+
+/* A stage's needs in order: its base, then what its instructions name. NULL at the end. */
+static struct wh_stage *need_at(const struct wh_stage *s, size_t *cmd, size_t *source, const struct wh_cmd **ret_cmd)
+{
+	while (*cmd < s->n_cmds) {
+		const struct wh_cmd *c = &s->cmds[*cmd];
+
+		while (*source < c->n_sources) {
+			struct wh_stage *found = c->sources[(*source)++];
+
+			if (found) {
+				*ret_cmd = c;
+				return found;
+			}
+		}
+		(*cmd)++;
+		*source = 0;
+	}
+	return NULL;
+}
+
+void wh_stage_need(struct wh_stage *s)
+{
+	const struct wh_cmd *c;
+	struct wh_stage *other;
+	size_t cmd = 0, source = 0;
+
+	if (!s || s->needed)
+		return;
+	s->needed = true;
+	wh_stage_need(s->base);
+	while ((other = need_at(s, &cmd, &source, &c)))
+		wh_stage_need(other);
+}
+
+static int visit(struct wh_stage *s, struct wh_err **err)
+{
+	const struct wh_cmd *c;
+	struct wh_stage *other;
+	size_t cmd = 0, source = 0;
+	int r = 0;
+
+	if (s->visited)
+		return 0;
+	s->visited = s->on_path = true;
+	if (s->base)
+		r = visit(s->base, err);
+	while (r == 0 && (other = need_at(s, &cmd, &source, &c))) {
+		if (other->on_path) {
+			wh_usage(err, "circular dependency detected on stage: %s",
+				 s->name     ? s->name
+				 : *s->label ? s->label
+					     : "0");
+			wh_pos_at(&c->pos, err);
+			return -EINVAL;
+		}
+		r = visit(other, err);
+	}
+	s->on_path = false;
+	return r;
+}
+
+int wh_stages_check_cycles(struct wh_lower *l, struct wh_err **err)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < l->n_stages; i++)
+		l->stages[i]->visited = l->stages[i]->on_path = false;
+	for (i = 0; i < l->n_stages && r == 0; i++)
+		r = visit(l->stages[i], err);
+	return r;
+}
