@@ -1,0 +1,88 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The command line: help, misuse, values of options. Nothing is built here.
+. "$(dirname "$0")/lib.sh"
+
+mkdir ctx store
+echo 'FROM scratch' >ctx/Dockerfile
+
+run "$WHITTLE"
+is "$status" 0 'no command: exit code 0'
+like "$out" '^  build  ' 'no command: the commands'
+run "$WHITTLE" --version
+is "$status" 0 '--version: exit code'
+like "$out" '^whittle [0-9]+\.[0-9]+\.[0-9]+$' '--version: the version'
+version=$out
+run "$WHITTLE" version
+is "$out" "$version" 'version says the same'
+run "$WHITTLE" --help
+is "$status" 0 '--help: exit code'
+help=$out
+run "$WHITTLE" help
+is "$out" "$help" 'help says the same'
+run "$WHITTLE" build --help
+is "$status" 0 'build --help: exit code'
+like "$out" '^  -t, --tag NAME' 'build --help: an option with its letter'
+unlike "$out" '--push' 'build --help: no word of what is not there yet'
+help=$out
+run "$WHITTLE" help build
+is "$out" "$help" 'help build says the same'
+run "$WHITTLE" help nonsense
+is "$status" 2 'help nonsense: exit code'
+like "$("$WHITTLE" help 2>&1 >/dev/full)" 'No space left' 'a full standard output is an error'
+
+# misuse DESC ERE WORD…: exit code 2, nothing on standard output, one line that matches.
+misuse() {
+	local desc=$1 want=$2
+
+	shift 2
+	run "$WHITTLE" "$@"
+	is "$status" 2 "$desc: exit code 2"
+	is "$out" '' "$desc: nothing on standard output"
+	is "$(grep -c '' <<<"$err")" 1 "$desc: one line"
+	like "$err" "^error: .*$want" "$desc: the line"
+}
+
+misuse 'unknown command' 'unknown command "biuld"; did you mean "build"\?' biuld .
+misuse 'unknown command without a neighbour' 'unknown command "frobnicate"; see whittle help' frobnicate
+misuse 'unknown option' 'unknown option --tagg; did you mean --tag\?' build --tagg x ctx
+misuse 'unknown letter' 'unknown option -z' build -z ctx
+misuse 'no context' 'exactly one context directory wanted, 0 given' build
+misuse 'two contexts' 'exactly one context directory wanted, 2 given' build ctx ctx
+misuse 'value missing' '--tag needs a value' build ctx --tag
+misuse 'no such context' 'context "nowhere": No such file' build nowhere
+misuse 'context is a file' 'context "ctx/Dockerfile": Not a directory' build ctx/Dockerfile
+misuse 'context from a URL' 'URL.* not supported yet' build https://host.invalid/x.git
+misuse 'context from standard input' 'standard input is not supported yet' build -
+misuse 'output without type' 'says no type=' build --output dest=x ctx
+misuse 'output type' 'type is oci, local or tar' build --output type=zip,dest=x ctx
+misuse 'output type to come' 'type=docker is not supported yet' build --output type=docker,dest=x ctx
+misuse 'output key' 'no key "colour"' build --output type=oci,dest=x,colour=red ctx
+misuse 'output directory to standard output' 'cannot go to standard output' build --output type=oci,dest=-,tar=false ctx
+misuse 'two outputs to standard output' 'only one' build -o type=oci,dest=- -o - ctx
+misuse 'progress' '--progress is auto, plain, quiet, tty or rawjson, not "loud"' build --progress loud ctx
+misuse 'quiet and plain' 'exclude each other' build -q --progress plain ctx
+misuse 'network' '--network is default, none or host' build --network=bridge ctx
+misuse 'platform of another machine' '--platform linux/s390x is not supported yet' build --platform linux/s390x ctx
+misuse 'several platforms' 'several platforms' build --platform linux/amd64,linux/arm64 ctx
+misuse 'tag' '--tag' build -t 'UPPER CASE' ctx
+misuse 'tag with digest' 'has no digest' build -t "x@sha256:$(printf %064d 0)" ctx
+misuse 'build context without a name' 'is no NAME=REF' build --build-context =x ctx
+misuse 'build context that is not there' '--build-context .*No such file' build --build-context x=nowhere ctx
+misuse 'build context from git' 'not supported yet' build --build-context x=https://host.invalid/x.git ctx
+misuse 'build arg without a name' 'is no KEY=VALUE' build --build-arg =x ctx
+misuse 'label without a name' 'is no KEY=VALUE' build --label =x ctx
+misuse 'secret without an id' 'wants an id' build --secret src=x ctx
+misuse 'secret that is not there' 'id=x: read "nowhere": No such file' build --secret id=x,src=nowhere ctx
+misuse 'secret from an empty environment' 'the environment has no NOT_SET' build --secret id=x,env=NOT_SET ctx
+head -c 600000 /dev/zero >big
+misuse 'secret too large' '(larger than 500 KiB|too large)' build --secret id=x,src=big ctx
+misuse 'add-host' 'is no NAME:IP' build --add-host a:b ctx
+misuse 'shm-size' 'is no size' build --shm-size lots ctx
+misuse 'jobs' 'a number from 1' build --jobs 0 ctx
+misuse 'allow' '--allow is' build --allow everything ctx
+misuse 'option to come' '--push is not supported yet' build --push ctx
+misuse 'option to come, with a value' '--cache-from is not supported yet' build --cache-from type=local,src=x ctx
+SOURCE_DATE_EPOCH=soon misuse 'SOURCE_DATE_EPOCH in the environment' 'invalid SOURCE_DATE_EPOCH "soon"' build ctx
+
+done_testing
