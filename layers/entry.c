@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a file to an entry: what of a file's metadata becomes part of a layer. */
 #include "layers/layers.h"
+#include "layers/xattr.h"
 
-#include <endian.h>
 #include <errno.h>
-#include <linux/capability.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
@@ -56,42 +55,6 @@ void wh_entry_scratch_free(struct wh_entry_scratch *x)
 	free(x);
 }
 
-static bool allowed(const char *name)
-{
-	if (strcmp(name, CAPABILITY) == 0)
-		return true;
-	return wh_has_prefix(name, "user.") && !wh_has_prefix(name, "user.overlay.");
-}
-
-/* Revision 2 is what a layer carries: revision 3 only adds the user namespace's root as the host sees it, which means
- * nothing elsewhere, and 1 is 2 without the upper half. Returns the new length, or 0 when it is neither. */
-static size_t capability_v2(char *v, size_t n)
-{
-	struct vfs_cap_data c = {0};
-	uint32_t magic;
-
-	if (n < XATTR_CAPS_SZ_1)
-		return 0;
-	memcpy(&magic, v, sizeof(magic));
-	magic = le32toh(magic);
-	switch (magic & VFS_CAP_REVISION_MASK) {
-	case VFS_CAP_REVISION_1:
-		memcpy(&c, v, XATTR_CAPS_SZ_1);
-		break;
-	case VFS_CAP_REVISION_2:
-	case VFS_CAP_REVISION_3:
-		if (n < XATTR_CAPS_SZ_2)
-			return 0;
-		memcpy(&c, v, XATTR_CAPS_SZ_2);
-		break;
-	default:
-		return 0;
-	}
-	c.magic_etc = htole32(VFS_CAP_REVISION_2 | (magic & VFS_CAP_FLAGS_EFFECTIVE));
-	memcpy(v, &c, XATTR_CAPS_SZ_2);
-	return XATTR_CAPS_SZ_2;
-}
-
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(((const struct wh_xattr *)a)->name, ((const struct wh_xattr *)b)->name);
@@ -109,7 +72,7 @@ static int read_xattrs(const char *proc, const char *path, struct wh_entry_scrat
 	for (const char *name = x->list; name < x->list + len; name += strlen(name) + 1) {
 		ssize_t n;
 
-		if (!allowed(name))
+		if (!wh_xattr_keep(name))
 			continue;
 		n = lgetxattr(proc, name, x->value, sizeof(x->value));
 		/* EOVERFLOW: a capability of another user namespace; it grants nothing in this one. */
@@ -118,9 +81,11 @@ static int read_xattrs(const char *proc, const char *path, struct wh_entry_scrat
 		if (n < 0)
 			return wh_err_sys(err, "layers", WH_ERR_BUILD, errno, "read %s of %s", name, path);
 		if (strcmp(name, CAPABILITY) == 0) {
-			n = (ssize_t)capability_v2(x->value, (size_t)n);
-			if (!n)
+			size_t len2;
+
+			if (wh_cap_normalize(x->value, (size_t)n, (uint8_t *)x->value, &len2) < 0)
 				return wh_err_set(err, "layers", WH_ERR_BUILD, EINVAL, "%s: malformed file capability", path);
+			n = (ssize_t)len2;
 		}
 		if (count == WH_MAX_XATTRS)
 			return wh_err_set(err, "layers", WH_ERR_BUILD, E2BIG, "%s has more than %d extended attributes", path,
