@@ -139,7 +139,10 @@ int wh_launcher_run(struct wh_launcher *l, const struct wh_step *step, wh_step_f
 {
 	WH_AUTO_BUF struct wh_buf spec = WH_BUF_INIT;
 	WH_AUTO_FD int memfd = -1;
-	struct wh_order order = {.kind = WH_ORDER_RUN, .net = step->net, .insecure = step->insecure};
+	struct wh_order order = {.kind = WH_ORDER_RUN,
+				 .net = step->net,
+				 .insecure = step->insecure,
+				 .own_dns = step->resolv_conf != NULL};
 	int r;
 
 	if (l->dead)

@@ -195,21 +195,6 @@ static int resolve_user(struct step *s, struct wh_err **err)
 
 /* ---------------------------------------------------------------- after */
 
-static int wait_for_network(struct step *s, struct wh_err **err)
-{
-	char c;
-	ssize_t n;
-
-	if (s->task->go_fd < 0)
-		return 0;
-	do
-		n = read(s->task->go_fd, &c, 1);
-	while (n < 0 && errno == EINTR);
-	/* The launcher itself says why, it ran the program. */
-	return n == 1 ? 0
-		      : wh_err_set(err, "sandbox", WH_ERR_ENV, ENETDOWN, "the step's private network did not come up");
-}
-
 static int namespaces(struct step *s, struct wh_err **err)
 {
 	const char *name = s->spec.hostname;
@@ -224,7 +209,7 @@ static int namespaces(struct step *s, struct wh_err **err)
 	}
 	/* A keyring of its own instead of the session's of whoever runs us. Without keys in the kernel there is none. */
 	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
-	return wait_for_network(s, err);
+	return s->task->go_fd < 0 ? 0 : wh_net_wait(s->task->go_fd, err);
 }
 
 static void limits(void)
@@ -354,6 +339,8 @@ _Noreturn void wh_step_main(const struct wh_step_task *t)
 	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
 	struct wh_err *err = NULL;
 
+	if (t->go_other >= 0)
+		close(t->go_other);
 	reset_signals();
 	umask(0);
 	setsid();

@@ -11,7 +11,8 @@ struct wh_step_task {
 	int spec_fd; /* memfd with the spec */
 	int out_fd, err_fd;
 	int report_fd; /* records for the launcher (report.h); close-on-exec: its end says that the command runs */
-	int go_fd;     /* private network: readable when it is up; -1 */
+	int go_fd;     /* private network: ends when its helper does; -1: none */
+	int go_other;  /* the launcher's end of it, to be closed here */
 	int filter_fd; /* memfd with the BPF program; -1: none */
 	int exe_fd;    /* our own program's file, which no step may execute */
 };
@@ -49,6 +50,8 @@ int wh_net_hosts(const struct wh_step *s, struct wh_buf *out, struct wh_err **er
 int wh_net_resolv(const struct wh_step *s, struct wh_buf *out, struct wh_err **err);
 /* Brings the loopback interface of this network namespace up. */
 int wh_net_loopback(struct wh_err **err);
+/* Waits for the private network's default route; go_fd as in the task. */
+int wh_net_wait(int go_fd, struct wh_err **err);
 
 /* ---------------------------------------------------------------- caps.c, landlock.c */
 

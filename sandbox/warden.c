@@ -5,6 +5,7 @@
  * is the end of all below it, by the kernel's own doing.
  */
 #include "sandbox/warden.h"
+#include "sandbox/net.h"
 #include "sandbox/report.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/seccomp.h"
@@ -24,6 +25,8 @@
 struct child {
 	uint64_t id;
 	int pidfd, report;
+	struct wh_usernet net;
+	int go; /* open as long as the network's helper lives; the step watches the other end */
 	struct wh_buf records;
 	bool dead;
 	uint64_t end_ns;
@@ -57,6 +60,7 @@ static void child_free(struct child *c)
 {
 	wh_closep(&c->pidfd);
 	wh_closep(&c->report);
+	wh_closep(&c->go);
 	wh_buf_release(&c->records);
 	wh_err_freep(&c->err);
 	free(c);
@@ -72,6 +76,7 @@ static void drain(struct child *c)
 static void bury(struct warden *w, size_t i)
 {
 	struct child *c = w->v[i];
+	WH_AUTO_BUF struct wh_buf said = WH_BUF_INIT;
 	struct wh_report report;
 	siginfo_t end = {0};
 
@@ -82,6 +87,9 @@ static void bury(struct warden *w, size_t i)
 	drain(c);
 	wh_report_read((struct wh_str){c->records.p, c->records.n}, &report);
 	wh_stub_unmake(&report.made);
+	wh_usernet_stop(&c->net, &said);
+	if (said.n && report.err && report.err->sys == ENETDOWN)
+		wh_err_detail(&report.err, said.p);
 	answer(w, c, &report, &end);
 	wh_report_release(&report);
 	w->v[i] = w->v[--w->n];
@@ -109,38 +117,78 @@ static int filter_of(struct warden *w, bool insecure, struct wh_err **err)
 	return w->filter;
 }
 
+static struct child *child_new(uint64_t id)
+{
+	struct child *c = wh_calloc(1, sizeof(*c));
+
+	c->id = id;
+	c->pidfd = c->report = c->go = -1;
+	c->net = WH_USERNET_INIT;
+	return c;
+}
+
+/* The private network of a step that is already setting itself up. Without it the step ends by itself, and says so. */
+static void start_network(struct child *c, bool own_dns)
+{
+	if (wh_usernet_start(c->pidfd, own_dns, &c->net, &c->err) < 0)
+		wh_closep(&c->go);
+}
+
+static int make_pipes(struct child *c, bool usernet, struct wh_step_task *task, struct wh_err **err)
+{
+	int p[2];
+
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "make a pipe");
+	c->report = p[0];
+	task->report_fd = p[1];
+	if (!usernet)
+		return 0;
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "make a pipe");
+	task->go_fd = p[0];
+	c->go = task->go_other = p[1];
+	return 0;
+}
+
 static int start(struct warden *w, const struct wh_order *o, const int fds[3], struct wh_err **err)
 {
 	unsigned long flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_PIDFD;
-	struct wh_step_task task = {.spec_fd = fds[0], .out_fd = fds[1], .err_fd = fds[2], .go_fd = -1, .exe_fd = -1};
+	struct wh_step_task task = {.spec_fd = fds[0],
+				    .out_fd = fds[1],
+				    .err_fd = fds[2],
+				    .report_fd = -1,
+				    .go_fd = -1,
+				    .go_other = -1,
+				    .exe_fd = -1};
 	struct child *c;
-	int pipefd[2], pidfd = -1;
-	long pid;
+	long pid = -1;
+	int r;
 
 	task.filter_fd = filter_of(w, o->insecure, err);
 	if (task.filter_fd < 0 && !o->insecure)
 		return task.filter_fd;
-	if (pipe2(pipefd, O_CLOEXEC) < 0)
-		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "make a pipe");
+	c = child_new(o->id);
+	r = make_pipes(c, o->net == WH_SANDBOX_NET_USER, &task, err);
 	if (o->net != WH_SANDBOX_NET_HOST)
 		flags |= CLONE_NEWNET;
-	task.report_fd = pipefd[1];
-	pid = syscall(SYS_clone, flags | SIGCHLD, NULL, &pidfd, NULL, NULL);
+	if (r == 0) {
+		pid = syscall(SYS_clone, flags | SIGCHLD, NULL, &c->pidfd, NULL, NULL);
+		if (pid < 0)
+			r = wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "start a process in namespaces of its own");
+	}
 	if (pid == 0) {
 		close(w->sock);
 		wh_step_main(&task);
 	}
-	close(pipefd[1]);
-	if (pid < 0) {
-		int e = errno;
-
-		close(pipefd[0]);
-		return wh_err_sys(err, "sandbox", WH_ERR_ENV, e, "start a process in namespaces of its own");
+	wh_closep(&task.report_fd);
+	wh_closep(&task.go_fd);
+	if (r < 0) {
+		child_free(c);
+		return r;
 	}
-	c = wh_calloc(1, sizeof(*c));
-	c->id = o->id;
-	c->pidfd = pidfd;
-	c->report = pipefd[0];
+	if (o->net == WH_SANDBOX_NET_USER)
+		start_network(c, o->own_dns);
 	WH_PUSH(w->v, w->n, w->cap) = c;
 	return 0;
 }
@@ -188,20 +236,26 @@ static void read_report(struct child *c)
 
 static void serve(struct warden *w)
 {
+	const size_t each = 3;
 	size_t n = w->n;
-	struct pollfd *p = wh_calloc(1 + 2 * n, sizeof(*p));
+	struct pollfd *p = wh_calloc(1 + each * n, sizeof(*p)), *q = p + 1;
 
 	p[0] = (struct pollfd){w->sock, POLLIN, 0};
-	for (size_t i = 0; i < n; i++) {
-		p[1 + 2 * i] = (struct pollfd){w->v[i]->pidfd, POLLIN, 0};
-		p[2 + 2 * i] = (struct pollfd){w->v[i]->report, POLLIN, 0};
+	for (size_t i = 0; i < n; i++, q += each) {
+		q[0] = (struct pollfd){w->v[i]->pidfd, POLLIN, 0};
+		q[1] = (struct pollfd){w->v[i]->report, POLLIN, 0};
+		/* A helper that died is looked at once: go is closed then. */
+		q[2] = (struct pollfd){w->v[i]->go < 0 ? -1 : w->v[i]->net.pidfd, POLLIN, 0};
 	}
-	if (poll(p, 1 + 2 * n, -1) > 0) {
+	if (poll(p, 1 + each * n, -1) > 0) {
 		/* Downwards: bury() fills the hole with the last one, which has been looked at already. */
 		for (size_t i = n; i > 0; i--) {
-			if (p[2 * i].revents)
+			q -= each;
+			if (q[1].revents)
 				read_report(w->v[i - 1]);
-			if (p[2 * i - 1].revents)
+			if (q[2].revents)
+				wh_closep(&w->v[i - 1]->go);
+			if (q[0].revents)
 				bury(w, i - 1);
 		}
 		if (p[0].revents)

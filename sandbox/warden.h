@@ -11,7 +11,7 @@ struct wh_order {
 	uint32_t kind;
 	uint32_t net; /* enum wh_net */
 	uint32_t insecure;
-	uint32_t ids; /* unused */
+	uint32_t own_dns; /* the step brings its resolv.conf */
 	uint64_t id;
 };
 /* launcher → inner: u64 id, u32 status, u32 signal, u64 wall_ns, error (wire.h). */
