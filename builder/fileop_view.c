@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where files come from: a local directory or a tree of layers, behind one face. */
+#include "builder/fileop_private.h"
+
+#include <errno.h>
+
+int view_open(struct view *v, struct wh_store *s, const struct wh_file_input *in, struct wh_err **err)
+{
+	v->in = in;
+	v->rootfd = -1;
+	if (in->local_path)
+		return local_open(v, s, err);
+	return wh_tree_open(s, in->layers, in->n_layers, &v->tree, err);
+}
+
+void view_close(struct view *v)
+{
+	if (v->tree)
+		wh_tree_close(v->tree);
+	wh_closep(&v->rootfd);
+	wh_patterns_freep(&v->own_filter);
+	wh_memo_free(v->memo);
+	v->memo = NULL;
+	v->tree = NULL;
+}
+
+/* Lends: strings of the tree, xattrs of the reference. */
+static void from_ref(const struct wh_node_ref *ref, struct node *n)
+{
+	const struct wh_entry *e = &ref->e;
+
+	*n = (struct node){
+		.path = e->path,
+		.type = e->type,
+		.mode = e->mode,
+		.uid = e->uid,
+		.gid = e->gid,
+		.mtime = e->mtime,
+		.size = e->size,
+		.major = e->major,
+		.minor = e->minor,
+		.link = e->type == WH_T_SYMLINK ? e->link : NULL,
+		.xattrs = e->xattrs,
+		.n_xattrs = e->n_xattrs,
+		.has_digest = e->type == WH_T_FILE,
+		.digest = e->digest,
+		.linked = e->type == WH_T_FILE && e->link,
+		.layer = ref->layer,
+		.first = e->type == WH_T_FILE ? e->link : NULL,
+	};
+}
+
+static const struct wh_xattr *keep_xattrs(struct wh_arena *a, const struct wh_xattr *x, size_t n)
+{
+	struct wh_xattr *copy;
+
+	if (!n)
+		return NULL;
+	copy = wh_arena_alloc(a, n * sizeof(*copy));
+	memcpy(copy, x, n * sizeof(*copy));
+	return copy;
+}
+
+int view_keep(struct view *v, const struct node *n, struct node *ret, struct wh_err **err)
+{
+	struct node copy = *n;
+
+	copy.path = wh_arena_strdup(v->arena, n->path);
+	if (!v->tree) {
+		copy.link = n->link ? wh_arena_strdup(v->arena, n->link) : NULL;
+		*ret = copy;
+		return local_keep(v, ret, err);
+	}
+	copy.xattrs = keep_xattrs(v->arena, n->xattrs, n->n_xattrs);
+	*ret = copy;
+	return 0;
+}
+
+int view_lookup(struct view *v, const char *path, struct node *ret, struct wh_err **err)
+{
+	struct wh_node_ref ref;
+	struct node n;
+	int r;
+
+	if (!v->tree)
+		return local_lookup(v, path, ret, err);
+	r = wh_tree_lookup(v->tree, path, &ref);
+	if (r)
+		return r;
+	from_ref(&ref, &n);
+	return view_keep(v, &n, ret, err);
+}
+
+/* The root of a tree need not have an entry of its own. */
+static void bare_root(struct node *n)
+{
+	*n = (struct node){.path = "", .type = WH_T_DIR, .mode = 0755};
+}
+
+int view_resolve(struct view *v, const char *path, struct node *ret, struct wh_err **err)
+{
+	WH_AUTO_FREE char *real = NULL;
+	struct wh_node_ref ref;
+	struct node n;
+	int r;
+
+	if (!v->tree)
+		return local_resolve(v, path, ret, err);
+	while (*path == '/')
+		path++;
+	r = wh_tree_resolve(v->tree, path, true, true, &real, &ref);
+	if (r)
+		return r;
+	if (!*real || strcmp(real, "/") == 0) {
+		bare_root(ret);
+		return 0;
+	}
+	if (!ref.e.path)
+		return -ENOENT;
+	from_ref(&ref, &n);
+	return view_keep(v, &n, ret, err);
+}
+
+struct lend {
+	view_fn fn;
+	void *arg;
+	struct wh_err **err;
+};
+
+static int lend_ref(void *arg, const struct wh_node_ref *ref)
+{
+	struct lend *l = arg;
+	struct node n;
+
+	from_ref(ref, &n);
+	return l->fn(l->arg, &n, l->err);
+}
+
+int view_walk(struct view *v, const char *dir, view_fn fn, void *arg, struct wh_err **err)
+{
+	struct lend l = {fn, arg, err};
+	int r;
+
+	if (!v->tree)
+		return local_walk(v, dir, fn, arg, err);
+	r = wh_tree_walk(v->tree, dir, lend_ref, &l);
+	if (r < 0)
+		wh_err_sys(err, DOMAIN, WH_ERR_BUILD, -r, "walk /%s", dir); /* keeps what fn said, if it did */
+	return r;
+}
+
+int view_list(struct view *v, const char *dir, struct wh_strv *ret, struct wh_err **err)
+{
+	int r;
+
+	if (!v->tree)
+		return local_list(v, dir, ret, err);
+	r = wh_tree_list(v->tree, dir, ret);
+	return r ? wh_err_sys(err, DOMAIN, WH_ERR_BUILD, -r, "list /%s", dir) : 0;
+}
+
+int view_open_file(struct view *v, struct node *n, struct wh_err **err)
+{
+	struct wh_node_ref ref;
+	int r;
+
+	if (!v->tree)
+		return local_open_file(v, n, err);
+	r = wh_tree_lookup(v->tree, n->path, &ref);
+	if (r)
+		return wh_err_sys(err, DOMAIN, WH_ERR_INTERNAL, -r, "look up /%s again", n->path);
+	return wh_tree_open_file(v->tree, &ref, err);
+}
+
+/* The nearest name beside the first part of path that is not there. */
+static char *guess(struct view *v, const char *path)
+{
+	WH_AUTO_STRV struct wh_strv names = {0};
+	WH_AUTO_FREE char *dir = wh_path_dir(path);
+	const char *base = wh_path_base(path), *near;
+	struct node n;
+
+	if (strcmp(dir, ".") == 0)
+		*dir = '\0';
+	if (*dir && view_resolve(v, dir, &n, NULL))
+		return guess(v, dir);
+	if (!*dir && view_resolve(v, "", &n, NULL))
+		return NULL;
+	if (n.type != WH_T_DIR || view_list(v, n.path, &names, NULL))
+		return NULL;
+	near = wh_nearest(base, (const char *const *)names.v, names.n);
+	return near ? wh_path_join(dir, near) : NULL;
+}
+
+int view_missing(struct view *v, const char *path, struct wh_err **err)
+{
+	WH_AUTO_FREE char *near = NULL;
+	const char *pattern;
+
+	wh_err_set(err, DOMAIN, WH_ERR_BUILD, ENOENT, "\"/%s\": not found%s", path,
+		   v->tree ? "" : " in the build context");
+	pattern = v->tree ? NULL : local_hidden_by(v, path);
+	if (pattern) {
+		wh_err_hint(err, "it is there, but the ignore file excludes it: \"%s\"", pattern);
+		return -ENOENT;
+	}
+	near = guess(v, path);
+	if (near && strcmp(near, path) == 0)
+		wh_err_hint(err, "it is a symbolic link, and leads to nothing inside %s", v->tree ? "that tree" : "the build context");
+	else if (near)
+		wh_err_hint(err, "did you mean \"/%s\"?", near);
+	return -ENOENT;
+}
