@@ -245,12 +245,13 @@ struct wh_export {
 	int out_fd;
 	bool tar;                /* oci: one tar file instead of a directory */
 	const char *const *names;/* -t values, NULL-terminated */
-	int64_t epoch;           /* mtimes of the tar's entries: this, or 0 when INT64_MAX */
+	int64_t epoch;           /* oci: mtimes of the tar's members: this, or 0 when INT64_MAX */
 };
 /* An OCI layout with this one image. A directory is written beside and renamed when it did not exist; into an existing layout
  * blobs are added and index.json is replaced last. Bytes depend on the image and names alone. */
 int wh_export_oci(struct wh_store *s, const struct wh_image *i, const struct wh_export *x, struct wh_err **err);
-/* The root file system as plain files. chown: owners as in the image (needs root), else all belong to the caller.
+/* The root file system as plain files. chown: owners as in the image (needs root), else all belong to the caller, and set-id
+ * bits and capabilities are left out (they would lend the caller's rights to whoever runs the file).
  * Devices that cannot be made are counted in *ret_skipped. dest must be missing or an empty directory. */
 int wh_export_local(struct wh_store *s, const struct wh_image *i, const struct wh_export *x, bool chown, unsigned *ret_skipped,
 		    struct wh_err **err);
@@ -259,9 +260,10 @@ int wh_export_tar(struct wh_store *s, const struct wh_image *i, const struct wh_
 
 /* ---------------------------------------------------------------- reading archives (hostile) */
 
-/* Unpacks an archive of any kind libarchive knows into a new layer-like work directory of ours; for ADD. Names are cleaned,
- * ".." and absolute names stay inside, links are created as text, devices kept in the index only. -ENOTSUP with no error: it
- * is not an archive. The result is an index-backed tree of one layer (stored in the store, uncompressed tar). */
+/* A tar, plain or compressed with gzip, bzip2, xz or zstd, as a layer; for ADD (docker copies any other kind, zip and jar too,
+ * as it is). Names are cleaned, ".." and absolute names stay inside, links are text, devices are in the index only.
+ * -ENOTSUP with no error: it is no such archive. The layer is in the store (uncompressed tar), directories that the archive
+ * only implies are marked so in its index. */
 int wh_archive_to_layer(struct wh_store *s, int fd, const char *what, struct wh_layer *ret, struct wh_err **err);
 
 #endif
