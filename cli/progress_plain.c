@@ -21,6 +21,7 @@ struct wh_progress {
 	FILE *out;
 	unsigned last_id; /* numbers given so far */
 	unsigned shown;   /* whose lines were printed last; 0: nobody's */
+	bool begun;       /* something was printed */
 	struct row *rows; /* by vertex index */
 	size_t n_rows, cap_rows;
 	struct row **own; /* the command's own work */
@@ -92,8 +93,9 @@ static void turn_to(struct wh_progress *p, const struct row *r)
 {
 	if (p->shown == r->id)
 		return;
-	fprintf(p->out, "%s#%u %s\n", p->shown ? "\n" : "", r->id, r->name);
+	fprintf(p->out, "%s#%u %s\n", p->begun ? "\n" : "", r->id, r->name);
 	p->shown = r->id;
+	p->begun = true;
 }
 
 static void log_line(struct wh_progress *p, struct row *r, const char *text, size_t n)
@@ -164,8 +166,9 @@ static void say(struct wh_progress *p, const char *label, const char *text)
 	WH_AUTO_BUF struct wh_buf safe = WH_BUF_INIT;
 
 	wh_text_add_safe(&safe, text, strlen(text));
-	fprintf(p->out, "%s%s%s\n", p->shown ? "\n" : "", label, safe.n ? safe.p : "");
+	fprintf(p->out, "%s%s%s\n", p->begun ? "\n" : "", label, safe.n ? safe.p : "");
 	p->shown = 0;
+	p->begun = true;
 }
 
 void wh_progress_event(void *progress, const struct wh_event *e)

@@ -25,6 +25,11 @@ config() {
 	jq -r "$2" "$1/blobs/sha256/${m#sha256:}"
 }
 
+# The progress without the lines of FROM, which has nothing to run.
+not_from() {
+	awk '/^#[0-9]+ .*FROM / { from[$1] } !($1 in from)' <<<"$err"
+}
+
 mkdir ctx
 cat >ctx/Dockerfile <<'END'
 FROM busybox AS first
@@ -46,11 +51,11 @@ like "$out" '^id     sha256:[0-9a-f]{64}$' 'the id'
 like "$out" '^name   docker.io/library/shop:1.4$' 'the first name'
 like "$out" '^name   docker.io/library/other:latest$' 'the second name'
 like "$err" '^#[0-9]+ \[first 2/3\] RUN echo one >/one$' 'progress: a step of a named stage'
-like "$err" '^#[0-9]+ \[stage-1 2/2\] RUN cat' 'progress: a step of the last stage'
+like "$err" '^#[0-9]+ \[(stage-1 )?2/2\] RUN cat' 'progress: a step of the last stage'
 like "$err" '^#[0-9]+ [0-9]+\.[0-9]{3} content$' 'progress: a line of the log'
 like "$err" '^#[0-9]+ [0-9]+\.[0-9]{3} two$' 'progress: what came on standard error'
 like "$err" '^#[0-9]+ DONE [0-9]+\.[0-9]s$' 'progress: how long it took'
-unlike "$err" 'CACHED' 'progress: nothing was cached'
+is "$(not_from | grep -c CACHED)" 0 'progress: nothing was cached'
 is "$(sed -n 's/^image  //p' <<<"$out")" "$(digest_of out1)" 'the digest printed is the one written'
 ok 'skopeo reads the layout' skopeo inspect oci:out1:1.4
 ok 'the layout is whole' python3 "$TREE" oci:out1:1.4
@@ -60,7 +65,7 @@ is "$(config out1 '.config.Env[]' | grep ^A=)" A=b 'config: the environment'
 # ---- again: nothing runs ----
 build --output type=oci,dest=out2,tar=false -t shop:1.4 -t other ctx
 is "$status" 0 'again: exit code'
-is "$(grep -c ' CACHED$' <<<"$err")" 3 'again: every step is cached'
+is "$(not_from | grep -c ' CACHED$')" 3 'again: every step is cached'
 unlike "$err" '^#[0-9]+ [0-9]+\.[0-9]{3} ' 'again: no step speaks'
 is "$(digest_of out2)" "$(digest_of out1)" 'again: the same digest'
 ok 'again: the same layout' diff -r out1 out2
@@ -73,21 +78,21 @@ else
 	fail 'strace is not installed'
 fi
 build --no-cache --output type=oci,dest=out3,tar=false ctx
-unlike "$err" CACHED '--no-cache runs everything'
+is "$(not_from | grep -c CACHED)" 0 '--no-cache runs everything'
 build --no-cache-filter first ctx
 like "$err" 'RUN echo one >/one' '--no-cache-filter: the stage'
 unlike "$(grep -A 3 'RUN echo one' <<<"$err")" CACHED '--no-cache-filter: runs it again'
 
 # ---- quiet, iidfile ----
 echo old >iid
-build -q --iidfile iid ctx
+build -q --iidfile iid --output type=oci,dest=out4,tar=false ctx
 is "$status" 0 '-q: exit code'
 like "$out" '^sha256:[0-9a-f]{64}$' '-q: the id'
 is "$(grep -c '' <<<"$out")" 1 '-q: nothing else'
 is "$err" '' '-q: silence on standard error'
 is "$(cat iid)" "$out" '--iidfile: the id'
 is "$(wc -c <iid)" 71 '--iidfile: no line end'
-is "$out" "$(jq -r .config.digest "out1/blobs/sha256/$(digest_of out1 | cut -d : -f 2)")" 'the id is the digest of the config'
+is "$out" "$(jq -r .config.digest "out4/blobs/sha256/$(digest_of out4 | cut -d : -f 2)")" 'the id is the digest of the config'
 echo 'FROM busybox
 RUN false' >false.df
 build -q --iidfile iid -f false.df ctx
@@ -112,10 +117,10 @@ refused() {
 refused 'no Dockerfile' 2 '^error: read the Dockerfile "nodf/Dockerfile": No such file' "$(mkdir nodf && echo nodf)"
 refused 'no such -f' 2 '^error: read the Dockerfile "nothing": No such file' -f nothing ctx
 refused '-f is a directory' 2 '^error: read the Dockerfile "ctx": it is no file' -f ctx ctx
-printf 'FROM busybox\nRNU true\n' >bad.df
+printf 'FROM busybox\nLABLE a=b\n' >bad.df
 refused 'unknown instruction' 2 '^error: bad.df:2: unknown instruction' -f bad.df ctx
-like "$err" '^ +2 [|>] RNU true$' 'unknown instruction: the line itself'
-like "$err" 'did you mean.*RUN' 'unknown instruction: what was meant'
+like "$err" '^ +2 [|>] LABLE a=b$' 'unknown instruction: the line itself'
+like "$err" 'did you mean.*LABEL' 'unknown instruction: what was meant'
 printf 'FROM busybox\nCOPY\n' >bad.df
 refused 'syntax' 2 '^error: bad.df:2: ' -f bad.df ctx
 printf '' >bad.df
@@ -136,7 +141,7 @@ printf 'FROM busybox\nRUN ["/nosuchprogram"]\n' >bad.df
 refused 'program missing, exec form' 1 '^error: bad.df:2: ' -f bad.df ctx
 printf 'ARG SOURCE_DATE_EPOCH=soon\nFROM busybox\n' >bad.df
 refused 'SOURCE_DATE_EPOCH in the Dockerfile' 2 '^error: bad.df:1: invalid SOURCE_DATE_EPOCH "soon"' -f bad.df ctx
-refused 'output that cannot be made' 4 '^error: export to .*/proc/x' -o type=oci,dest=/proc/x ctx
+refused 'output that cannot be made' 2 '^error: export to .*/proc/x' -o type=oci,dest=/proc/x ctx
 refused 'store that cannot be made' 4 '^error: ' --root /proc/x/store ctx
 build ctx
 is "$status" 0 'after all that, the store is as good as ever'
@@ -212,7 +217,7 @@ ok 'type=tar: the files' grep -qx 'bin/busybox' list
 build -o local ctx
 is "$(cat local/one)" one 'type=local: the files'
 build -o local ctx
-is "$status" 1 'type=local: not into a directory that has something in it'
+is "$status" 2 'type=local: not into a directory that has something in it'
 for comp in gzip zstd uncompressed; do
 	build --output "type=oci,dest=comp-$comp,tar=false,compression=$comp,force-compression=true" ctx
 	is "$status" 0 "compression=$comp"
@@ -222,7 +227,7 @@ for comp in gzip zstd uncompressed; do
 	*) want=application/vnd.oci.image.layer.v1.tar+$comp ;;
 	esac
 	is "$types" "$want" "compression=$comp: media type"
-	ok "compression=$comp: the same tree" diff <(python3 "$TREE" "oci:comp-$comp") <(python3 "$TREE" oci:out1)
+	ok "compression=$comp: the same tree" diff <(python3 "$TREE" "oci:comp-$comp") <(python3 "$TREE" oci:out1:1.4)
 done
 rm -rf store2
 run "$WHITTLE" build --root store2 --build-context "busybox=oci-layout://$busybox" \

@@ -236,7 +236,7 @@ static void progress(void **state)
 				   "\n#3 [2/2] RUN c\n#3 CACHED\n"
 				   "\n#2 [1/2] RUN a b\n#2 T two\n#2 T bar 99%^[[K\n#2 T \n#2 T end\n#2 DONE 1.2s\n"
 				   "\nnote: network\n"
-				   "#4 exporting\n#4 DONE 1.2s\n"
+				   "\n#4 exporting\n#4 DONE 1.2s\n"
 				   "\nwarning: odd\n");
 	wh_progress_event(NULL, &(struct wh_event){.kind = WH_EV_START, .v = &a}); /* quiet */
 }
