@@ -336,7 +336,8 @@ int wh_builder_enter(struct wh_builder *b, struct wh_err **err)
 	path = wh_asprintf("%s/probe", wh_store_tmp_path(b->o.store));
 	r = wh_mkdir_p(tmp, "probe", 0700);
 	if (r == 0)
-		r = fd = wh_openat(tmp, "probe", O_RDONLY | O_DIRECTORY, 0);
+		/* By its path: the store's descriptors are of the mount namespace that was left, where nothing can be mounted. */
+		r = fd = wh_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
 	if (r < 0)
 		return wh_err_sys(err, "builder", WH_ERR_ENV, -r, "make %s", path);
 	r = wh_host_probe(fd, path, &b->host, err);
