@@ -33,6 +33,8 @@ struct run {
 	size_t n_locals;
 	int64_t epoch;
 	struct wh_layer_opts layer;
+	struct wh_local *builder_locals; /* the builder reads these two as long as it lives */
+	struct wh_secret *builder_secrets;
 	struct wh_builder *builder;
 	struct wh_graph *graph;
 	struct wh_target target;
@@ -258,8 +260,8 @@ static int make_parents(const char *path, struct wh_err **err)
 static int start_builder(struct run *r, struct wh_err **err)
 {
 	const struct wh_build_spec *s = r->spec;
-	WH_AUTO_FREE struct wh_local *locals = wh_calloc(r->n_locals, sizeof(*locals));
-	WH_AUTO_FREE struct wh_secret *secrets = wh_calloc(s->n_secrets + 1, sizeof(*secrets));
+	struct wh_local *locals = r->builder_locals = wh_calloc(r->n_locals, sizeof(*locals));
+	struct wh_secret *secrets = r->builder_secrets = wh_calloc(s->n_secrets + 1, sizeof(*secrets));
 	int res = make_parents(s->root, err);
 
 	if (!res)
@@ -504,6 +506,8 @@ static void run_release(struct run *r)
 		free(r->locals[i].ignore_file);
 	}
 	free(r->locals);
+	free(r->builder_locals);
+	free(r->builder_secrets);
 	if (r->dockerfile)
 		wh_dockerfile_free(r->dockerfile);
 	wh_buf_release(&r->text);

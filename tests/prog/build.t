@@ -196,6 +196,7 @@ TWO=zwei HIDDEN=quiet run "$WHITTLE" build --root "$store" --build-context "busy
 	--output type=oci,dest=argsoci,tar=false -f args.df ctx
 is "$(cat args/args)" 'eins zwei 3 quiet hush' 'build arguments and secrets reach the step'
 is "$(config argsoci '.config.Labels | tojson')" '{"a":"1","b":""}' '--label'
+ok 'the image with the secrets was written' test -e argsoci/index.json
 unlike "$(cat argsoci/blobs/sha256/* | tr -d '\0' | strings -n 4) $err" 'hush|quiet' 'no secret in blobs or progress'
 build --add-host db:10.1.2.3 --shm-size 32m -f <(printf 'FROM busybox\nRUN grep db /etc/hosts; df -k /dev/shm\n') ctx
 like "$err" '10\.1\.2\.3.*db' '--add-host'
