@@ -51,7 +51,7 @@ like "$out" '^id     sha256:[0-9a-f]{64}$' 'the id'
 like "$out" '^name   docker.io/library/shop:1.4$' 'the first name'
 like "$out" '^name   docker.io/library/other:latest$' 'the second name'
 like "$err" '^#[0-9]+ \[first 2/3\] RUN echo one >/one$' 'progress: a step of a named stage'
-like "$err" '^#[0-9]+ \[(stage-1 )?2/2\] RUN cat' 'progress: a step of the last stage'
+like "$err" '^#[0-9]+ \[stage-1 1/1\] RUN cat' 'progress: a step of the last stage'
 like "$err" '^#[0-9]+ [0-9]+\.[0-9]{3} content$' 'progress: a line of the log'
 like "$err" '^#[0-9]+ [0-9]+\.[0-9]{3} two$' 'progress: what came on standard error'
 like "$err" '^#[0-9]+ DONE [0-9]+\.[0-9]s$' 'progress: how long it took'
@@ -219,6 +219,8 @@ build -o local ctx
 is "$(cat local/one)" one 'type=local: the files'
 build -o local ctx
 is "$status" 2 'type=local: not into a directory that has something in it'
+export SOURCE_DATE_EPOCH=1600000000 # else the time of a new run would show
+build --output type=oci,dest=comp,tar=false ctx
 for comp in gzip zstd uncompressed; do
 	build --output "type=oci,dest=comp-$comp,tar=false,compression=$comp,force-compression=true" ctx
 	is "$status" 0 "compression=$comp"
@@ -228,12 +230,13 @@ for comp in gzip zstd uncompressed; do
 	*) want=application/vnd.oci.image.layer.v1.tar+$comp ;;
 	esac
 	is "$types" "$want" "compression=$comp: media type"
-	ok "compression=$comp: the same tree" diff <(python3 "$TREE" "oci:comp-$comp") <(python3 "$TREE" oci:out1:1.4)
+	ok "compression=$comp: the same tree" diff <(python3 "$TREE" "oci:comp-$comp") <(python3 "$TREE" oci:comp)
 done
 rm -rf store2
 run "$WHITTLE" build --root store2 --build-context "busybox=oci-layout://$busybox" \
 	--output type=oci,dest=comp-fresh,tar=false,compression=gzip,force-compression=true ctx
 is "$(digest_of comp-fresh)" "$(digest_of comp-gzip)" 'gzip made at once or from zstd: the same bytes'
+unset SOURCE_DATE_EPOCH
 
 # ---- SOURCE_DATE_EPOCH ----
 build --build-arg SOURCE_DATE_EPOCH=1262304000 --output type=oci,dest=sde1,tar=false ctx
