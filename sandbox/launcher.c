@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inner process's end of the launcher. */
+#include "sandbox/mount.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/spec.h"
 #include "sandbox/warden.h"
@@ -8,10 +9,11 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+
+#define WARDEN_SOCKET 3
 
 struct pending {
 	uint64_t id;
@@ -29,14 +31,93 @@ struct wh_launcher {
 	size_t n, cap;
 };
 
+/* Set once, by the first line of main(). */
+static bool may_execute_anew;
+static const char warden_name[] = "whittle-launcher";
+
+void wh_sandbox_init(int argc, char **argv)
+{
+	if (argc == 1 && wh_streq(argv[0], warden_name)) {
+		fcntl(WARDEN_SOCKET, F_SETFD, FD_CLOEXEC);
+		wh_warden_main(WARDEN_SOCKET);
+	}
+	may_execute_anew = true;
+}
+
+/* Our own program's file through a mount that nobody can write to. fd or -errno. */
+static int own_file_readonly(void)
+{
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
+	WH_AUTO_FD int at = -1, tree = -1;
+	struct stat here, running;
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	if (n < 0)
+		return -errno;
+	path[n] = '\0';
+	at = wh_openat(AT_FDCWD, path, O_PATH | O_NOFOLLOW, 0);
+	if (at < 0)
+		return at;
+	if (fstat(at, &here) < 0 || stat("/proc/self/exe", &running) < 0 || here.st_dev != running.st_dev ||
+	    here.st_ino != running.st_ino)
+		return -ESTALE; /* replaced meanwhile */
+	tree = wh_mount_clone(at, "", false);
+	if (tree < 0)
+		return tree;
+	if (mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return -errno;
+	return WH_TAKE_FD(tree);
+}
+
+/* A sealed copy in memory, where that is not to be had. */
+static int own_file_copy(void)
+{
+	WH_AUTO_FD int in = wh_openat(AT_FDCWD, "/proc/self/exe", O_RDONLY, 0);
+	WH_AUTO_FD int out = memfd_create(warden_name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int r;
+
+	if (in < 0)
+		return in;
+	if (out < 0)
+		return -errno;
+	r = wh_copy_fd(in, out, UINT64_MAX);
+	if (r < 0)
+		return r;
+	if (fcntl(out, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+		return -errno;
+	return WH_TAKE_FD(out);
+}
+
+/*
+ * A step's process is a fork of this one until it executes the command, so
+ * /proc/self/exe is our program's file just then; a command (or a script's
+ * interpreter) of that name runs it, and thereafter can open it for writing.
+ * Executing anew gives the launcher a read-only view of the file to hand on,
+ * and a small memory without whatever the inner process has read.
+ */
+static void execute_anew(void)
+{
+	char name[sizeof(warden_name)];
+	char *const argv[] = {name, NULL};
+	int fd = own_file_readonly();
+
+	if (fd < 0)
+		fd = own_file_copy();
+	if (fd < 0)
+		_exit(125);
+	memcpy(name, warden_name, sizeof(name));
+	fcntl(WARDEN_SOCKET, F_SETFD, 0);
+	execveat(fd, "", argv, environ, AT_EMPTY_PATH);
+	_exit(125);
+}
+
 /* In the child: nothing of the inner process may stay open here, least of all what a step could inherit. */
 static _Noreturn void become_warden(int sock)
 {
 	int null;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* Parent pids read 0 across pid namespaces; the socket's end tells what the death signal came too late for. */
-	sock = fcntl(sock, F_DUPFD_CLOEXEC, 3);
+	sock = fcntl(sock, F_DUPFD_CLOEXEC, WARDEN_SOCKET);
 	null = wh_openat(AT_FDCWD, "/dev/null", O_RDWR, 0);
 	if (sock < 0 || null < 0)
 		_exit(125);
@@ -45,12 +126,14 @@ static _Noreturn void become_warden(int sock)
 	dup2(null, 1);
 	if (fcntl(2, F_GETFD) < 0)
 		dup2(null, 2);
-	if (sock != 3) {
-		dup2(sock, 3);
-		fcntl(3, F_SETFD, FD_CLOEXEC);
+	if (sock != WARDEN_SOCKET) {
+		dup2(sock, WARDEN_SOCKET);
+		fcntl(WARDEN_SOCKET, F_SETFD, FD_CLOEXEC);
 	}
-	syscall(SYS_close_range, 4U, ~0U, 0);
-	wh_warden_main(3);
+	syscall(SYS_close_range, WARDEN_SOCKET + 1U, ~0U, 0);
+	if (may_execute_anew)
+		execute_anew();
+	wh_warden_main(WARDEN_SOCKET);
 }
 
 static bool finish(struct wh_launcher *l, uint64_t id, struct wh_step_result *result)

@@ -23,6 +23,11 @@
 
 /* ---------------------------------------------------------------- outer and inner */
 
+/* Call first in main(). The launcher is this same program executed anew, with its file on a read-only mount, lest a step
+ * write to it through /proc/self/exe; in that process the call does not return. In a program that does not call it the
+ * launcher is a fork without this protection. */
+void wh_sandbox_init(int argc, char **argv);
+
 struct wh_outer; /* the outer's end */
 struct wh_inner; /* the inner's end */
 

@@ -14,7 +14,6 @@ struct wh_step_task {
 	int go_fd;     /* private network: ends when its helper does; -1: none */
 	int go_other;  /* the launcher's end of it, to be closed here */
 	int filter_fd; /* memfd with the BPF program; -1: none */
-	int exe_fd;    /* our own program's file, which no step may execute */
 };
 /* Sets up and executes; never returns. */
 _Noreturn void wh_step_main(const struct wh_step_task *t);
@@ -64,7 +63,7 @@ bool wh_landlock_scope(void);
 
 /* ---------------------------------------------------------------- exec.c */
 
-/* Replaces this process. On return: *ret_status 126 or 127 and the error. exe_fd: our own file, refused. */
+/* Replaces this process. On return: *ret_status 126 or 127, and the error. */
 int wh_exec(const char *const *args, const char *const *env, int *ret_status, struct wh_err **err);
 
 #endif

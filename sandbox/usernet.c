@@ -92,11 +92,17 @@ static int open_netns(int step_pidfd, struct wh_err **err)
 int wh_usernet_start(int step_pidfd, bool own_dns, struct wh_usernet *ret, struct wh_err **err)
 {
 	WH_AUTO_FREE char *program = NULL;
-	WH_AUTO_FD int netns = -1;
+	WH_AUTO_FD int tun = -1, netns = -1;
 	const char *const *argv;
 	int said[2], pidfd = -1, r;
 	long child;
 
+	tun = wh_openat(AT_FDCWD, "/dev/net/tun", O_RDWR, 0);
+	if (tun < 0) {
+		wh_err_sys(err, "sandbox", WH_ERR_ENV, -tun, "a private network needs /dev/net/tun");
+		wh_err_hint(err, "sudo modprobe tun; sudo chmod 666 /dev/net/tun; or --network host");
+		return tun;
+	}
 	r = find_helper(own_dns, &program, &argv, err);
 	if (r < 0)
 		return r;

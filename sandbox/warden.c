@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -154,13 +155,8 @@ static int make_pipes(struct child *c, bool usernet, struct wh_step_task *task, 
 static int start(struct warden *w, const struct wh_order *o, const int fds[3], struct wh_err **err)
 {
 	unsigned long flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_PIDFD;
-	struct wh_step_task task = {.spec_fd = fds[0],
-				    .out_fd = fds[1],
-				    .err_fd = fds[2],
-				    .report_fd = -1,
-				    .go_fd = -1,
-				    .go_other = -1,
-				    .exe_fd = -1};
+	struct wh_step_task task = {
+		.spec_fd = fds[0], .out_fd = fds[1], .err_fd = fds[2], .report_fd = -1, .go_fd = -1, .go_other = -1};
 	struct child *c;
 	long pid = -1;
 	int r;
@@ -269,6 +265,10 @@ _Noreturn void wh_warden_main(int sock)
 	struct warden w = {.sock = sock, .filter = -1};
 	struct rlimit rl;
 
+	/* The parent's pid reads 0 across pid namespaces; the socket's end tells what this comes too late for. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "whittle-launch");
+	umask(0);
 	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < NOFILE_WANTED) {
 		rl.rlim_cur = rl.rlim_max < NOFILE_WANTED ? rl.rlim_max : NOFILE_WANTED;
 		setrlimit(RLIMIT_NOFILE, &rl);

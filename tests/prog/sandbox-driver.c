@@ -339,6 +339,7 @@ int main(int argc, char **argv)
 	struct wh_err *err = NULL;
 	int c;
 
+	wh_sandbox_init(argc, argv);
 	d.step.out_fd = 1;
 	d.step.err_fd = 2;
 	d.step.binds = d.binds;
