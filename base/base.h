@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "base/platform.h"
 #include "base/proc.h"
 #include "base/str.h"
 

@@ -92,7 +92,7 @@ static int load(struct wh_builder *b, const struct image_ref *r, const char *pla
 	int e;
 
 	wh_platform_host(&p);
-	if (platform && (e = wh_platform_parse(platform, &p, err)) < 0)
+	if (platform && (e = wh_platform_parse(platform, NULL, &p, err)) < 0)
 		return e;
 	if (r->layout)
 		return wh_image_from_layout(b->o.store, r->name, r->tag, r->pinned ? &r->digest : NULL, &p, ret, err);

@@ -522,7 +522,7 @@ static int check_platform(const struct wh_build_flags *f, struct wh_build_spec *
 
 		if (f->platforms.n > 1 || strchr(f->platforms.v[i], ','))
 			return misuse(err, "--platform: several platforms at once are not supported yet");
-		r = wh_platform_parse(f->platforms.v[i], &p, err);
+		r = wh_platform_parse(f->platforms.v[i], NULL, &p, err);
 		if (r < 0) {
 			if (err && *err)
 				(*err)->class = WH_ERR_USAGE;

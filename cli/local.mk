@@ -5,3 +5,8 @@ cli_libcli_a_SOURCES = \
 	cli/build_run.c cli/build_spec.c cli/cli.h cli/cmd_build.c cli/cmd_help.c cli/cmd_version.c cli/errors.c \
 	cli/options.c cli/options.h cli/output.c cli/progress_plain.c
 EXTRA_DIST += build-aux/mkbase.sh
+
+bin_PROGRAMS += whittle
+whittle_SOURCES = cli/main.c
+whittle_LDADD = cli/libcli.a frontend/libfrontend.a builder/libbuilder.a frontend/libfrontend.a layers/liblayers.a sandbox/libsandbox.a \
+	base/libbase.a $(DEPS_LIBS)

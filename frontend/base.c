@@ -62,7 +62,7 @@ static void adopt_platform(struct wh_lower *l, struct wh_stage *s)
 static int set_image(struct wh_lower *l, struct wh_stage *s, const char *ref, struct wh_err **err)
 {
 	const struct wh_platform *p = s->platform ? s->platform : &l->target;
-	const char *platform = wh_platform_text(l->a, p);
+	const char *platform = wh_lower_platform(l, p);
 	struct wh_op_source *op;
 	struct wh_vertex v = {.kind = WH_OP_SOURCE, .pos = s->pos};
 	WH_AUTO_FREE char *pinned = NULL;

@@ -262,7 +262,7 @@ static int heredoc_action(struct copy *x, const struct wh_heredoc *h, struct wh_
 static int build_actions(struct copy *x, struct wh_err **err)
 {
 	const struct wh_node *n = x->c->n;
-	struct wh_vertex *tree;
+	struct wh_vertex *tree = NULL;
 	size_t i;
 	int r = 0;
 

@@ -5,5 +5,5 @@ frontend_libfrontend_a_SOURCES = \
 	frontend/directive.c frontend/duration.c frontend/expand.c frontend/expand.h frontend/flags.c \
 	frontend/frontend.h frontend/grammar.c frontend/heredoc.c frontend/ignore.c frontend/image.c frontend/lines.c \
 	frontend/lower.c frontend/lower.h frontend/mode.c frontend/mount.c frontend/mount.h frontend/names.h \
-	frontend/parse.c frontend/platform.c frontend/ports.c frontend/reference.c frontend/run.c frontend/scope.c \
+	frontend/parse.c frontend/ports.c frontend/reference.c frontend/run.c frontend/scope.c \
 	frontend/stages.c frontend/substitute.c frontend/syntax.h frontend/words.c

@@ -77,6 +77,14 @@ struct wh_lower {
 	size_t n_trigger_files, cap_trigger_files;
 };
 
+/* "os/arch[/variant]" in the arena. */
+static inline const char *wh_lower_platform(const struct wh_lower *l, const struct wh_platform *p)
+{
+	WH_AUTO_FREE char *text = wh_platform_text(p);
+
+	return wh_arena_strdup(l->a, text);
+}
+
 /* ---- stages.c ---- */
 int wh_stages_build(struct wh_lower *l, struct wh_err **err);
 int wh_stages_target(struct wh_lower *l, struct wh_stage **ret, struct wh_err **err);

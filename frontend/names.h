@@ -15,16 +15,6 @@ bool wh_is_url(const char *s);
 /* A git address that could not be a path as well (which github.com/… could). */
 bool wh_is_git(const char *s);
 
-/* ---- platform.c ---- */
-
-struct wh_platform {
-	char os[32], arch[32], variant[32], version[64];
-};
-/* "linux/amd64", "linux/arm/v7", "arm64", "linux": what is left out comes from `host`. Names are normalised. */
-int wh_platform_parse(const char *s, const struct wh_platform *host, struct wh_platform *ret, struct wh_err **err);
-/* "os/arch[/variant]"; in the arena. */
-const char *wh_platform_text(struct wh_arena *a, const struct wh_platform *p);
-
 /* ---- ports.c ---- */
 
 /* EXPOSE's words ("80", "80/udp", "8000-8010", "ip:host:port") → "port/proto", appended. */

@@ -51,9 +51,9 @@ static void predefine_platform(struct wh_lower *l, const char *prefix, const str
 {
 	const struct {
 		const char *suffix, *value;
-	} parts[] = {{"PLATFORM", wh_platform_text(l->a, p)},
+	} parts[] = {{"PLATFORM", wh_lower_platform(l, p)},
 		     {"OS", p->os},
-		     {"OSVERSION", p->version},
+		     {"OSVERSION", ""},
 		     {"ARCH", p->arch},
 		     {"VARIANT", p->variant}};
 	size_t i;

@@ -200,13 +200,6 @@ void wh_work_discard(struct wh_work *w);
 
 /* ---------------------------------------------------------------- images */
 
-struct wh_platform {
-	char os[16], arch[16], variant[16];
-};
-int wh_platform_parse(const char *text, struct wh_platform *ret, struct wh_err **err); /* "linux/arm64/v8" */
-void wh_platform_host(struct wh_platform *ret);
-char *wh_platform_text(const struct wh_platform *p);
-
 struct wh_image {
 	struct wh_digest manifest; /* zero until written or when read from elsewhere without one */
 	uint64_t manifest_size;

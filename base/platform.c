@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Platforms: their text form, and what this host is (names as GOOS, GOARCH and GOARM have them). */
+#include "base/platform.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <sys/utsname.h>
+
+static void set(char *dst, size_t room, const char *s)
+{
+	snprintf(dst, room, "%s", s);
+}
+
+/* One name has many spellings; images and hosts are compared in one. */
+void wh_platform_normalize(struct wh_platform *p)
+{
+	static const struct {
+		const char *from, *arch, *variant;
+	} names[] = {
+		{"x86_64", "amd64", ""},  {"x86-64", "amd64", ""}, {"aarch64", "arm64", ""}, {"armhf", "arm", "v7"},
+		{"armel", "arm", "v6"},	  {"i386", "386", ""},	   {"i486", "386", ""},	     {"i586", "386", ""},
+		{"i686", "386", ""},
+	};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(names); i++) {
+		if (strcmp(p->arch, names[i].from) != 0)
+			continue;
+		set(p->arch, sizeof(p->arch), names[i].arch);
+		if (!p->variant[0])
+			set(p->variant, sizeof(p->variant), names[i].variant);
+	}
+	if (strcmp(p->os, "macos") == 0)
+		set(p->os, sizeof(p->os), "darwin");
+	if (strcmp(p->arch, "arm64") == 0 && (strcmp(p->variant, "8") == 0 || strcmp(p->variant, "v8") == 0))
+		p->variant[0] = '\0';
+	if (strcmp(p->arch, "arm") == 0) {
+		if (!p->variant[0])
+			set(p->variant, sizeof(p->variant), "v7");
+		else if (isdigit((unsigned char)p->variant[0]) && !p->variant[1])
+			snprintf(p->variant, sizeof(p->variant), "v%c", p->variant[0]);
+	}
+	if (strcmp(p->arch, "amd64") == 0 && strcmp(p->variant, "v1") == 0)
+		p->variant[0] = '\0';
+}
+
+static bool good_part(const char *s, size_t n, size_t room)
+{
+	if (n == 0 || n >= room)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)s[i]) && !strchr("_-.", s[i]))
+			return false;
+	return true;
+}
+
+static bool parse(const char *text, struct wh_platform *p)
+{
+	char *const to[3] = {p->os, p->arch, p->variant};
+	size_t i;
+
+	for (i = 0; i < 3 && *text; i++) {
+		size_t n = strcspn(text, "/");
+
+		if (!good_part(text, n, sizeof(p->os)))
+			return false;
+		for (size_t k = 0; k < n; k++)
+			to[i][k] = (char)tolower((unsigned char)text[k]);
+		text += n;
+		if (*text == '/' && !*++text)
+			return false;
+	}
+	return i > 0 && !*text;
+}
+
+int wh_platform_parse(const char *text, const struct wh_platform *host, struct wh_platform *ret, struct wh_err **err)
+{
+	static const char *const systems[] = {"linux", "windows", "darwin", "macos", "freebsd"};
+	struct wh_platform p = {0};
+	struct wh_platform here;
+	bool os = false;
+	int r;
+
+	if (!parse(text, &p)) {
+		r = wh_err_set(err, "platform", WH_ERR_USAGE, EINVAL, "failed to parse platform \"%.80s\"", text);
+		wh_err_hint(err, "write it as os/arch or os/arch/variant, such as linux/amd64");
+		return r;
+	}
+	if (!p.arch[0]) {
+		/* One word: a system, or an architecture of this host's system. */
+		if (!host) {
+			wh_platform_host(&here);
+			host = &here;
+		}
+		for (size_t i = 0; i < WH_ARRAY_SIZE(systems); i++)
+			os = os || strcmp(p.os, systems[i]) == 0;
+		if (os) {
+			memcpy(p.arch, host->arch, sizeof(p.arch));
+			memcpy(p.variant, host->variant, sizeof(p.variant));
+		} else {
+			memcpy(p.arch, p.os, sizeof(p.arch));
+			memcpy(p.os, host->os, sizeof(p.os));
+		}
+	}
+	wh_platform_normalize(&p);
+	*ret = p;
+	return 0;
+}
+
+void wh_platform_host(struct wh_platform *ret)
+{
+	struct utsname u;
+	struct wh_platform p = {.os = "linux"};
+
+	if (uname(&u) < 0)
+		abort(); /* cannot fail with a valid pointer */
+	if (wh_has_prefix(u.machine, "armv") && u.machine[4] && u.machine[4] <= '7') {
+		set(p.arch, sizeof(p.arch), "arm");
+		snprintf(p.variant, sizeof(p.variant), "v%c", u.machine[4]);
+	} else {
+		snprintf(p.arch, sizeof(p.arch), "%.31s", u.machine);
+	}
+	wh_platform_normalize(&p);
+	*ret = p;
+}
+
+char *wh_platform_text(const struct wh_platform *p)
+{
+	return wh_asprintf("%s/%s%s%s", p->os, p->arch, p->variant[0] ? "/" : "", p->variant);
+}
+
