@@ -22,8 +22,28 @@ check_PROGRAMS += $(CLI_TESTS)
 tests_unit_cli_options_test_LDADD = cli/libcli.a base/libbase.a $(TEST_LIBS)
 
 # builder: keys and the cache index
-BUILDER_TESTS = tests/unit/builder_cacheindex_test tests/unit/builder_key_test
+BUILDER_TESTS = tests/unit/builder_cacheindex_test tests/unit/builder_key_test tests/unit/builder_scheduler_test
 check_PROGRAMS += $(BUILDER_TESTS)
 BUILDER_LIBS = builder/libbuilder.a sandbox/libsandbox.a layers/liblayers.a base/libbase.a $(TEST_LIBS)
 tests_unit_builder_cacheindex_test_LDADD = $(BUILDER_LIBS)
 tests_unit_builder_key_test_LDADD = $(BUILDER_LIBS)
+tests_unit_builder_scheduler_test_LDADD = $(BUILDER_LIBS)
+
+# layers: the store, indexes, and what writes layers
+LAYERS_WRITE_TESTS = tests/unit/layers_index_test tests/unit/layers_tar_test
+check_PROGRAMS += $(LAYERS_WRITE_TESTS)
+noinst_HEADERS += tests/unit/layers_helper.h
+LAYERS_LIBS = layers/liblayers.a base/libbase.a $(TEST_LIBS)
+tests_unit_layers_index_test_LDADD = $(LAYERS_LIBS)
+tests_unit_layers_tar_test_LDADD = $(LAYERS_LIBS)
+
+# sandbox
+SANDBOX_TESTS = tests/unit/sandbox_idmap_test tests/unit/sandbox_net_test tests/unit/sandbox_seccomp_test \
+	tests/unit/sandbox_spec_test tests/unit/sandbox_stubs_test tests/unit/base_passwd_test
+check_PROGRAMS += $(SANDBOX_TESTS)
+tests_unit_sandbox_idmap_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST_LIBS)
+tests_unit_sandbox_net_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST_LIBS)
+tests_unit_sandbox_seccomp_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST_LIBS)
+tests_unit_sandbox_spec_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST_LIBS)
+tests_unit_sandbox_stubs_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST_LIBS)
+tests_unit_base_passwd_test_LDADD = base/libbase.a $(TEST_LIBS)
