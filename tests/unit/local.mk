@@ -30,12 +30,13 @@ tests_unit_builder_key_test_LDADD = $(BUILDER_LIBS)
 tests_unit_builder_scheduler_test_LDADD = $(BUILDER_LIBS)
 
 # layers: the store, indexes, and what writes layers
-LAYERS_WRITE_TESTS = tests/unit/layers_index_test tests/unit/layers_tar_test
+LAYERS_WRITE_TESTS = tests/unit/layers_index_test tests/unit/layers_tar_test tests/unit/layers_tree_test
 check_PROGRAMS += $(LAYERS_WRITE_TESTS)
 noinst_HEADERS += tests/unit/layers_helper.h
 LAYERS_LIBS = layers/liblayers.a base/libbase.a $(TEST_LIBS)
 tests_unit_layers_index_test_LDADD = $(LAYERS_LIBS)
 tests_unit_layers_tar_test_LDADD = $(LAYERS_LIBS)
+tests_unit_layers_tree_test_LDADD = $(LAYERS_LIBS)
 
 # sandbox
 SANDBOX_TESTS = tests/unit/sandbox_idmap_test tests/unit/sandbox_net_test tests/unit/sandbox_seccomp_test \
