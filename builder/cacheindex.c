@@ -339,23 +339,64 @@ static int make_schema(struct wh_cache *c)
 	return rc;
 }
 
-static int db_open(struct wh_cache *c)
+/* -1 when it cannot be had: then SQLite's own locks must do. */
+static int take_lock(struct wh_cache *c)
 {
-	bool net = wh_is_network_fs(wh_store_dirfd(c->store));
+	int fd = wh_openat(wh_store_dirfd(c->store), "cache.lock", O_RDWR | O_CREAT, 0600);
+
+	if (fd >= 0)
+		while (flock(fd, LOCK_EX) < 0 && errno == EINTR)
+			;
+	return fd;
+}
+
+static bool is_wal(struct wh_cache *c)
+{
+	sqlite3_stmt *st = NULL;
+	bool wal = false;
+
+	if (sqlite3_prepare_v2(c->db, "PRAGMA journal_mode", -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
+		const unsigned char *t = sqlite3_column_text(st, 0);
+
+		wal = t && !memcmp(t, "wal", 4);
+	}
+	sqlite3_finalize(st);
+	return wal;
+}
+
+/* Journal and tables. Under the lock: a change of the journal's mode does not wait, whatever the busy timeout says. */
+static int db_setup(struct wh_cache *c, bool wal)
+{
+	int v = 0, rc;
+
+	rc = run(c, wal ? "PRAGMA journal_mode = WAL" : "PRAGMA journal_mode = DELETE");
+	if (rc == SQLITE_OK)
+		rc = version(c, &v);
+	if (rc == SQLITE_OK && v != SCHEMA)
+		rc = make_schema(c);
+	return rc;
+}
+
+/* locked: the caller has the lock. */
+static int db_open(struct wh_cache *c, bool locked)
+{
+	bool wal = !wh_is_network_fs(wh_store_dirfd(c->store));
+	WH_AUTO_FD int lock = -1;
 	int v = 0, rc;
 
 	rc = sqlite3_open_v2(c->path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
-	if (rc == SQLITE_OK) {
-		sqlite3_extended_result_codes(c->db, 1);
-		sqlite3_busy_timeout(c->db, BUSY_MS);
-		rc = version(c, &v);
+	if (rc != SQLITE_OK)
+		return rc;
+	sqlite3_extended_result_codes(c->db, 1);
+	sqlite3_busy_timeout(c->db, BUSY_MS);
+	rc = version(c, &v);
+	if (rc == SQLITE_OK && (v != SCHEMA || is_wal(c) != wal)) {
+		if (!locked)
+			lock = take_lock(c);
+		rc = db_setup(c, wal);
 	}
 	if (rc == SQLITE_OK)
-		rc = run(c, net ? "PRAGMA journal_mode = DELETE" : "PRAGMA journal_mode = WAL");
-	if (rc == SQLITE_OK)
 		rc = run(c, "PRAGMA synchronous = NORMAL");
-	if (rc == SQLITE_OK && v != SCHEMA)
-		rc = make_schema(c);
 	if (rc == SQLITE_OK && !c->get)
 		rc = prepare(c);
 	return rc;
@@ -382,15 +423,13 @@ static int repair(struct wh_cache *c)
 {
 	static const char *const left[] = {"cache.db-wal", "cache.db-shm", "cache.db-journal"};
 	int dir = wh_store_dirfd(c->store);
-	WH_AUTO_FD int lock = wh_openat(dir, "cache.lock", O_RDWR | O_CREAT, 0600);
+	WH_AUTO_FD int lock = take_lock(c);
 	size_t i;
 	int rc;
 
-	if (lock >= 0)
-		while (flock(lock, LOCK_EX) < 0 && errno == EINTR)
-			;
+	(void)lock; /* held to the end */
 	db_close(c);
-	rc = db_open(c);
+	rc = db_open(c, true);
 	if (rc == SQLITE_OK && !db_is_bad(c))
 		return rc;
 	if (rc != SQLITE_OK && !is_damage(rc) && (rc & 0xff) != SQLITE_ERROR && (rc & 0xff) != SQLITE_CANTOPEN)
@@ -400,7 +439,7 @@ static int repair(struct wh_cache *c)
 		return SQLITE_CANTOPEN;
 	for (i = 0; i < WH_ARRAY_SIZE(left); i++)
 		unlinkat(dir, left[i], 0);
-	rc = db_open(c);
+	rc = db_open(c, true);
 	if (rc == SQLITE_OK && c->notice)
 		c->notice(c->arg, "the cache index was damaged; it was made again from its records (the old one: cache.db.damaged)");
 	return rc;
@@ -422,7 +461,7 @@ int wh_cache_open(struct wh_store *s, void (*notice)(void *arg, const char *text
 		wh_cache_close(c);
 		return r;
 	}
-	rc = db_open(c);
+	rc = db_open(c, false);
 	/* A plain SQLITE_ERROR: the version is right but a table is not. */
 	if (is_damage(rc) || (rc & 0xff) == SQLITE_ERROR)
 		rc = repair(c);

@@ -259,48 +259,66 @@ static void test_damaged(void **state)
 	assert_int_equal(n, 200 + WH_ARRAY_SIZE(cases));
 }
 
-/* Processes that open, read and write at once; the first ones meet when there is no index yet. */
+enum { WRITERS = 6, EACH = 10, ROUNDS = 8 };
+
+/* A process of its own, which opens the index when the pipe closes: all at once. */
+static int writer(const char *path, int i, const int gun[2])
+{
+	struct env e = {0};
+	char c;
+	int j;
+
+	snprintf(e.path, sizeof(e.path), "%s", path);
+	if (wh_store_open(e.path, &e.store, NULL) < 0)
+		return 1;
+	close(gun[1]);
+	if (read(gun[0], &c, 1) != 0)
+		return 5;
+	if (wh_cache_open(e.store, NULL, NULL, &e.cache, NULL) < 0)
+		return 2;
+	for (j = 0; j < EACH; j++) {
+		struct wh_record r = record(&e, (unsigned)(i * EACH + j)), got;
+
+		if (wh_cache_put(e.cache, &r, 1, NULL) < 0)
+			return 3;
+		if (wh_cache_get(e.cache, &r.key, &got, NULL) != 1)
+			return 4;
+	}
+	wh_cache_close(e.cache);
+	wh_store_close(e.store);
+	return 0;
+}
+
+/* Processes that open, read and write at once; they meet when there is no index yet. */
 static void test_concurrent(void **state)
 {
-	enum { WRITERS = 4, EACH = 30 };
 	struct env *e = *state;
 	WH_AUTO_FREE char *db = file(e, "cache.db");
 	pid_t pids[WRITERS];
-	int status, i, j;
+	int status, round, i, gun[2];
 
-	wh_cache_close(WH_TAKE_PTR(e->cache));
-	assert_int_equal(unlink(db), 0);
-	for (i = 0; i < WRITERS; i++) {
-		pids[i] = fork();
-		assert_true(pids[i] >= 0);
-		if (pids[i] == 0) {
-			struct env mine = *e;
-
-			wh_store_forget(mine.store);
-			mine.cache = NULL;
-			if (wh_store_open(mine.path, &mine.store, NULL) < 0 ||
-			    wh_cache_open(mine.store, NULL, NULL, &mine.cache, NULL) < 0)
-				_exit(2);
-			for (j = 0; j < EACH; j++) {
-				struct wh_record r = record(&mine, (unsigned)(i * EACH + j)), got;
-
-				if (wh_cache_put(mine.cache, &r, 1, NULL) < 0)
-					_exit(3);
-				if (wh_cache_get(mine.cache, &r.key, &got, NULL) != 1)
-					_exit(4);
+	for (round = 0; round < ROUNDS; round++) {
+		assert_int_equal(pipe2(gun, O_CLOEXEC), 0);
+		wh_cache_close(WH_TAKE_PTR(e->cache));
+		assert_int_equal(unlink(db), 0);
+		for (i = 0; i < WRITERS; i++) {
+			pids[i] = fork();
+			assert_true(pids[i] >= 0);
+			if (pids[i] == 0) {
+				wh_store_forget(e->store);
+				_exit(writer(e->path, i, gun));
 			}
-			wh_cache_close(mine.cache);
-			wh_store_close(mine.store);
-			_exit(0);
 		}
+		close(gun[0]);
+		close(gun[1]);
+		for (i = 0; i < WRITERS; i++) {
+			assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+			assert_int_equal(status, 0);
+		}
+		reopen(e);
+		for (i = 0; i < WRITERS * EACH; i++)
+			expect(e, (unsigned)i);
 	}
-	for (i = 0; i < WRITERS; i++) {
-		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
-		assert_int_equal(status, 0);
-	}
-	reopen(e);
-	for (i = 0; i < WRITERS * EACH; i++)
-		expect(e, (unsigned)i);
 	assert_int_equal(e->notices, 0);
 }
 
