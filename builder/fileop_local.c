@@ -3,9 +3,12 @@
  * A local directory as a source. Every name is looked up beneath the root with
  * openat2 and without following a symlink; symlinks are followed by us, inside
  * the root, where a source is named, and kept as they are everywhere else.
- * Only regular files are ever opened. What the ignore filter excludes does not
- * exist; a directory that it excludes but may not prune is a ghost: there if
- * something below it is.
+ * Only regular files are ever opened.
+ *
+ * What the ignore filter excludes does not exist. An excluded directory is left
+ * out with all that is in it, unless a "!" pattern starts with its very path:
+ * then it is there, and what is in it is asked one by one. (docker's rule: a
+ * "!" pattern with a wildcard in that place brings nothing back.)
  */
 #include "builder/fileop_private.h"
 
@@ -17,11 +20,22 @@
 #define MAX_LINKS 255
 #define READ_SIZE ((size_t)256 * 1024)
 
-enum sight { SEEN, HIDDEN, GHOST };
-
 static int64_t ns(const struct timespec *t)
 {
 	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
+static void add_exception(struct view *v, const char *line)
+{
+	struct wh_str t = wh_str_trim(wh_str(line));
+	WH_AUTO_FREE char *raw = NULL, *clean = NULL;
+
+	if (!t.n || t.p[0] != '!')
+		return;
+	t = wh_str_trim((struct wh_str){t.p + 1, t.n - 1});
+	raw = wh_strndup(t.p, t.n);
+	clean = wh_path_clean(raw);
+	wh_strv_add(&v->exceptions, clean + (clean[0] == '/'));
 }
 
 int local_open(struct view *v, struct wh_store *s, struct wh_err **err)
@@ -47,32 +61,46 @@ int local_open(struct view *v, struct wh_store *s, struct wh_err **err)
 	}
 	if (v->filter && wh_patterns_empty(v->filter))
 		v->filter = NULL;
+	for (size_t i = 0; src && src->ignore && src->ignore[i]; i++)
+		add_exception(v, src->ignore[i]);
 	v->memo = wh_memo_open(s, v->in->local_path, v->rootfd);
 	return 0;
 }
 
-/* Its parents are known to be there. */
-static enum sight sight_child(const struct view *v, const char *path, bool dir)
+/* Is the directory, or something below it, what a "!" pattern names? */
+static bool excepted(const struct view *v, const char *dir)
 {
-	if (!v->filter || !*path || !wh_patterns_excluded(v->filter, path))
-		return SEEN;
-	return !dir || wh_patterns_prunable(v->filter, path) ? HIDDEN : GHOST;
+	size_t n = strlen(dir);
+
+	for (size_t i = 0; i < v->exceptions.n; i++) {
+		const char *e = v->exceptions.v[i];
+
+		if (strncmp(e, dir, n) == 0 && (!e[n] || e[n] == '/'))
+			return true;
+	}
+	return false;
 }
 
-static enum sight sight(const struct view *v, const char *path, bool dir)
+/* Its parents are known to be there. */
+static bool hidden_child(const struct view *v, const char *path, bool dir)
+{
+	return v->filter && *path && wh_patterns_excluded(v->filter, path) && !(dir && excepted(v, path));
+}
+
+static bool hidden(const struct view *v, const char *path, bool dir)
 {
 	WH_AUTO_FREE char *part = NULL;
 
 	if (!v->filter || !*path)
-		return SEEN;
+		return false;
 	part = wh_strdup(path);
 	for (char *p = strchr(part, '/'); p; p = strchr(p + 1, '/')) {
 		*p = '\0';
-		if (sight_child(v, part, true) == HIDDEN)
-			return HIDDEN;
+		if (hidden_child(v, part, true))
+			return true;
 		*p = '/';
 	}
-	return sight_child(v, path, dir);
+	return hidden_child(v, path, dir);
 }
 
 /* -ENOTSUP: a socket, or something nobody knows. */
@@ -154,15 +182,12 @@ static int look(struct view *v, const char *path, struct node *ret, struct wh_er
 int local_lookup(struct view *v, const char *path, struct node *ret, struct wh_err **err)
 {
 	struct node n;
-	enum sight s;
 	int r = look(v, path, &n, err);
 
 	if (r)
 		return r;
-	s = sight(v, path, n.type == WH_T_DIR);
-	if (s == HIDDEN)
+	if (hidden(v, path, n.type == WH_T_DIR))
 		return -ENOENT;
-	n.ghost = s == GHOST;
 	*ret = n;
 	return 0;
 }
@@ -276,7 +301,7 @@ static int read_names(struct view *v, DIR *d, struct wh_buf *path, struct kids *
 	struct dirent *e;
 
 	for (;;) {
-		bool hidden = false;
+		bool skip = false;
 
 		errno = 0;
 		e = readdir(d);
@@ -288,12 +313,12 @@ static int read_names(struct view *v, DIR *d, struct wh_buf *path, struct kids *
 			if (stem)
 				wh_buf_addc(path, '/');
 			wh_buf_adds(path, e->d_name);
-			hidden = sight_child(v, path->p, e->d_type == DT_DIR) == HIDDEN;
+			skip = hidden_child(v, path->p, e->d_type == DT_DIR);
 			path->n = stem;
 			if (path->p)
 				path->p[stem] = '\0';
 		}
-		if (hidden)
+		if (skip)
 			continue;
 		WH_PUSH(k->v, k->n, k->cap) = (struct kid){.name = k->names.n};
 		wh_buf_add(&k->names, e->d_name, strlen(e->d_name) + 1);
@@ -363,15 +388,13 @@ static int walk(struct view *v, struct wh_buf *path, view_fn fn, void *arg, stru
 
 	for (size_t i = 0; !r && i < k.n; i++) {
 		struct node *n = &k.v[i].n;
-		enum sight s;
 
 		if (stem)
 			wh_buf_addc(path, '/');
 		wh_buf_adds(path, k.names.p + k.v[i].name);
 		n->path = path->p;
-		s = sight_child(v, path->p, n->type == WH_T_DIR);
-		n->ghost = s == GHOST;
-		if (s != HIDDEN) {
+		/* Asked again for file systems that tell no types. */
+		if (!hidden_child(v, path->p, n->type == WH_T_DIR)) {
 			r = fn(arg, n, err);
 			if (r == 0 && n->type == WH_T_DIR)
 				r = walk(v, path, fn, arg, err);
@@ -403,7 +426,7 @@ int local_list(struct view *v, const char *dir, struct wh_strv *ret, struct wh_e
 	for (size_t i = 0; !r && i < k.n; i++) {
 		WH_AUTO_FREE char *full = wh_path_join(dir, k.names.p + k.v[i].name);
 
-		if (sight_child(v, full, k.v[i].n.type == WH_T_DIR) != HIDDEN)
+		if (!hidden_child(v, full, k.v[i].n.type == WH_T_DIR))
 			wh_strv_add(ret, k.names.p + k.v[i].name);
 	}
 	return r;
@@ -416,7 +439,7 @@ const char *local_hidden_by(struct view *v, const char *path)
 	unsigned line;
 	size_t count = 0;
 
-	if (!v->filter || !src || !src->ignore || look(v, path, &n, NULL) || sight(v, path, false) == SEEN)
+	if (!v->filter || !src || !src->ignore || look(v, path, &n, NULL) || !hidden(v, path, n.type == WH_T_DIR))
 		return NULL;
 	line = wh_patterns_decider(v->filter, path);
 	while (src->ignore[count])

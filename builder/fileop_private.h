@@ -36,7 +36,7 @@ struct node {
 	size_t n_xattrs;
 	bool has_digest;
 	struct wh_digest digest;       /* FILE */
-	bool ghost;                    /* local DIR that the ignore filter excludes, which may hold a child brought back */
+	bool implied;                  /* DIR of a tree that only exists for what is below it */
 	bool linked;                   /* FILE with other names; see peer */
 	/* Who has the same content under another name: local (dev, ino), tree (layer, first name). */
 	uint64_t dev, ino;
@@ -60,6 +60,7 @@ struct view {
 	const struct wh_file_input *in;
 	const struct wh_patterns *filter;
 	struct wh_patterns *own_filter;
+	struct wh_strv exceptions;     /* paths of the filter's "!" patterns, cleaned */
 	struct wh_memo *memo;
 	const struct file_id *protect;
 	size_t n_protect;
@@ -75,7 +76,7 @@ int view_resolve(struct view *v, const char *path, struct node *ret, struct wh_e
 /* All below dir in wh_path_cmp order. fn: 0 go on, 1 not into this directory, negative: stop. */
 typedef int (*view_fn)(void *arg, const struct node *n, struct wh_err **err);
 int view_walk(struct view *v, const char *dir, view_fn fn, void *arg, struct wh_err **err);
-/* Names in a directory, sorted; of directories only those that are there for sure or may be (ghosts). */
+/* Names in a directory, sorted. */
 int view_list(struct view *v, const char *dir, struct wh_strv *ret, struct wh_err **err);
 /* Opens a FILE for reading. For local files: n is brought up to date from the open file (fresh stat, digest dropped when
  * it changed); -EAGAIN without text when it is no regular file any more. */

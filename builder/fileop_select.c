@@ -27,7 +27,7 @@ void pick_release(struct pick *p)
 struct frame {
 	struct node n;
 	const char *rel;
-	bool take, ghost, added;
+	bool take, added;
 };
 
 struct walk {
@@ -38,7 +38,6 @@ struct walk {
 	const char *pattern;             /* the text of include */
 	struct frame *frames;
 	size_t n, cap;
-	bool seen;                       /* the root has something in it */
 };
 
 static void walk_release(struct walk *w)
@@ -54,24 +53,6 @@ static void add_frames(struct walk *w)
 		if (!f->added)
 			pick_add(w->pick, f->rel, &f->n, !f->take);
 		f->added = true;
-	}
-}
-
-/* Something that the filter leaves in was found: the ghosts above it are there after all. */
-static void seen(struct walk *w)
-{
-	w->seen = true;
-	for (size_t i = 0; i < w->n; i++) {
-		if (!w->frames[i].ghost)
-			continue;
-		w->frames[i].ghost = false;
-		if (w->frames[i].take) {
-			size_t all = w->n;
-
-			w->n = i + 1;
-			add_frames(w);
-			w->n = all;
-		}
 	}
 }
 
@@ -113,8 +94,6 @@ static int walk_one(void *arg, const struct node *n, struct wh_err **err)
 	in = !w->include || wh_patterns_excluded(w->include, rel);
 	out = w->exclude && wh_patterns_excluded(w->exclude, rel);
 	take = in && !out;
-	if (!n->ghost)
-		seen(w);
 	if (n->type != WH_T_DIR) {
 		if (!take)
 			return 0;
@@ -134,9 +113,8 @@ static int walk_one(void *arg, const struct node *n, struct wh_err **err)
 		.n = kept,
 		.rel = kept.path + w->strip,
 		.take = take,
-		.ghost = n->ghost,
 	};
-	if (take && !n->ghost)
+	if (take)
 		add_frames(w);
 	return 0;
 }
@@ -240,7 +218,7 @@ static int fill_pick(const struct spec *s, const struct node *root, struct pick 
 	if (r)
 		return r;
 	find_peers(p, s->view->tree);
-	return root->ghost && !w.seen ? -ENOENT : 0;
+	return 0;
 }
 
 int select_path(struct view *v, const char *path, struct pick *p, struct wh_err **err)
@@ -421,13 +399,8 @@ static int select_source(struct wh_fileop *f, const struct wh_file_action *a, st
 		r = match_wildcards(s->view, path, &found, err);
 		for (size_t i = 0; !r && i < found.n; i++) {
 			r = add_pick(f, s, found.v[i], action, err);
-			/* A dangling link is an error, an excluded directory with nothing in it is just not there. */
-			if (r == -ENOENT) {
-				struct node n;
-
-				r = view_lookup(s->view, found.v[i], &n, err);
-				r = r || (n.type == WH_T_DIR && n.ghost) ? 0 : view_missing(s->view, found.v[i], err);
-			}
+			if (r == -ENOENT) /* a link to nothing */
+				r = view_missing(s->view, found.v[i], err);
 		}
 		return r;
 	}

@@ -130,6 +130,9 @@ int unpack_pick(struct wh_fileop *f, struct dest *d, const struct wh_file_action
 	for (size_t i = 1; !r && i < x->pick.n; i++) {
 		struct item *it = &x->pick.items[i];
 
+		/* Not in the archive: made when something below it is, unless a link or a directory stands there. */
+		if (it->n.implied)
+			continue;
 		r = lay(d, &x->view, it, root, o, it->peer ? first_group + it->peer : 0, err);
 	}
 	*ret_done = !r;

@@ -19,6 +19,7 @@ void view_close(struct view *v)
 		wh_tree_close(v->tree);
 	wh_closep(&v->rootfd);
 	wh_patterns_freep(&v->own_filter);
+	wh_strv_release(&v->exceptions);
 	wh_memo_free(v->memo);
 	v->memo = NULL;
 	v->tree = NULL;
@@ -44,6 +45,7 @@ static void from_ref(const struct wh_node_ref *ref, struct node *n)
 		.n_xattrs = e->n_xattrs,
 		.has_digest = e->type == WH_T_FILE,
 		.digest = e->digest,
+		.implied = e->implied,
 		.linked = e->type == WH_T_FILE && e->link,
 		.layer = ref->layer,
 		.first = e->type == WH_T_FILE ? e->link : NULL,
