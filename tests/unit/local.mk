@@ -17,9 +17,10 @@ tests_unit_base_proc_test_LDADD = base/libbase.a $(TEST_LIBS)
 tests_unit_base_str_test_LDADD = base/libbase.a $(TEST_LIBS)
 
 # cli
-CLI_TESTS = tests/unit/cli_options_test
+CLI_TESTS = tests/unit/cli_options_test tests/unit/cli_spec_test
 check_PROGRAMS += $(CLI_TESTS)
 tests_unit_cli_options_test_LDADD = cli/libcli.a base/libbase.a $(TEST_LIBS)
+tests_unit_cli_spec_test_LDADD = cli/libcli.a layers/liblayers.a base/libbase.a $(TEST_LIBS)
 
 # builder: keys and the cache index
 BUILDER_TESTS = tests/unit/builder_cacheindex_test tests/unit/builder_key_test tests/unit/builder_scheduler_test
