@@ -30,6 +30,10 @@ static char *vformat(const char *fmt, va_list ap)
 
 	if (vasprintf(&s, fmt, ap) < 0)
 		abort();
+	/* Messages quote names from archives and images: these must not start new lines or talk to the terminal. */
+	for (char *p = s; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == '\177')
+			*p = '?';
 	return s;
 }
 
