@@ -90,12 +90,17 @@ static char *in_root(const char *dir, const char *path)
 	return wh_strdup(abs + 1);
 }
 
-/* One step down. *redirect is set when the step met a symlink: go on with that path instead. */
+/* One step down. *redirect is set when the step met a symlink: go on with that path instead. Unless may_make, a directory that
+ * is not there gives *ret NULL. */
 static int step_into(struct reader *r, struct wh_name *at, const char *part, size_t len, const char *rest,
-		     const char *whole, struct wh_name **ret, char **redirect, struct wh_err **err)
+		     const char *whole, bool may_make, struct wh_name **ret, char **redirect, struct wh_err **err)
 {
 	struct wh_name *n = wh_names_find(r->names, at, part, len);
 
+	if (!may_make && (!n || n->ino->type == WH_T_WHITEOUT)) {
+		*ret = NULL;
+		return 0;
+	}
 	if (!n)
 		return imply_dir(r, at, part, len, false, ret, err);
 	switch (n->ino->type) {
@@ -126,18 +131,18 @@ static int step_into(struct reader *r, struct wh_name *at, const char *part, siz
 	return refuse(err, whole, "it lies below something that is not a directory");
 }
 
-static int walk(struct reader *r, char *path, const char *whole, struct wh_name **ret, struct wh_err **err)
+static int walk(struct reader *r, const char *path, const char *whole, bool may_make, struct wh_name **ret, struct wh_err **err)
 {
 	WH_AUTO_FREE char *owned = NULL;
 	struct wh_name *at = wh_names_root(r->names);
 	const char *p = path;
 	unsigned links = 0;
 
-	while (*p) {
+	while (*p && at) {
 		size_t len = strcspn(p, "/");
 		const char *rest = p[len] ? p + len + 1 : "";
 		char *redirect = NULL;
-		int e = step_into(r, at, p, len, rest, whole, &at, &redirect, err);
+		int e = step_into(r, at, p, len, rest, whole, may_make, &at, &redirect, err);
 
 		if (e < 0)
 			return e;
@@ -172,7 +177,7 @@ static int find_dir(struct reader *r, const char *path, struct wh_name **ret, co
 	}
 	free(r->last_dir);
 	r->last_dir = wh_strndup(path, len);
-	e = walk(r, r->last_dir, path, ret, err);
+	e = walk(r, r->last_dir, path, true, ret, err);
 	if (e < 0) {
 		wh_freep(&r->last_dir);
 		r->last_dir = NULL;
@@ -401,23 +406,34 @@ static bool is_below(const struct wh_name *n, const struct wh_name *top)
 	return false;
 }
 
+/* What a hard link leads to, or NULL when this archive has no such name (yet). */
+static int find_target(struct reader *r, const char *target, struct wh_name **ret, struct wh_err **err)
+{
+	WH_AUTO_FREE char *dir = wh_path_dir(target);
+	const char *base = wh_path_base(target);
+	struct wh_name *at;
+	int e = walk(r, strcmp(dir, ".") == 0 ? "" : dir, target, false, &at, err);
+
+	if (e == 0)
+		*ret = at ? wh_names_find(r->names, at, base, strlen(base)) : NULL;
+	return e;
+}
+
 static int add_hardlink(struct reader *r, struct archive_entry *ent, struct wh_name *dir, const char *base, const char *path,
 			struct wh_err **err)
 {
 	WH_AUTO_FREE char *target = NULL;
-	struct wh_name *tdir, *to, *old, *n;
+	struct wh_name *to, *old, *n;
 	struct wh_inode *ino;
-	const char *tbase;
 	int e = clean_name(r, archive_entry_hardlink(ent), "hard link target", &target, err);
 
 	if (e < 0)
 		return e;
 	if (!target[0])
 		return refuse(err, path, "it is a hard link to the root directory");
-	e = find_dir(r, target, &tdir, &tbase, err);
+	e = find_target(r, target, &to, err);
 	if (e < 0)
 		return e;
-	to = wh_names_find(r->names, tdir, tbase, strlen(tbase));
 	old = wh_names_find(r->names, dir, base, strlen(base));
 	if (to && to == old)
 		return to->ino->type == WH_T_DIR || to->ino->type == WH_T_WHITEOUT ?
@@ -426,7 +442,7 @@ static int add_hardlink(struct reader *r, struct archive_entry *ent, struct wh_n
 	if (to && (to->ino->type == WH_T_DIR || to->ino->type == WH_T_WHITEOUT))
 		return refuse(err, path, to->ino->type == WH_T_DIR ? "it is a hard link to a directory" :
 								       "it is a hard link to a whiteout");
-	if (old && (is_below(to ? to : tdir, old)))
+	if (old && to && is_below(to, old))
 		return refuse(err, path, "it is a hard link to something below itself");
 	if (!to && r->o->add)
 		return refuse(err, path, "it is a hard link to a file that is not in the archive before it");

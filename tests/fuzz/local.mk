@@ -8,3 +8,7 @@ tests_fuzz_fuzz_path_LDADD = base/libbase.a $(DEPS_LIBS)
 check_PROGRAMS += tests/fuzz/fuzz_json
 tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz_json.c tests/fuzz/replay.c
 tests_fuzz_fuzz_json_LDADD = base/libbase.a $(DEPS_LIBS)
+
+check_PROGRAMS += tests/fuzz/fuzz_layer
+tests_fuzz_fuzz_layer_SOURCES = tests/fuzz/fuzz_layer.c tests/fuzz/replay.c
+tests_fuzz_fuzz_layer_LDADD = layers/liblayers.a base/libbase.a $(DEPS_LIBS)

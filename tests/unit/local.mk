@@ -49,3 +49,8 @@ tests_unit_sandbox_seccomp_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TE
 tests_unit_sandbox_spec_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST_LIBS)
 tests_unit_sandbox_stubs_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST_LIBS)
 tests_unit_base_passwd_test_LDADD = base/libbase.a $(TEST_LIBS)
+
+# layers: what reads layers and archives, and images
+LAYERS_READ_TESTS = tests/unit/layers_reader_test
+check_PROGRAMS += $(LAYERS_READ_TESTS)
+tests_unit_layers_reader_test_LDADD = $(LAYERS_LIBS)
