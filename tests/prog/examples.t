@@ -21,8 +21,8 @@ cp -r "$SRC/cli" same/tree
 find same -type d -exec chmod 755 {} + -o -type f -exec chmod 644 {} +
 cat >same/Dockerfile <<'END'
 FROM busybox AS build
-RUN mkdir -p /a/b /gone && echo x >/a/b/x && ln /a/b/x /a/hard && ln -s b/x /a/soft && mkfifo /a/pipe
-RUN adduser -D -u 4321 other && chown -R other /a/b && chmod 4755 /a/b/x && chmod 0700 /a
+RUN mkdir -p /a/b /gone && echo x >/a/b/x && echo y >/a/y && ln /a/y /a/hard && ln -s b/x /a/soft && mkfifo /a/pipe
+RUN echo 'other:x:4321:4321::/home/other:/bin/sh' >>/etc/passwd && chown -R other /a/b && chmod 4755 /a/b/x && chmod 0700 /a
 COPY --chown=33:33 tree /srv/tree
 USER other
 WORKDIR /home/other/work
@@ -76,8 +76,9 @@ unset SOURCE_DATE_EPOCH
 
 # ---- the examples ----
 
-# What apt, dpkg and ldconfig write about when they ran, and Python about when it compiled.
-noise=(--no-mtime --ignore 'var/log/*' --ignore 'var/cache/*' --ignore '*.pyc' --ignore 'var/lib/apt/*' --ignore 'etc/.pwd.lock')
+# What tells when apt, dpkg and ldconfig ran; all else has to be the same.
+noise=(--no-mtime --ignore '/var/log/apt/*' --ignore /var/log/dpkg.log --ignore /var/cache/ldconfig/aux-cache
+	--ignore '/var/cache/apt/*')
 common=(--build-context "debian=oci-layout://$debian")
 cp -r "$SRC/examples" "$UT/examples"
 chown -R "$TEST_USER:" "$UT/examples"

@@ -138,18 +138,18 @@ static void messages(void **state)
 	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
 
 	(void)state;
-	wh_err_set(&err, "frontend", WH_ERR_USAGE, EINVAL, "unknown \033[31minstruction");
+	wh_err_set(&err, "frontend", WH_ERR_USAGE, EINVAL, "unknown instruction");
 	wh_err_at(&err, "Dockerfile", 12, 3, "\tRNU x\nmore");
 	wh_err_hint(&err, "did you mean RUN?");
-	wh_err_detail(&err, "one\ntwo\007\n");
+	wh_err_detail(&err, "one\n\033[31mtwo\007\n");
 	wh_err_format(err, &out);
-	assert_string_equal(out.p, "error: Dockerfile:12: unknown ^[[31minstruction\n"
+	assert_string_equal(out.p, "error: Dockerfile:12: unknown instruction\n"
 				   "    12 | \tRNU x\n"
 				   "       | \t ^\n"
 				   "    13 | more\n"
 				   "hint: did you mean RUN?\n"
 				   "  | one\n"
-				   "  | two^G\n");
+				   "  | ^[[31mtwo^G\n");
 	assert_int_equal(wh_err_exit_code(err), 2);
 
 	wh_buf_reset(&out);
@@ -157,7 +157,7 @@ static void messages(void **state)
 	free(WH_TAKE_PTR(err->hint));
 	free(WH_TAKE_PTR(err->detail));
 	wh_err_format(err, &out);
-	assert_string_equal(out.p, "error: Dockerfile:12: unknown ^[[31minstruction\n"
+	assert_string_equal(out.p, "error: Dockerfile:12: unknown instruction\n"
 				   "    12 > \tRNU x\n"
 				   "    13 > more\n");
 }
