@@ -104,7 +104,6 @@ struct wh_builder {
 	enum wh_snapshotter snapshotter;
 	enum wh_net net;             /* what WH_NET_DEFAULT means here */
 	bool net_told;               /* that steps use the host's network */
-	uint64_t next_log;
 
 	struct wh_node *buckets[WH_NODE_BUCKETS];
 
@@ -135,11 +134,16 @@ int wh_builder_enter(struct wh_builder *b, struct wh_err **err);
 int wh_builder_source_image(struct wh_builder *b, const char *ref, const char *platform, const struct wh_image **ret,
 			    struct wh_err **err);
 
-/* ---------------------------------------------------------------- scheduler.c */
+/* ---------------------------------------------------------------- node.c */
 
 /* The node of a vertex, or NULL when it was never solved. */
 struct wh_node *wh_builder_node(struct wh_builder *b, const struct wh_vertex *v);
+/* The same, made when there is none. */
+struct wh_node *wh_node_get(struct wh_builder *b, const struct wh_vertex *v);
 void wh_builder_free_nodes(struct wh_builder *b);
+
+/* ---------------------------------------------------------------- scheduler.c */
+
 /* Runs work() on a worker thread, then done() on the loop's. */
 void wh_node_submit(struct wh_node *n, wh_node_fn work, wh_node_fn done);
 /* The node's result is there. own NULL or own_empty: nothing of its own on top of inputs[0]. Takes own's content. */

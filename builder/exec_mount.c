@@ -5,7 +5,8 @@
  * Trees of other inputs are seen through an overlay of their own, whose upper
  * directory (for a writable mount) is thrown away with the step.
  *
- *   ROOT/caches/HEX/       a cache mount; HEX is the digest of its id
+ *   ROOT/caches/HEX/       a cache mount; HEX is the digest of its id and of what it starts as: owner, mode, tree (from=).
+ *                          Steps that ask for another start get another cache, as in BuildKit
  *     id                   the id, for people and gc
  *     data, data.1, …      its directory; further ones for steps that want it private at the same time
  *     work, work.1, …      overlay's, when the mount starts from an image (from=)
@@ -78,29 +79,50 @@ static void suffix(char *out, size_t size, const char *name, unsigned slot)
 		snprintf(out, size, "%s", name);
 }
 
-static char *cache_name(const struct wh_op_mount *m)
+static const char *cache_id(const struct wh_op_mount *m)
 {
-	const char *id = m->id ? m->id : m->target;
+	return m->id ? m->id : m->target;
+}
+
+/* The tree it starts as, or NULL: an empty directory. */
+static const struct wh_node *cache_start(const struct wh_node *n, const struct wh_op_mount *m)
+{
+	return m->input >= 0 ? n->inputs[m->input] : NULL;
+}
+
+static char *cache_name(const struct wh_node *n, const struct wh_op_mount *m)
+{
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+	const struct wh_node *from = cache_start(n, m);
 	struct wh_digest d;
 	char hex[65];
 
-	wh_digest_of(id, strlen(id), &d);
+	wh_buf_lstr(&b, cache_id(m));
+	wh_buf_u32(&b, m->has_mode ? m->mode & 07777 : UINT32_MAX);
+	wh_buf_u8(&b, m->has_owner);
+	wh_buf_u32(&b, m->has_owner ? m->uid : 0);
+	wh_buf_u32(&b, m->has_owner ? m->gid : 0);
+	if (from) {
+		wh_buf_add(&b, from->tree_key.b, sizeof(from->tree_key.b));
+		wh_buf_lstr(&b, m->source);
+	}
+	wh_digest_of(b.p, b.n, &d);
 	return wh_asprintf("caches/%s", wh_digest_hex(&d, hex));
 }
 
 /* Opens caches/HEX, which is made with its id file. fd or -errno. */
-static int cache_open(struct wh_builder *b, const struct wh_op_mount *m)
+static int cache_open(const struct wh_node *n, const struct wh_op_mount *m)
 {
-	const char *id = m->id ? m->id : m->target;
-	WH_AUTO_FREE char *name = cache_name(m);
-	int store = wh_store_dirfd(b->o.store), fd, r;
+	WH_AUTO_FREE char *name = cache_name(n, m);
+	int store = wh_store_dirfd(n->b->o.store), fd, r;
 
 	r = wh_mkdir_p(store, name, 0700);
 	if (r < 0)
 		return r;
 	fd = wh_openat(store, name, O_RDONLY | O_DIRECTORY, 0);
 	if (fd >= 0 && faccessat(fd, "id", F_OK, 0) < 0)
-		wh_write_file_atomic(fd, "id", id, strlen(id), 0600, false); /* only a label: nothing depends on it */
+		/* Only a label: nothing depends on it. */
+		wh_write_file_atomic(fd, "id", cache_id(m), strlen(cache_id(m)), 0600, false);
 	return fd;
 }
 
@@ -124,9 +146,9 @@ static int try_lock(int dir, enum wh_sharing sharing, unsigned slot, int *ret)
 	return 1;
 }
 
-static int lock_one(struct wh_builder *b, const struct wh_op_mount *m, struct wh_exec_mount *em)
+static int lock_one(const struct wh_node *n, const struct wh_op_mount *m, struct wh_exec_mount *em)
 {
-	WH_AUTO_FD int dir = cache_open(b, m);
+	WH_AUTO_FD int dir = cache_open(n, m);
 	unsigned slot, max = m->sharing == WH_PRIVATE ? PRIVATE_MAX : 1;
 	int r = 0;
 
@@ -140,17 +162,20 @@ static int lock_one(struct wh_builder *b, const struct wh_op_mount *m, struct wh
 	return r;
 }
 
-/* A lock that this very step already has: two mounts of one id are one directory. */
-static const struct wh_exec_mount *own_lock(const struct wh_op_exec *op, const struct wh_exec *x, size_t upto)
+/* A lock that this very step already has: two mounts of one cache are one directory. */
+static const struct wh_exec_mount *own_lock(const struct wh_node *n, size_t upto)
 {
-	const char *id = op->mounts[upto].id ? op->mounts[upto].id : op->mounts[upto].target;
+	const struct wh_op_exec *op = n->v->op.exec;
+	WH_AUTO_FREE char *name = cache_name(n, &op->mounts[upto]);
 	size_t i;
 
 	for (i = 0; i < upto; i++) {
-		const struct wh_op_mount *m = &op->mounts[i];
+		if (op->mounts[i].type == WH_MOUNT_CACHE) {
+			WH_AUTO_FREE char *other = cache_name(n, &op->mounts[i]);
 
-		if (m->type == WH_MOUNT_CACHE && !strcmp(m->id ? m->id : m->target, id))
-			return &x->mounts[i];
+			if (!strcmp(name, other))
+				return &n->exec->mounts[i];
+		}
 	}
 	return NULL;
 }
@@ -174,7 +199,7 @@ bool wh_exec_lock(struct wh_node *n, int *ret_r, struct wh_err **err)
 	if (!x) {
 		x = n->exec = wh_calloc(1, sizeof(*x));
 		x->b = n->b;
-		x->out = x->err = x->log = -1;
+		x->out = x->err = -1;
 		x->n_mounts = op->n_mounts;
 		x->mounts = wh_calloc(op->n_mounts, sizeof(*x->mounts));
 		for (i = 0; i < x->n_mounts; i++)
@@ -184,12 +209,12 @@ bool wh_exec_lock(struct wh_node *n, int *ret_r, struct wh_err **err)
 	for (i = 0; i < op->n_mounts; i++) {
 		if (op->mounts[i].type != WH_MOUNT_CACHE)
 			continue;
-		same = own_lock(op, x, i);
+		same = own_lock(n, i);
 		if (same) {
 			x->mounts[i].slot = same->slot;
 			continue;
 		}
-		r = lock_one(n->b, &op->mounts[i], &x->mounts[i]);
+		r = lock_one(n, &op->mounts[i], &x->mounts[i]);
 		if (r == 1)
 			continue;
 		/* All or none, so that two steps never wait for each other. */
@@ -282,8 +307,8 @@ static int cache_dir(const struct wh_op_mount *m, int dir, const char *name)
 static int cache_prepare(struct wh_node *n, const struct wh_op_mount *m, struct wh_exec_mount *em, struct wh_bind *bind,
 			 struct wh_err **err)
 {
-	WH_AUTO_FREE char *name = cache_name(m);
-	WH_AUTO_FD int dir = cache_open(n->b, m);
+	WH_AUTO_FREE char *name = cache_name(n, m);
+	WH_AUTO_FD int dir = cache_open(n, m);
 	const char *store = wh_store_path(n->b->o.store);
 	char data[32], work[32];
 	int r = dir;
@@ -297,7 +322,7 @@ static int cache_prepare(struct wh_node *n, const struct wh_op_mount *m, struct 
 	em->dir = wh_asprintf("%s/%s/%s", store, name, data);
 	bind->kind = WH_BIND_PATH;
 	bind->readonly = m->readonly;
-	if (m->input < 0 || !n->inputs[m->input]) {
+	if (!cache_start(n, m)) {
 		bind->source = em->dir;
 		return 0;
 	}

@@ -27,7 +27,6 @@ struct wh_exec {
 	bool over;                    /* it ran to its good end: commit */
 	uint64_t id;
 	int out, err;                 /* read ends of its pipes */
-	int log;                      /* all of its output, under tmp/ */
 	struct wh_buf tail;           /* the last of it */
 };
 

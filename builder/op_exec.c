@@ -49,8 +49,6 @@ static bool drain(struct wh_node *n, int fd, int stream)
 		if (got <= 0)
 			return got < 0 && errno == EAGAIN;
 		keep_tail(x, chunk, (size_t)got);
-		if (x->log >= 0 && wh_write_all(x->log, chunk, (size_t)got) < 0)
-			wh_closep(&x->log); /* a full disk fails the build elsewhere, with a better message */
 		wh_builder_event(n->b, &(struct wh_event){
 					       .kind = WH_EV_LOG,
 					       .v = n->v,
@@ -203,13 +201,6 @@ static void on_end(void *arg, struct wh_step_result *res)
 	wh_builder_pump(b);
 }
 
-static int open_log(struct wh_builder *b)
-{
-	WH_AUTO_FREE char *name = wh_asprintf("log.%llu", (unsigned long long)b->next_log++);
-
-	return wh_openat(wh_store_tmp_dirfd(b->o.store), name, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
-}
-
 static enum wh_net network(struct wh_builder *b, const struct wh_op_exec *op)
 {
 	switch (op->network) {
@@ -262,7 +253,6 @@ static int start(struct wh_node *n, struct wh_err **err)
 	/* Only our ends: a step's programs do not expect EAGAIN. */
 	fcntl(x->out, F_SETFL, O_NONBLOCK);
 	fcntl(x->err, F_SETFL, O_NONBLOCK);
-	x->log = open_log(b);
 	step.out_fd = out_w;
 	step.err_fd = err_w;
 	r = wh_launcher_run(b->launcher, &step, on_end, n, &x->id, err);
@@ -356,7 +346,6 @@ void wh_exec_free(struct wh_exec *x)
 	wh_strv_release(&x->env);
 	wh_closep(&x->out);
 	wh_closep(&x->err);
-	wh_closep(&x->log);
 	wh_buf_release(&x->tail);
 	free(x);
 }

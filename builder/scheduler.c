@@ -23,104 +23,6 @@
 
 #define RETRY_MS 50 /* how often a cache mount that another process holds is asked for */
 
-/* ---------------------------------------------------------------- lists and nodes */
-
-void wh_nodes_add(struct wh_nodes *l, struct wh_node *n)
-{
-	WH_PUSH(l->v, l->n, l->cap) = n;
-}
-
-static void nodes_drop(struct wh_nodes *l, size_t i)
-{
-	memmove(&l->v[i], &l->v[i + 1], (l->n - i - 1) * sizeof(*l->v));
-	l->n--;
-}
-
-struct wh_node *wh_nodes_shift(struct wh_nodes *l)
-{
-	struct wh_node *n = NULL;
-
-	if (l->n) {
-		n = l->v[0];
-		nodes_drop(l, 0);
-	}
-	return n;
-}
-
-bool wh_nodes_remove(struct wh_nodes *l, const struct wh_node *n)
-{
-	size_t i;
-
-	for (i = 0; i < l->n; i++) {
-		if (l->v[i] == n) {
-			nodes_drop(l, i);
-			return true;
-		}
-	}
-	return false;
-}
-
-static struct wh_node **bucket(struct wh_builder *b, const struct wh_digest *id)
-{
-	return &b->buckets[id->b[0] % WH_NODE_BUCKETS];
-}
-
-struct wh_node *wh_builder_node(struct wh_builder *b, const struct wh_vertex *v)
-{
-	struct wh_node *n;
-
-	for (n = *bucket(b, &v->id); n; n = n->chain)
-		if (wh_digest_eq(&n->id, &v->id))
-			return n;
-	return NULL;
-}
-
-static struct wh_node *node_get(struct wh_builder *b, const struct wh_vertex *v)
-{
-	struct wh_node *n = wh_builder_node(b, v), **at = bucket(b, &v->id);
-
-	if (!n) {
-		n = wh_calloc(1, sizeof(*n));
-		n->b = b;
-		n->id = v->id;
-		n->n_inputs = v->n_inputs;
-		n->inputs = wh_calloc(v->n_inputs, sizeof(struct wh_node *));
-		n->chain = *at;
-		*at = n;
-	}
-	return n;
-}
-
-static void node_free(struct wh_node *n)
-{
-	wh_result_release(&n->result);
-	wh_fileop_free(n->fileop);
-	wh_exec_free(n->exec);
-	wh_layer_release(&n->own);
-	wh_err_free(n->job_err);
-	free(n->inputs);
-	free(n->users.v);
-	free(n);
-}
-
-void wh_builder_free_nodes(struct wh_builder *b)
-{
-	struct wh_node *n, *next;
-	size_t i;
-
-	for (i = 0; i < WH_NODE_BUCKETS; i++) {
-		for (n = b->buckets[i]; n; n = next) {
-			next = n->chain;
-			node_free(n);
-		}
-		b->buckets[i] = NULL;
-	}
-	free(b->ready.v);
-	free(b->parked.v);
-	free(b->queued.v);
-	free(b->running.v);
-}
-
 /* ---------------------------------------------------------------- failure and cancellation */
 
 static void stop(struct wh_builder *b)
@@ -423,7 +325,7 @@ static void start_queued(struct wh_builder *b)
 			i++;
 			continue;
 		}
-		nodes_drop(&b->queued, i);
+		wh_nodes_remove(&b->queued, n);
 		b->slots_used++;
 		n->state = WH_NODE_BUSY;
 		wh_node_begin(n);
@@ -636,6 +538,13 @@ void wh_builder_pump(struct wh_builder *b)
 		if (!n && !b->ready.n)
 			break;
 	}
+	if (b->in_loop && !b->stopping && b->remaining && !b->outstanding && !b->queued.n) {
+		struct wh_err *err = NULL;
+
+		/* Better an error than a loop that nothing ever wakes. */
+		wh_err_set(&err, "builder", WH_ERR_INTERNAL, EDEADLK, "%zu steps wait for nothing", b->remaining);
+		fail(b, -EDEADLK, &err);
+	}
 	if (b->in_loop && (b->stopping || !b->remaining) && !b->outstanding)
 		wh_loop_stop(b->loop, 0);
 }
@@ -652,7 +561,7 @@ static int by_index(const void *a, const void *b)
 /* Marks a vertex for this solve; pushes it when it is new to it. */
 static struct wh_node *want(struct wh_builder *b, const struct wh_vertex *v, struct wh_nodes *all)
 {
-	struct wh_node *n = node_get(b, v);
+	struct wh_node *n = wh_node_get(b, v);
 
 	if (n->mark != b->solve_no) {
 		n->mark = b->solve_no;
