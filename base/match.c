@@ -194,7 +194,7 @@ static void advance(const struct program *p, size_t i, uint32_t c, bool *next)
 static bool run(const struct program *p, const char *name)
 {
 	size_t size = 2 * p->n + 2, i;
-	bool small[512], *alive = small, *next, found = true;
+	bool small[512], *alive = small, *next, found;
 
 	if (2 * size > sizeof(small))
 		alive = wh_malloc(2 * size);
@@ -212,14 +212,12 @@ static bool run(const struct program *p, const char *name)
 				any = true;
 			}
 		}
-		if (!any) {
-			found = false; /* a character more than the pattern has */
-			break;
-		}
 		next = alive;
 		alive = swap;
+		if (!any) /* more characters than the pattern has: nothing is alive */
+			break;
 	}
-	found = found && alive[2 * p->n];
+	found = !*name && alive[2 * p->n];
 	alive = alive < next ? alive : next;
 	if (alive != small)
 		free(alive);

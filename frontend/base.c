@@ -63,6 +63,7 @@ static int set_image(struct wh_lower *l, struct wh_stage *s, const char *ref, st
 {
 	const struct wh_platform *p = s->platform ? s->platform : &l->target;
 	const char *platform = wh_lower_platform(l, p);
+	const char *title = s->replaced ? s->name : s->base_name;
 	struct wh_op_source *op;
 	struct wh_vertex v = {.kind = WH_OP_SOURCE, .pos = s->pos};
 	WH_AUTO_FREE char *pinned = NULL;
@@ -74,8 +75,8 @@ static int set_image(struct wh_lower *l, struct wh_stage *s, const char *ref, st
 		return wh_usage(err, "no image can be resolved here: %s", ref);
 	r = l->o->resolver->resolve(l->o->resolver->arg, ref, platform, &pinned, &doc, err);
 	if (r < 0) {
-		wh_err_wrap(err, "%s", s->base_name);
-		wh_stages_hint(l, s->base_name, err);
+		wh_err_wrap(err, "%s", title);
+		wh_stages_hint(l, title, err);
 		return r;
 	}
 	s->image = wh_image_adopt(doc, &s->base_history);
@@ -87,8 +88,8 @@ static int set_image(struct wh_lower *l, struct wh_stage *s, const char *ref, st
 	op->platform = platform;
 	v.op.source = op;
 	v.stage = s->name;
-	at = strchr(s->base_name, '@') ? NULL : strrchr(pinned, '@');
-	s->from_text = wh_arena_printf(l->a, "FROM %s%s", s->base_name, at ? at : "");
+	at = strchr(title, '@') ? NULL : strrchr(pinned, '@');
+	s->from_text = wh_arena_printf(l->a, "FROM %s%s", title, at ? at : "");
 	v.name = s->from_text;
 	s->state = wh_graph_add(l->g, &v);
 	return 0;
@@ -242,9 +243,9 @@ void wh_stage_begin(struct wh_lower *l, struct wh_stage *s)
 	const char *dir;
 	size_t i;
 
-	if (s->from_text) {
+	if (!s->base && !wh_streq(s->base_name, "scratch")) { /* the base is step 1 */
 		const struct wh_cmd from = {.pos = s->pos};
-		const char *name = wh_step_name(l, s, &from, s->from_text);
+		const char *name = wh_step_name(l, s, &from, s->from_text ? s->from_text : "");
 
 		if (s->state && s->state->name == s->from_text)
 			s->state->name = name;

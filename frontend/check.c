@@ -200,6 +200,18 @@ int wh_check_volume(const struct wh_node *n, struct wh_err **err)
 	return 0;
 }
 
+int wh_check_unknown(const struct wh_node *n, struct wh_err **err)
+{
+	const char *near = wh_grammar_nearest(n->keyword);
+
+	wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL, "unknown instruction: %.100s", n->keyword);
+	if (near)
+		wh_err_hint(err, "did you mean %s?", near);
+	else
+		wh_err_hint(err, "a line that goes on must end in the escape character, \\ unless told otherwise");
+	return -EINVAL;
+}
+
 static int check_arity(const struct wh_node *n, enum wh_arity arity, struct wh_err **err)
 {
 	const char *name = wh_instr_name(n->instr);
@@ -226,7 +238,7 @@ static int check_node(const struct wh_node *n, struct wh_err **err)
 	const struct wh_grammar *row = wh_grammar_row(n->instr);
 	int r = check_arity(n, row->arity, err);
 
-	if (r == 0)
+	if (r == 0 && n->instr != WH_I_UNKNOWN)
 		r = wh_flags_check(n, row->flags, err);
 	if (r == 0 && row->check)
 		r = row->check(n, err);

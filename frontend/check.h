@@ -14,6 +14,7 @@ int wh_check_onbuild(const struct wh_node *n, struct wh_err **err);
 int wh_check_run(const struct wh_node *n, struct wh_err **err);
 int wh_check_shell(const struct wh_node *n, struct wh_err **err);
 int wh_check_volume(const struct wh_node *n, struct wh_err **err);
+int wh_check_unknown(const struct wh_node *n, struct wh_err **err);
 
 /* A text that is to be one ONBUILD trigger. */
 int wh_trigger_check(const struct wh_dockerfile *d, struct wh_err **err);

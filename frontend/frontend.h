@@ -20,6 +20,7 @@ enum wh_instr {
 	WH_I_ADD, WH_I_ARG, WH_I_CMD, WH_I_COPY, WH_I_ENTRYPOINT, WH_I_ENV, WH_I_EXPOSE, WH_I_FROM, WH_I_HEALTHCHECK,
 	WH_I_LABEL, WH_I_MAINTAINER, WH_I_ONBUILD, WH_I_RUN, WH_I_SHELL, WH_I_STOPSIGNAL, WH_I_USER, WH_I_VOLUME,
 	WH_I_WORKDIR, WH_I_PROFILE, WH_I_PRUNE,
+	WH_I_UNKNOWN, /* parsed, so that tools can go on; refused by the check */
 };
 
 struct wh_heredoc {

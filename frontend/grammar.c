@@ -63,6 +63,7 @@ static const struct wh_grammar rows[] = {
 	[WH_I_VOLUME] = {"VOLUME", WH_FORM_JSON_WORDS, WH_ARGS_SOME, false, none, wh_check_volume},
 	[WH_I_WORKDIR] = {"WORKDIR", WH_FORM_TEXT, WH_ARGS_ONE, false, none, NULL},
 	[WH_I_PROFILE] = {"PROFILE", WH_FORM_JSON_TEXT, WH_ARGS_SOME, false, profile_flags, NULL},
+	[WH_I_UNKNOWN] = {"?", WH_FORM_TEXT, WH_ARGS_ANY, false, none, wh_check_unknown},
 	[WH_I_PRUNE] = {"PRUNE", WH_FORM_WORDS, WH_ARGS_ANY, false, prune_flags, NULL},
 };
 
@@ -76,18 +77,22 @@ const char *wh_instr_name(enum wh_instr i)
 	return (size_t)i < WH_ARRAY_SIZE(rows) ? rows[i].name : "?";
 }
 
-int wh_grammar_find(struct wh_str word, const char **ret_hint)
+enum wh_instr wh_grammar_find(struct wh_str word)
 {
-	const char *names[WH_ARRAY_SIZE(rows)];
-	WH_AUTO_FREE char *text = NULL;
 	size_t i;
 
-	for (i = 0; i < WH_ARRAY_SIZE(rows); i++) {
+	for (i = 0; i < WH_I_UNKNOWN; i++)
 		if (wh_str_ieq(word, rows[i].name))
-			return (int)i;
+			return (enum wh_instr)i;
+	return WH_I_UNKNOWN;
+}
+
+const char *wh_grammar_nearest(const char *word)
+{
+	const char *names[WH_I_UNKNOWN];
+	size_t i;
+
+	for (i = 0; i < WH_I_UNKNOWN; i++)
 		names[i] = rows[i].name;
-	}
-	text = wh_strndup(word.p, word.n < 64 ? word.n : 64);
-	*ret_hint = wh_nearest(text, names, WH_ARRAY_SIZE(rows));
-	return -1;
+	return strlen(word) < 64 ? wh_nearest(word, names, WH_I_UNKNOWN) : NULL;
 }

@@ -120,6 +120,7 @@ static const lower_fn by_instr[] = {
 	[WH_I_WORKDIR] = lower_workdir,
 	[WH_I_PROFILE] = lower_later,
 	[WH_I_PRUNE] = lower_later,
+	[WH_I_UNKNOWN] = NULL, /* refused by the check */
 };
 
 static int lower_stage(struct wh_lower *l, struct wh_stage *s, struct wh_err **err)

@@ -141,7 +141,6 @@ static int parse_node(struct wh_dockerfile *d, struct wh_str line, bool nested, 
 {
 	WH_AUTO_STRV struct wh_strv flags = {0}, args = {0};
 	struct wh_str word, rest;
-	const char *hint = NULL;
 	int r;
 
 	line = wh_str_trim(line);
@@ -150,14 +149,7 @@ static int parse_node(struct wh_dockerfile *d, struct wh_str line, bool nested, 
 		;
 	n->keyword = wh_arena_strndup(d->arena, word.p, word.n);
 	n->original = wh_arena_strndup(d->arena, line.p, line.n);
-	r = wh_grammar_find(word, &hint);
-	if (r < 0) {
-		wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL, "unknown instruction: %.100s", n->keyword);
-		if (hint)
-			wh_err_hint(err, "did you mean %s?", hint);
-		return -EINVAL;
-	}
-	n->instr = (enum wh_instr)r;
+	n->instr = wh_grammar_find(word);
 	if (nested && n->instr == WH_I_ONBUILD)
 		return bad(err, "chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
 	rest = wh_words_flags((struct wh_str){line.p + word.n, line.n - word.n}, d->escape, &flags);

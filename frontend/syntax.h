@@ -99,8 +99,9 @@ struct wh_grammar {
 	int (*check)(const struct wh_node *n, struct wh_err **err);
 };
 const struct wh_grammar *wh_grammar_row(enum wh_instr i);
-/* -1: no such instruction; hint is the nearest name or NULL. */
-int wh_grammar_find(struct wh_str word, const char **ret_hint);
+enum wh_instr wh_grammar_find(struct wh_str word);
+/* The instruction whose name is nearest, or NULL. */
+const char *wh_grammar_nearest(const char *word);
 
 /* ---- flags.c ---- */
 

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/match.h"
+#include "tests/unit/test.h"
+
+#include <errno.h>
+
+static void globs(void **state)
+{
+	static const struct {
+		const char *pattern, *name;
+		int want;
+	} cases[] = {
+		{"abc", "abc", 1},
+		{"abc", "ab", 0},
+		{"abc", "abcd", 0},
+		{"", "", 1},
+		{"", "a", 0},
+		{"*", "", 1},
+		{"*", "abc", 1},
+		{"*", "a/b", 0},
+		{"a*c", "abbc", 1},
+		{"a*c", "abbd", 0},
+		{"a*b*c", "axbxc", 1},
+		{"a/*/c", "a/b/c", 1},
+		{"a/*/c", "a/b/d/c", 0},
+		{"?", "a", 1},
+		{"?", "\xc3\xa9", 1},
+		{"??", "\xc3\xa9", 0},
+		{"?", "/", 0},
+		{"?", "ab", 0},
+		{"[a-c]", "b", 1},
+		{"[^a-c]", "b", 0},
+		{"[^a-c]", "d", 1},
+		{"[a-cx]z", "xz", 1},
+		{"[\\]]", "]", 1},
+		{"\\*", "*", 1},
+		{"\\*", "a", 0},
+		{"\\a", "a", 1},
+		{"**", "a/b", 0},
+		{"[", "a", -EINVAL},
+		{"[]", "a", -EINVAL},
+		{"[a", "a", -EINVAL},
+		{"[a-]", "a", -EINVAL},
+		{"a\\", "b", -EINVAL},
+		{"b[", "a", -EINVAL},
+		{"\xff*",
+		 "\xff"
+		 "x",
+		 1},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < WH_ARRAY_SIZE(cases); i++) {
+		int got = wh_glob_match(cases[i].pattern, cases[i].name);
+
+		if (got != cases[i].want)
+			fail_msg("%s against %s: %d", cases[i].pattern, cases[i].name, got);
+	}
+	assert_true(wh_glob_has_meta("a*") && wh_glob_has_meta("[a") && wh_glob_has_meta("\\\\?"));
+	assert_false(wh_glob_has_meta("a\\*") || wh_glob_has_meta("]"));
+}
+
+/* A hundred stars against a text that almost fits: exponential for a matcher that backtracks. */
+static void no_explosion(void **state)
+{
+	char pattern[402], name[2002];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 100; i++)
+		memcpy(pattern + 4 * i, "*a*b", 4);
+	memcpy(pattern + 400, "c", 2);
+	memset(name, 'a', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	assert_int_equal(wh_glob_match(pattern, name), 0);
+}
+
+static struct wh_patterns *compile(const char *text)
+{
+	WH_AUTO_STRV struct wh_strv lines = {0};
+	struct wh_patterns *set = NULL;
+	WH_AUTO_FREE char *copy = wh_strdup(text);
+	char *save = NULL, *word;
+
+	for (word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
+		wh_strv_add(&lines, word);
+	assert_int_equal(wh_patterns_new(&lines, &set, NULL), 0);
+	return set;
+}
+
+static void excluded(void **state)
+{
+	static const struct {
+		const char *patterns, *path;
+		unsigned decider; /* odd cases below: even a decider can bring back */
+		bool excluded;
+	} cases[] = {
+		{"a", "a", 1, true},
+		{"a", "a/b/c", 1, true},
+		{"a", "ab", 0, false},
+		{"/a/ b", "a/x", 1, true},
+		{"a !a/b", "a/b", 2, false},
+		{"a !a/b", "a/c", 1, true},
+		{"!a a", "a", 2, true},
+		{"* !*.c", "x.c", 2, false},
+		{"* !*.c", "d/x.c", 1, true},
+		{"**/x", "a/b/x", 1, true},
+		{"**/x", "x/y", 1, true},
+		{"**/x", "ax", 0, false},
+		{"a/**", "a", 0, false},
+		{"a/**", "a/b/c", 1, true},
+		{"a/**/b", "a/b", 1, true},
+		{"a/**/b", "a/x/y/b", 1, true},
+		{"**.pyc", "d/m.pyc", 1, true},
+		{"**.pyc", "d/m.py", 0, false},
+		{"**", "x", 1, true},
+		{"*.[ch] !m.c", "m.c", 2, false},
+		{"a ./b/../c", "c", 2, true},
+		{"*", ".", 0, false},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < WH_ARRAY_SIZE(cases); i++) {
+		struct wh_patterns *set = compile(cases[i].patterns);
+
+		if (wh_patterns_excluded(set, cases[i].path) != cases[i].excluded ||
+		    wh_patterns_decider(set, cases[i].path) != cases[i].decider)
+			fail_msg("%s: %s: %u", cases[i].patterns, cases[i].path,
+				 wh_patterns_decider(set, cases[i].path));
+		wh_patterns_free(set);
+	}
+}
+
+static void prunable(void **state)
+{
+	static const struct {
+		const char *patterns, *dir;
+		bool prunable;
+	} cases[] = {
+		{"a", "a", true},           {"a !b", "a", true},        {"a !a/b", "a", false},
+		{"!a/b a", "a", true},      {"* !**/keep", "a", false}, {"* !*.c", "a", true},
+		{"* !a/b/c", "a/b", false}, {"* !a/b/c", "a/x", true},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < WH_ARRAY_SIZE(cases); i++) {
+		struct wh_patterns *set = compile(cases[i].patterns);
+
+		if (wh_patterns_prunable(set, cases[i].dir) != cases[i].prunable)
+			fail_msg("%s: %s", cases[i].patterns, cases[i].dir);
+		wh_patterns_free(set);
+	}
+}
+
+static void refused(void **state)
+{
+	static const char *const bad[] = {"!", "! ", "a[", "x\\"};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < WH_ARRAY_SIZE(bad); i++) {
+		WH_AUTO_STRV struct wh_strv lines = {0};
+		WH_AUTO_ERR struct wh_err *err = NULL;
+		struct wh_patterns *set = NULL;
+
+		wh_strv_add(&lines, bad[i]);
+		assert_true(wh_patterns_new(&lines, &set, &err) < 0);
+		assert_non_null(err);
+		assert_null(set);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(globs),    cmocka_unit_test(no_explosion), cmocka_unit_test(excluded),
+		cmocka_unit_test(prunable), cmocka_unit_test(refused),
+	};
+
+	return cmocka_run_group_tests_name("base_match", tests, NULL, NULL);
+}
