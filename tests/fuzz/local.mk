@@ -12,3 +12,12 @@ tests_fuzz_fuzz_json_LDADD = base/libbase.a $(DEPS_LIBS)
 check_PROGRAMS += tests/fuzz/fuzz_layer
 tests_fuzz_fuzz_layer_SOURCES = tests/fuzz/fuzz_layer.c tests/fuzz/replay.c
 tests_fuzz_fuzz_layer_LDADD = layers/liblayers.a base/libbase.a $(DEPS_LIBS)
+
+FRONTEND_FUZZ_LIBS = frontend/libfrontend.a builder/libbuilder.a base/libbase.a $(DEPS_LIBS)
+check_PROGRAMS += tests/fuzz/fuzz_dockerfile tests/fuzz/fuzz_expand tests/fuzz/fuzz_ignore
+tests_fuzz_fuzz_dockerfile_SOURCES = tests/fuzz/fuzz_dockerfile.c tests/fuzz/replay.c
+tests_fuzz_fuzz_dockerfile_LDADD = $(FRONTEND_FUZZ_LIBS)
+tests_fuzz_fuzz_expand_SOURCES = tests/fuzz/fuzz_expand.c tests/fuzz/replay.c
+tests_fuzz_fuzz_expand_LDADD = $(FRONTEND_FUZZ_LIBS)
+tests_fuzz_fuzz_ignore_SOURCES = tests/fuzz/fuzz_ignore.c tests/fuzz/replay.c
+tests_fuzz_fuzz_ignore_LDADD = $(FRONTEND_FUZZ_LIBS)

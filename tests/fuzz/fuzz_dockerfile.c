@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bytes → tree → graph, with images that bring ONBUILD triggers taken from the
+ * input itself. An error must come with its text; a graph must be in order.
+ */
+#include "frontend/frontend.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int resolve(void *arg, const char *ref, const char *platform, char **ret_pinned, json_t **ret_config,
+		   struct wh_err **err)
+{
+	(void)arg;
+	(void)platform;
+	if (strlen(ref) % 7 == 0)
+		return wh_err_set(err, "fuzz", WH_ERR_BUILD, 2, "no such image: %s", ref);
+	*ret_pinned = wh_asprintf("%s@sha256:00", ref);
+	*ret_config = json_pack("{s:{s:[s, s], s:[s]}, s:{s:[s]}}", "config", "OnBuild", "COPY --from=a . /t/",
+				"ENV o=$x", "Env", "x=y", "rootfs", "diff_ids", "d");
+	return 0;
+}
+
+static void check(const struct wh_graph *g, const struct wh_target *t)
+{
+	size_t i, k;
+
+	for (i = 0; i < wh_graph_count(g); i++) {
+		const struct wh_vertex *v = wh_graph_at(g, i);
+
+		if (v->index != i || !v->name)
+			abort();
+		for (k = 0; k < v->n_inputs; k++)
+			if (v->inputs[k] && v->inputs[k]->index >= i)
+				abort();
+		for (k = 0; v->kind == WH_OP_FILE && k < v->op.file->n_actions; k++)
+			if (v->op.file->actions[k].path[0] != '/' || v->op.file->actions[k].input >= (int)v->n_inputs)
+				abort();
+		for (k = 0; v->kind == WH_OP_EXEC && k < v->op.exec->n_mounts; k++)
+			if (v->op.exec->mounts[k].input >= (int)v->n_inputs)
+				abort();
+	}
+	if (!t->config || !t->stage)
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct wh_image_resolver resolver = {NULL, resolve};
+	const struct wh_named_context contexts[] = {{"c", "local://c"}, {"d", "docker-image://scratch"}};
+	const struct wh_lower_opts opts = {
+		.build_platform = "linux/amd64", .resolver = &resolver, .contexts = contexts, .n_contexts = 2};
+	WH_AUTO_DOCKERFILE struct wh_dockerfile *d = NULL;
+	WH_AUTO_BUF struct wh_buf tree = WH_BUF_INIT;
+	WH_AUTO_ERR struct wh_err *err = NULL;
+	struct wh_target t = {0};
+	struct wh_graph *g;
+
+	if (size > 1 << 16)
+		return 0;
+	if (wh_dockerfile_parse("D", (const char *)data, size, &d, &err) < 0) {
+		if (!err || !err->msg[0] || strchr(err->msg, '\n'))
+			abort();
+		return 0;
+	}
+	wh_ast_print(d, &tree);
+	g = wh_graph_new();
+	if (wh_dockerfile_lower(d, &opts, g, &t, &err) == 0)
+		check(g, &t);
+	else if (!err || !err->msg[0] || strchr(err->msg, '\n'))
+		abort();
+	wh_target_release(&t);
+	wh_graph_free(g);
+	return 0;
+}
