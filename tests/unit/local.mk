@@ -31,13 +31,17 @@ tests_unit_builder_key_test_LDADD = $(BUILDER_LIBS)
 tests_unit_builder_scheduler_test_LDADD = $(BUILDER_LIBS)
 
 # layers: the store, indexes, and what writes layers
-LAYERS_WRITE_TESTS = tests/unit/layers_index_test tests/unit/layers_tar_test tests/unit/layers_tree_test
+LAYERS_WRITE_TESTS = tests/unit/layers_index_test tests/unit/layers_store_test tests/unit/layers_tar_test \
+	tests/unit/layers_tree_test tests/unit/layers_work_test tests/unit/layers_writer_test
 check_PROGRAMS += $(LAYERS_WRITE_TESTS)
 noinst_HEADERS += tests/unit/layers_helper.h
 LAYERS_LIBS = layers/liblayers.a base/libbase.a $(TEST_LIBS)
 tests_unit_layers_index_test_LDADD = $(LAYERS_LIBS)
+tests_unit_layers_store_test_LDADD = $(LAYERS_LIBS)
 tests_unit_layers_tar_test_LDADD = $(LAYERS_LIBS)
 tests_unit_layers_tree_test_LDADD = $(LAYERS_LIBS)
+tests_unit_layers_work_test_LDADD = $(LAYERS_LIBS)
+tests_unit_layers_writer_test_LDADD = $(LAYERS_LIBS)
 
 # sandbox
 SANDBOX_TESTS = tests/unit/sandbox_idmap_test tests/unit/sandbox_net_test tests/unit/sandbox_seccomp_test \
@@ -51,8 +55,10 @@ tests_unit_sandbox_stubs_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST
 tests_unit_base_passwd_test_LDADD = base/libbase.a $(TEST_LIBS)
 
 # layers: what reads layers and archives, and images
-LAYERS_READ_TESTS = tests/unit/layers_reader_test
+LAYERS_READ_TESTS = tests/unit/layers_export_test tests/unit/layers_image_test tests/unit/layers_reader_test
 check_PROGRAMS += $(LAYERS_READ_TESTS)
+tests_unit_layers_export_test_LDADD = $(LAYERS_LIBS)
+tests_unit_layers_image_test_LDADD = $(LAYERS_LIBS)
 tests_unit_layers_reader_test_LDADD = $(LAYERS_LIBS)
 
 # frontend; graph and path patterns with it
