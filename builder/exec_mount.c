@@ -199,6 +199,7 @@ bool wh_exec_lock(struct wh_node *n, int *ret_r, struct wh_err **err)
 	if (!x) {
 		x = n->exec = wh_calloc(1, sizeof(*x));
 		x->b = n->b;
+		x->mask = wh_mask_new();
 		x->out = x->err = -1;
 		x->n_mounts = op->n_mounts;
 		x->mounts = wh_calloc(op->n_mounts, sizeof(*x->mounts));
@@ -364,6 +365,7 @@ static int secret_prepare(struct wh_node *n, struct wh_exec *x, const struct wh_
 		wh_err_hint(err, "give it with --secret id=%s,src=FILE", m->id ? m->id : "ID");
 		return -ENOENT;
 	}
+	wh_mask_add(x->mask, s->data, s->len);
 	if (m->env) {
 		WH_AUTO_FREE char *value = NULL;
 

@@ -4,6 +4,7 @@
 #define WH_BUILDER_EXEC_PRIVATE_H
 
 #include "builder/builder_private.h"
+#include "builder/mask.h"
 
 struct wh_exec_mount {
 	struct wh_work *work;     /* bind, cache with from=: the input's tree */
@@ -27,7 +28,9 @@ struct wh_exec {
 	bool over;                    /* it ran to its good end: commit */
 	uint64_t id;
 	int out, err;                 /* read ends of its pipes */
-	struct wh_buf tail;           /* the last of it */
+	struct wh_mask *mask;         /* the secrets it was given */
+	struct wh_buf held[2];        /* of either stream: what may be the beginning of one */
+	struct wh_buf tail;           /* the last of its output */
 };
 
 /* exec_mount.c. Job: what the mounts need is made; then the binds. */

@@ -35,10 +35,30 @@ static void keep_tail(struct wh_exec *x, const char *p, size_t n)
 	wh_buf_add(&x->tail, p, n);
 }
 
+static void show(struct wh_node *n, int stream, const char *p, size_t len)
+{
+	if (!len)
+		return;
+	keep_tail(n->exec, p, len);
+	wh_builder_event(n->b, &(struct wh_event){.kind = WH_EV_LOG, .v = n->v, .stream = stream, .data = p, .len = len});
+}
+
+static void output(struct wh_node *n, int stream, const char *p, size_t len, bool end)
+{
+	WH_AUTO_BUF struct wh_buf shown = WH_BUF_INIT;
+	struct wh_exec *x = n->exec;
+
+	if (wh_mask_empty(x->mask)) {
+		show(n, stream, p, len);
+		return;
+	}
+	wh_mask_feed(x->mask, &x->held[stream - 1], p, len, end, &shown);
+	show(n, stream, shown.p, shown.n);
+}
+
 /* Reads what is there; false at the end of the pipe. */
 static bool drain(struct wh_node *n, int fd, int stream)
 {
-	struct wh_exec *x = n->exec;
 	char chunk[16384];
 	ssize_t got;
 
@@ -48,14 +68,7 @@ static bool drain(struct wh_node *n, int fd, int stream)
 			continue;
 		if (got <= 0)
 			return got < 0 && errno == EAGAIN;
-		keep_tail(x, chunk, (size_t)got);
-		wh_builder_event(n->b, &(struct wh_event){
-					       .kind = WH_EV_LOG,
-					       .v = n->v,
-					       .stream = stream,
-					       .data = chunk,
-					       .len = (size_t)got,
-				       });
+		output(n, stream, chunk, (size_t)got, false);
 		if ((size_t)got < sizeof(chunk))
 			return true; /* others get their turn */
 	}
@@ -83,13 +96,14 @@ static void drain_all(struct wh_node *n)
 	size_t i;
 
 	for (i = 0; i < 2; i++) {
-		if (*fds[i] < 0)
-			continue;
-		wh_loop_del_fd(n->b->loop, *fds[i]);
-		fcntl(*fds[i], F_SETFL, 0); /* blocking: until the end */
-		while (drain(n, *fds[i], (int)i + 1))
-			;
-		wh_closep(fds[i]);
+		if (*fds[i] >= 0) {
+			wh_loop_del_fd(n->b->loop, *fds[i]);
+			fcntl(*fds[i], F_SETFL, 0); /* blocking: until the end */
+			while (drain(n, *fds[i], (int)i + 1))
+				;
+			wh_closep(fds[i]);
+		}
+		output(n, (int)i + 1, "", 0, true);
 	}
 }
 
@@ -346,6 +360,12 @@ void wh_exec_free(struct wh_exec *x)
 	wh_strv_release(&x->env);
 	wh_closep(&x->out);
 	wh_closep(&x->err);
+	wh_mask_free(x->mask);
+	for (i = 0; i < 2; i++) {
+		if (x->held[i].cap)
+			explicit_bzero(x->held[i].p, x->held[i].cap);
+		wh_buf_release(&x->held[i]);
+	}
 	wh_buf_release(&x->tail);
 	free(x);
 }

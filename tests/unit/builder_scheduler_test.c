@@ -23,6 +23,7 @@ static const char step_source[] =
 	"    else if (!strcmp(argv[i], \"out\")) { puts(argv[++i]); fflush(stdout); }\n"
 	"    else if (!strcmp(argv[i], \"err\")) fprintf(stderr, \"%s\\n\", argv[++i]);\n"
 	"    else if (!strcmp(argv[i], \"lines\")) for (n = 0; n < 100; n++) printf(\"line %d\\n\", n);\n"
+	"    else if (!strcmp(argv[i], \"mkdir\")) { if (mkdir(argv[++i], 0755) < 0) exit(96); }\n"
 	"    else if (!strcmp(argv[i], \"sleep\")) sleep(atoi(argv[++i]));\n"
 	"    else if (!strcmp(argv[i], \"exit\")) exit(atoi(argv[i + 1]));\n"
 	"    else if (!strcmp(argv[i], \"abort\")) abort();\n"
@@ -31,6 +32,7 @@ static const char step_source[] =
 	"      if (fd < 0) { perror(argv[i]); exit(91); } while ((g = read(fd, b, sizeof(b))) > 0) fwrite(b, 1, g, stdout); close(fd); }\n"
 	"    else if (!strcmp(argv[i], \"mode\")) { if (stat(argv[++i], &st) < 0) exit(92);\n"
 	"      printf(\"%o %u:%u\\n\", st.st_mode & 07777, st.st_uid, st.st_gid); }\n"
+	"    else if (!strcmp(argv[i], \"size\")) { if (stat(argv[++i], &st) < 0) exit(95); printf(\"%d\\n\", (int)st.st_size); }\n"
 	"    else if (!strcmp(argv[i], \"none\")) { if (lstat(argv[++i], &st) == 0) exit(93); }\n"
 	/* Two steps that both do this end only when they run at the same time. */
 	"    else if (!strcmp(argv[i], \"meet\")) { put(argv[i + 1], \"\");\n"
@@ -48,6 +50,8 @@ struct env {
 	int64_t epoch;
 	struct wh_buf events;     /* "START name\n" … */
 	struct wh_buf log;        /* all output */
+	struct wh_buf notices;
+	bool explain;
 	const char *interrupt_on; /* a log text on which to send ourselves SIGINT */
 	struct wh_vertex *base;
 };
@@ -67,6 +71,8 @@ static void on_event(void *arg, const struct wh_event *e)
 			kill(getpid(), SIGINT);
 		}
 	}
+	if (e->kind == WH_EV_NOTICE)
+		wh_buf_addf(&x->notices, "%s\n", e->text);
 	if (kinds[e->kind])
 		wh_buf_addf(&x->events, "%s %s\n", kinds[e->kind], e->v->name);
 }
@@ -150,7 +156,7 @@ static void open_builder(struct env *e)
 	const struct wh_local locals[] = {{"context", e->context}, {"base", step_path}};
 	struct wh_builder_opts o = {
 		.store = e->store, .inner = e->inner, .layer = WH_LAYER_OPTS_INIT, .locals = locals, .n_locals = 2,
-		.secrets = &secret, .n_secrets = 1, .snapshotter = e->snapshotter, .network = WH_NETCHOICE_NONE,
+		.secrets = &secret, .n_secrets = 1, .snapshotter = e->snapshotter, .network = WH_NETCHOICE_NONE, .explain = e->explain,
 		.event = on_event, .event_arg = e,
 	};
 	struct wh_err *err = NULL;
@@ -163,8 +169,10 @@ static void open_builder(struct env *e)
 	e->base = copy(e, "base", NULL, local(e, "local://base"), V("step"), "/step");
 	wh_buf_reset(&e->events);
 	wh_buf_reset(&e->log);
+	wh_buf_reset(&e->notices);
 	wh_buf_adds(&e->events, "");
 	wh_buf_adds(&e->log, "");
+	wh_buf_adds(&e->notices, "");
 }
 
 /* A new builder over the same store, as the next run of the program has. */
@@ -192,6 +200,19 @@ static int setup(void **state)
 	return 0;
 }
 
+static int setup_copy(void **state)
+{
+	int r = setup(state);
+	struct env *e = *state;
+
+	if (r == 0) {
+		e->snapshotter = WH_SNAPSHOT_COPY;
+		wh_builder_free(e->builder);
+		open_builder(e);
+	}
+	return r;
+}
+
 static int teardown(void **state)
 {
 	struct env *e = *state;
@@ -202,6 +223,7 @@ static int teardown(void **state)
 	wh_rm_rf(AT_FDCWD, e->dir);
 	wh_buf_release(&e->events);
 	wh_buf_release(&e->log);
+	wh_buf_release(&e->notices);
 	free(e->store_path);
 	free(e->context);
 	free(e);
@@ -482,12 +504,12 @@ static void test_mounts(void **state)
 	file(e, "hidden", "x");
 	solve(e,
 	      run_with(e, "run", e->base,
-		       V("/step", "cat", "/ctx/f", "none", "/ctx/hidden", "out", "", "cat", "/run/secrets/token", "out", "", "env",
+		       V("/step", "cat", "/ctx/f", "none", "/ctx/hidden", "out", "", "size", "/run/secrets/token", "cat", "/run/secrets/token", "out", "", "env",
 			 "TOKEN", "none", "/run/secrets/absent", "cat", "/here", "out", "", "mode", "/run/secrets/token", "mode",
 			 "/cache", "mode", "/scratch", "write", "/scratch/x", "1", "write", "/cache/kept", "kept", "write", "/own", "1"),
 		       m, WH_ARRAY_SIZE(m), local(e, "local://context")),
 	      &r);
-	assert_string_equal(e->log.p, "context\ns3cret\ns3cret\nheredoc\n400 0:0\n750 7:8\n1777 0:0\n");
+	assert_string_equal(e->log.p, "context\n6\n***\n***\nheredoc\n400 0:0\n750 7:8\n1777 0:0\n");
 	assert_int_equal(r.n_layers, 2);
 	wh_result_release(&r);
 	again(e);
@@ -522,6 +544,42 @@ static void test_bind_writable(void **state)
 	wh_result_release(&r);
 	build(e, run_with(e, "two", e->base, V("/step", "out", "", "cat", "/m/data"), &m, 1, stage));
 	assert_string_equal(e->log.p, "new\nold");
+}
+
+/* A cache that starts as a stage's tree, and keeps what is written over it. */
+static void test_cache_from(void **state)
+{
+	struct env *e = *state;
+	const struct wh_op_mount m = {.type = WH_MOUNT_CACHE, .input = 1, .source = "/d", .target = "/c", .id = "x"};
+	struct wh_vertex *made = run(e, "made", e->base, V("/step", "mkdir", "/d", "write", "/d/start", "start"));
+
+	build(e, run_with(e, "one", e->base, V("/step", "cat", "/c/start", "write", "/c/more", "more"), &m, 1, made));
+	build(e, run_with(e, "two", e->base, V("/step", "cat", "/c/start", "cat", "/c/more", "write", "/c/start", "new"), &m, 1, made));
+	build(e, run_with(e, "three", e->base, V("/step", "cat", "/c/start"), &m, 1, made));
+	build(e, run(e, "four", made, V("/step", "cat", "/d/start", "none", "/d/more")));
+	assert_string_equal(e->log.p, "startstartmorenewstart");
+}
+
+static void test_explain(void **state)
+{
+	struct env *e = *state;
+	static const char *const want[] = {"never run", "changed since its last run", "the tree it builds on"};
+	int i;
+
+	e->explain = true;
+	for (i = 0; i < 3; i++) {
+		struct wh_vertex *below;
+
+		again(e);
+		file(e, "a", i ? "two" : "one");
+		if (i == 2)
+			below = run(e, "below", e->base, V("/step", "write", "/below", "1"));
+		else
+			below = e->base;
+		build(e, copy(e, "copy", below, local(e, "local://context"), V("a"), "/b"));
+		assert_true(saw(e, "START", "copy"));
+		assert_non_null(strstr(e->notices.p, want[i]));
+	}
 }
 
 /* ---------------------------------------------------------------- assembly */
@@ -603,13 +661,16 @@ static int make_step(void)
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define COPY(f) {"copy_" #f, f, setup_copy, teardown, NULL}
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_run_and_cache), T(test_content), T(test_content_of_stage), T(test_no_cache), T(test_nothing_changed),
 		T(test_overlap), T(test_locked), T(test_twins), T(test_failure), T(test_killed_step), T(test_cancel), T(test_mounts),
-		T(test_secret_missing), T(test_bind_writable), T(test_image),
+		T(test_secret_missing), T(test_bind_writable), T(test_cache_from), T(test_explain), T(test_image),
+		COPY(test_run_and_cache), COPY(test_nothing_changed), COPY(test_failure), COPY(test_mounts), COPY(test_bind_writable),
+		COPY(test_image),
 	};
 	struct wh_outer *outer;
 	struct wh_err *err = NULL;
