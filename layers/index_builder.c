@@ -3,7 +3,7 @@
  * Making a layer index (format: layers/index_format.h). Records go to the file
  * as they come; in memory there are only 8 bytes an entry, so that a layer of
  * a million files costs 8 MB. What needs the whole (order, duplicates, missing
- * parents, targets of hard links) is done at the end on the mapped file.
+ * parents, targets of hard links) is done at the end on a mapping of them.
  */
 #include "layers/index_private.h"
 #include "layers/index_format.h"
@@ -19,8 +19,8 @@
 
 struct wh_index_builder {
 	struct wh_store *store;
-	char *name; /* in the lease directory */
-	int fd;
+	char *name, *out_name; /* in the lease directory: records as they come, the index */
+	int fd, out_fd;
 	struct wh_buf buf;  /* not yet written; the record added last is always here */
 	uint64_t pos;       /* file offset of buf */
 	size_t last;        /* where that record starts in buf */
@@ -28,7 +28,7 @@ struct wh_index_builder {
 	size_t n, cap;
 	char *last_path;
 	bool unsorted;
-	uint8_t *map;       /* in finish */
+	uint8_t *map;       /* in finish: the records that are in the file */
 	size_t map_len;
 };
 
@@ -43,29 +43,28 @@ int wh_index_builder_new(struct wh_store *s, struct wh_index_builder **ret, stru
 		return wh_err_sys(err, "layers", WH_ERR_ENV, -fd, "make a layer index in %s", s->tmp_path);
 	b = wh_calloc(1, sizeof(*b));
 	b->store = s;
+	b->out_name = wh_asprintf("%s.out", name);
 	b->name = WH_TAKE_PTR(name);
 	b->fd = fd;
+	b->out_fd = -1;
 	wh_buf_add(&b->buf, &zero, sizeof(zero));
 	*ret = b;
 	return 0;
-}
-
-static void unmap(struct wh_index_builder *b)
-{
-	if (b->map)
-		munmap(b->map, b->map_len);
-	b->map = NULL;
 }
 
 void wh_index_builder_abort(struct wh_index_builder *b)
 {
 	if (!b)
 		return;
-	unmap(b);
+	if (b->map)
+		munmap(b->map, b->map_len);
 	wh_closep(&b->fd);
+	wh_closep(&b->out_fd);
 	(void)unlinkat(b->store->lease.dir_fd, b->name, 0);
+	(void)unlinkat(b->store->lease.dir_fd, b->out_name, 0);
 	wh_buf_release(&b->buf);
 	free(b->name);
+	free(b->out_name);
 	free(b->at);
 	free(b->last_path);
 	free(b);
@@ -198,28 +197,30 @@ void wh_index_builder_set_digest(struct wh_index_builder *b, const struct wh_dig
 
 /* ---------------------------------------------------------------- finishing */
 
-static int map_all(struct wh_index_builder *b, struct wh_err **err)
+/* Private: what is changed here costs a copied page in memory, and no full disk can make a store instruction fail. */
+static int map_records(struct wh_index_builder *b, struct wh_err **err)
 {
 	void *p;
 
-	unmap(b);
 	b->map_len = (size_t)b->pos;
-	p = mmap(NULL, b->map_len, PROT_READ | PROT_WRITE, MAP_SHARED, b->fd, 0);
+	p = mmap(NULL, b->map_len, PROT_READ | PROT_WRITE, MAP_PRIVATE, b->fd, 0);
 	if (p == MAP_FAILED)
 		return io_err(b, -errno, err);
 	b->map = p;
 	return 0;
 }
 
-/* Records are at multiples of 8 and were all written by append(). */
+/* Records are at multiples of 8 and were all written by append(); those that came after the mapping are in buf. */
 static struct wh_ix_record *rec(const struct wh_index_builder *b, uint64_t at)
 {
-	return (struct wh_ix_record *)(void *)(b->map + at);
+	void *p = at < b->map_len ? (char *)b->map + at : b->buf.p + (at - b->map_len);
+
+	return p;
 }
 
 static const char *rec_path(const struct wh_index_builder *b, uint64_t at)
 {
-	return (const char *)b->map + at + sizeof(struct wh_ix_record);
+	return (const char *)rec(b, at) + sizeof(struct wh_ix_record);
 }
 
 static int by_path(const void *x, const void *y, void *arg)
@@ -357,38 +358,57 @@ static int64_t resolve(struct wh_index_builder *b)
 	return newest;
 }
 
-static int write_out(struct wh_index_builder *b, const struct wh_digest *diff_id, struct wh_index_info *info,
-		     struct wh_err **err)
+/* The header, the records as they are now, and after them what is in buf: further records and the table. */
+static int write_out(struct wh_index_builder *b, const struct wh_ix_header *h, struct wh_err **err)
+{
+	WH_AUTO_SHA256 struct wh_sha256 *sha = wh_sha256_new();
+	const struct {
+		const void *p;
+		size_t n;
+	} parts[] = {
+		{h, sizeof(*h)},
+		{b->map + sizeof(*h), b->map_len - sizeof(*h)},
+		{b->buf.p, b->buf.n},
+	};
+	struct wh_digest d;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < WH_ARRAY_SIZE(parts); i++) {
+		if (!parts[i].n)
+			continue;
+		wh_sha256_add(sha, parts[i].p, parts[i].n);
+		r = wh_write_all(b->out_fd, parts[i].p, parts[i].n);
+	}
+	wh_sha256_end(sha, &d);
+	if (r == 0)
+		r = wh_write_all(b->out_fd, d.b, sizeof(d.b));
+	return r < 0 ? io_err(b, r, err) : 0;
+}
+
+static int make_index(struct wh_index_builder *b, const struct wh_digest *diff_id, struct wh_index_info *info,
+		      struct wh_err **err)
 {
 	struct wh_ix_header h = {.magic = WH_IX_MAGIC, .version = htole32(WH_IX_VERSION)};
-	struct wh_digest d;
 	int r = flush(b, err);
 
 	if (r == 0)
-		r = map_all(b, err);
+		r = map_records(b, err);
 	if (r < 0)
 		return r;
 	settle(b);
+	*info = (struct wh_index_info){.n_entries = b->n, .newest = resolve(b)};
 	h.table = htole64(b->pos + b->buf.n);
 	h.n = htole64(b->n);
+	h.newest = (int64_t)htole64((uint64_t)info->newest);
+	memcpy(h.diff_id, diff_id->b, sizeof(h.diff_id));
 	for (size_t i = 0; i < b->n; i++)
 		wh_buf_u64(&b->buf, b->at[i]);
 	if (!wh_buf_ok(&b->buf))
 		return io_err(b, -EFBIG, err);
-	r = flush(b, err);
-	if (r == 0)
-		r = map_all(b, err);
-	if (r < 0)
-		return r;
-	*info = (struct wh_index_info){.n_entries = b->n, .newest = resolve(b)};
-	h.newest = (int64_t)htole64((uint64_t)info->newest);
-	memcpy(h.diff_id, diff_id->b, sizeof(h.diff_id));
-	memcpy(b->map, &h, sizeof(h));
-	wh_digest_of(b->map, b->map_len, &d);
-	wh_buf_add(&b->buf, d.b, sizeof(d.b));
-	r = flush(b, err);
-	unmap(b);
-	return r;
+	b->out_fd = wh_openat(b->store->lease.dir_fd, b->out_name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	if (b->out_fd < 0)
+		return io_err(b, b->out_fd, err);
+	return write_out(b, &h, err);
 }
 
 int wh_index_builder_finish(struct wh_index_builder *b, const struct wh_digest *diff_id, struct wh_index_info *ret,
@@ -396,10 +416,10 @@ int wh_index_builder_finish(struct wh_index_builder *b, const struct wh_digest *
 {
 	struct wh_index_info info = {0};
 	char hex[65];
-	int r = write_out(b, diff_id, &info, err);
+	int r = make_index(b, diff_id, &info, err);
 
 	if (r == 0)
-		r = wh_store_publish(b->store, b->name, b->store->index_fd, wh_digest_hex(diff_id, hex), err);
+		r = wh_store_publish(b->store, b->out_name, b->store->index_fd, wh_digest_hex(diff_id, hex), err);
 	if (r == 0 && ret)
 		*ret = info;
 	wh_index_builder_abort(b); /* after a rename the name is gone already */
