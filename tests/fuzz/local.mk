@@ -21,3 +21,8 @@ tests_fuzz_fuzz_expand_SOURCES = tests/fuzz/fuzz_expand.c tests/fuzz/replay.c
 tests_fuzz_fuzz_expand_LDADD = $(FRONTEND_FUZZ_LIBS)
 tests_fuzz_fuzz_ignore_SOURCES = tests/fuzz/fuzz_ignore.c tests/fuzz/replay.c
 tests_fuzz_fuzz_ignore_LDADD = $(FRONTEND_FUZZ_LIBS)
+
+# layers: indexes
+check_PROGRAMS += tests/fuzz/fuzz_index
+tests_fuzz_fuzz_index_SOURCES = tests/fuzz/fuzz_index.c tests/fuzz/replay.c
+tests_fuzz_fuzz_index_LDADD = layers/liblayers.a base/libbase.a $(DEPS_LIBS)
