@@ -71,7 +71,8 @@ void wh_file_work(struct wh_node *n)
 
 	if (r == 0)
 		r = wh_fileop_write(n->fileop, &n->b->o.layer, &n->own, &n->own_empty, &n->job_err);
-	if (r == 0 && n->wants_selection && !n->key.has_selection)
+	/* Told before or not: a file may have changed since, and the layer must be found by what is in it. */
+	if (r == 0 && n->wants_selection)
 		r = tell(n, &n->job_err);
 	/* Sources and scans can be large, and nothing asks again. */
 	wh_fileop_free(WH_TAKE_PTR(n->fileop));

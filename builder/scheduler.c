@@ -257,8 +257,7 @@ void wh_node_ran(struct wh_node *n)
 	if (n->key.has_fast)
 		remember(n, &n->key.fast, &n->own, n->own_empty);
 	if (n->key.has_selection) {
-		if (!n->key.has_content)
-			wh_content_key(&n->key.op, &n->key.base, &n->key.selection, &n->key.content);
+		wh_content_key(&n->key.op, &n->key.base, &n->key.selection, &n->key.content);
 		remember(n, &n->key.content, &n->own, n->own_empty);
 	}
 	wh_node_finish(n, own, false);
