@@ -188,7 +188,8 @@ int wh_fileop_digest(struct wh_fileop *f, struct wh_digest *ret, struct wh_err *
 	return 0;
 }
 
-int wh_fileop_write(struct wh_fileop *f, const struct wh_layer_opts *o, struct wh_layer *ret, bool *ret_empty, struct wh_err **err)
+int wh_fileop_write(struct wh_fileop *f, const struct wh_layer_opts *o, struct wh_layer *ret, bool *ret_empty,
+		    struct wh_err **err)
 {
 	WH_CLEANUP(dest_close) struct dest d = {0};
 	int r = wh_fileop_scan(f, err);

@@ -62,7 +62,8 @@ static int find_owner(struct dest *d, const char *text, struct owner *ret, struc
 		if (r)
 			return r;
 	}
-	r = wh_user_resolve(text, (struct wh_str){passwd.p, passwd.n}, (struct wh_str){group.p, group.n}, true, &u, err);
+	r = wh_user_resolve(text, (struct wh_str){passwd.p, passwd.n}, (struct wh_str){group.p, group.n}, true, &u,
+			    err);
 	if (r) {
 		wh_err_wrap(err, "--chown=%s", text);
 		return r;
@@ -122,7 +123,8 @@ static int put_dir(struct copying *c, const struct item *it, const char *target,
 	return 0;
 }
 
-static int put_item(struct copying *c, struct view *v, struct item *it, const char *target, size_t group, struct wh_err **err)
+static int put_item(struct copying *c, struct view *v, struct item *it, const char *target, size_t group,
+		    struct wh_err **err)
 {
 	struct node now;
 	struct out *o;
@@ -173,7 +175,8 @@ static char *ensured(const char *dest)
 static int copy_pick(struct copying *c, struct view *v, struct pick *p, struct wh_err **err)
 {
 	bool is_dir = p->items[0].n.type == WH_T_DIR, exists;
-	WH_AUTO_FREE char *first = ensured(c->a->path), *clean = wh_path_clean(c->a->path), *target = NULL, *made = NULL;
+	WH_AUTO_FREE char *first = ensured(c->a->path), *clean = wh_path_clean(c->a->path), *target = NULL,
+			  *made = NULL;
 	const char *dir, *dst;
 	struct node now;
 	int r;

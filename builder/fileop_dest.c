@@ -313,8 +313,8 @@ int dest_mkdir_all(struct dest *d, const char *path, const struct dir_attr *a, s
 			o->n.gid = a->gid;
 			o->n.mtime = d->time;
 		} else if (n.type != WH_T_DIR) {
-			wh_err_set(err, DOMAIN, WH_ERR_BUILD, ENOTDIR, "cannot make the directory \"/%s\": \"/%s\" is not a directory",
-				   path, at);
+			wh_err_set(err, DOMAIN, WH_ERR_BUILD, ENOTDIR,
+				   "cannot make the directory \"/%s\": \"/%s\" is not a directory", path, at);
 			return -ENOTDIR;
 		}
 		at[len] = cut;

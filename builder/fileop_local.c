@@ -461,8 +461,8 @@ static int check_protected(struct view *v, const struct node *n, struct wh_err *
 
 		if (n->dev != f->dev || n->ino != f->ino)
 			continue;
-		wh_err_set(err, DOMAIN, WH_ERR_USAGE, EPERM, "\"/%s\" is %s, a key of this build: it must not get into an image",
-			   n->path, f->path);
+		wh_err_set(err, DOMAIN, WH_ERR_USAGE, EPERM,
+			   "\"/%s\" is %s, a key of this build: it must not get into an image", n->path, f->path);
 		wh_err_hint(err, "keep it outside the context, or name it in .dockerignore");
 		return -EPERM;
 	}

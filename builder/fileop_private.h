@@ -25,24 +25,24 @@
 
 /* An entry of a source, or of the result. */
 struct node {
-	const char *path;              /* clean, relative to the root of its view; "" is the root */
-	enum wh_type type;             /* never HARDLINK, never WHITEOUT */
+	const char *path;  /* clean, relative to the root of its view; "" is the root */
+	enum wh_type type; /* never HARDLINK, never WHITEOUT */
 	uint32_t mode, uid, gid;
-	int64_t mtime;                 /* seconds */
+	int64_t mtime; /* seconds */
 	uint64_t size;
 	uint32_t major, minor;
 	const char *link;              /* SYMLINK: text */
 	const struct wh_xattr *xattrs; /* none for local files: as BuildKit */
 	size_t n_xattrs;
 	bool has_digest;
-	struct wh_digest digest;       /* FILE */
-	bool implied;                  /* DIR of a tree that only exists for what is below it */
-	bool linked;                   /* FILE with other names; see peer */
+	struct wh_digest digest; /* FILE */
+	bool implied;            /* DIR of a tree that only exists for what is below it */
+	bool linked;             /* FILE with other names; see peer */
 	/* Who has the same content under another name: local (dev, ino), tree (layer, first name). */
 	uint64_t dev, ino;
 	size_t layer;
 	const char *first;
-	int64_t mtime_ns, ctime_ns;    /* local: for the memo, and to see a change */
+	int64_t mtime_ns, ctime_ns; /* local: for the memo, and to see a change */
 };
 
 /* ---------------------------------------------------------------- views */
@@ -55,12 +55,12 @@ struct file_id {
 
 struct view {
 	struct wh_arena *arena;
-	struct wh_tree *tree;          /* or NULL: a local directory */
+	struct wh_tree *tree; /* or NULL: a local directory */
 	int rootfd;
 	const struct wh_file_input *in;
 	const struct wh_patterns *filter;
 	struct wh_patterns *own_filter;
-	struct wh_strv exceptions;     /* paths of the filter's "!" patterns, cleaned */
+	struct wh_strv exceptions; /* paths of the filter's "!" patterns, cleaned */
 	struct wh_memo *memo;
 	const struct file_id *protect;
 	size_t n_protect;
@@ -78,8 +78,8 @@ typedef int (*view_fn)(void *arg, const struct node *n, struct wh_err **err);
 int view_walk(struct view *v, const char *dir, view_fn fn, void *arg, struct wh_err **err);
 /* Names in a directory, sorted. */
 int view_list(struct view *v, const char *dir, struct wh_strv *ret, struct wh_err **err);
-/* Opens a FILE for reading. For local files: n is brought up to date from the open file (fresh stat, digest dropped when
- * it changed); -EAGAIN without text when it is no regular file any more. */
+/* Opens a FILE for reading. For local files: n is brought up to date from the open file (fresh stat, digest dropped
+ * when it changed); -EAGAIN without text when it is no regular file any more. */
 int view_open_file(struct view *v, struct node *n, struct wh_err **err);
 /* Copies what a walk lends; says what the memo knows; refuses protected files. */
 int view_keep(struct view *v, const struct node *n, struct node *ret, struct wh_err **err);
@@ -102,19 +102,19 @@ int local_hash(struct view *v, struct node *n, struct wh_err **err);
 /* ---------------------------------------------------------------- selection */
 
 struct item {
-	const char *rel;               /* below the source; "" is the source itself */
+	const char *rel; /* below the source; "" is the source itself */
 	struct node n;
-	bool lazy;                     /* a directory that is only there for what was selected below it */
-	size_t peer;                   /* one file under several names: index + 1 of the first item; else 0 */
+	bool lazy;   /* a directory that is only there for what was selected below it */
+	size_t peer; /* one file under several names: index + 1 of the first item; else 0 */
 };
 
 /* One source path of one action, after wildcards. */
 struct pick {
 	size_t action;
 	size_t input;
-	const char *base;              /* its name as matched, for a destination that is a directory */
-	const char *path;              /* as matched: for messages */
-	struct item *items;            /* [0] is the source itself, rel "" */
+	const char *base;   /* its name as matched, for a destination that is a directory */
+	const char *path;   /* as matched: for messages */
+	struct item *items; /* [0] is the source itself, rel "" */
 	size_t n, cap;
 };
 
@@ -135,7 +135,7 @@ struct wh_fileop {
 	int64_t base_time;
 	struct wh_file_input *inputs;
 	size_t n_inputs;
-	struct view *views;            /* one an input; opened when first used */
+	struct view *views; /* one an input; opened when first used */
 	bool *view_open;
 	struct file_id *protect;
 	size_t n_protect;
@@ -150,8 +150,8 @@ int select_action(struct wh_fileop *f, size_t action, struct wh_err **err);
 /* A path and all below it, without patterns. */
 int select_path(struct view *v, const char *path, struct pick *p, struct wh_err **err);
 void pick_release(struct pick *p);
-/* Adds the canonical bytes of what was picked to the hash. with_root: a directory's own mode and owner too (COPY gives the
- * destination its own). All digests must be known. */
+/* Adds the canonical bytes of what was picked to the hash. with_root: a directory's own mode and owner too (COPY gives
+ * the destination its own). All digests must be known. */
 void pick_hash(const struct pick *p, bool with_root, struct wh_sha256 *h);
 bool pick_known(const struct pick *p);
 /* Reads the files whose content is not known. */
@@ -163,27 +163,27 @@ enum origin { FROM_NOTHING, FROM_VIEW, FROM_DATA };
 
 /* A path that this vertex writes, removes, or keeps but must name (a directory above something new). */
 struct out {
-	struct node n;                 /* path in the result */
-	bool removed;                  /* hides what is below; written as a whiteout when the base has the path */
-	bool opaque;                   /* DIR made anew over something that was removed */
-	bool fresh;                    /* DIR that the base does not have: nothing to look up below it */
-	bool keep;                     /* DIR of the base, repeated with its own attributes for the sake of what is below */
+	struct node n; /* path in the result */
+	bool removed;  /* hides what is below; written as a whiteout when the base has the path */
+	bool opaque;   /* DIR made anew over something that was removed */
+	bool fresh;    /* DIR that the base does not have: nothing to look up below it */
+	bool keep;     /* DIR of the base, repeated with its own attributes for the sake of what is below */
 	enum origin origin;
-	struct view *view;             /* VIEW: where to read */
-	struct item *item;             /* VIEW: what to read */
-	const char *data;              /* DATA */
+	struct view *view; /* VIEW: where to read */
+	struct item *item; /* VIEW: what to read */
+	const char *data;  /* DATA */
 	size_t data_len;
-	size_t group;                  /* hard links: same number, same file; 0: none */
-	struct out *next;              /* hash chain */
+	size_t group;     /* hard links: same number, same file; 0: none */
+	struct out *next; /* hash chain */
 };
 
 struct dest {
 	struct wh_arena *arena;
-	struct wh_tree *base;          /* NULL: scratch */
-	int64_t time;                  /* of directories made on the way */
+	struct wh_tree *base; /* NULL: scratch */
+	int64_t time;         /* of directories made on the way */
 	struct out **buckets;
 	size_t n, n_buckets;
-	bool hides;                    /* something was removed: what the base has below must be checked */
+	bool hides; /* something was removed: what the base has below must be checked */
 	size_t groups;
 };
 
@@ -192,7 +192,8 @@ void dest_close(struct dest *d);
 struct out *dest_find(struct dest *d, const char *path);
 /* 0, or -ENOENT (no text). */
 int dest_lookup(struct dest *d, const char *path, struct node *ret);
-/* Follows symlinks, keeps what does not exist; prefix: symlinks stay below this directory ("" the root). Result in the arena. */
+/* Follows symlinks, keeps what does not exist; prefix: symlinks stay below this directory ("" the root). Result in the
+ * arena. */
 int dest_resolve(struct dest *d, const char *prefix, const char *path, const char **ret, struct wh_err **err);
 struct dir_attr {
 	uint32_t mode, uid, gid;
@@ -213,11 +214,11 @@ struct owner {
 };
 int run_actions(struct wh_fileop *f, struct dest *d, struct wh_err **err);
 /* *ret_done: it was an archive, and is unpacked. */
-int unpack_pick(struct wh_fileop *f, struct dest *d, const struct wh_file_action *a, struct pick *p, const struct owner *o,
-		bool *ret_done, struct wh_err **err);
+int unpack_pick(struct wh_fileop *f, struct dest *d, const struct wh_file_action *a, struct pick *p,
+		const struct owner *o, bool *ret_done, struct wh_err **err);
 void unpack_release(struct wh_fileop *f);
-int write_layer(struct wh_fileop *f, struct dest *d, const struct wh_layer_opts *o, struct wh_layer *ret, bool *ret_empty,
-		struct wh_err **err);
+int write_layer(struct wh_fileop *f, struct dest *d, const struct wh_layer_opts *o, struct wh_layer *ret,
+		bool *ret_empty, struct wh_err **err);
 
 int fileop_view(struct wh_fileop *f, size_t input, struct view **ret, struct wh_err **err);
 

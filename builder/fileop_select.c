@@ -33,9 +33,9 @@ struct frame {
 struct walk {
 	struct view *view;
 	struct pick *pick;
-	size_t strip;                    /* of the paths of the view, to make them relative */
+	size_t strip; /* of the paths of the view, to make them relative */
 	const struct wh_patterns *include, *exclude;
-	const char *pattern;             /* the text of include */
+	const char *pattern; /* the text of include */
 	struct frame *frames;
 	size_t n, cap;
 };
@@ -150,7 +150,7 @@ static int by_first(const void *a, const void *b)
 	return r ? r : (x->item > y->item) - (x->item < y->item);
 }
 
-/* A file of a tree that is the first of its names says nothing about the others; so all files take part once one link is seen. */
+/* A file of a tree that is the first of its names says nothing about the others: once a link is seen, all take part. */
 static void find_peers(struct pick *p, bool tree)
 {
 	WH_AUTO_FREE struct name *names = NULL;
@@ -197,7 +197,8 @@ struct spec {
 
 static int fill_pick(const struct spec *s, const struct node *root, struct pick *p, struct wh_err **err)
 {
-	WH_CLEANUP(walk_release) struct walk w = {
+	WH_CLEANUP(walk_release)
+	struct walk w = {
 		.view = s->view,
 		.pick = p,
 		.include = s->include,
@@ -370,8 +371,8 @@ static bool nothing_below(const struct wh_fileop *f, size_t from)
 	return true;
 }
 
-static int select_source(struct wh_fileop *f, const struct wh_file_action *a, struct spec *s, const char *src, size_t action,
-			 struct wh_err **err)
+static int select_source(struct wh_fileop *f, const struct wh_file_action *a, struct spec *s, const char *src,
+			 size_t action, struct wh_err **err)
 {
 	WH_AUTO_FREE char *path = NULL, *pattern = NULL, *head = NULL;
 	WH_CLEANUP(wh_patterns_freep) struct wh_patterns *include = NULL;

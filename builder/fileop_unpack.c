@@ -27,8 +27,8 @@ void unpack_release(struct wh_fileop *f)
 	f->n_archives = f->cap_archives = 0;
 }
 
-static int lay(struct dest *d, struct view *v, struct item *it, const char *root, const struct owner *owner, size_t group,
-	       struct wh_err **err)
+static int lay(struct dest *d, struct view *v, struct item *it, const char *root, const struct owner *owner,
+	       size_t group, struct wh_err **err)
 {
 	static const struct dir_attr implied = {0755, 0, 0};
 	WH_AUTO_FREE char *dir = wh_path_dir(it->rel), *full = NULL;
@@ -93,8 +93,8 @@ static int read_archive(struct wh_fileop *f, struct view *v, struct item *it, st
 	return -EAGAIN;
 }
 
-int unpack_pick(struct wh_fileop *f, struct dest *d, const struct wh_file_action *a, struct pick *p, const struct owner *o,
-		bool *ret_done, struct wh_err **err)
+int unpack_pick(struct wh_fileop *f, struct dest *d, const struct wh_file_action *a, struct pick *p,
+		const struct owner *o, bool *ret_done, struct wh_err **err)
 {
 	struct dir_attr made = {0755, o->uid, o->gid};
 	WH_AUTO_FREE char *clean = wh_path_clean(a->path);

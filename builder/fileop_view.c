@@ -208,7 +208,8 @@ int view_missing(struct view *v, const char *path, struct wh_err **err)
 	}
 	near = guess(v, path);
 	if (near && strcmp(near, path) == 0)
-		wh_err_hint(err, "it is a symbolic link, and leads to nothing inside %s", v->tree ? "that tree" : "the build context");
+		wh_err_hint(err, "it is a symbolic link, and leads to nothing inside %s",
+			    v->tree ? "that tree" : "the build context");
 	else if (near)
 		wh_err_hint(err, "did you mean \"/%s\"?", near);
 	return -ENOENT;

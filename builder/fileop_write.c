@@ -116,8 +116,8 @@ static int write_all(struct wh_fileop *f, struct out **list, size_t n, size_t n_
 	return r ? r : wh_layer_writer_finish(WH_TAKE_PTR(w), ret, err);
 }
 
-int write_layer(struct wh_fileop *f, struct dest *d, const struct wh_layer_opts *o, struct wh_layer *ret, bool *ret_empty,
-		struct wh_err **err)
+int write_layer(struct wh_fileop *f, struct dest *d, const struct wh_layer_opts *o, struct wh_layer *ret,
+		bool *ret_empty, struct wh_err **err)
 {
 	WH_AUTO_FREE struct out **list = NULL;
 	size_t n;

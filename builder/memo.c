@@ -66,13 +66,13 @@ struct learned {
 };
 
 struct wh_memo {
-	int dirfd;          /* ROOT/memo, or -1 */
+	int dirfd; /* ROOT/memo, or -1 */
 	char name[65];
 	struct image now;
-	uint8_t *used;      /* one a record of now */
+	uint8_t *used; /* one a record of now */
 	struct learned *v;
 	size_t n, cap;
-	int64_t before;     /* times must be older than this */
+	int64_t before; /* times must be older than this */
 	uint32_t day;
 };
 
@@ -127,7 +127,8 @@ static void image_open(int dirfd, const char *name, struct image *m)
 	struct stat st;
 
 	*m = (struct image){0};
-	if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size < sizeof(struct head) || (uint64_t)st.st_size > MAX_BYTES)
+	if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size < sizeof(struct head) ||
+	    (uint64_t)st.st_size > MAX_BYTES)
 		return;
 	m->size = (size_t)st.st_size;
 	m->map = mmap(NULL, m->size, PROT_READ, MAP_PRIVATE, fd, 0);

@@ -10,7 +10,7 @@ struct wh_memo_key {
 	uint64_t ino, size;
 	int64_t mtime_ns, ctime_ns;
 };
-/* The memo of a context directory (dirfd is open on path). A memo that is missing or damaged is an empty one. Never fails. */
+/* The memo of a context directory (dirfd is open on path). A missing or damaged one is an empty one. Never fails. */
 struct wh_memo *wh_memo_open(struct wh_store *s, const char *path, int dirfd);
 /* True when the file's content is known. A path that was asked for lives on in the memo. */
 bool wh_memo_get(struct wh_memo *m, const char *path, const struct wh_memo_key *k, struct wh_digest *ret);
