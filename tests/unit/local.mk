@@ -78,3 +78,15 @@ tests_unit_frontend_lowerdata_test_LDADD = $(FRONTEND_LIBS)
 tests_unit_frontend_names_test_LDADD = $(FRONTEND_LIBS)
 tests_unit_frontend_parse_test_LDADD = $(FRONTEND_LIBS)
 tests_unit_frontend_syntaxdata_test_LDADD = $(FRONTEND_LIBS)
+
+# builder: file operations and the context memo
+FILEOP_TESTS = tests/unit/builder_chmod_test tests/unit/builder_fileop_actions_test tests/unit/builder_fileop_test \
+	tests/unit/builder_memo_test
+check_PROGRAMS += $(FILEOP_TESTS)
+noinst_HEADERS += tests/unit/fileop_fixture.h
+tests_unit_builder_chmod_test_LDADD = $(BUILDER_LIBS)
+tests_unit_builder_fileop_actions_test_SOURCES = tests/unit/builder_fileop_actions_test.c tests/unit/fileop_fixture.c
+tests_unit_builder_fileop_actions_test_LDADD = $(BUILDER_LIBS)
+tests_unit_builder_fileop_test_SOURCES = tests/unit/builder_fileop_test.c tests/unit/fileop_fixture.c
+tests_unit_builder_fileop_test_LDADD = $(BUILDER_LIBS)
+tests_unit_builder_memo_test_LDADD = $(BUILDER_LIBS)
