@@ -6,22 +6,6 @@
 
 #include <errno.h>
 
-static int bad(struct wh_err **err, const char *fmt, const char *arg)
-{
-	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
-	const char *p;
-
-	for (p = fmt; *p; p++) {
-		if (p[0] == '%' && p[1] == 's') {
-			wh_buf_adds(&text, arg);
-			p++;
-		} else {
-			wh_buf_addc(&text, *p);
-		}
-	}
-	return wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL, "%s", text.p);
-}
-
 int wh_check_paths(const struct wh_node *n, struct wh_err **err)
 {
 	WH_AUTO_ARENA struct wh_arena *a = wh_arena_new();
@@ -29,10 +13,11 @@ int wh_check_paths(const struct wh_node *n, struct wh_err **err)
 	size_t i;
 
 	if (wh_heredoc_word(a, n->args[n->n_args - 1], &doc, NULL) == 1)
-		return bad(err, "%s cannot accept a heredoc as a destination", wh_instr_name(n->instr));
+		return wh_usage(err, "%s cannot accept a heredoc as a destination", wh_instr_name(n->instr));
 	for (i = 0; i < n->n_heredocs; i++)
-		if (strchr(n->heredocs[i].name, '/') || n->heredocs[i].name[0] == '.')
-			return bad(err, "heredoc name '%s' cannot be the name of a file", n->heredocs[i].name);
+		if (strchr(n->heredocs[i].name, '/') || wh_streq(n->heredocs[i].name, ".") ||
+		    wh_streq(n->heredocs[i].name, ".."))
+			return wh_usage(err, "heredoc name '%s' cannot be the name of a file", n->heredocs[i].name);
 	return 0;
 }
 
@@ -42,7 +27,7 @@ int wh_check_pairs(const struct wh_node *n, struct wh_err **err)
 
 	for (i = 0; i < n->n_args; i += 3)
 		if (!*n->args[i])
-			return bad(err, "%s names can not be blank", wh_instr_name(n->instr));
+			return wh_usage(err, "%s names can not be blank", wh_instr_name(n->instr));
 	return 0;
 }
 
@@ -52,7 +37,7 @@ int wh_check_arg(const struct wh_node *n, struct wh_err **err)
 
 	for (i = 0; i < n->n_args; i++)
 		if (n->args[i][0] == '=' || !n->args[i][0])
-			return bad(err, "%s names can not be blank", "ARG");
+			return wh_usage(err, "ARG names can not be blank");
 	return 0;
 }
 
@@ -75,14 +60,14 @@ int wh_check_from(const struct wh_node *n, struct wh_err **err)
 	if (n->n_args == 1)
 		return 0;
 	if (n->n_args != 3 || strcasecmp(n->args[1], "as") != 0) {
-		bad(err, "FROM requires either one or three arguments", "");
+		wh_usage(err, "FROM requires either one or three arguments");
 		wh_err_hint(err, "write FROM image, or FROM image AS name");
 		return -EINVAL;
 	}
 	if (!stage_name_ok(n->args[2]))
-		return bad(err,
-			   "invalid name for build stage: \"%s\", name can't start with a number or contain symbols",
-			   n->args[2]);
+		return wh_usage(
+			err, "invalid name for build stage: \"%s\", name can't start with a number or contain symbols",
+			n->args[2]);
 	return 0;
 }
 
@@ -99,7 +84,7 @@ static int check_interval(const struct wh_node *n, const char *flag, struct wh_e
 		wh_err_wrap(err, "--%s", flag);
 		return r;
 	}
-	return ns && ns < 1000000 ? bad(err, "interval \"%s\" cannot be less than 1ms", flag) : 0;
+	return ns && ns < 1000000 ? wh_usage(err, "interval \"%s\" cannot be less than 1ms", flag) : 0;
 }
 
 int wh_check_health(const struct wh_node *n, struct wh_err **err)
@@ -111,13 +96,13 @@ int wh_check_health(const struct wh_node *n, struct wh_err **err)
 	int r;
 
 	if (strcasecmp(n->args[0], "NONE") == 0)
-		return n->n_args > 1 ? bad(err, "HEALTHCHECK NONE takes no arguments", "") : 0;
+		return n->n_args > 1 ? wh_usage(err, "HEALTHCHECK NONE takes no arguments") : 0;
 	if (strcasecmp(n->args[0], "CMD") != 0) {
-		bad(err, "unknown type \"%s\" in HEALTHCHECK (try CMD)", n->args[0]);
+		wh_usage(err, "unknown type \"%s\" in HEALTHCHECK (try CMD)", n->args[0]);
 		return -EINVAL;
 	}
 	if (n->n_args < 2)
-		return bad(err, "missing command after HEALTHCHECK CMD", "");
+		return wh_usage(err, "missing command after HEALTHCHECK CMD");
 	for (i = 0; i < WH_ARRAY_SIZE(flags); i++) {
 		r = check_interval(n, flags[i], err);
 		if (r < 0)
@@ -126,9 +111,9 @@ int wh_check_health(const struct wh_node *n, struct wh_err **err)
 	if (!retries || !*retries)
 		return 0;
 	if (*retries == '-')
-		return bad(err, "--retries cannot be negative (%s)", retries);
+		return wh_usage(err, "--retries cannot be negative (%s)", retries);
 	if (!wh_parse_u64(retries, 10, &count) || count > INT32_MAX)
-		return bad(err, "--retries is not a number: %s", retries);
+		return wh_usage(err, "--retries is not a number: %s", retries);
 	return 0;
 }
 
@@ -137,7 +122,7 @@ static int check_node(const struct wh_node *n, struct wh_err **err);
 static int check_trigger(const struct wh_node *n, struct wh_err **err)
 {
 	if (n->instr == WH_I_FROM || n->instr == WH_I_MAINTAINER || n->instr == WH_I_ONBUILD)
-		return bad(err, "%s isn't allowed as an ONBUILD trigger", wh_instr_name(n->instr));
+		return wh_usage(err, "%s isn't allowed as an ONBUILD trigger", wh_instr_name(n->instr));
 	return check_node(n, err);
 }
 
@@ -146,7 +131,7 @@ int wh_check_onbuild(const struct wh_node *n, struct wh_err **err)
 	struct wh_node child;
 
 	if (!n->child)
-		return bad(err, "%s requires at least one argument", "ONBUILD");
+		return wh_usage(err, "ONBUILD requires at least one argument");
 	child = *n->child;
 	child.heredocs = n->heredocs;
 	child.n_heredocs = n->n_heredocs;
@@ -156,7 +141,7 @@ int wh_check_onbuild(const struct wh_node *n, struct wh_err **err)
 int wh_trigger_check(const struct wh_dockerfile *d, struct wh_err **err)
 {
 	return d->n_nodes == 1 ? check_trigger(&d->nodes[0], err)
-			       : bad(err, "onbuild trigger should be a single expression", "");
+			       : wh_usage(err, "onbuild trigger should be a single expression");
 }
 
 int wh_check_run(const struct wh_node *n, struct wh_err **err)
@@ -166,14 +151,14 @@ int wh_check_run(const struct wh_node *n, struct wh_err **err)
 	int r;
 
 	if (n->json ? !n->n_args : !n->n_args || !*n->args[0])
-		return bad(err, "%s requires at least one argument", "RUN");
+		return wh_usage(err, "RUN requires at least one argument");
 	if (network && !wh_streq(network, "default") && !wh_streq(network, "none") && !wh_streq(network, "host")) {
-		bad(err, "invalid network mode: %s", network);
+		wh_usage(err, "invalid network mode: %s", network);
 		wh_err_hint(err, "use default, none or host");
 		return -EINVAL;
 	}
 	if (security && !wh_streq(security, "sandbox") && !wh_streq(security, "insecure")) {
-		bad(err, "security \"%s\" is not valid", security);
+		wh_usage(err, "security \"%s\" is not valid", security);
 		wh_err_hint(err, "use sandbox or insecure");
 		return -EINVAL;
 	}
@@ -187,7 +172,7 @@ int wh_check_run(const struct wh_node *n, struct wh_err **err)
 
 int wh_check_shell(const struct wh_node *n, struct wh_err **err)
 {
-	return n->json ? 0 : bad(err, "SHELL requires the arguments to be in JSON form", "");
+	return n->json ? 0 : wh_usage(err, "SHELL requires the arguments to be in JSON form");
 }
 
 int wh_check_volume(const struct wh_node *n, struct wh_err **err)
@@ -196,7 +181,7 @@ int wh_check_volume(const struct wh_node *n, struct wh_err **err)
 
 	for (i = 0; i < n->n_args; i++)
 		if (!wh_str_trim(wh_str(n->args[i])).n)
-			return bad(err, "VOLUME specified can not be an empty string", "");
+			return wh_usage(err, "VOLUME specified can not be an empty string");
 	return 0;
 }
 
@@ -204,7 +189,7 @@ int wh_check_unknown(const struct wh_node *n, struct wh_err **err)
 {
 	const char *near = wh_grammar_nearest(n->keyword);
 
-	wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL, "unknown instruction: %.100s", n->keyword);
+	wh_usage(err, "unknown instruction: %.100s", n->keyword);
 	if (near)
 		wh_err_hint(err, "did you mean %s?", near);
 	else
@@ -220,17 +205,18 @@ static int check_arity(const struct wh_node *n, enum wh_arity arity, struct wh_e
 	case WH_ARGS_ANY:
 		return 0;
 	case WH_ARGS_ONE:
-		return n->n_args == 1 ? 0 : bad(err, "%s requires exactly one argument", name);
+		return n->n_args == 1 ? 0 : wh_usage(err, "%s requires exactly one argument", name);
 	case WH_ARGS_SOME:
-		return n->n_args ? 0 : bad(err, "%s requires at least one argument", name);
+		return n->n_args ? 0 : wh_usage(err, "%s requires at least one argument", name);
 	case WH_ARGS_PATHS:
 		break;
 	}
-	return n->n_args > 1 ? 0
-			     : bad(err,
-				   "%s requires at least two arguments, but only one was provided. Destination could "
-				   "not be determined",
-				   name);
+	return n->n_args > 1
+		       ? 0
+		       : wh_usage(err,
+				  "%s requires at least two arguments, but only one was provided. Destination could "
+				  "not be determined",
+				  name);
 }
 
 static int check_node(const struct wh_node *n, struct wh_err **err)
@@ -257,14 +243,14 @@ int wh_dockerfile_check(const struct wh_dockerfile *d, struct wh_err **err)
 		stage |= n->instr == WH_I_FROM;
 		r = check_node(n, err);
 		if (r == 0 && !stage && n->instr != WH_I_ARG) {
-			r = bad(err, "no build stage in current context", "");
+			r = wh_usage(err, "no build stage in current context");
 			wh_err_hint(err, "only ARG may stand before the first FROM");
 		}
 		if (r < 0)
 			wh_node_at(d, n, err);
 	}
 	if (r == 0 && !stage) {
-		r = bad(err, "dockerfile contains no stages to build", "");
+		r = wh_usage(err, "dockerfile contains no stages to build");
 		wh_err_at(err, d->name, 0, 0, NULL);
 		wh_err_hint(err, "a stage begins with FROM");
 	}

@@ -47,8 +47,7 @@ int wh_directive_line(struct wh_directives *st, const char *prefix, struct wh_st
 		if (!wh_str_ieq(key, keys[i]))
 			continue;
 		if (st->seen & (1U << i))
-			return wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL,
-					  "only one %s parser directive can be used", keys[i]);
+			return wh_usage(err, "only one %s parser directive can be used", keys[i]);
 		st->seen |= 1U << i;
 		*ret_key = keys[i];
 		return 1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Durations as HEALTHCHECK has them (Go's time.ParseDuration): a sign, then numbers with units. */
 #include "frontend/check.h"
+#include "frontend/syntax.h"
 
 #include <errno.h>
 
@@ -60,7 +61,7 @@ int wh_duration_parse(const char *s, int64_t *ret, struct wh_err **err)
 	}
 	do {
 		if (!part(&p, &sum)) {
-			wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL, "invalid duration \"%.60s\"", s);
+			wh_usage(err, "invalid duration \"%.60s\"", s);
 			wh_err_hint(err, "write it like 30s, 1m30s or 500ms");
 			return -EINVAL;
 		}

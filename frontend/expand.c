@@ -9,6 +9,7 @@
  */
 #include "frontend/expand.h"
 #include "base/rune.h"
+#include "frontend/syntax.h"
 
 #include <errno.h>
 
@@ -29,7 +30,7 @@ struct walk {
 
 static int fail(struct walk *w, const char *text)
 {
-	return wh_err_set(w->err, "frontend", WH_ERR_USAGE, EINVAL, "%s", text);
+	return wh_usage(w->err, "%s", text);
 }
 
 /* ---- the splitter ---- */
@@ -140,7 +141,7 @@ static int choose(struct walk *w, const char *name, char op, bool null_is_unset,
 		}
 		if (!*text)
 			text = value ? "is not allowed to be empty" : "is not allowed to be unset";
-		return wh_err_set(w->err, "frontend", WH_ERR_USAGE, EINVAL, "%s: %s", name, text);
+		return wh_usage(w->err, "%s: %s", name, text);
 	}
 }
 
@@ -192,8 +193,7 @@ static int braced(struct walk *w, const char *name, struct wh_buf *out)
 	}
 	cut = op == '#' || op == '%';
 	if ((op != '-' && op != '+' && op != '?' && !cut) || (cut && null_is_unset))
-		return wh_err_set(w->err, "frontend", WH_ERR_USAGE, EINVAL,
-				  "unsupported modifier (%s%c) in substitution", null_is_unset ? ":" : "", op);
+		return wh_usage(w->err, "unsupported modifier (%s%c) in substitution", null_is_unset ? ":" : "", op);
 	r = inner(w, '}', cut, &word, "syntax error: missing '}'");
 	if (r < 0)
 		return r;
@@ -356,18 +356,6 @@ static int walk_until(struct walk *w, char stop, bool raw_escapes, struct wh_buf
 	return 0;
 }
 
-/* Messages are one line, whatever a heredoc's body brings into them. */
-static void explain(const char *text, struct wh_err **err)
-{
-	size_t n = strnlen(text, 200);
-	char *p;
-
-	wh_err_wrap(err, "failed to process \"%.*s\"%s", (int)n, text, text[n] ? "…" : "");
-	for (p = err && *err ? (*err)->msg : NULL; p && *p; p++)
-		if (*p == '\n' || *p == '\r')
-			*p = ' ';
-}
-
 int wh_expand(const char *text, const struct wh_expand_opts *o, struct wh_buf *out, struct wh_strv *words,
 	      struct wh_err **err)
 {
@@ -381,7 +369,7 @@ int wh_expand(const char *text, const struct wh_expand_opts *o, struct wh_buf *o
 		split_flush(&w.split);
 	wh_buf_release(&w.split.word);
 	if (r < 0)
-		explain(text, err);
+		wh_err_wrap(err, "failed to process \"%.200s\"%s", text, strnlen(text, 201) > 200 ? "…" : "");
 	return r;
 }
 

@@ -30,7 +30,7 @@ static int unknown(const struct wh_flag_def *defs, const char *flag, struct wh_e
 	const char *names[FLAGS_MAX], *near;
 	size_t n = 0;
 
-	wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL, "unknown flag: --%s", name);
+	wh_usage(err, "unknown flag: --%s", name);
 	for (; defs && defs->name && n < FLAGS_MAX; defs++)
 		names[n++] = defs->name;
 	near = wh_nearest(name, names, n);
@@ -61,14 +61,11 @@ int wh_flags_check(const struct wh_node *n, const struct wh_flag_def *defs, stru
 			return unknown(defs, flag, err);
 		for (k = 0; k < i && def->type != WH_FLAG_LIST; k++)
 			if (find(defs, n->flags[k]) == def)
-				return wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL,
-						  "duplicate flag specified: --%s", def->name);
+				return wh_usage(err, "duplicate flag specified: --%s", def->name);
 		if (def->type == WH_FLAG_BOOL ? value && !*value : !value)
-			return wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL, "missing a value on flag: --%s",
-					  def->name);
+			return wh_usage(err, "missing a value on flag: --%s", def->name);
 		if (def->type == WH_FLAG_BOOL && value && !is_bool(value))
-			return wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL,
-					  "expecting boolean value for flag --%s, not: %s", def->name, value);
+			return wh_usage(err, "expecting boolean value for flag --%s, not: %s", def->name, value);
 	}
 	return 0;
 }

@@ -48,7 +48,7 @@ int wh_heredoc_word(struct wh_arena *a, const char *word, struct wh_heredoc *ret
 	if (r < 0)
 		return r;
 	if (raw.n != 1)
-		return wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL, "unclear heredoc word: %s", word);
+		return wh_usage(err, "unclear heredoc word: %s", word);
 	*ret = (struct wh_heredoc){
 		.name = wh_arena_strdup(a, names.v[0]),
 		.fd = (unsigned)fd,

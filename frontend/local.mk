@@ -6,4 +6,4 @@ frontend_libfrontend_a_SOURCES = \
 	frontend/frontend.h frontend/grammar.c frontend/heredoc.c frontend/ignore.c frontend/image.c frontend/lines.c \
 	frontend/lower.c frontend/lower.h frontend/mode.c frontend/mount.c frontend/mount.h frontend/names.h \
 	frontend/parse.c frontend/ports.c frontend/reference.c frontend/run.c frontend/scope.c \
-	frontend/stages.c frontend/substitute.c frontend/syntax.h frontend/words.c
+	frontend/stages.c frontend/substitute.c frontend/syntax.h frontend/usage.c frontend/words.c

@@ -4,21 +4,6 @@
 
 #include <errno.h>
 
-int wh_usage(struct wh_err **err, const char *fmt, ...)
-{
-	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
-	char *p;
-	va_list ap;
-
-	va_start(ap, fmt);
-	wh_buf_vaddf(&text, fmt, ap);
-	va_end(ap);
-	for (p = text.p; p && *p; p++) /* a message is one line, whatever a variable holds */
-		if (*p == '\n' || *p == '\r')
-			*p = ' ';
-	return wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL, "%s", text.p ? text.p : "");
-}
-
 const char *wh_step_name(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, const char *text)
 {
 	const char *end = strchr(text, ' ');

@@ -14,6 +14,7 @@
 
 #include "frontend/frontend.h"
 #include "frontend/names.h"
+#include "frontend/syntax.h"
 
 struct wh_stage;
 
@@ -159,6 +160,5 @@ const char *wh_step_name(struct wh_lower *l, struct wh_stage *s, const struct wh
 struct wh_vertex *wh_file_vertex(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, const char *name,
 				 const struct wh_file_action *actions, size_t n, struct wh_vertex *const *more,
 				 size_t n_more);
-int wh_usage(struct wh_err **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* --chmod and STOPSIGNAL: words that must be right before they reach an image. */
 #include "frontend/names.h"
+#include "frontend/syntax.h"
 
 #include <errno.h>
 #include <strings.h>
@@ -37,8 +38,7 @@ int wh_mode_check(const char *s, struct wh_err **err)
 			p++;
 		}
 	}
-	wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL,
-		   "invalid chmod parameter: '%.80s'. it should be octal string and between 0 and 07777", s);
+	wh_usage(err, "invalid chmod parameter: '%.80s'. it should be octal string and between 0 and 07777", s);
 	wh_err_hint(err, "or symbolic, like u=rwX,go=rX");
 	return -EINVAL;
 }
@@ -65,7 +65,7 @@ int wh_signal_check(const char *s, struct wh_err **err)
 	if ((strncasecmp(name, "RTMIN+", 6) == 0 || strncasecmp(name, "RTMAX-", 6) == 0) &&
 	    wh_parse_u64(name + 6, 10, &n) && n >= 1 && n <= 15)
 		return 0;
-	wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL, "invalid signal: %.80s", s);
+	wh_usage(err, "invalid signal: %.80s", s);
 	near = wh_nearest(name, signals, WH_ARRAY_SIZE(signals));
 	if (near)
 		wh_err_hint(err, "did you mean SIG%s?", near);

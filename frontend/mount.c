@@ -58,18 +58,6 @@ static const struct {
 
 static const char *const sharings[] = {[WH_SHARED] = "shared", [WH_PRIVATE] = "private", [WH_LOCKED] = "locked"};
 
-static int bad(struct wh_err **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static int bad(struct wh_err **err, const char *fmt, ...)
-{
-	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
-	va_list ap;
-
-	va_start(ap, fmt);
-	wh_buf_vaddf(&text, fmt, ap);
-	va_end(ap);
-	return wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL, "%s", text.p);
-}
-
 static const char *type_name(enum wh_mount_type type)
 {
 	size_t i;
@@ -107,7 +95,7 @@ int wh_mount_check(const char *text, struct wh_err **err)
 			continue;
 		var = strchr(value, '$');
 		if (var && var[1]) {
-			r = bad(err, "'from' doesn't support variable expansion, define alias stage instead");
+			r = wh_usage(err, "'from' doesn't support variable expansion, define alias stage instead");
 			wh_err_hint(err, "write FROM %s AS name above, and from=name here", value);
 		}
 	}
@@ -146,7 +134,7 @@ static int parse_bool(const char *key, const char *s, bool *ret, struct wh_err *
 			return 0;
 		}
 	}
-	return bad(err, "invalid value for %s: %s", key, s);
+	return wh_usage(err, "invalid value for %s: %s", key, s);
 }
 
 static int parse_id(const char *key, const char *s, unsigned base, uint32_t *ret, struct wh_err **err)
@@ -154,7 +142,7 @@ static int parse_id(const char *key, const char *s, unsigned base, uint32_t *ret
 	uint64_t v;
 
 	if (!wh_parse_u64(s, base, &v) || v > UINT32_MAX)
-		return bad(err, "invalid value %s for %s", s, key);
+		return wh_usage(err, "invalid value %s for %s", s, key);
 	*ret = (uint32_t)v;
 	return 0;
 }
@@ -169,7 +157,7 @@ static int parse_size(const char *s, uint64_t *ret, struct wh_err **err)
 	char *end;
 
 	if (*p < '0' || *p > '9' || strpbrk(p, "xXeEnN+"))
-		return bad(err, "invalid value for size: %s", s);
+		return wh_usage(err, "invalid value for size: %s", s);
 	value = strtod(p, &end);
 	for (p = end; *p == ' '; p++)
 		;
@@ -181,7 +169,7 @@ static int parse_size(const char *s, uint64_t *ret, struct wh_err **err)
 	}
 	p += *p == 'b' || *p == 'B';
 	if (*p || value * (double)factor > 9e18)
-		return bad(err, "invalid value for size: %s", s);
+		return wh_usage(err, "invalid value for size: %s", s);
 	*ret = (uint64_t)(value * (double)factor);
 	return 0;
 }
@@ -198,7 +186,7 @@ static int set_type(struct wh_mount_spec *m, const char *value, struct wh_err **
 			return 0;
 		}
 	}
-	bad(err, "unsupported mount type \"%s\"", value);
+	wh_usage(err, "unsupported mount type \"%s\"", value);
 	near = wh_nearest(value, names, WH_ARRAY_SIZE(types));
 	if (near)
 		wh_err_hint(err, "did you mean %s?", near);
@@ -218,7 +206,7 @@ static int set_sharing(struct wh_mount_spec *m, const char *value, struct wh_err
 			return 0;
 		}
 	}
-	bad(err, "unsupported sharing value \"%s\"", value);
+	wh_usage(err, "unsupported sharing value \"%s\"", value);
 	wh_err_hint(err, "use shared, private or locked");
 	return -EINVAL;
 }
@@ -238,10 +226,10 @@ static int allowed(const struct wh_mount_spec *m, enum key key, const char *name
 		ok = m->type == WH_MOUNT_SECRET;
 	if (ok)
 		return 0;
-	return bad(err,
-		   key == KEY_REQUIRED || key == KEY_SIZE ? "unexpected key '%s' for mount type '%s'"
-							  : "%s not allowed for \"%s\" type mounts",
-		   name, type_name(m->type));
+	return wh_usage(err,
+			key == KEY_REQUIRED || key == KEY_SIZE ? "unexpected key '%s' for mount type '%s'"
+							       : "%s not allowed for \"%s\" type mounts",
+			name, type_name(m->type));
 }
 
 static int set_key(struct wh_arena *a, struct wh_mount_spec *m, enum key key, const char *name, const char *value,
@@ -311,7 +299,7 @@ static int find_key(const char *name, const char *field, enum key *ret, struct w
 			return 0;
 		}
 	}
-	bad(err, "unexpected key '%s' in '%s'", name, field);
+	wh_usage(err, "unexpected key '%s' in '%s'", name, field);
 	near = wh_nearest(name, names, WH_ARRAY_SIZE(keys));
 	if (near)
 		wh_err_hint(err, "did you mean %s?", near);
@@ -332,7 +320,7 @@ static int take_field(struct wh_arena *a, struct wh_mount_spec *m, const char *f
 	if ((key == KEY_TYPE) != type_pass)
 		return 0;
 	if (!value && key != KEY_RO && key != KEY_RW && key != KEY_REQUIRED)
-		return bad(err, "invalid field '%s' must be a key=value pair", field);
+		return wh_usage(err, "invalid field '%s' must be a key=value pair", field);
 	r = expand(arg, value ? value : "true", &expanded, err);
 	if (r < 0)
 		return r;
@@ -342,17 +330,17 @@ static int take_field(struct wh_arena *a, struct wh_mount_spec *m, const char *f
 static int judge(const struct wh_mount_spec *m, struct wh_err **err)
 {
 	if (m->has_sharing && m->type != WH_MOUNT_CACHE)
-		return bad(err, "invalid cache sharing set for %s mount", type_name(m->type));
+		return wh_usage(err, "invalid cache sharing set for %s mount", type_name(m->type));
 	if (m->type == WH_MOUNT_SSH && *m->source)
-		return bad(err, "ssh does not support source");
+		return wh_usage(err, "ssh does not support source");
 	if (m->type != WH_MOUNT_SECRET)
 		return 0;
 	if (*m->from)
-		return bad(err, "secret mount should not have a from");
+		return wh_usage(err, "secret mount should not have a from");
 	if (!*m->source && !*m->target && !*m->id)
-		return bad(err, "invalid secret mount. one of source, target required");
+		return wh_usage(err, "invalid secret mount. one of source, target required");
 	if (*m->source && *m->id)
-		return bad(err, "both source and id can't be set");
+		return wh_usage(err, "both source and id can't be set");
 	return 0;
 }
 

@@ -20,11 +20,6 @@ struct parser {
 	size_t n, cap;
 };
 
-static int bad(struct wh_err **err, const char *text)
-{
-	return wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL, "%s", text);
-}
-
 /* ---- words by form ---- */
 
 static int pairs(const char *keyword, struct wh_str rest, char escape, struct wh_strv *out, struct wh_err **err)
@@ -39,7 +34,7 @@ static int pairs(const char *keyword, struct wh_str rest, char escape, struct wh
 		for (i = 0; i < rest.n && !wh_is_blank(rest.p[i]); i++)
 			;
 		if (i == rest.n)
-			return wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL, "%s must have two arguments", keyword);
+			return wh_usage(err, "%s must have two arguments", keyword);
 		wh_strv_take(out, wh_strndup(rest.p, i));
 		while (i < rest.n && wh_is_blank(rest.p[i]))
 			i++;
@@ -51,9 +46,8 @@ static int pairs(const char *keyword, struct wh_str rest, char escape, struct wh
 		const char *eq = strchr(words.v[i], '=');
 
 		if (!eq) {
-			wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL,
-				   "syntax error - can't find = in \"%.200s\". Must be of the form: name=value",
-				   words.v[i]);
+			wh_usage(err, "syntax error - can't find = in \"%.200s\". Must be of the form: name=value",
+				 words.v[i]);
 			wh_err_hint(err, "put a value with blanks in quotes");
 			return -EINVAL;
 		}
@@ -151,7 +145,7 @@ static int parse_node(struct wh_dockerfile *d, struct wh_str line, bool nested, 
 	n->original = wh_arena_strndup(d->arena, line.p, line.n);
 	n->instr = wh_grammar_find(word);
 	if (nested && n->instr == WH_I_ONBUILD)
-		return bad(err, "chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
+		return wh_usage(err, "chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
 	rest = wh_words_flags((struct wh_str){line.p + word.n, line.n - word.n}, d->escape, &flags);
 	r = arguments(d, wh_str_trim(rest), n, &args, err);
 	n->flags = wh_arena_list(d->arena, &flags);
@@ -197,7 +191,7 @@ static int read_heredoc(struct parser *p, struct wh_heredoc *h, struct wh_err **
 		}
 		wh_buf_addstr(&body, line);
 	}
-	wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL, "unterminated heredoc");
+	wh_usage(err, "unterminated heredoc");
 	wh_err_hint(err, "a line that holds only %s ends it", h->name);
 	return -EINVAL;
 }
@@ -237,9 +231,8 @@ static int directive(struct parser *p, struct wh_str line, struct wh_err **err)
 	if (r <= 0 || !wh_streq(key, "escape"))
 		return r;
 	if (value.n != 1 || (value.p[0] != '\\' && value.p[0] != '`'))
-		return wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL,
-				  "invalid escape token '%.*s' does not match ` or \\",
-				  (int)(value.n < 40 ? value.n : 40), value.p);
+		return wh_usage(err, "invalid escape token '%.*s' does not match ` or \\",
+				(int)(value.n < 40 ? value.n : 40), value.p);
 	p->d->escape = value.p[0];
 	return 1;
 }
@@ -328,7 +321,7 @@ static int instruction(struct parser *p, struct wh_err **err)
 	int r;
 
 	if (p->n == NODES_MAX)
-		return bad(err, "too many instructions");
+		return wh_usage(err, "too many instructions");
 	n.comments = wh_arena_list(p->d->arena, &p->comments);
 	wh_strv_release(&p->comments);
 	r = parse_node(p->d, (struct wh_str){p->line.p, p->line.n}, false, &n, err);
@@ -360,7 +353,7 @@ static int parse_all(struct parser *p, struct wh_err **err)
 		return r;
 	}
 	if (!p->n) {
-		wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL, "file with no instructions");
+		wh_usage(err, "file with no instructions");
 		wh_err_at(err, p->d->name, 0, 0, NULL);
 		return -EINVAL;
 	}
@@ -389,7 +382,7 @@ int wh_dockerfile_parse(const char *name, const char *text, size_t len, struct w
 		return wh_err_set(err, "frontend", WH_ERR_USAGE, EFBIG, "%s is larger than %zu MiB", name,
 				  WH_DOCKERFILE_MAX >> 20);
 	if (len && memchr(text, '\0', len))
-		return wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL, "%s is no text: it holds a zero byte", name);
+		return wh_usage(err, "%s is no text: it holds a zero byte", name);
 	arena = wh_arena_new();
 	d = wh_arena_alloc(arena, sizeof(*d));
 	*d = (struct wh_dockerfile){.name = wh_arena_strdup(arena, name), .len = len, .escape = '\\', .arena = arena};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* EXPOSE: [ip:][host port:]port[-port][/protocol]. Only the container's side counts; the rest must make sense. */
 #include "frontend/names.h"
+#include "frontend/syntax.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -8,7 +9,7 @@
 
 static int bad(struct wh_err **err, const char *what, struct wh_str s)
 {
-	return wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL, "invalid %s: %.*s", what, (int)s.n, s.p);
+	return wh_usage(err, "invalid %s: %.*s", what, (int)s.n, s.p);
 }
 
 static bool number(struct wh_str s, unsigned *ret)
@@ -81,8 +82,7 @@ int wh_ports_parse(const char *spec, struct wh_strv *out, struct wh_err **err)
 			proto = WH_STR("tcp");
 	}
 	if (!port.n)
-		return wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL, "invalid port: \"%s\": no port specified",
-				  spec);
+		return wh_usage(err, "invalid port: \"%s\": no port specified", spec);
 	for (i = 0; i < WH_ARRAY_SIZE(protocols) && !wh_str_ieq(proto, protocols[i]); i++)
 		;
 	if (i == WH_ARRAY_SIZE(protocols)) {
@@ -98,8 +98,7 @@ int wh_ports_parse(const char *spec, struct wh_strv *out, struct wh_err **err)
 	if (host.n && !range(host, &host_first, &host_last))
 		return bad(err, "hostPort", host);
 	if (host.n && last != first && last - first != host_last - host_first)
-		return wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL,
-				  "invalid ranges specified for container and host ports: %s", spec);
+		return wh_usage(err, "invalid ranges specified for container and host ports: %s", spec);
 	for (; first <= last; first++)
 		wh_strv_addf(out, "%u/%s", first, protocols[i]);
 	return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names of images, and addresses that are none (distribution/reference's grammar). */
 #include "frontend/names.h"
+#include "frontend/syntax.h"
 
 #include <errno.h>
 #include <strings.h>
@@ -130,9 +131,8 @@ int wh_reference_check(const char *ref, struct wh_err **err)
 	}
 	if (ok)
 		return 0;
-	return wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL,
-			  "failed to parse stage name \"%.200s\": invalid reference format%s", ref,
-			  capital ? ": repository name must be lowercase" : "");
+	return wh_usage(err, "failed to parse stage name \"%.200s\": invalid reference format%s", ref,
+			capital ? ": repository name must be lowercase" : "");
 }
 
 char *wh_reference_familiar(const char *ref)

@@ -47,7 +47,8 @@ static const char *lone_heredoc(struct run *run, const struct wh_heredoc *h)
 
 	if (len < 2 || data[0] != '#' || data[1] != '!')
 		return data;
-	path = wh_arena_printf(run->l->a, "/dev/pipes/%s", h->name);
+	path = wh_arena_printf(run->l->a, "/dev/pipes/%s",
+			       strchr(h->name, '/') || h->name[0] == '.' ? "script" : h->name);
 	run->mounts[run->n_mounts++] = (struct wh_op_mount){
 		.type = WH_MOUNT_FILE,
 		.input = -1,

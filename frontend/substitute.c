@@ -9,6 +9,7 @@
  */
 #include "base/rune.h"
 #include "frontend/expand.h"
+#include "frontend/syntax.h"
 
 #include <errno.h>
 
@@ -73,8 +74,7 @@ static int pattern_init(struct pattern *p, const char *s, struct wh_err **err)
 		if (r == '\\' && i < len && strchr("*?\\}/", s[i])) {
 			r = (unsigned char)s[i++];
 		} else if (r == '\\') {
-			return wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL,
-					  "invalid pattern (%s) in substitution: invalid escape '\\%.1s'", s, s + i);
+			return wh_usage(err, "invalid pattern (%s) in substitution: invalid escape '\\%.1s'", s, s + i);
 		} else if (r == '*') {
 			r = ANY_RUN;
 		} else if (r == '?') {

@@ -12,6 +12,11 @@
 #define WH_DOCKERFILE_MAX ((size_t)16 << 20)
 #define WH_LINE_MAX 65535
 
+/* ---- usage.c ---- */
+
+/* Sets an error of class USAGE and returns -EINVAL. */
+int wh_usage(struct wh_err **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /* ---- lines.c: physical lines ---- */
 
 struct wh_lines {

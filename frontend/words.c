@@ -115,9 +115,8 @@ int wh_words_json(struct wh_str text, struct wh_strv *out, struct wh_err **err)
 		return 0;
 	for (i = 0; i < json_array_size(doc); i++) {
 		if (!json_is_string(json_array_get(doc, i)))
-			return wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL,
-					  "when using JSON array syntax, arrays must be comprised of strings only: "
-					  "not an array of strings");
+			return wh_usage(err, "when using JSON array syntax, arrays must be comprised of strings only: "
+					     "not an array of strings");
 		wh_strv_add(out, json_string_value(json_array_get(doc, i)));
 	}
 	return 1;
@@ -137,13 +136,12 @@ int wh_words_csv(const char *text, struct wh_strv *out, struct wh_err **err)
 				wh_buf_addc(&field, *p);
 			}
 			if (*p != '"' || (p[1] && p[1] != ','))
-				return wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL, "bad quotation in '%s'", text);
+				return wh_usage(err, "bad quotation in '%s'", text);
 			p++;
 		} else {
 			for (; *p && *p != ','; p++) {
 				if (*p == '"')
-					return wh_err_set(err, "frontend", WH_ERR_USAGE, EINVAL,
-							  "bad quotation in '%s'", text);
+					return wh_usage(err, "bad quotation in '%s'", text);
 				wh_buf_addc(&field, *p);
 			}
 		}
