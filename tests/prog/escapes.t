@@ -87,17 +87,19 @@ ARG OUTSIDE
 ARG VICTIM
 RUN sh /escape.sh
 D
-	everyone sleep 1000 &
-	local victim=$!
+	local victim
+	rm -f "$home/victim"
+	everyone sh -c 'echo $$ >"$0"; exec sleep 1000' "$home/victim" >/dev/null 2>&1 &
+	for _ in $(seq 50); do [ -s "$home/victim" ] && break; sleep 0.1; done
+	victim=$(cat "$home/victim")
 	on_exit "kill $victim 2>/dev/null"
-	build --no-cache --build-arg OUTSIDE="$T/outside" --build-arg VICTIM="$(pgrep -nx sleep)" "$home/ctx"
+	build --no-cache --build-arg OUTSIDE="$T/outside" --build-arg VICTIM="$victim" "$home/ctx"
 	is "$status" 0 "$who: the step itself ran to its end"
 	unlike "$err" 'ESCAPED' "$who: nothing that it tried worked"
 	like "$err" 'TRIED [3-9][0-9]' "$who: it tried them all"
 	ok "$who: the process outside is alive" kill -0 "$victim"
 	is "$(ls outside) $(cat outside/secret)" "secret $secret" "$who: outside is as it was"
 	kill "$victim" 2>/dev/null
-	wait "$victim" 2>/dev/null
 	rm -rf "$home/ctx"
 }
 
