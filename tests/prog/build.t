@@ -238,6 +238,13 @@ run "$WHITTLE" build --root store2 --build-context "busybox=oci-layout://$busybo
 is "$(digest_of comp-fresh)" "$(digest_of comp-gzip)" 'gzip made at once or from zstd: the same bytes'
 unset SOURCE_DATE_EPOCH
 
+# ---- a base by its name in the store ----
+build -q -t base/of:mine ctx
+printf 'FROM base/of:mine\nRUN cat /one\n' >named.df
+build -f named.df ctx
+is "$status" 0 'FROM a name that -t gave'
+like "$err" '^#[0-9]+ [0-9.]+ one$' 'and its files are there'
+
 # ---- SOURCE_DATE_EPOCH ----
 build --build-arg SOURCE_DATE_EPOCH=1262304000 --output type=oci,dest=sde1,tar=false ctx
 is "$(config sde1 .created)" 2010-01-01T00:00:00Z 'SOURCE_DATE_EPOCH as build argument'

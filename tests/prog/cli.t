@@ -27,6 +27,11 @@ unlike "$out" '--push' 'build --help: no word of what is not there yet'
 help=$out
 run "$WHITTLE" help build
 is "$out" "$help" 'help build says the same'
+if [[ $(cat "$SRC/README.md") == *"$help"* ]]; then
+	pass 'the README has the same text'
+else
+	fail 'the README has the same text' "$help"
+fi
 run "$WHITTLE" help nonsense
 is "$status" 2 'help nonsense: exit code'
 like "$("$WHITTLE" help 2>&1 >/dev/full)" 'No space left' 'a full standard output is an error'
