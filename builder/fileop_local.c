@@ -259,6 +259,7 @@ static int open_noatime(struct view *v, const char *path, int flags)
 
 struct kid {
 	size_t name; /* offset */
+	bool seen;   /* the filter was asked, and lets it in */
 	char *link;
 	struct node n;
 };
@@ -320,7 +321,7 @@ static int read_names(struct view *v, DIR *d, struct wh_buf *path, struct kids *
 		}
 		if (skip)
 			continue;
-		WH_PUSH(k->v, k->n, k->cap) = (struct kid){.name = k->names.n};
+		WH_PUSH(k->v, k->n, k->cap) = (struct kid){.name = k->names.n, .seen = e->d_type != DT_UNKNOWN};
 		wh_buf_add(&k->names, e->d_name, strlen(e->d_name) + 1);
 	}
 	if (errno)
@@ -393,8 +394,7 @@ static int walk(struct view *v, struct wh_buf *path, view_fn fn, void *arg, stru
 			wh_buf_addc(path, '/');
 		wh_buf_adds(path, k.names.p + k.v[i].name);
 		n->path = path->p;
-		/* Asked again for file systems that tell no types. */
-		if (!hidden_child(v, path->p, n->type == WH_T_DIR)) {
+		if (k.v[i].seen || !hidden_child(v, path->p, n->type == WH_T_DIR)) {
 			r = fn(arg, n, err);
 			if (r == 0 && n->type == WH_T_DIR)
 				r = walk(v, path, fn, arg, err);
@@ -426,7 +426,7 @@ int local_list(struct view *v, const char *dir, struct wh_strv *ret, struct wh_e
 	for (size_t i = 0; !r && i < k.n; i++) {
 		WH_AUTO_FREE char *full = wh_path_join(dir, k.names.p + k.v[i].name);
 
-		if (!hidden_child(v, full, k.v[i].n.type == WH_T_DIR))
+		if (k.v[i].seen || !hidden_child(v, full, k.v[i].n.type == WH_T_DIR))
 			wh_strv_add(ret, k.names.p + k.v[i].name);
 	}
 	return r;

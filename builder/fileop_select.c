@@ -36,6 +36,7 @@ struct walk {
 	size_t strip; /* of the paths of the view, to make them relative */
 	const struct wh_patterns *include, *exclude;
 	const char *pattern; /* the text of include */
+	bool exact;          /* pattern is a path, and include NULL: that path, and what is below it */
 	struct frame *frames;
 	size_t n, cap;
 };
@@ -81,6 +82,18 @@ static bool below(const char *path, const char *dir)
 	return strncmp(path, dir, n) == 0 && path[n] == '/';
 }
 
+static bool includes(const struct walk *w, const char *rel)
+{
+	if (w->exact)
+		return strcmp(rel, w->pattern) == 0 || below(rel, w->pattern);
+	return !w->include || wh_patterns_excluded(w->include, rel);
+}
+
+static bool leads_to(const struct walk *w, const char *rel)
+{
+	return w->exact ? below(w->pattern, rel) : may_hold(w->pattern, rel);
+}
+
 static int walk_one(void *arg, const struct node *n, struct wh_err **err)
 {
 	struct walk *w = arg;
@@ -91,7 +104,7 @@ static int walk_one(void *arg, const struct node *n, struct wh_err **err)
 
 	while (w->n && !below(rel, w->frames[w->n - 1].rel))
 		w->n--;
-	in = !w->include || wh_patterns_excluded(w->include, rel);
+	in = includes(w, rel);
 	out = w->exclude && wh_patterns_excluded(w->exclude, rel);
 	take = in && !out;
 	if (n->type != WH_T_DIR) {
@@ -104,7 +117,7 @@ static int walk_one(void *arg, const struct node *n, struct wh_err **err)
 		pick_add(w->pick, kept.path + w->strip, &kept, false);
 		return 0;
 	}
-	if (!take && ((out && wh_patterns_prunable(w->exclude, rel)) || (!in && !may_hold(w->pattern, rel))))
+	if (!take && ((out && wh_patterns_prunable(w->exclude, rel)) || (!in && !leads_to(w, rel))))
 		return 1;
 	r = view_keep(w->view, n, &kept, err);
 	if (r)
@@ -192,7 +205,7 @@ struct spec {
 	struct view *view;
 	const struct wh_patterns *include, *exclude;
 	const char *pattern;
-	bool wildcard;
+	bool exact, wildcard;
 };
 
 static int fill_pick(const struct spec *s, const struct node *root, struct pick *p, struct wh_err **err)
@@ -204,6 +217,7 @@ static int fill_pick(const struct spec *s, const struct node *root, struct pick 
 		.include = s->include,
 		.exclude = s->exclude,
 		.pattern = s->pattern,
+		.exact = s->exact,
 	};
 	struct node kept;
 	int r;
@@ -386,7 +400,8 @@ static int select_source(struct wh_fileop *f, const struct wh_file_action *a, st
 		pattern = clean_source(pivot ? pivot + 3 : src);
 		head = pivot ? wh_strndup(src, (size_t)(pivot - src)) : wh_strdup("");
 		path = clean_source(head);
-		if (*pattern)
+		s->exact = *pattern && a->no_glob;
+		if (*pattern && !s->exact)
 			r = one_pattern(pattern, &include, err);
 		if (r)
 			return r;
@@ -406,7 +421,7 @@ static int select_source(struct wh_fileop *f, const struct wh_file_action *a, st
 		return r;
 	}
 	r = select_plain(f, s, path, action, err);
-	if (!r && include && !wh_glob_has_meta(pattern) && nothing_below(f, before)) {
+	if (!r && ((include && !wh_glob_has_meta(pattern)) || s->exact) && nothing_below(f, before)) {
 		WH_AUTO_FREE char *full = wh_path_join(path, pattern);
 
 		return view_missing(s->view, full, err);
@@ -459,6 +474,8 @@ int pick_read(struct view *v, struct pick *p, struct wh_err **err)
 
 		if (it->n.type != WH_T_FILE || it->n.has_digest)
 			continue;
+		if (v->cancel && *v->cancel)
+			return wh_err_set(err, DOMAIN, WH_ERR_BUILD, ECANCELED, "canceled while files were read");
 		r = local_hash(v, &it->n, err);
 		if (r)
 			return r;

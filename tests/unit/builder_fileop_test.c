@@ -343,6 +343,7 @@ static const struct row {
 	 true,
 	 {.srcs = {"d/a*"}, .dest = "/x/"},
 	 "d 0755 x\nf 0644 x/a1 A\nf 0644 x/a2 B"},
+	{"tree: nothing in it", "", "", true, {.srcs = {"."}, .dest = "/x/"}, "d 0755 x"},
 	{"tree: missing", "", "d 0755 d", true, {.srcs = {"d/a"}, .dest = "/x"}, "error: \"/d/a\": not found"},
 
 	{"mode, octal, of parents too",
