@@ -194,10 +194,11 @@ static void advance(const struct program *p, size_t i, uint32_t c, bool *next)
 static bool run(const struct program *p, const char *name)
 {
 	size_t size = 2 * p->n + 2, i;
-	bool small[512], *alive = small, *next, found;
+	WH_AUTO_FREE bool *large = NULL;
+	bool small[512], *alive = small, *next;
 
 	if (2 * size > sizeof(small))
-		alive = wh_malloc(2 * size);
+		alive = large = wh_malloc(2 * size);
 	next = alive + size;
 	memset(alive, 0, size);
 	enter(p, alive, 0);
@@ -217,11 +218,7 @@ static bool run(const struct program *p, const char *name)
 		if (!any) /* more characters than the pattern has: nothing is alive */
 			break;
 	}
-	found = !*name && alive[2 * p->n];
-	alive = alive < next ? alive : next;
-	if (alive != small)
-		free(alive);
-	return found;
+	return !*name && alive[2 * p->n];
 }
 
 int wh_glob_match(const char *pattern, const char *name)
@@ -286,7 +283,7 @@ static int pattern_add(struct wh_patterns *set, const char *line, unsigned numbe
 	if (!strpbrk(rel, "*?[]\\"))
 		p.literal = wh_strdup(rel);
 	/* moby/patternmatcher takes "**" and plain text behind it for "ends in that text", slash or not. */
-	if (wh_has_prefix(rel, "**") && rel[2] && rel[2] != '/' && !strpbrk(rel + 2, "*?[]\\"))
+	if (p.program.n && wh_has_prefix(rel, "**") && rel[2] && rel[2] != '/' && !strpbrk(rel + 2, "*?[]\\"))
 		p.program.steps[0].kind = STEP_REST;
 	set->negations |= p.negated;
 	WH_PUSH(set->v, set->n, set->cap) = p;

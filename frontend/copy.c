@@ -324,7 +324,7 @@ static int lower(struct copy *x, struct wh_err **err)
 
 int wh_lower_copy(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err)
 {
-	struct copy x = {.l = l, .s = s, .c = c, .add = c->n->instr == WH_I_ADD};
+	struct copy x = {.l = l, .s = s, .c = c, .add = c->n->instr == WH_I_ADD, .dest = ""};
 	int r = lower(&x, err);
 
 	wh_strv_release(&x.sources);

@@ -4,6 +4,7 @@
 #include "frontend/syntax.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 static const struct {
 	const char *name;
@@ -77,7 +78,7 @@ static void decimal(struct wh_buf *out, int64_t value, int64_t unit, const char 
 
 	wh_buf_addf(out, "%lld", (long long)(value / unit));
 	if (value % unit) {
-		n = (size_t)snprintf(digits, sizeof(digits), "%lld", (long long)(value % unit + unit));
+		n = (size_t)snprintf(digits, sizeof(digits), "%" PRId64, value % unit + unit);
 		while (n > 1 && digits[n - 1] == '0')
 			n--;
 		wh_buf_addf(out, ".%.*s", (int)n - 1, digits + 1);

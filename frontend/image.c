@@ -16,8 +16,8 @@ json_t *wh_json_text(const char *s)
 		return j;
 	for (; left; s += w, left -= w) {
 		uint32_t r = wh_rune(s, left, &w);
-		bool bad = r >= 0x80000000U || r > 0x10ffff || (r >= 0xd800 && r < 0xe000) || (w == 3 && r < 0x800) ||
-			   (w == 4 && r < 0x10000);
+		bool bad =
+			r > 0x10ffff || (r >= 0xd800 && r < 0xe000) || (w == 3 && r < 0x800) || (w == 4 && r < 0x10000);
 
 		if (bad)
 			wh_buf_adds(&out, "\xef\xbf\xbd");
