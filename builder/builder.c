@@ -208,6 +208,7 @@ int wh_builder_new(const struct wh_builder_opts *o, struct wh_builder **ret, str
 		wh_strv_add(&b->local_names, o->locals[i].name);
 		wh_strv_add(&b->local_paths, o->locals[i].path);
 	}
+	b->o.layer.cancel = &b->cancel;
 	b->o.locals = NULL; /* copied: only the copies are used */
 	for (i = 0; o->protect && o->protect[i]; i++)
 		wh_strv_add(&b->protect, o->protect[i]);

@@ -113,6 +113,7 @@ struct wh_builder {
 	size_t remaining;            /* nodes not done */
 	size_t outstanding;          /* jobs and steps whose end is still to be told */
 	bool in_loop, stopping, canceled;
+	_Atomic bool cancel;         /* stopping, as jobs see it */
 	bool cache_failed;           /* the index cannot be read: said once, then everything is a miss */
 	uint64_t solve_no;
 	uint64_t retry_timer;        /* for cache mounts that another process holds */

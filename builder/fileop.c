@@ -70,6 +70,7 @@ int wh_fileop_new(const struct wh_fileop_args *a, struct wh_fileop **ret, struct
 	f->store = a->store;
 	f->v = a->v;
 	f->base_time = a->base_time;
+	f->cancel = a->cancel;
 	copy_inputs(f, a);
 	r = find_protected(f, a->protect, err);
 	if (r) {
@@ -87,6 +88,7 @@ int fileop_view(struct wh_fileop *f, size_t input, struct view **ret, struct wh_
 
 	if (!f->view_open[input]) {
 		*v = (struct view){.arena = f->arena, .protect = f->protect, .n_protect = f->n_protect, .rootfd = -1};
+		v->cancel = f->cancel;
 		r = view_open(v, f->store, &f->inputs[input], err);
 		if (r) {
 			view_close(v);

@@ -50,6 +50,7 @@ struct wh_fileop_args {
 	const struct wh_file_input *inputs; /* indexed as the vertex's inputs; [0] unused */
 	size_t n_inputs;
 	const char *const *protect;      /* files that must not be taken in, absolute; NULL: none */
+	const _Atomic bool *cancel;      /* once it is true, hashing ends with -ECANCELED (writing: see wh_layer_opts); or NULL */
 };
 int wh_fileop_new(const struct wh_fileop_args *a, struct wh_fileop **ret, struct wh_err **err); /* copies what it needs of a */
 int wh_fileop_scan(struct wh_fileop *f, struct wh_err **err);

@@ -64,6 +64,7 @@ struct view {
 	struct wh_memo *memo;
 	const struct file_id *protect;
 	size_t n_protect;
+	const _Atomic bool *cancel;
 	bool may_noatime;
 };
 
@@ -139,6 +140,7 @@ struct wh_fileop {
 	bool *view_open;
 	struct file_id *protect;
 	size_t n_protect;
+	const _Atomic bool *cancel;
 	struct pick *picks;
 	size_t n_picks, cap_picks;
 	struct archive **archives;

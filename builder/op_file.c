@@ -26,6 +26,7 @@ static int open_op(struct wh_node *n, struct wh_err **err)
 		.inputs = inputs,
 		.n_inputs = n->n_inputs,
 		.protect = n->b->o.protect,
+		.cancel = &n->b->cancel,
 	};
 	size_t i;
 	int r;
@@ -94,7 +95,7 @@ int wh_local_layer(struct wh_node *n, size_t input, const char *source, struct w
 	};
 	struct wh_file_input in[2] = {{0}};
 	struct wh_fileop_args a = {
-		.store = n->b->o.store, .v = &v, .inputs = in, .n_inputs = 2, .protect = n->b->o.protect,
+		.store = n->b->o.store, .v = &v, .inputs = in, .n_inputs = 2, .protect = n->b->o.protect, .cancel = &n->b->cancel,
 	};
 	struct wh_layer_opts o = n->b->o.layer;
 	struct wh_fileop *f = NULL;

@@ -97,6 +97,13 @@ int wh_layer_writer_add(struct wh_layer_writer *w, const struct wh_entry *e, str
 	return x.size ? 0 : end_file(w, err);
 }
 
+static int check_cancel(const struct wh_layer_writer *w, struct wh_err **err)
+{
+	if (!w->opts.cancel || !*w->opts.cancel)
+		return 0;
+	return wh_err_set(err, "layers", WH_ERR_BUILD, ECANCELED, "canceled while a layer was written");
+}
+
 int wh_layer_writer_data(struct wh_layer_writer *w, const void *p, size_t n, struct wh_err **err)
 {
 	int r;
@@ -106,6 +113,9 @@ int wh_layer_writer_data(struct wh_layer_writer *w, const void *p, size_t n, str
 				  w->last_path ? w->last_path : "");
 	if (!n)
 		return 0;
+	r = check_cancel(w, err);
+	if (r < 0)
+		return r;
 	wh_sha256_add(w->sha, p, n);
 	r = wh_pipeline_add(w->pipe, p, n, err);
 	w->left -= n;
@@ -124,8 +134,10 @@ static int read_content(struct wh_layer_writer *w, int fd, const char *what, str
 		size_t room;
 		void *to;
 		ssize_t n;
-		int r = wh_pipeline_space(w->pipe, &to, &room, err);
+		int r = check_cancel(w, err);
 
+		if (r == 0)
+			r = wh_pipeline_space(w->pipe, &to, &room, err);
 		if (r < 0)
 			return r;
 		n = read(fd, to, room < w->left ? room : (size_t)w->left);

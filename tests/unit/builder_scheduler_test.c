@@ -52,7 +52,7 @@ struct env {
 	struct wh_buf log;        /* all output */
 	struct wh_buf notices;
 	bool explain;
-	const char *interrupt_on; /* a log text on which to send ourselves SIGINT */
+	const char *interrupt_on; /* a log text, or a vertex that starts, on which to send ourselves SIGINT */
 	struct wh_vertex *base;
 };
 
@@ -70,6 +70,10 @@ static void on_event(void *arg, const struct wh_event *e)
 			x->interrupt_on = NULL;
 			kill(getpid(), SIGINT);
 		}
+	}
+	if (e->kind == WH_EV_START && x->interrupt_on && !strcmp(x->interrupt_on, e->v->name)) {
+		x->interrupt_on = NULL;
+		kill(getpid(), SIGINT);
 	}
 	if (e->kind == WH_EV_NOTICE)
 		wh_buf_addf(&x->notices, "%s\n", e->text);
@@ -483,6 +487,26 @@ static void test_cancel(void **state)
 	assert_true(saw(e, "CACHED", "first"));
 }
 
+/* A job ends in the middle of a file. */
+static void test_cancel_job(void **state)
+{
+	struct env *e = *state;
+	WH_AUTO_FREE char *path = wh_asprintf("%s/big", e->context);
+	struct wh_vertex *v;
+	struct wh_result r;
+	struct wh_err *err = NULL;
+	uint64_t from = wh_now_ns();
+
+	file(e, "big", "");
+	assert_int_equal(truncate(path, (off_t)64 << 30), 0); /* sparse; a minute to read at the very least */
+	v = copy(e, "copy", e->base, local(e, "local://context"), V("big"), "/big");
+	e->interrupt_on = "copy";
+	assert_int_equal(wh_builder_solve(e->builder, &v, 1, &r, &err), -ECANCELED);
+	assert_true(wh_now_ns() - from < 10000000000U);
+	assert_true(saw(e, "CANCELED", "copy"));
+	wh_err_free(err);
+}
+
 static void test_mounts(void **state)
 {
 	struct env *e = *state;
@@ -667,7 +691,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_run_and_cache), T(test_content), T(test_content_of_stage), T(test_no_cache), T(test_nothing_changed),
-		T(test_overlap), T(test_locked), T(test_twins), T(test_failure), T(test_killed_step), T(test_cancel), T(test_mounts),
+		T(test_overlap), T(test_locked), T(test_twins), T(test_failure), T(test_killed_step), T(test_cancel),
+		T(test_cancel_job), T(test_mounts),
 		T(test_secret_missing), T(test_bind_writable), T(test_cache_from), T(test_explain), T(test_image),
 		COPY(test_run_and_cache), COPY(test_nothing_changed), COPY(test_failure), COPY(test_mounts), COPY(test_bind_writable),
 		COPY(test_image),
