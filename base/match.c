@@ -197,8 +197,10 @@ static bool run(const struct program *p, const char *name)
 	WH_AUTO_FREE bool *large = NULL;
 	bool small[512], *alive = small, *next;
 
-	if (2 * size > sizeof(small))
-		alive = large = wh_malloc(2 * size);
+	if (2 * size > sizeof(small)) {
+		large = wh_malloc(2 * size);
+		alive = large;
+	}
 	next = alive + size;
 	memset(alive, 0, size);
 	enter(p, alive, 0);
