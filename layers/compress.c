@@ -17,9 +17,9 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#define ZSTD_JOB (2 << 20)   /* changing one of these changes every blob */
+#define ZSTD_JOB (1 << 20)   /* changing one of these changes every blob */
 #define ZSTD_OVERLAP 6       /* a job starts with 1/8 window of the one before */
-#define ZSTD_MAX_WORKERS 16U /* memory: about 7 MiB each */
+#define ZSTD_MAX_WORKERS 16U /* memory: about 4 MiB each */
 #define OUT_SIZE (256U << 10)
 
 struct wh_compressor {
