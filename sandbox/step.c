@@ -212,6 +212,15 @@ static int namespaces(struct step *s, struct wh_err **err)
 	return s->task->go_fd < 0 ? 0 : wh_net_wait(s->task->go_fd, err);
 }
 
+/* Opened anew where the step sees it; the host's, which stands there until now, would show no proper name in /proc. */
+static void own_stdin(void)
+{
+	WH_AUTO_FD int null = wh_openat(AT_FDCWD, "/dev/null", O_RDONLY, 0);
+
+	if (null >= 0)
+		dup2(null, 0);
+}
+
 static void limits(void)
 {
 	struct rlimit rl;
@@ -252,6 +261,7 @@ static int confine(struct step *s, struct wh_err **err)
 	int r = 0;
 
 	limits();
+	own_stdin();
 	/* With the host's network, its abstract sockets (a desktop's bus, an init's) are in reach but for this. */
 	if (s->spec.net == WH_SANDBOX_NET_HOST)
 		wh_landlock_scope();
