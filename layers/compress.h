@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Compression of layer blobs: the same input and level give the same bytes, whatever the number of threads and however the
- * input is cut into calls. Private to layers/. */
+/* Compression of layer blobs: the same input and level give the same bytes, whatever the number of threads and however
+ * the input is cut into calls. Private to layers/. */
 #ifndef WH_LAYERS_COMPRESS_H
 #define WH_LAYERS_COMPRESS_H
 

@@ -128,7 +128,8 @@ static int open_file(int dirfd, const char *name, const char *path, struct wh_er
 }
 
 /* 1 same, 0 other, -errno. */
-static int same_content(int dirfd, const char *name, const char *path, const struct wh_digest *want, struct wh_err **err)
+static int same_content(int dirfd, const char *name, const char *path, const struct wh_digest *want,
+			struct wh_err **err)
 {
 	WH_AUTO_SHA256 struct wh_sha256 *h = wh_sha256_new();
 	WH_AUTO_FREE char *buf = wh_malloc(256U << 10);
@@ -199,7 +200,8 @@ static int cut_time(const struct diff *d, struct frame *f, const char *name, con
 }
 
 /* Something is in the upper directory that the layer does not have. */
-static int drop(const struct diff *d, struct frame *f, const char *name, const char *path, int flags, struct wh_err **err)
+static int drop(const struct diff *d, struct frame *f, const char *name, const char *path, int flags,
+		struct wh_err **err)
 {
 	if (d->o->whole || unlinkat(f->fd, name, flags) == 0 || errno == ENOENT)
 		return 0;
@@ -224,8 +226,8 @@ static int removed(struct diff *d, struct frame *f, const char *name, const char
 
 /* ---------------------------------------------------------------- one name */
 
-/* A file with several names: the first is the file, the others link to it. All of them are in the layer if one is: the layer
- * below may not know them as one. */
+/* A file with several names: the first is the file, the others link to it. All of them are in the layer if one is: the
+ * layer below may not know them as one. */
 static int linked_file(struct diff *d, struct frame *f, const char *name, const struct stat *st, struct wh_entry *e,
 		       struct wh_err **err)
 {
@@ -277,8 +279,8 @@ static int leaf(struct diff *d, struct frame *f, const char *name, const struct 
 	return r == 0 ? cut_time(d, f, name, st, e->path, err) : r;
 }
 
-static int directory(struct diff *d, struct frame *up, const char *name, const struct stat *st, const struct wh_entry *e,
-		     const struct wh_node_ref *was, struct wh_err **err);
+static int directory(struct diff *d, struct frame *up, const char *name, const struct stat *st,
+		     const struct wh_entry *e, const struct wh_node_ref *was, struct wh_err **err);
 
 /* was: what the layers below have at this path, NULL for nothing. */
 static int one_name(struct diff *d, struct frame *f, const char *name, const char *path, const struct wh_node_ref *was,
@@ -376,7 +378,8 @@ static void keep_entry(struct frame *f, const struct wh_entry *e)
 	xs = wh_arena_alloc(f->mem, e->n_xattrs * sizeof(*xs));
 	for (size_t i = 0; i < e->n_xattrs; i++) {
 		xs[i].name = wh_arena_strdup(f->mem, e->xattrs[i].name);
-		xs[i].value = memcpy(wh_arena_alloc(f->mem, e->xattrs[i].len + 1), e->xattrs[i].value, e->xattrs[i].len);
+		xs[i].value =
+			memcpy(wh_arena_alloc(f->mem, e->xattrs[i].len + 1), e->xattrs[i].value, e->xattrs[i].len);
 		xs[i].len = e->xattrs[i].len;
 	}
 	f->e.xattrs = xs;
@@ -411,8 +414,8 @@ static int in_directory(struct diff *d, struct frame *f, const struct wh_node_re
 	return r == 0 ? children(d, f, err) : r;
 }
 
-static int directory(struct diff *d, struct frame *up, const char *name, const struct stat *st, const struct wh_entry *e,
-		     const struct wh_node_ref *was, struct wh_err **err)
+static int directory(struct diff *d, struct frame *up, const char *name, const struct stat *st,
+		     const struct wh_entry *e, const struct wh_node_ref *was, struct wh_err **err)
 {
 	struct frame f = {.up = up, .path = e->path, .whole = up->whole};
 	int r;
@@ -453,8 +456,7 @@ int wh_diff_run(const struct wh_diff *o, struct wh_layer_writer *w, struct wh_er
 	}
 	if (r == 0 && !o->whole && set_time(&d, o->root_fd, ".", &st) < 0)
 		r = failed("set the time of", "", -errno, err);
-	HASH_ITER(hh, d.links, l, next)
-	{
+	HASH_ITER (hh, d.links, l, next) {
 		HASH_DEL(d.links, l);
 		free(l->path);
 		free(l);

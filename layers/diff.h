@@ -13,9 +13,11 @@ struct wh_diff {
 	 * before; and it is made equal to what the layer says (times, whiteouts, nothing that did not change). */
 	bool whole;
 	int64_t epoch;
-	/* For whole roots: was this inode left alone since it was made equal to the tree? (May say no when in doubt.) */
+	/* For whole roots: was this inode left alone since it was made equal to the tree? (May say no when in
+	 * doubt.) */
 	bool (*untouched)(void *arg, const struct stat *st);
-	/* Is this directory the one that was made for this path? (One that was moved here has children that were not.) */
+	/* Is this directory the one that was made for this path? (One that was moved here has children that were
+	 * not.) */
 	bool (*in_place)(void *arg, const struct stat *st, const char *path);
 	void *arg;
 };
@@ -23,8 +25,8 @@ struct wh_diff {
 /* Adds entries to the writer: those that differ from the tree, with the directories above them. */
 int wh_diff_run(const struct wh_diff *d, struct wh_layer_writer *w, struct wh_err **err);
 
-/* A whiteout in overlay's form: character device 0:0 or, where not even this one may be made, an empty file that is marked.
- * 0 or -errno. */
+/* A whiteout in overlay's form: character device 0:0 or, where not even this one may be made, an empty file that is
+ * marked. 0 or -errno. */
 int wh_whiteout_make(int dirfd, const char *name);
 bool wh_whiteout_is(int dirfd, const char *name, const struct stat *st);
 

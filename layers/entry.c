@@ -60,7 +60,8 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct wh_xattr *)a)->name, ((const struct wh_xattr *)b)->name);
 }
 
-static int read_xattrs(const char *proc, const char *path, struct wh_entry_scratch *x, size_t *ret_n, struct wh_err **err)
+static int read_xattrs(const char *proc, const char *path, struct wh_entry_scratch *x, size_t *ret_n,
+		       struct wh_err **err)
 {
 	ssize_t len = llistxattr(proc, x->list, sizeof(x->list));
 	size_t count = 0;
@@ -84,12 +85,13 @@ static int read_xattrs(const char *proc, const char *path, struct wh_entry_scrat
 			size_t len2;
 
 			if (wh_cap_normalize(x->value, (size_t)n, (uint8_t *)x->value, &len2) < 0)
-				return wh_err_set(err, "layers", WH_ERR_BUILD, EINVAL, "%s: malformed file capability", path);
+				return wh_err_set(err, "layers", WH_ERR_BUILD, EINVAL, "%s: malformed file capability",
+						  path);
 			n = (ssize_t)len2;
 		}
 		if (count == WH_MAX_XATTRS)
-			return wh_err_set(err, "layers", WH_ERR_BUILD, E2BIG, "%s has more than %d extended attributes", path,
-					  WH_MAX_XATTRS);
+			return wh_err_set(err, "layers", WH_ERR_BUILD, E2BIG, "%s has more than %d extended attributes",
+					  path, WH_MAX_XATTRS);
 		if (!x->arena)
 			x->arena = wh_arena_new();
 		x->xs[count].name = name;
@@ -155,9 +157,10 @@ int wh_entry_from_at(int dirfd, const char *name, const struct stat *st, const c
 	}
 	/* Other kinds of files cannot have what the allow list lets through. */
 	if (e.type == WH_T_FILE || e.type == WH_T_DIR) {
-		/* By way of /proc, because a file without read permission or a FIFO cannot be opened for this; the final
-		 * component is not followed. */
-		if ((size_t)snprintf(fixed, sizeof(fixed), "/proc/self/fd/%d/%s", dirfd, *name ? name : ".") >= sizeof(fixed))
+		/* By way of /proc, because a file without read permission or a FIFO cannot be opened for this; the
+		 * final component is not followed. */
+		if ((size_t)snprintf(fixed, sizeof(fixed), "/proc/self/fd/%d/%s", dirfd, *name ? name : ".") >=
+		    sizeof(fixed))
 			proc = longer = wh_asprintf("/proc/self/fd/%d/%s", dirfd, name);
 		r = read_xattrs(proc, path, x, &e.n_xattrs, err);
 		e.xattrs = e.n_xattrs ? x->xs : NULL;

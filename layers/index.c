@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading layer indexes. The format is told in layers/index_format.h. */
-#include "layers/index_private.h"
 #include "layers/index_format.h"
+#include "layers/index_private.h"
 #include "layers/store_private.h"
 
 #include <endian.h>

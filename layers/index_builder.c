@@ -5,8 +5,8 @@
  * a million files costs 8 MB. What needs the whole (order, duplicates, missing
  * parents, targets of hard links) is done at the end on a mapping of them.
  */
-#include "layers/index_private.h"
 #include "layers/index_format.h"
+#include "layers/index_private.h"
 #include "layers/store_private.h"
 
 #include <endian.h>
@@ -21,14 +21,14 @@ struct wh_index_builder {
 	struct wh_store *store;
 	char *name, *out_name; /* in the lease directory: records as they come, the index */
 	int fd, out_fd;
-	struct wh_buf buf;  /* not yet written; the record added last is always here */
-	uint64_t pos;       /* file offset of buf */
-	size_t last;        /* where that record starts in buf */
-	uint64_t *at;       /* offsets of records */
+	struct wh_buf buf; /* not yet written; the record added last is always here */
+	uint64_t pos;      /* file offset of buf */
+	size_t last;       /* where that record starts in buf */
+	uint64_t *at;      /* offsets of records */
 	size_t n, cap;
 	char *last_path;
 	bool unsorted;
-	uint8_t *map;       /* in finish: the records that are in the file */
+	uint8_t *map; /* in finish: the records that are in the file */
 	size_t map_len;
 };
 
@@ -187,7 +187,8 @@ int wh_index_builder_add(struct wh_index_builder *b, const struct wh_entry *e, s
 int wh_index_builder_add_opaque(struct wh_index_builder *b, const char *path, struct wh_err **err)
 {
 	return wh_index_builder_add(
-		b, &(struct wh_entry){.path = path, .type = WH_T_DIR, .opaque = true, .implied = true, .mode = 0755}, err);
+		b, &(struct wh_entry){.path = path, .type = WH_T_DIR, .opaque = true, .implied = true, .mode = 0755},
+		err);
 }
 
 void wh_index_builder_set_digest(struct wh_index_builder *b, const struct wh_digest *d)

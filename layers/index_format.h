@@ -26,7 +26,7 @@
 #define WH_IX_TRAILER 32U
 #define WH_IX_MAX_STRING 65535U /* path, link, name or value of an xattr */
 #define WH_IX_NO_LINK UINT32_MAX
-#define WH_IX_OPAQUE 1U  /* record flags */
+#define WH_IX_OPAQUE 1U /* record flags */
 #define WH_IX_IMPLIED 2U
 
 struct wh_ix_header {
@@ -49,7 +49,7 @@ struct wh_ix_record {
 	int64_t mtime;
 	uint64_t size, offset;
 	uint8_t digest[32];
-	uint32_t link_len; /* without NUL; WH_IX_NO_LINK: no link */
+	uint32_t link_len;  /* without NUL; WH_IX_NO_LINK: no link */
 	uint32_t xattr_len; /* bytes of all xattrs */
 };
 

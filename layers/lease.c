@@ -85,8 +85,8 @@ void wh_lease_forget(struct wh_lease *l)
 
 void wh_lease_drop(struct wh_lease *l)
 {
-	/* The lock is held until all is gone. What cannot be removed from here (files of subordinate ids, seen from outside
-	 * the user namespace) is left to the next sweep. */
+	/* The lock is held until all is gone. What cannot be removed from here (files of subordinate ids, seen from
+	 * outside the user namespace) is left to the next sweep. */
 	if (l->id)
 		(void)wh_rm_rf(l->tmp_fd, l->id);
 	wh_lease_forget(l);

@@ -11,12 +11,13 @@ struct wh_made {
 	struct wh_made_dir {
 		ino_t ino;
 		uint64_t path; /* hash */
-	} *dirs; /* sorted by ino */
+	} * dirs;              /* sorted by ino */
 	size_t n, cap;
 	size_t n_devices; /* that could not be made: empty files of mode 0 are in their places */
 };
 
-/* Fills the empty directory with everything the tree shows, files reflinked from the layers' snapshots where possible. */
+/* Fills the empty directory with everything the tree shows, files reflinked from the layers' snapshots where
+ * possible. */
 int wh_materialize(struct wh_tree *t, int dirfd, struct wh_made *ret, struct wh_err **err);
 void wh_made_release(struct wh_made *m);
 /* For struct wh_diff; arg is a struct wh_made. */

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The store's directory: opening, layout, sync points, and mending after a crash of the machine. */
-#include "layers/store_private.h"
 #include "layers/index_private.h"
+#include "layers/store_private.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <sys/file.h>
 
 #define OCI_LAYOUT "{\"imageLayoutVersion\":\"1.0.0\"}"
-#define EMPTY_INDEX \
-	"{\"manifests\":[],\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"schemaVersion\":2}"
+#define EMPTY_INDEX "{\"manifests\":[],\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"schemaVersion\":2}"
 
 static int open_dir(int at, const char *name, int *ret, struct wh_err **err)
 {
@@ -175,7 +174,8 @@ static int recover(void *arg, const struct timespec *since)
 
 static void close_fds(struct wh_store *s)
 {
-	int *fds[] = {&s->dir_fd, &s->blobs_fd, &s->index_fd, &s->snapshots_fd, &s->roots_fd, &s->variants_fd, &s->lock_fd};
+	int *fds[] = {&s->dir_fd,   &s->blobs_fd,    &s->index_fd, &s->snapshots_fd,
+		      &s->roots_fd, &s->variants_fd, &s->lock_fd};
 
 	for (size_t i = 0; i < WH_ARRAY_SIZE(fds); i++)
 		wh_closep(fds[i]);
@@ -323,8 +323,8 @@ static int rename_once(struct wh_store *s, const char *name, int dirfd, const ch
 		r = wh_lease_mark(&s->lease);
 	if (r == 0) {
 		s->marked = true;
-		/* Some file systems lack RENAME_NOREPLACE; replacing a thing by its equal does no harm, and a directory that
-		 * is not empty is never replaced. */
+		/* Some file systems lack RENAME_NOREPLACE; replacing a thing by its equal does no harm, and a directory
+		 * that is not empty is never replaced. */
 		if (renameat2(s->lease.dir_fd, name, dirfd, to, RENAME_NOREPLACE) < 0 &&
 		    (errno != EINVAL || renameat(s->lease.dir_fd, name, dirfd, to) < 0))
 			r = errno == EEXIST || errno == ENOTEMPTY ? 1 : -errno;

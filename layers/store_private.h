@@ -7,10 +7,10 @@
 
 #include <pthread.h>
 
-struct wh_lease { /* layers/lease.c */
-	int tmp_fd;   /* ROOT/tmp */
-	int dir_fd;   /* ROOT/tmp/ID */
-	int lock_fd;  /* ROOT/tmp/ID/lock, held exclusively */
+struct wh_lease {    /* layers/lease.c */
+	int tmp_fd;  /* ROOT/tmp */
+	int dir_fd;  /* ROOT/tmp/ID */
+	int lock_fd; /* ROOT/tmp/ID/lock, held exclusively */
 	char *id;
 };
 
@@ -18,7 +18,7 @@ struct wh_store {
 	char *path;     /* absolute */
 	char *tmp_path; /* absolute */
 	int dir_fd, blobs_fd, index_fd, snapshots_fd, roots_fd, variants_fd;
-	int lock_fd;    /* ROOT/lock, shared */
+	int lock_fd; /* ROOT/lock, shared */
 	struct wh_lease lease;
 	pthread_mutex_t mutex; /* guards marked, and is held over each rename into the store */
 	bool marked;           /* tmp/ID/unsynced exists */
@@ -29,16 +29,16 @@ void wh_lease_drop(struct wh_lease *l);   /* removes the directory */
 void wh_lease_forget(struct wh_lease *l); /* closes descriptors only */
 int wh_lease_mark(const struct wh_lease *l);
 void wh_lease_unmark(const struct wh_lease *l);
-/* Removes what dead processes left under tmp/. Never fails: what cannot be removed now is left for another time. When one
- * of them was ended by a crash of the machine with things unsynced, recover is called first, with the time from which on
- * things are in doubt; unless it returns 0, nothing is removed. */
+/* Removes what dead processes left under tmp/. Never fails: what cannot be removed now is left for another time. When
+ * one of them was ended by a crash of the machine with things unsynced, recover is called first, with the time from
+ * which on things are in doubt; unless it returns 0, nothing is removed. */
 void wh_lease_sweep(const struct wh_lease *l, int (*recover)(void *arg, const struct timespec *since), void *arg);
 
 /* Waits for ROOT/NAME.lock, held exclusively; close the returned descriptor to let go. For short, rare changes. */
 int wh_store_lock(struct wh_store *s, const char *name, struct wh_err **err);
-/* Renames tmp/ID/name to dirfd/to. Something of that name being there already is success: it is the same thing, as names
- * are digests; ours is then removed. Everything that enters the store goes through here, so that wh_store_sync() and a
- * recovery after a crash know of it. */
+/* Renames tmp/ID/name to dirfd/to. Something of that name being there already is success: it is the same thing, as
+ * names are digests; ours is then removed. Everything that enters the store goes through here, so that wh_store_sync()
+ * and a recovery after a crash know of it. */
 int wh_store_publish(struct wh_store *s, const char *name, int dirfd, const char *to, struct wh_err **err);
 
 #endif

@@ -18,12 +18,12 @@
 #define PAX_NAME "PaxHeaders/entry"
 #define NAME_LEN 100U
 #define PREFIX_LEN 155U
-#define MAX_ID 07777777U          /* 7 octal digits */
-#define MAX_NUM 077777777777ULL   /* 11 octal digits */
+#define MAX_ID 07777777U        /* 7 octal digits */
+#define MAX_NUM 077777777777ULL /* 11 octal digits */
 
 struct ustar {
-	char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], chksum[8], type, linkname[100], magic[6], version[2],
-		uname[32], gname[32], devmajor[8], devminor[8], prefix[155], pad[12];
+	char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], chksum[8], type, linkname[100], magic[6],
+		version[2], uname[32], gname[32], devmajor[8], devminor[8], prefix[155], pad[12];
 };
 _Static_assert(sizeof(struct ustar) == WH_TAR_BLOCK, "tar block");
 
@@ -99,7 +99,11 @@ static bool is_utf8(const char *s)
 	const unsigned char *p = (const unsigned char *)s;
 
 	while (*p) {
-		unsigned n = *p < 0x80 ? 0 : *p >= 0xc2 && *p < 0xe0 ? 1 : (*p & 0xf0) == 0xe0 ? 2 : *p >= 0xf0 && *p < 0xf5 ? 3 : 9;
+		unsigned n = *p < 0x80                 ? 0
+			     : *p >= 0xc2 && *p < 0xe0 ? 1
+			     : (*p & 0xf0) == 0xe0     ? 2
+			     : *p >= 0xf0 && *p < 0xf5 ? 3
+						       : 9;
 
 		if (n == 9)
 			return false;
@@ -114,7 +118,8 @@ static bool is_utf8(const char *s)
 	return true;
 }
 
-/* Puts the name into name and prefix; false when it has to go into a pax record (the fields then have its beginning). */
+/* Puts the name into name and prefix; false when it has to go into a pax record (the fields then have its
+ * beginning). */
 static bool ustar_name(struct ustar *h, const char *name)
 {
 	size_t n = strlen(name), split = 0;
@@ -256,7 +261,8 @@ int wh_tar_entry(struct wh_buf *out, const struct wh_entry *e, struct wh_err **e
 		return r;
 	}
 	if (!type || ((e->type == WH_T_CHR || e->type == WH_T_BLK) && (e->major > MAX_ID || e->minor > MAX_ID)))
-		return wh_err_set(err, "layers", WH_ERR_BUILD, EINVAL, "/%s: a file of a kind that tar cannot hold", e->path);
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EINVAL, "/%s: a file of a kind that tar cannot hold",
+				  e->path);
 	if (e->implied && e->type == WH_T_DIR)
 		name = NULL;
 	else if (e->type == WH_T_WHITEOUT)

@@ -304,8 +304,8 @@ static bool is_below(const char *path, const char *dir)
 }
 
 /* Adds what one layer has in dir. *ret_stop: nothing further down shows through. */
-static int layer_children(const struct wh_tree *t, size_t layer, const char *dir, struct child **v, size_t *n, size_t *cap,
-			  bool *ret_stop)
+static int layer_children(const struct wh_tree *t, size_t layer, const char *dir, struct child **v, size_t *n,
+			  size_t *cap, bool *ret_stop)
 {
 	const struct wh_index *x = t->ix[layer];
 	struct wh_xattr xs[WH_MAX_XATTRS];
@@ -510,7 +510,8 @@ int wh_tree_open_file(struct wh_tree *t, const struct wh_node_ref *n, struct wh_
 
 		if (r < 0)
 			return r;
-		fd = wh_openat(t->store->snapshots_fd, wh_digest_hex(&l->diff_id, hex), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+		fd = wh_openat(t->store->snapshots_fd, wh_digest_hex(&l->diff_id, hex),
+			       O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 		if (fd < 0)
 			return wh_err_sys(err, "layers", WH_ERR_ENV, -fd, "open snapshot %s", hex);
 		t->snapshot_fd[n->layer] = fd;

@@ -39,8 +39,8 @@ static int make_dir(struct wh_work *w, const char *name, char **ret, struct wh_e
 	return 0;
 }
 
-/* Topmost first. Overlay refuses the same directory twice; of two equal layers the lower one changes nothing that the upper
- * one does not decide in the same way, so it is left out. */
+/* Topmost first. Overlay refuses the same directory twice; of two equal layers the lower one changes nothing that the
+ * upper one does not decide in the same way, so it is left out. */
 static int add_lowers(struct wh_work *w, const struct wh_layer *layers, size_t n, struct wh_err **err)
 {
 	for (size_t i = n; i-- > 0;) {

@@ -11,15 +11,16 @@ struct wh_layer_writer {
 	struct wh_layer_opts opts;
 	struct wh_index_builder *index;
 	struct wh_pipeline *pipe;
-	struct wh_sha256 *sha;  /* of the file being written */
+	struct wh_sha256 *sha; /* of the file being written */
 	struct wh_buf head;
 	char *last_path;
-	uint64_t size, left;    /* of that file */
+	uint64_t size, left; /* of that file */
 	struct wh_digest last_digest;
 	bool in_file;
 };
 
-int wh_layer_writer_new(struct wh_store *s, const struct wh_layer_opts *o, struct wh_layer_writer **ret, struct wh_err **err)
+int wh_layer_writer_new(struct wh_store *s, const struct wh_layer_opts *o, struct wh_layer_writer **ret,
+			struct wh_err **err)
 {
 	struct wh_layer_writer *w = wh_calloc(1, sizeof(*w));
 	int r;
@@ -66,8 +67,8 @@ int wh_layer_writer_add(struct wh_layer_writer *w, const struct wh_entry *e, str
 	int r;
 
 	if (w->in_file)
-		return wh_err_set(err, "layers", WH_ERR_INTERNAL, EINVAL, "%s: %llu bytes of content are missing", w->last_path,
-				  (unsigned long long)w->left);
+		return wh_err_set(err, "layers", WH_ERR_INTERNAL, EINVAL, "%s: %llu bytes of content are missing",
+				  w->last_path, (unsigned long long)w->left);
 	if (w->last_path && wh_path_cmp(w->last_path, e->path) >= 0)
 		return wh_err_set(err, "layers", WH_ERR_INTERNAL, EINVAL, "entries out of order: %s after %s", e->path,
 				  w->last_path);
@@ -192,8 +193,8 @@ int wh_layer_writer_finish(struct wh_layer_writer *w, struct wh_layer *ret, stru
 	int r = 0;
 
 	if (w->in_file)
-		r = wh_err_set(err, "layers", WH_ERR_INTERNAL, EINVAL, "%s: %llu bytes of content are missing", w->last_path,
-			       (unsigned long long)w->left);
+		r = wh_err_set(err, "layers", WH_ERR_INTERNAL, EINVAL, "%s: %llu bytes of content are missing",
+			       w->last_path, (unsigned long long)w->left);
 	if (r == 0) {
 		wh_buf_reset(&w->head);
 		wh_tar_end(&w->head);

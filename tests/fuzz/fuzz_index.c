@@ -6,7 +6,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	WH_AUTO_FREE uint8_t *copy = wh_memdup(data, size ? size : 1); /* its own block, so that a sanitizer knows the end */
+	WH_AUTO_FREE uint8_t *copy =
+		wh_memdup(data, size ? size : 1); /* its own block, so that a sanitizer knows the end */
 	WH_AUTO_ERR struct wh_err *err = NULL;
 	struct wh_xattr xs[WH_MAX_XATTRS];
 	struct wh_index *x = NULL;

@@ -13,10 +13,10 @@
 #define UNUSED __attribute__((unused))
 
 /* Fails the test with the error's text. */
-#define assert_ok(r, err)                                                                     \
-	do {                                                                                  \
-		int wh_r = (r);                                                               \
-		if (wh_r < 0)                                                                 \
+#define assert_ok(r, err)                                                                  \
+	do {                                                                               \
+		int wh_r = (r);                                                            \
+		if (wh_r < 0)                                                              \
 			fail_msg("%s: %d %s", #r, wh_r, (err) ? (err)->msg : "(no text)"); \
 	} while (0)
 
@@ -89,7 +89,8 @@ static UNUSED int spec_line(struct wh_layer_writer *w, const char *line, struct 
 	}
 	if (line[n] == ' ')
 		snprintf(rest, sizeof(rest), "%s", line + n + 1);
-	e = (struct wh_entry){.path = strcmp(path, ".") ? path : "", .type = (enum wh_type)type, .mode = mode, .mtime = 1000};
+	e = (struct wh_entry){
+		.path = strcmp(path, ".") ? path : "", .type = (enum wh_type)type, .mode = mode, .mtime = 1000};
 	if (type == 'o' || type == 'i') {
 		e.type = WH_T_DIR;
 		e.opaque = type == 'o';
@@ -110,8 +111,8 @@ static UNUSED int spec_line(struct wh_layer_writer *w, const char *line, struct 
 	return r == 0 && type == 'f' ? wh_layer_writer_data(w, rest, strlen(rest), err) : r;
 }
 
-static UNUSED int layer_of_opts(struct wh_store *s, const char *spec, const struct wh_layer_opts *o, struct wh_layer *ret,
-				struct wh_err **err)
+static UNUSED int layer_of_opts(struct wh_store *s, const char *spec, const struct wh_layer_opts *o,
+				struct wh_layer *ret, struct wh_err **err)
 {
 	struct wh_layer_writer *w = NULL;
 	int r = wh_layer_writer_new(s, o, &w, err);

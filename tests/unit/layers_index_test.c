@@ -36,8 +36,15 @@ static void round_trip(void **state)
 {
 	const struct wh_entry in[] = {
 		{.path = "", .type = WH_T_DIR, .mode = 0755, .mtime = 1},
-		{.path = "a", .type = WH_T_DIR, .mode = 01777, .uid = 1, .gid = 2, .mtime = -5, .opaque = true,
-		 .xattrs = some_xattrs, .n_xattrs = 3},
+		{.path = "a",
+		 .type = WH_T_DIR,
+		 .mode = 01777,
+		 .uid = 1,
+		 .gid = 2,
+		 .mtime = -5,
+		 .opaque = true,
+		 .xattrs = some_xattrs,
+		 .n_xattrs = 3},
 		{.path = "a/b", .type = WH_T_FILE, .mode = 0644, .size = 1234567890123, .offset = 512, .mtime = 77},
 		{.path = "a/c", .type = WH_T_SYMLINK, .mode = 0777, .link = ""},
 		{.path = "dev", .type = WH_T_CHR, .mode = 0666, .major = 4095, .minor = 1048575},
@@ -110,7 +117,8 @@ static void round_trip(void **state)
 	bed_close(&bed);
 }
 
-/* One line an entry, in the order in which the archive has them: "d a", "o a" (opaque mark), "f a SIZE", "w a", "l a". */
+/* One line an entry, in the order in which the archive has them: "d a", "o a" (opaque mark), "f a SIZE", "w a", "l
+ * a". */
 static const struct merge_row {
 	const char *what, *in, *out;
 } merge_rows[] = {
@@ -250,8 +258,8 @@ static int read_all(struct wh_index *x)
 	return n == SIZE_MAX ? 0 : r;
 }
 
-/* Each bit of the file turned over, each length: an error, and nothing read out of bounds, even when the checksum is not
- * looked at (the memory is exactly as long as the file, so that a sanitizer sees it). */
+/* Each bit of the file turned over, each length: an error, and nothing read out of bounds, even when the checksum is
+ * not looked at (the memory is exactly as long as the file, so that a sanitizer sees it). */
 static void damage(void **state)
 {
 	WH_AUTO_FREE char *name = NULL;

@@ -46,7 +46,6 @@ static struct wh_store *again(const struct bed *bed)
 static void layout(void **state)
 {
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
-	WH_AUTO_JSON json_t *j = NULL;
 	struct wh_store *second;
 	struct stat st;
 	struct bed bed;
@@ -87,7 +86,8 @@ static void blobs(void **state)
 		assert_int_equal(size, 5);
 		assert_int_equal(count_names(wh_store_dirfd(bed.store), "blobs/sha256"), 1);
 	}
-	assert_string_equal(wh_digest_text(&d, text), "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+	assert_string_equal(wh_digest_text(&d, text),
+			    "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
 	assert_ok(wh_blob_read(bed.store, &d, 5, &b, &err), err);
 	assert_string_equal(b.p, "hello");
 	assert_int_equal(wh_blob_read(bed.store, &d, 4, &b, &err), -EFBIG);
@@ -247,7 +247,8 @@ static void after_a_crash(void **state)
 	for (size_t i = 0; i < WH_ARRAY_SIZE(rows); i++) {
 		static const char bad[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 		WH_AUTO_FREE char *blob = wh_asprintf("blobs/sha256/%s", bad), *index = wh_asprintf("index/%s", bad),
-				  *snapshot = wh_asprintf("snapshots/%s/f", bad), *variant = wh_asprintf("variants/%s.gzip", bad);
+				  *snapshot = wh_asprintf("snapshots/%s/f", bad),
+				  *variant = wh_asprintf("variants/%s.gzip", bad);
 		WH_AUTO_BUF struct wh_buf boot = WH_BUF_INIT;
 		struct wh_digest good;
 		struct wh_layer l;
@@ -331,8 +332,8 @@ static void full_disk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(layout),        cmocka_unit_test(blobs),         cmocka_unit_test(blob_writers),
-		cmocka_unit_test(leases),        cmocka_unit_test(forgetting),    cmocka_unit_test(unsynced_mark),
+		cmocka_unit_test(layout),        cmocka_unit_test(blobs),      cmocka_unit_test(blob_writers),
+		cmocka_unit_test(leases),        cmocka_unit_test(forgetting), cmocka_unit_test(unsynced_mark),
 		cmocka_unit_test(after_a_crash), cmocka_unit_test(full_disk),
 	};
 

@@ -21,8 +21,9 @@
 #define EPOCH 2000 /* times of what steps do, clamped; layers in rows have 1000 */
 #define MAX_STACK 4
 
-#define BASE "d a 755\nd a/d 755\nf a/d/1 644 one\nf a/d/2 644 two\nf a/f 644 file\nf a/h1 644 hard\nh a/h2 a/h1\n" \
-	     "l a/l f\nf z 644 last\n"
+#define BASE                                                                                                   \
+	"d a 755\nd a/d 755\nf a/d/1 644 one\nf a/d/2 644 two\nf a/f 644 file\nf a/h1 644 hard\nh a/h2 a/h1\n" \
+	"l a/l f\nf z 644 last\n"
 
 static const struct row {
 	const char *what;
@@ -40,7 +41,9 @@ static const struct row {
 	{"a file's mode", {BASE}, "chmod a/f 4711\n", "d a 755\nf a/f 4711 4:3b9c35\n"},
 	{"a mode to and fro", {BASE}, "chmod a/f 600\nchmod a/f 644\n", ""},
 	{"a file without permissions", {BASE}, "write a/n secret\nchmod a/n 0\n", "d a 755\nf a/n 0 6:2bb80d\n"},
-	{"a directory without permissions", {BASE}, "mkdir a/n 755\nwrite a/n/f x\nchmod a/n 0\n",
+	{"a directory without permissions",
+	 {BASE},
+	 "mkdir a/n 755\nwrite a/n/f x\nchmod a/n 0\n",
 	 "d a 755\nd a/n 0\nf a/n/f 644 1:2d7116\n"},
 	{"a directory's mode only", {BASE}, "chmod a/d 700\n", "d a 755\nd a/d 700\n"},
 	{"a file removed", {BASE}, "rm a/f\n", "d a 755\nw a/f\n"},
@@ -48,29 +51,47 @@ static const struct row {
 	{"a new file removed again", {BASE}, "write new x\nrm new\n", ""},
 	{"a file removed and put back", {BASE}, "rm z\nwrite z last\ntouch z 1000\n", ""},
 	{"a directory emptied", {BASE}, "rm a/d/1\nrm a/d/2\n", "d a 755\nd a/d 755\nw a/d/1\nw a/d/2\n"},
-	{"a directory removed and made again", {BASE}, "rm a/d\nmkdir a/d 755\nwrite a/d/3 x\n",
+	{"a directory removed and made again",
+	 {BASE},
+	 "rm a/d\nmkdir a/d 755\nwrite a/d/3 x\n",
 	 "d a 755\nd a/d 755\nw a/d/1\nw a/d/2\nf a/d/3 644 1:2d7116\n"},
-	{"made again with an old name in it", {BASE}, "rm a/d\nmkdir a/d 755\nwrite a/d/1 x\n",
+	{"made again with an old name in it",
+	 {BASE},
+	 "rm a/d\nmkdir a/d 755\nwrite a/d/1 x\n",
 	 "d a 755\nd a/d 755\nf a/d/1 644 1:2d7116\nw a/d/2\n"},
-	{"made again as it was", {BASE}, "rm a/d\nmkdir a/d 755\nwrite a/d/1 one\nwrite a/d/2 two\n",
+	{"made again as it was",
+	 {BASE},
+	 "rm a/d\nmkdir a/d 755\nwrite a/d/1 one\nwrite a/d/2 two\n",
 	 "d a 755\nd a/d 755\nf a/d/1 644 3:7692c3\nf a/d/2 644 3:3fc4cc\n"},
-	{"made again as it was, times too", {BASE},
-	 "rm a/d\nmkdir a/d 755\nwrite a/d/1 one\ntouch a/d/1 1000\nwrite a/d/2 two\ntouch a/d/2 1000\ntouch a/d 1000\ntouch a 1000\n",
+	{"made again as it was, times too",
+	 {BASE},
+	 "rm a/d\nmkdir a/d 755\nwrite a/d/1 one\ntouch a/d/1 1000\n"
+	 "write a/d/2 two\ntouch a/d/2 1000\ntouch a/d 1000\ntouch a 1000\n",
 	 ""},
 	{"a file in place of a directory", {BASE}, "rm a/d\nwrite a/d x\n", "d a 755\nf a/d 644 1:2d7116\n"},
 	{"a link in place of a directory", {BASE}, "rm a/d\nsymlink a/d /etc\n", "d a 755\nl a/d -> /etc\n"},
-	{"a directory in place of a file", {BASE}, "rm a/f\nmkdir a/f 700\nwrite a/f/x x\n",
+	{"a directory in place of a file",
+	 {BASE},
+	 "rm a/f\nmkdir a/f 700\nwrite a/f/x x\n",
 	 "d a 755\nd a/f 700\nf a/f/x 644 1:2d7116\n"},
-	{"a directory, a file and a directory", {BASE, "d a 755\nf a/d 644 x\n"}, "rm a/d\nmkdir a/d 755\nwrite a/d/1 x\n",
+	{"a directory, a file and a directory",
+	 {BASE, "d a 755\nf a/d 644 x\n"},
+	 "rm a/d\nmkdir a/d 755\nwrite a/d/1 x\n",
 	 "d a 755\nd a/d 755\nf a/d/1 644 1:2d7116\n"},
-	{"a name that an upper layer removed", {BASE, "w a\n"}, "mkdir a 755\nwrite a/f x\n",
+	{"a name that an upper layer removed",
+	 {BASE, "w a\n"},
+	 "mkdir a 755\nwrite a/f x\n",
 	 "d a 755\nf a/f 644 1:2d7116\n"},
 	{"a file renamed", {BASE}, "mv a/f a/g\n", "d a 755\nw a/f\nf a/g 644 4:3b9c35\n"},
-	{"two files swapped", {BASE}, "mv a/d/1 t\nmv a/d/2 a/d/1\nmv t a/d/2\n",
+	{"two files swapped",
+	 {BASE},
+	 "mv a/d/1 t\nmv a/d/2 a/d/1\nmv t a/d/2\n",
 	 "d a 755\nd a/d 755\nf a/d/1 644 3:3fc4cc\nf a/d/2 644 3:7692c3\n"},
-	{"a new directory renamed", {BASE}, "mkdir n 755\nwrite n/x x\nmv n m\n",
-	 "d m 755\nf m/x 644 1:2d7116\n"},
-	{"a new hard link", {BASE}, "write a/n x\nln a/n b\n", "d a 755\nf a/n 644 1:2d7116\nh b 644 1:2d7116 -> a/n\n"},
+	{"a new directory renamed", {BASE}, "mkdir n 755\nwrite n/x x\nmv n m\n", "d m 755\nf m/x 644 1:2d7116\n"},
+	{"a new hard link",
+	 {BASE},
+	 "write a/n x\nln a/n b\n",
+	 "d a 755\nf a/n 644 1:2d7116\nh b 644 1:2d7116 -> a/n\n"},
 	{"a hard link to an old file", {BASE}, "ln z a/z\n", "d a 755\nf a/z 644 4:3547cb\nh z 644 4:3547cb -> a/z\n"},
 	{"one of two names removed", {BASE}, "rm a/h1\n", "d a 755\nw a/h1\n"},
 	{"one of two names replaced", {BASE}, "rm a/h2\nwrite a/h2 new\n", "d a 755\nf a/h2 644 3:11507a\n"},
@@ -78,19 +99,28 @@ static const struct row {
 	{"a fifo and a socket", {BASE}, "fifo a/p 600\nsocket a/s\n", "d a 755\np a/p 600\n"},
 	{"a socket in place of a file", {BASE}, "rm a/f\nsocket a/f\n", "d a 755\nw a/f\n"},
 	{"a socket in place of a directory", {BASE}, "rm a/d\nsocket a/d\n", "d a 755\nw a/d\n"},
-	{"xattrs", {BASE}, "xattr a/f user.k v\nxattr a/d user.e x\n", "d a 755\nd a/d 755 user.e=1\nf a/f 644 4:3b9c35 user.k=1\n"},
+	{"xattrs",
+	 {BASE},
+	 "xattr a/f user.k v\nxattr a/d user.e x\n",
+	 "d a 755\nd a/d 755 user.e=1\nf a/f 644 4:3b9c35 user.k=1\n"},
 	{"an xattr removed", {BASE}, "xattr a/f user.k v\nunxattr a/f user.k\n", ""},
 	{"a file capability", {BASE}, "cap a/f\n", "d a 755\nf a/f 644 4:3b9c35 security.capability=20\n"},
 	{"a setuid file changed", {"f su 4755 x\n"}, "write su y\nchmod su 4755\n", "f su 4755 1:a1fce4\n"},
 	{"an empty file", {BASE}, "write a/e\n", "d a 755\nf a/e 644 0:e3b0c4\n"},
-	{"deep below", {BASE}, "mkdir a/d/x 755\nmkdir a/d/x/y 755\nmkdir a/d/x/y/z 755\nwrite a/d/x/y/z/f x\n",
+	{"deep below",
+	 {BASE},
+	 "mkdir a/d/x 755\nmkdir a/d/x/y 755\nmkdir a/d/x/y/z 755\nwrite a/d/x/y/z/f x\n",
 	 "d a 755\nd a/d 755\nd a/d/x 755\nd a/d/x/y 755\nd a/d/x/y/z 755\nf a/d/x/y/z/f 644 1:2d7116\n"},
 	{"the root's mode", {BASE}, "chmod . 700\n", "d . 700\n"},
 	{"from nothing", {NULL}, "mkdir a 755\nwrite a/f x\n", "d a 755\nf a/f 644 1:2d7116\n"},
 	{"equal layers below", {BASE, "", "d a 755\nw a/f\n", ""}, "write a/n x\n", "d a 755\nf a/n 644 1:2d7116\n"},
-	{"two times the same layer", {"d a 755\nf a/1 644 x\n", "d a 755\nw a/1\n", "d a 755\nf a/1 644 x\n"}, "rm a/1\n",
+	{"two times the same layer",
+	 {"d a 755\nf a/1 644 x\n", "d a 755\nw a/1\n", "d a 755\nf a/1 644 x\n"},
+	 "rm a/1\n",
 	 "d a 755\nw a/1\n"},
-	{"a foreign opaque directory below", {BASE, "o a 755\nf a/n 644 x\n"}, "rm a\nmkdir a 755\nwrite a/f x\n",
+	{"a foreign opaque directory below",
+	 {BASE, "o a 755\nf a/n 644 x\n"},
+	 "rm a\nmkdir a 755\nwrite a/f x\n",
 	 "d a 755\nf a/f 644 1:2d7116\nw a/n\n"},
 };
 
@@ -312,8 +342,8 @@ static void mount_overlay(const struct wh_work *w, const char *at)
 		fail_msg("mount %s: %s", o.p, strerror(errno));
 }
 
-static void run_step(struct bed *bed, enum wh_snapshotter kind, const struct wh_layer *layers, size_t n, const char *ops,
-		     struct wh_layer *ret, char **ret_seen)
+static void run_step(struct bed *bed, enum wh_snapshotter kind, const struct wh_layer *layers, size_t n,
+		     const char *ops, struct wh_layer *ret, char **ret_seen)
 {
 	WH_AUTO_FREE char *mnt = wh_asprintf("%s/mnt", bed->dir);
 	struct wh_layer_opts o = WH_LAYER_OPTS_INIT;
@@ -367,7 +397,8 @@ static void check_snapshot(struct bed *bed, const struct wh_layer *l, const char
 }
 
 /* Runs the row with one snapshotter on top of stack, whose next member becomes the new layer. */
-static void check_one(struct bed *bed, const struct row *row, enum wh_snapshotter kind, struct wh_layer *stack, size_t n)
+static void check_one(struct bed *bed, const struct row *row, enum wh_snapshotter kind, struct wh_layer *stack,
+		      size_t n)
 {
 	const char *name = kind == WH_SNAP_COPY ? "copy" : "overlay";
 	WH_AUTO_FREE char *seen = NULL, *index = NULL, *tree = NULL;
@@ -414,16 +445,26 @@ static void steps(void **state)
 		check_row(&rows[i], true);
 }
 
-/* What overlay refuses with EXDEV or does in another way, and a plain directory lets through. Sizes and times are equal on
- * purpose: only inode numbers and content tell what happened. */
+/* What overlay refuses with EXDEV or does in another way, and a plain directory lets through. Sizes and times are equal
+ * on purpose: only inode numbers and content tell what happened. */
 static const struct row copy_rows[] = {
-	{"two directories swapped", {"d a 755\nf a/f 644 1\nd b 755\nf b/f 644 2\n"}, "mv a c\nmv b a\nmv c b\n",
+	{"two directories swapped",
+	 {"d a 755\nf a/f 644 1\nd b 755\nf b/f 644 2\n"},
+	 "mv a c\nmv b a\nmv c b\n",
 	 "d a 755\nf a/f 644 1:d4735e\nd b 755\nf b/f 644 1:6b86b2\n"},
-	{"the same, further down", {"d a 755\nd a/x 755\nf a/x/f 644 1\nd b 755\nd b/x 755\nf b/x/f 644 2\n"},
-	 "mv a c\nmv b a\nmv c b\n", "d a 755\nd a/x 755\nf a/x/f 644 1:d4735e\nd b 755\nd b/x 755\nf b/x/f 644 1:6b86b2\n"},
+	{"the same, further down",
+	 {"d a 755\nd a/x 755\nf a/x/f 644 1\nd b 755\nd b/x 755\nf b/x/f 644 2\n"},
+	 "mv a c\nmv b a\nmv c b\n",
+	 "d a 755\nd a/x 755\nf a/x/f 644 1:d4735e\nd b 755\nd b/x 755\nf b/x/f 644 1:6b86b2\n"},
 	{"a directory renamed", {"d a 755\nf a/f 644 1\n"}, "mv a b\n", "w a\nd b 755\nf b/f 644 1:6b86b2\n"},
-	{"written through one of two names", {"f a 644 1\nh b a\n"}, "write b 2\n", "f a 644 1:d4735e\nh b 644 1:d4735e -> a\n"},
-	{"a third name", {"f a 644 1\nh b a\n"}, "ln b c\n", "f a 644 1:6b86b2\nh b 644 1:6b86b2 -> a\nh c 644 1:6b86b2 -> a\n"},
+	{"written through one of two names",
+	 {"f a 644 1\nh b a\n"},
+	 "write b 2\n",
+	 "f a 644 1:d4735e\nh b 644 1:d4735e -> a\n"},
+	{"a third name",
+	 {"f a 644 1\nh b a\n"},
+	 "ln b c\n",
+	 "f a 644 1:6b86b2\nh b 644 1:6b86b2 -> a\nh c 644 1:6b86b2 -> a\n"},
 };
 
 static void copies(void **state)
@@ -510,7 +551,8 @@ static void reading_only(void **state)
 		for (int again = 0; again < 2; again++) {
 			struct wh_work *w = NULL;
 
-			assert_ok(wh_work_new(bed.store, k ? WH_SNAP_COPY : WH_SNAP_OVERLAY, &l, 1, false, &w, &err), err);
+			assert_ok(wh_work_new(bed.store, k ? WH_SNAP_COPY : WH_SNAP_OVERLAY, &l, 1, false, &w, &err),
+				  err);
 			assert_null(wh_work_upper(w));
 			if (k && again)
 				assert_string_equal(first, wh_work_dir(w));
@@ -545,9 +587,10 @@ static void same_layer_on_another_base(void **state)
 	bed_open(&bed);
 	layer_of(bed.store, bases[0], &a[0]);
 	layer_of(bed.store, bases[1], &b[0]);
-	/* The first leaves an opaque directory with d/2 in it behind, which is the same as before; the layer only says that
-	 * d/1 is gone. The second does just that. */
-	run_step(&bed, WH_SNAP_OVERLAY, a, 1, "rm d\nmkdir d 755\nwrite d/2 x\ntouch d/2 1000\ntouch d 1000\n", &a[1], &left);
+	/* The first leaves an opaque directory with d/2 in it behind, which is the same as before; the layer only says
+	 * that d/1 is gone. The second does just that. */
+	run_step(&bed, WH_SNAP_OVERLAY, a, 1, "rm d\nmkdir d 755\nwrite d/2 x\ntouch d/2 1000\ntouch d 1000\n", &a[1],
+		 &left);
 	run_step(&bed, WH_SNAP_OVERLAY, b, 1, "rm d/1\ntouch d 1000\n", &b[1], &right);
 	assert_true(wh_digest_eq(&a[1].diff_id, &b[1].diff_id));
 	free(WH_TAKE_PTR(right));

@@ -12,9 +12,12 @@ static const struct golden_row {
 } golden_rows[] = {
 	{"nothing", "", "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"},
 	{"a bit of everything",
-	 "d . 755\nd bin 755\nl bin/ls busybox\nd etc 755\nf etc/passwd 644 root:x:0:0\nw etc/shadow\nh hard etc/passwd\n"
-	 "d run 1777\np run/fifo 600\no var 755\nf var/x 4755 #!/bin/sh\n", "6070320cfd021af4a70dfb13388085b5c42c25047e46392c3c99bfa4ad857dfa"},
-	{"an implied directory is not in the tar", "i a\nf a/b 644 x\n", "f0c6bef02412e601a55f1eaf4a9e03b6d9d834cd6661bc6ac560cd3fd949b79c"},
+	 "d . 755\nd bin 755\nl bin/ls busybox\nd etc 755\nf etc/passwd 644 root:x:0:0\nw etc/shadow\n"
+	 "h hard etc/passwd\n"
+	 "d run 1777\np run/fifo 600\no var 755\nf var/x 4755 #!/bin/sh\n",
+	 "6070320cfd021af4a70dfb13388085b5c42c25047e46392c3c99bfa4ad857dfa"},
+	{"an implied directory is not in the tar", "i a\nf a/b 644 x\n",
+	 "f0c6bef02412e601a55f1eaf4a9e03b6d9d834cd6661bc6ac560cd3fd949b79c"},
 };
 
 static void golden(void **state)
@@ -60,7 +63,8 @@ static char *some_bytes(size_t n)
 }
 
 /* One file of n bytes, given in pieces. */
-static void write_file(struct bed *bed, const struct wh_layer_opts *o, const char *p, size_t n, size_t piece, struct wh_layer *ret)
+static void write_file(struct bed *bed, const struct wh_layer_opts *o, const char *p, size_t n, size_t piece,
+		       struct wh_layer *ret)
 {
 	struct wh_entry e = {.path = "f", .type = WH_T_FILE, .mode = 0644, .size = n};
 	struct wh_layer_writer *w = NULL;
@@ -81,7 +85,8 @@ static void write_file(struct bed *bed, const struct wh_layer_opts *o, const cha
 static void same_bytes(void **state)
 {
 	static const size_t sizes[] = {
-		0, 1, 511, 512, 513, (256 << 10) - 512, (256 << 10) - 511, 256 << 10, 512 << 10, (512 << 10) + 1, 5 << 20,
+		0,       1, 511, 512, 513, (256 << 10) - 512, (256 << 10) - 511, 256 << 10, 512 << 10, (512 << 10) + 1,
+		5 << 20,
 	};
 	static const unsigned threads[] = {1, 2, 64};
 	WH_AUTO_FREE char *p = some_bytes(5 << 20);
@@ -140,9 +145,15 @@ static void times_are_clamped(void **state)
 
 		o.epoch = rows[i].epoch;
 		assert_ok(wh_layer_writer_new(bed.store, &o, &w, &err), err);
-		assert_ok(wh_layer_writer_add(w, &(struct wh_entry){.path = "a", .type = WH_T_DIR, .mtime = 1000}, &err), err);
-		assert_ok(wh_layer_writer_add(w, &(struct wh_entry){.path = "b", .type = WH_T_DIR, .mtime = 3000}, &err), err);
-		assert_ok(wh_layer_writer_add(w, &(struct wh_entry){.path = "c", .type = WH_T_WHITEOUT, .mtime = 9000}, &err), err);
+		assert_ok(
+			wh_layer_writer_add(w, &(struct wh_entry){.path = "a", .type = WH_T_DIR, .mtime = 1000}, &err),
+			err);
+		assert_ok(
+			wh_layer_writer_add(w, &(struct wh_entry){.path = "b", .type = WH_T_DIR, .mtime = 3000}, &err),
+			err);
+		assert_ok(wh_layer_writer_add(w, &(struct wh_entry){.path = "c", .type = WH_T_WHITEOUT, .mtime = 9000},
+					      &err),
+			  err);
 		assert_ok(wh_layer_writer_finish(w, &l, &err), err);
 		assert_int_equal(l.newest, rows[i].newest);
 		assert_int_equal(l.n_entries, 3);
@@ -182,7 +193,8 @@ static void refused(void **state)
 
 static void content_must_fit(void **state)
 {
-	const struct wh_entry file = {.path = "f", .type = WH_T_FILE, .size = 4}, next = {.path = "g", .type = WH_T_DIR};
+	const struct wh_entry file = {.path = "f", .type = WH_T_FILE, .size = 4},
+			      next = {.path = "g", .type = WH_T_DIR};
 	struct wh_layer_opts o = WH_LAYER_OPTS_INIT;
 	struct wh_layer l;
 	struct bed bed;
@@ -280,8 +292,8 @@ static void aborted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(golden),           cmocka_unit_test(same_bytes),        cmocka_unit_test(times_are_clamped),
-		cmocka_unit_test(refused),          cmocka_unit_test(content_must_fit),  cmocka_unit_test(files_that_change),
+		cmocka_unit_test(golden),  cmocka_unit_test(same_bytes),       cmocka_unit_test(times_are_clamped),
+		cmocka_unit_test(refused), cmocka_unit_test(content_must_fit), cmocka_unit_test(files_that_change),
 		cmocka_unit_test(aborted),
 	};
 
