@@ -28,6 +28,8 @@ same() { # DESC CONTEXT IGNORE…: both build CONTEXT; differences fail
 	ok "$desc: trees and configs are the same" diff -U0 "$T/tree.docker" "$T/tree.whittle"
 }
 
+# Left out because docker 20.10 is behind its successors there: COPY of a FIFO (dropped), and the primary group among the
+# supplementary ones (missing).
 mkdir -p ctx/dir/sub ctx/dir/empty
 echo text >ctx/dir/file
 echo '#!/bin/sh' >ctx/dir/sub/tool
@@ -42,7 +44,7 @@ ARG VERSION=1.0
 FROM busybox AS build
 ARG VERSION
 ENV NAME=app DIR=/opt/${NAME:-none}
-RUN mkdir -p /out/a /out/b && echo "$VERSION $NAME $DIR" > /out/a/v && ln /out/a/v /out/b/hard && ln -s a/v /out/soft && chmod 4755 /out/a/v && mkfifo /out/pipe && chown 12:34 /out/b
+RUN mkdir -p /out/a /out/b && echo "$VERSION $NAME $DIR" > /out/a/v && ln /out/a/v /out/b/hard && ln -s a/v /out/soft && chmod 4755 /out/a/v && chown 12:34 /out/b
 RUN rm -rf /home && mkdir /home && touch /home/new && rm /etc/group && printf 'root:x:0:\nusers:x:100:\nwww-data:x:33:\n' > /etc/group
 FROM build AS mid
 WORKDIR /srv/www
@@ -50,7 +52,7 @@ COPY dir .
 COPY --chown=www-data:users dir/file dir/sub/tool ./owned/
 RUN ["/bin/sh", "-c", "id -u > /srv/uid; umask > /srv/umask; pwd > /srv/pwd; echo $NAME > /srv/name; echo $HOME > /srv/home; cat /proc/self/status | grep Cap > /srv/caps"]
 USER www-data
-RUN id > /tmp/id; env | grep -v HOSTNAME | sort > /tmp/env
+RUN id -u > /tmp/id; id -g >> /tmp/id; env | grep -v HOSTNAME | sort > /tmp/env
 FROM busybox
 COPY --from=build /out /out/
 COPY --from=mid /srv /srv
@@ -72,7 +74,7 @@ same 'all instructions' ctx
 cp -r "$SRC/examples/python-service" service
 sed -i 's/^FROM [^ ]*debian[^ ]*/FROM debian/' service/Dockerfile
 # What package managers write anew at each run: logs, caches, byte code with its source's time in it.
-volatile=(/var/log/* /var/cache/* /var/lib/apt/* /etc/ld.so.cache '*.pyc' /var/lib/dpkg/status-old /etc/mtab /var/lib/dpkg/info/*.list)
+volatile=('/var/log/*' '/var/cache/ldconfig/aux-cache' '*.pyc')
 same 'python-service' service "${volatile[@]}"
 cp -r "$SRC/examples/nginx" web
 sed -i 's/^FROM [^ ]*debian[^ ]*/FROM debian/' web/Dockerfile
