@@ -98,7 +98,8 @@ static json_t *base_lines(const json_t *history, size_t n_layers, int64_t create
 		told = 0; /* it lies: none of it can be told to which layer it belongs */
 	}
 	for (; told < n_layers; told++)
-		json_array_append_new(out, line(&(struct wh_history){.comment = "base layer without history"}, created, false));
+		json_array_append_new(
+			out, line(&(struct wh_history){.comment = "base layer without history"}, created, false));
 	return out;
 }
 
@@ -195,7 +196,8 @@ int wh_builder_image(struct wh_builder *b, const struct wh_target *t, struct wh_
 		wh_image_release(&image);
 		return r;
 	}
-	wh_builder_event(b, &(struct wh_event){.kind = WH_EV_PHASE, .text = "writing the image", .ns = wh_now_ns() - from});
+	wh_builder_event(
+		b, &(struct wh_event){.kind = WH_EV_PHASE, .text = "writing the image", .ns = wh_now_ns() - from});
 	*ret = image;
 	return 0;
 }

@@ -37,8 +37,8 @@ static void cache_notice(void *arg, const char *text)
 /* "oci-layout://DIR[:TAG][@DIGEST]", "docker-image://NAME[@DIGEST]": what stands before the digest, and the digest. */
 struct image_ref {
 	bool layout;
-	char *name;  /* directory, or image name */
-	char *tag;   /* layouts; NULL: none */
+	char *name; /* directory, or image name */
+	char *tag;  /* layouts; NULL: none */
 	bool pinned;
 	struct wh_digest digest;
 };
@@ -78,14 +78,16 @@ static int ref_parse(const char *text, struct image_ref *ret, struct wh_err **er
 		}
 		if (r.name[0] != '/') {
 			ref_release(&r);
-			return wh_err_set(err, "builder", WH_ERR_USAGE, EINVAL, "%s: the directory must be an absolute path", text);
+			return wh_err_set(err, "builder", WH_ERR_USAGE, EINVAL,
+					  "%s: the directory must be an absolute path", text);
 		}
 	}
 	*ret = r;
 	return 0;
 }
 
-static int load(struct wh_builder *b, const struct image_ref *r, const char *platform, struct wh_image *ret, struct wh_err **err)
+static int load(struct wh_builder *b, const struct image_ref *r, const char *platform, struct wh_image *ret,
+		struct wh_err **err)
 {
 	char digest[WH_DIGEST_TEXT];
 	struct wh_platform p;
@@ -100,7 +102,8 @@ static int load(struct wh_builder *b, const struct image_ref *r, const char *pla
 }
 
 /* Takes image. */
-static const struct wh_image *remember(struct wh_builder *b, const char *pinned, const char *platform, struct wh_image *image)
+static const struct wh_image *remember(struct wh_builder *b, const char *pinned, const char *platform,
+				       struct wh_image *image)
 {
 	struct wh_image_memo *m = wh_calloc(1, sizeof(*m));
 
@@ -121,13 +124,14 @@ static const struct wh_image *recall(const struct wh_builder *b, const char *pin
 	return NULL;
 }
 
-static int resolve(void *arg, const char *text, const char *platform, char **ret_pinned, json_t **ret_config, struct wh_err **err)
+static int resolve(void *arg, const char *text, const char *platform, char **ret_pinned, json_t **ret_config,
+		   struct wh_err **err)
 {
 	struct wh_builder *b = arg;
 	WH_AUTO_FREE char *pinned = NULL;
 	char digest[WH_DIGEST_TEXT];
 	const struct wh_image *known;
-	struct image_ref r;
+	struct image_ref r = {0};
 	struct wh_image image = {0};
 	int e;
 
@@ -162,7 +166,7 @@ int wh_builder_source_image(struct wh_builder *b, const char *text, const char *
 {
 	const struct wh_image *known = recall(b, text, platform);
 	struct wh_image image = {0};
-	struct image_ref r;
+	struct image_ref r = {0};
 	int e;
 
 	if (!known) {
@@ -282,7 +286,8 @@ static int choose_snapshotter(struct wh_builder *b, struct wh_err **err)
 		return 0;
 	case WH_SNAPSHOT_OVERLAY:
 		if (!b->host.overlay) {
-			wh_err_set(err, "builder", WH_ERR_ENV, ENOTSUP, "overlay file systems do not work here: %s", why);
+			wh_err_set(err, "builder", WH_ERR_ENV, ENOTSUP, "overlay file systems do not work here: %s",
+				   why);
 			wh_err_hint(err, "leave the choice to whittle: it copies where overlay is refused");
 			return -ENOTSUP;
 		}
@@ -290,7 +295,9 @@ static int choose_snapshotter(struct wh_builder *b, struct wh_err **err)
 	case WH_SNAPSHOT_AUTO:
 		if (!b->host.overlay) {
 			b->snapshotter = WH_SNAP_COPY;
-			wh_builder_notice(b, "overlay file systems do not work here (%s): every step gets a copy of its root", why);
+			wh_builder_notice(
+				b, "overlay file systems do not work here (%s): every step gets a copy of its root",
+				why);
 			return 0;
 		}
 		break;

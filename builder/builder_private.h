@@ -40,45 +40,44 @@ struct wh_node *wh_nodes_shift(struct wh_nodes *l); /* the first, or NULL */
 bool wh_nodes_remove(struct wh_nodes *l, const struct wh_node *n);
 
 struct wh_node {
-	struct wh_node *chain;       /* in its bucket */
+	struct wh_node *chain; /* in its bucket */
 	struct wh_builder *b;
-	const struct wh_vertex *v;   /* of the solve under way */
+	const struct wh_vertex *v; /* of the solve under way */
 	struct wh_digest id;
 	enum wh_node_state state;
-	uint64_t mark;               /* number of the solve that asked for it last */
-	struct wh_node **inputs;     /* as the vertex's; NULL entries: scratch */
+	uint64_t mark;           /* number of the solve that asked for it last */
+	struct wh_node **inputs; /* as the vertex's; NULL entries: scratch */
 	size_t n_inputs;
-	struct wh_nodes users;       /* of this solve */
-	size_t blocked;              /* inputs not done */
+	struct wh_nodes users; /* of this solve */
+	size_t blocked;        /* inputs not done */
 
 	/* The result: the layers of inputs[0] and at most one of its own, or what a merge makes of its inputs. */
 	struct wh_result result;
 	struct wh_digest tree_key;
-	int64_t base_time;           /* time of the newest thing in the tree that its images' configs and our layers tell */
-	const char *local_path;      /* local://: the directory; such a node has no layers */
+	int64_t base_time;      /* time of the newest thing in the tree that its images' configs and our layers tell */
+	const char *local_path; /* local://: the directory; such a node has no layers */
 
 	/* Keys; see key.c. */
 	struct wh_key_parts {
 		struct wh_digest op, base, fast, content, selection;
 		bool has_fast, has_content, has_selection;
 	} key;
-	bool wants_selection;        /* other inputs than the first */
-	bool op_known;               /* the index has a record of the same operation */
+	bool wants_selection; /* other inputs than the first */
 
 	/* At work. */
 	struct wh_fileop *fileop;
 	struct wh_exec *exec;
-	uint64_t started;            /* 0: no WH_EV_START was sent */
+	uint64_t started; /* 0: no WH_EV_START was sent */
 	wh_node_fn job_work, job_done;
 	int job_r;
 	struct wh_err *job_err;
-	struct wh_layer own;         /* the layer that the job made */
+	struct wh_layer own; /* the layer that the job made */
 	bool own_empty;
 };
 
 /* ---------------------------------------------------------------- builder */
 
-struct wh_image_memo { /* an image that was resolved or is a source */
+struct wh_image_memo {  /* an image that was resolved or is a source */
 	char *ref;      /* pinned */
 	char *platform; /* NULL: the host's */
 	struct wh_image image;
@@ -100,29 +99,29 @@ struct wh_builder {
 	struct wh_pool *pool;
 	struct wh_launcher *launcher;
 	struct wh_host host;
-	bool entered;                /* inside the user namespace: may run, unpack, use threads */
+	bool entered; /* inside the user namespace: may run, unpack, use threads */
 	enum wh_snapshotter snapshotter;
-	enum wh_net net;             /* what WH_NET_DEFAULT means here */
-	bool net_told;               /* that steps use the host's network */
+	enum wh_net net; /* what WH_NET_DEFAULT means here */
+	bool net_told;   /* that steps use the host's network */
 
 	struct wh_node *buckets[WH_NODE_BUCKETS];
 
 	/* The solve under way. */
 	struct wh_nodes ready, parked, queued, running; /* running: missed the cache, result not there yet */
 	unsigned slots, slots_used;
-	size_t remaining;            /* nodes not done */
-	size_t outstanding;          /* jobs and steps whose end is still to be told */
+	size_t remaining;   /* nodes not done */
+	size_t outstanding; /* jobs and steps whose end is still to be told */
 	bool in_loop, stopping, canceled;
-	_Atomic bool cancel;         /* stopping, as jobs see it */
-	bool cache_failed;           /* the index cannot be read: said once, then everything is a miss */
+	_Atomic bool cancel; /* stopping, as jobs see it */
+	bool cache_failed;   /* the index cannot be read: said once, then everything is a miss */
 	uint64_t solve_no;
-	uint64_t retry_timer;        /* for cache mounts that another process holds */
+	uint64_t retry_timer; /* for cache mounts that another process holds */
 	int fail_r;
 	struct wh_err *fail;
 
-	struct wh_record *pending;   /* made or found by content in this process, not in the index yet */
+	struct wh_record *pending; /* made or found by content in this process, not in the index yet */
 	size_t n_pending, cap_pending;
-	struct wh_digest *touched;   /* keys of hits */
+	struct wh_digest *touched; /* keys of hits */
 	size_t n_touched, cap_touched;
 };
 
@@ -171,8 +170,8 @@ void wh_file_base_key(const struct wh_digest *tree, int64_t base_time, struct wh
 void wh_op_key(const struct wh_vertex *v, int64_t epoch, struct wh_digest *ret);
 /* others: tree keys of inputs[1…] in order; an entry may be NULL (a local directory has none): then there is no fast key
  * (false). */
-bool wh_fast_key(const struct wh_digest *op, const struct wh_digest *base, const struct wh_digest *const *others, size_t n_others,
-		 struct wh_digest *ret);
+bool wh_fast_key(const struct wh_digest *op, const struct wh_digest *base, const struct wh_digest *const *others,
+		 size_t n_others, struct wh_digest *ret);
 void wh_content_key(const struct wh_digest *op, const struct wh_digest *base, const struct wh_digest *selection,
 		    struct wh_digest *ret);
 
@@ -190,7 +189,7 @@ void wh_file_work(struct wh_node *n); /* job: writes the layer */
 void wh_exec_select(struct wh_node *n);
 /* Takes the cache mounts it needs; false: one is held by another step or process (nothing is kept). */
 bool wh_exec_lock(struct wh_node *n, int *ret_r, struct wh_err **err);
-void wh_exec_run(struct wh_node *n);  /* prepares in a job, starts the step, commits in a job, ends in wh_node_ran() */
+void wh_exec_run(struct wh_node *n); /* prepares in a job, starts the step, commits in a job, ends in wh_node_ran() */
 void wh_exec_kill(struct wh_node *n);
 void wh_exec_free(struct wh_exec *x);
 /* A local directory as a tree of one layer (bind mounts of the context). */

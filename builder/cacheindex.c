@@ -325,7 +325,7 @@ _Static_assert(SCHEMA == 1, "user_version in recreate()");
 static int make_schema(struct wh_cache *c)
 {
 	size_t n;
-	int v, rc = run(c, "BEGIN IMMEDIATE");
+	int v = 0, rc = run(c, "BEGIN IMMEDIATE");
 
 	if (rc != SQLITE_OK)
 		return rc;
@@ -355,7 +355,8 @@ static bool is_wal(struct wh_cache *c)
 	sqlite3_stmt *st = NULL;
 	bool wal = false;
 
-	if (sqlite3_prepare_v2(c->db, "PRAGMA journal_mode", -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
+	if (sqlite3_prepare_v2(c->db, "PRAGMA journal_mode", -1, &st, NULL) == SQLITE_OK &&
+	    sqlite3_step(st) == SQLITE_ROW) {
 		const unsigned char *t = sqlite3_column_text(st, 0);
 
 		wal = t && !memcmp(t, "wal", 4);
@@ -381,7 +382,6 @@ static int db_setup(struct wh_cache *c, bool wal)
 static int db_open(struct wh_cache *c, bool locked)
 {
 	bool wal = !wh_is_network_fs(wh_store_dirfd(c->store));
-	WH_AUTO_FD int lock = -1;
 	int v = 0, rc;
 
 	rc = sqlite3_open_v2(c->path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
@@ -391,8 +391,9 @@ static int db_open(struct wh_cache *c, bool locked)
 	sqlite3_busy_timeout(c->db, BUSY_MS);
 	rc = version(c, &v);
 	if (rc == SQLITE_OK && (v != SCHEMA || is_wal(c) != wal)) {
-		if (!locked)
-			lock = take_lock(c);
+		WH_AUTO_FD int lock = locked ? -1 : take_lock(c);
+
+		(void)lock; /* held until the tables are there */
 		rc = db_setup(c, wal);
 	}
 	if (rc == SQLITE_OK)
@@ -408,7 +409,8 @@ static bool db_is_bad(struct wh_cache *c)
 	sqlite3_stmt *st = NULL;
 	bool ok = false;
 
-	if (sqlite3_prepare_v2(c->db, "PRAGMA quick_check(1)", -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
+	if (sqlite3_prepare_v2(c->db, "PRAGMA quick_check(1)", -1, &st, NULL) == SQLITE_OK &&
+	    sqlite3_step(st) == SQLITE_ROW) {
 		const unsigned char *t = sqlite3_column_text(st, 0);
 
 		ok = t && !memcmp(t, "ok", 3);
@@ -441,7 +443,9 @@ static int repair(struct wh_cache *c)
 		unlinkat(dir, left[i], 0);
 	rc = db_open(c, true);
 	if (rc == SQLITE_OK && c->notice)
-		c->notice(c->arg, "the cache index was damaged; it was made again from its records (the old one: cache.db.damaged)");
+		c->notice(
+			c->arg,
+			"the cache index was damaged; it was made again from its records (the old one: cache.db.damaged)");
 	return rc;
 }
 
@@ -545,7 +549,7 @@ static int ask(struct wh_cache *c, int which, const struct wh_digest *d, struct 
 
 int wh_cache_get(struct wh_cache *c, const struct wh_digest *key, struct wh_record *ret, struct wh_err **err)
 {
-	struct wh_record rec;
+	struct wh_record rec = {0};
 	int r = ask(c, 0, key, &rec, err);
 
 	if (r <= 0)
@@ -560,7 +564,7 @@ int wh_cache_get(struct wh_cache *c, const struct wh_digest *key, struct wh_reco
 
 int wh_cache_find_op(struct wh_cache *c, const struct wh_digest *op, struct wh_record *ret, struct wh_err **err)
 {
-	struct wh_record rec;
+	struct wh_record rec = {0};
 	int r = ask(c, 1, op, &rec, err);
 
 	if (r <= 0)
@@ -575,7 +579,8 @@ int wh_cache_find_op(struct wh_cache *c, const struct wh_digest *op, struct wh_r
 /* ---------------------------------------------------------------- changes */
 
 /* Runs body in a transaction, with one repair and a second try when the index turns out to be damaged. */
-static int change(struct wh_cache *c, int (*body)(struct wh_cache *c, void *arg), void *arg, const char *what, struct wh_err **err)
+static int change(struct wh_cache *c, int (*body)(struct wh_cache *c, void *arg), void *arg, const char *what,
+		  struct wh_err **err)
 {
 	bool repaired = false;
 	int rc;

@@ -245,7 +245,8 @@ void wh_exec_root(struct wh_work *w, bool writable, enum wh_snapshotter kind, st
 }
 
 /* The input's tree, ready to be mounted. */
-static int tree_prepare(struct wh_node *n, const struct wh_op_mount *m, struct wh_exec_mount *em, bool writable, struct wh_err **err)
+static int tree_prepare(struct wh_node *n, const struct wh_op_mount *m, struct wh_exec_mount *em, bool writable,
+			struct wh_err **err)
 {
 	struct wh_builder *b = n->b;
 	struct wh_file_input in;
@@ -332,7 +333,8 @@ static int cache_prepare(struct wh_node *n, const struct wh_op_mount *m, struct 
 	if (r < 0)
 		return r;
 	if (em->overlay.kind != WH_ROOT_OVERLAY)
-		return wh_err_set(err, "builder", WH_ERR_ENV, ENOTSUP, "a cache mount with from= needs overlay file systems");
+		return wh_err_set(err, "builder", WH_ERR_ENV, ENOTSUP,
+				  "a cache mount with from= needs overlay file systems");
 	if (mkdirat(dir, work, 0700) < 0 && errno != EEXIST)
 		return wh_err_sys(err, "builder", WH_ERR_ENV, errno, "make its directory");
 	em->dir_work = wh_asprintf("%s/%s/%s", store, name, work);
@@ -354,7 +356,8 @@ static const struct wh_secret *find_secret(const struct wh_builder *b, const cha
 }
 
 /* 1: there is something to mount; 0: not (absent and not required, or only a variable). */
-static int secret_prepare(struct wh_node *n, struct wh_exec *x, const struct wh_op_mount *m, struct wh_bind *bind, struct wh_err **err)
+static int secret_prepare(struct wh_node *n, struct wh_exec *x, const struct wh_op_mount *m, struct wh_bind *bind,
+			  struct wh_err **err)
 {
 	const struct wh_secret *s = find_secret(n->b, m->id);
 
@@ -388,13 +391,15 @@ static int secret_prepare(struct wh_node *n, struct wh_exec *x, const struct wh_
 	return 1;
 }
 
-static int ssh_prepare(struct wh_node *n, struct wh_exec *x, const struct wh_op_mount *m, struct wh_bind *bind, struct wh_err **err)
+static int ssh_prepare(struct wh_node *n, struct wh_exec *x, const struct wh_op_mount *m, struct wh_bind *bind,
+		       struct wh_err **err)
 {
 	bind->target = m->target ? m->target : SSH_TARGET;
 	if (!n->b->ssh_socket) {
 		if (!m->required)
 			return 0;
-		wh_err_set(err, "builder", WH_ERR_USAGE, ENOENT, "ssh key %s: no agent was given", m->id ? m->id : "default");
+		wh_err_set(err, "builder", WH_ERR_USAGE, ENOENT, "ssh key %s: no agent was given",
+			   m->id ? m->id : "default");
 		wh_err_hint(err, "start an agent and give it with --ssh default");
 		return -ENOENT;
 	}
@@ -406,8 +411,8 @@ static int ssh_prepare(struct wh_node *n, struct wh_exec *x, const struct wh_op_
 }
 
 /* 1 with *bind filled in, 0 when there is nothing to mount, or -errno. */
-static int one(struct wh_node *n, struct wh_exec *x, const struct wh_op_mount *m, struct wh_exec_mount *em, struct wh_bind *bind,
-	       struct wh_err **err)
+static int one(struct wh_node *n, struct wh_exec *x, const struct wh_op_mount *m, struct wh_exec_mount *em,
+	       struct wh_bind *bind, struct wh_err **err)
 {
 	int r;
 

@@ -7,12 +7,12 @@
 #include "builder/mask.h"
 
 struct wh_exec_mount {
-	struct wh_work *work;     /* bind, cache with from=: the input's tree */
-	struct wh_layer local;    /* bind from a local directory: its tree, made for this step */
-	struct wh_root overlay;   /* the work's, as the sandbox wants it */
-	int lock;                 /* cache: holds its directory; -1: none */
-	unsigned slot;            /* cache, private: which of its directories */
-	char *dir, *dir_work;     /* cache: absolute */
+	struct wh_work *work;   /* bind, cache with from=: the input's tree */
+	struct wh_layer local;  /* bind from a local directory: its tree, made for this step */
+	struct wh_root overlay; /* the work's, as the sandbox wants it */
+	int lock;               /* cache: holds its directory; -1: none */
+	unsigned slot;          /* cache, private: which of its directories */
+	char *dir, *dir_work;   /* cache: absolute */
 };
 
 struct wh_exec {
@@ -20,17 +20,17 @@ struct wh_exec {
 	struct wh_work *root;
 	struct wh_exec_mount *mounts; /* as the operation's */
 	size_t n_mounts;
-	struct wh_bind *binds;        /* for the step, in order; a secret that is only a variable has none */
+	struct wh_bind *binds; /* for the step, in order; a secret that is only a variable has none */
 	size_t n_binds;
 	struct wh_strv env;
 
-	bool running;                 /* id is of a step whose end was not told yet */
-	bool over;                    /* it ran to its good end: commit */
+	bool running; /* id is of a step whose end was not told yet */
+	bool over;    /* it ran to its good end: commit */
 	uint64_t id;
-	int out, err;                 /* read ends of its pipes */
-	struct wh_mask *mask;         /* the secrets it was given */
-	struct wh_buf held[2];        /* of either stream: what may be the beginning of one */
-	struct wh_buf tail;           /* the last of its output */
+	int out, err;          /* read ends of its pipes */
+	struct wh_mask *mask;  /* the secrets it was given */
+	struct wh_buf held[2]; /* of either stream: what may be the beginning of one */
+	struct wh_buf tail;    /* the last of its output */
 };
 
 /* exec_mount.c. Job: what the mounts need is made; then the binds. */

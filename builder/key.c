@@ -205,8 +205,8 @@ void wh_op_key(const struct wh_vertex *v, int64_t epoch, struct wh_digest *ret)
 	end(&b, ret);
 }
 
-bool wh_fast_key(const struct wh_digest *op, const struct wh_digest *base, const struct wh_digest *const *others, size_t n_others,
-		 struct wh_digest *ret)
+bool wh_fast_key(const struct wh_digest *op, const struct wh_digest *base, const struct wh_digest *const *others,
+		 size_t n_others, struct wh_digest *ret)
 {
 	struct wh_buf b = WH_BUF_INIT;
 	size_t i;

@@ -4,10 +4,15 @@
 #define SHORTEST 4
 #define SHOWN "***"
 
+struct value {
+	char *p; /* owned */
+	size_t n;
+};
+
 struct wh_mask {
-	struct wh_str *v; /* owned; longest first, so that a value is not half hidden by a line of it */
+	struct value *v; /* longest first, so that a value is not half hidden by a line of it */
 	size_t n, cap;
-	bool first[256];  /* the bytes that values begin with */
+	bool first[256]; /* the bytes that values begin with */
 };
 
 struct wh_mask *wh_mask_new(void)
@@ -22,10 +27,8 @@ void wh_mask_free(struct wh_mask *m)
 	if (!m)
 		return;
 	for (i = 0; i < m->n; i++) {
-		char *p = (char *)(uintptr_t)m->v[i].p;
-
-		explicit_bzero(p, m->v[i].n);
-		free(p);
+		explicit_bzero(m->v[i].p, m->v[i].n);
+		free(m->v[i].p);
 	}
 	free(m->v);
 	free(m);
@@ -47,10 +50,10 @@ static void add_one(struct wh_mask *m, const char *p, size_t n)
 	for (i = 0; i < m->n; i++)
 		if (m->v[i].n == n && !memcmp(m->v[i].p, p, n))
 			return;
-	WH_PUSH(m->v, m->n, m->cap) = (struct wh_str){0};
+	WH_PUSH(m->v, m->n, m->cap) = (struct value){0};
 	for (i = m->n - 1; i > 0 && m->v[i - 1].n < n; i--)
 		m->v[i] = m->v[i - 1];
-	m->v[i] = (struct wh_str){wh_memdup(p, n), n};
+	m->v[i] = (struct value){wh_memdup(p, n), n};
 	m->first[(unsigned char)p[0]] = true;
 }
 

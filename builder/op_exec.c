@@ -40,7 +40,8 @@ static void show(struct wh_node *n, int stream, const char *p, size_t len)
 	if (!len)
 		return;
 	keep_tail(n->exec, p, len);
-	wh_builder_event(n->b, &(struct wh_event){.kind = WH_EV_LOG, .v = n->v, .stream = stream, .data = p, .len = len});
+	wh_builder_event(n->b,
+			 &(struct wh_event){.kind = WH_EV_LOG, .v = n->v, .stream = stream, .data = p, .len = len});
 }
 
 static void output(struct wh_node *n, int stream, const char *p, size_t len, bool end)
@@ -161,9 +162,12 @@ static int status_err(struct wh_node *n, const struct wh_step_result *res, struc
 		quote(&what, n->v->op.exec->args[i]);
 	}
 	/* BuildKit's words: tools look for them. */
-	wh_err_set(err, "builder", WH_ERR_BUILD, ECHILD, "process \"%s\" did not complete successfully: exit code: %d%s%s",
-		   what.p ? what.p : "", res->status, res->signal ? ": killed by SIG" : "",
-		   !res->signal ? "" : sigabbrev_np(res->signal) ? sigabbrev_np(res->signal) : "?");
+	wh_err_set(err, "builder", WH_ERR_BUILD, ECHILD,
+		   "process \"%s\" did not complete successfully: exit code: %d%s%s", what.p ? what.p : "", res->status,
+		   res->signal ? ": killed by SIG" : "",
+		   !res->signal                ? ""
+		   : sigabbrev_np(res->signal) ? sigabbrev_np(res->signal)
+					       : "?");
 	if (tail)
 		wh_err_detail(err, tail);
 	return -ECHILD;
@@ -228,7 +232,8 @@ static enum wh_net network(struct wh_builder *b, const struct wh_op_exec *op)
 	if (b->net == WH_SANDBOX_NET_HOST && b->o.network == WH_NETCHOICE_AUTO && !b->net_told) {
 		b->net_told = true;
 		wh_builder_notice(b, "network: steps use this host's, as %s",
-				  !b->host.tun ? "/dev/net/tun cannot be opened" : "neither pasta nor slirp4netns is installed");
+				  !b->host.tun ? "/dev/net/tun cannot be opened"
+					       : "neither pasta nor slirp4netns is installed");
 	}
 	return b->net;
 }
@@ -311,8 +316,8 @@ static void prepare_work(struct wh_node *n)
 	make_env(n, x);
 	r = wh_exec_mounts_prepare(n, x, &n->job_err);
 	if (r == 0)
-		r = wh_work_new(b->o.store, b->snapshotter, base ? base->result.layers : NULL, base ? base->result.n_layers : 0,
-				true, &x->root, &n->job_err);
+		r = wh_work_new(b->o.store, b->snapshotter, base ? base->result.layers : NULL,
+				base ? base->result.n_layers : 0, true, &x->root, &n->job_err);
 	n->job_r = r;
 }
 

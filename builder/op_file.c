@@ -86,16 +86,31 @@ int wh_local_layer(struct wh_node *n, size_t input, const char *source, struct w
 	bool all = !strcmp(source, "/");
 	const char *srcs[] = {all ? "." : source + strspn(source, "/"), NULL};
 	struct wh_file_action action = {
-		.kind = WH_FILE_COPY, .input = 1, .srcs = srcs, .no_glob = true, .parents = !all, .path = "/",
+		.kind = WH_FILE_COPY,
+		.input = 1,
+		.srcs = srcs,
+		.no_glob = true,
+		.parents = !all,
+		.path = "/",
 	};
 	struct wh_op_file op = {.actions = &action, .n_actions = 1};
 	struct wh_vertex *inputs[] = {NULL, n->v->inputs[input]};
 	struct wh_vertex v = {
-		.kind = WH_OP_FILE, .op.file = &op, .inputs = inputs, .n_inputs = 2, .name = n->v->name, .pos = n->v->pos,
+		.kind = WH_OP_FILE,
+		.op.file = &op,
+		.inputs = inputs,
+		.n_inputs = 2,
+		.name = n->v->name,
+		.pos = n->v->pos,
 	};
 	struct wh_file_input in[2] = {{0}};
 	struct wh_fileop_args a = {
-		.store = n->b->o.store, .v = &v, .inputs = in, .n_inputs = 2, .protect = n->b->o.protect, .cancel = &n->b->cancel,
+		.store = n->b->o.store,
+		.v = &v,
+		.inputs = in,
+		.n_inputs = 2,
+		.protect = n->b->o.protect,
+		.cancel = &n->b->cancel,
 	};
 	struct wh_layer_opts o = n->b->o.layer;
 	struct wh_fileop *f = NULL;

@@ -48,7 +48,8 @@ int wh_merge_solve(struct wh_node *n, struct wh_err **err)
 
 int wh_diff_solve(struct wh_node *n, struct wh_err **err)
 {
-	const struct wh_node *lower = n->n_inputs > 0 ? n->inputs[0] : NULL, *upper = n->n_inputs > 1 ? n->inputs[1] : NULL;
+	const struct wh_node *lower = n->n_inputs > 0 ? n->inputs[0] : NULL,
+			     *upper = n->n_inputs > 1 ? n->inputs[1] : NULL;
 	size_t i, below = lower ? lower->result.n_layers : 0;
 	int r;
 
@@ -58,7 +59,8 @@ int wh_diff_solve(struct wh_node *n, struct wh_err **err)
 	if (r < 0)
 		return r;
 	if (!upper || below > upper->result.n_layers)
-		return wh_err_set(err, "builder", WH_ERR_BUILD, ENOTSUP, "the difference of trees that do not share their lower layers");
+		return wh_err_set(err, "builder", WH_ERR_BUILD, ENOTSUP,
+				  "the difference of trees that do not share their lower layers");
 	for (i = 0; i < below; i++)
 		if (!wh_digest_eq(&lower->result.layers[i].diff_id, &upper->result.layers[i].diff_id))
 			return wh_err_set(err, "builder", WH_ERR_BUILD, ENOTSUP,

@@ -20,7 +20,8 @@ static int64_t when(const char *text)
 	if (*rest == '.')
 		rest += 1 + strspn(rest + 1, "0123456789");
 	if ((*rest == '+' || *rest == '-') && strlen(rest) == 6) {
-		int64_t off = ((rest[1] - '0') * 10 + (rest[2] - '0')) * 3600 + ((rest[4] - '0') * 10 + (rest[5] - '0')) * 60;
+		int64_t off =
+			((rest[1] - '0') * 10 + (rest[2] - '0')) * 3600 + ((rest[4] - '0') * 10 + (rest[5] - '0')) * 60;
 
 		t += *rest == '+' ? -off : off;
 	}
@@ -37,7 +38,8 @@ int wh_source_solve(struct wh_node *n, struct wh_err **err)
 	if (wh_has_prefix(s->ref, LOCAL)) {
 		n->local_path = wh_builder_local(n->b, s->ref + strlen(LOCAL));
 		if (!n->local_path)
-			return wh_err_set(err, "builder", WH_ERR_INTERNAL, ENOENT, "%s: no such local directory is known", s->ref);
+			return wh_err_set(err, "builder", WH_ERR_INTERNAL, ENOENT,
+					  "%s: no such local directory is known", s->ref);
 		n->result.cached = true;
 		return 0;
 	}

@@ -56,7 +56,8 @@ void wh_node_fail(struct wh_node *n, int r, struct wh_err **err)
 	if (b->stopping) {
 		/* Killed or failed because of another's failure. */
 		if (n->started)
-			wh_builder_event(b, &(struct wh_event){.kind = WH_EV_CANCELED, .v = n->v, .ns = wh_now_ns() - n->started});
+			wh_builder_event(b, &(struct wh_event){
+						    .kind = WH_EV_CANCELED, .v = n->v, .ns = wh_now_ns() - n->started});
 		wh_err_freep(err);
 		return;
 	}
@@ -84,7 +85,8 @@ static void on_signal(void *arg, int fd, short revents)
 		if (b->canceled)
 			continue;
 		b->canceled = true;
-		wh_err_set(&err, "builder", WH_ERR_BUILD, ECANCELED, "canceled (SIG%s)", sigabbrev_np((int)si.ssi_signo));
+		wh_err_set(&err, "builder", WH_ERR_BUILD, ECANCELED, "canceled (SIG%s)",
+			   sigabbrev_np((int)si.ssi_signo));
 		fail(b, -ECANCELED, &err);
 		wh_err_freep(&err); /* an earlier failure was kept */
 	}
@@ -365,12 +367,24 @@ static void explain(struct wh_node *n)
 	wh_record_release(&old);
 }
 
+/* What this machine does not allow is not the fault of a line in the user's file: the error gets no place there. */
+static bool enter(struct wh_node *n)
+{
+	struct wh_err *err = NULL;
+	int r = wh_builder_enter(n->b, &err);
+
+	if (r == 0)
+		return true;
+	n->state = WH_NODE_FAILED;
+	fail(n->b, r, &err);
+	wh_err_freep(&err);
+	return false;
+}
+
 static void miss(struct wh_node *n)
 {
 	struct wh_builder *b = n->b;
-	struct wh_err *err = NULL;
 	size_t i;
-	int r;
 
 	for (i = 0; i < b->running.n; i++) {
 		if (same_key(n, b->running.v[i])) {
@@ -380,11 +394,8 @@ static void miss(struct wh_node *n)
 		}
 	}
 	explain(n);
-	r = wh_builder_enter(b, &err);
-	if (r < 0) {
-		wh_node_fail(n, r, &err);
+	if (!enter(n))
 		return;
-	}
 	wh_nodes_add(&b->running, n);
 	if (n->v->kind == WH_OP_EXEC) {
 		n->state = WH_NODE_QUEUED;
@@ -442,22 +453,16 @@ static bool others_are_local(const struct wh_node *n)
 static void select_content(struct wh_node *n)
 {
 	wh_node_fn work = n->v->kind == WH_OP_FILE ? wh_file_select : wh_exec_select;
-	struct wh_builder *b = n->b;
-	struct wh_err *err = NULL;
-	int r;
 
 	/* Files of ours can be read as we are; images' indexes may have to be made first, from foreign archives. */
-	if (!b->entered && others_are_local(n)) {
+	if (!n->b->entered && others_are_local(n)) {
 		n->job_r = 0;
 		work(n);
 		selected(n);
 		return;
 	}
-	r = wh_builder_enter(b, &err);
-	if (r < 0) {
-		wh_node_fail(n, r, &err);
+	if (!enter(n))
 		return;
-	}
 	n->state = WH_NODE_BUSY;
 	wh_node_submit(n, work, selected);
 }
@@ -479,7 +484,8 @@ static void keys(struct wh_node *n)
 	n->wants_selection = n->n_inputs > 1;
 	for (i = 1; i < n->n_inputs; i++)
 		others[i - 1] = !n->inputs[i] ? &none : n->inputs[i]->local_path ? NULL : &n->inputs[i]->tree_key;
-	n->key.has_fast = wh_fast_key(&n->key.op, &n->key.base, others, n->n_inputs ? n->n_inputs - 1 : 0, &n->key.fast);
+	n->key.has_fast =
+		wh_fast_key(&n->key.op, &n->key.base, others, n->n_inputs ? n->n_inputs - 1 : 0, &n->key.fast);
 }
 
 /* All inputs are done. */
@@ -502,13 +508,13 @@ static void advance(struct wh_node *n)
 	case WH_OP_EXEC:
 	case WH_OP_FILE:
 		if (n->n_inputs && n->inputs[0] && n->inputs[0]->local_path) {
-			r = wh_err_set(&err, "builder", WH_ERR_INTERNAL, EINVAL, "a local directory cannot be built upon");
+			r = wh_err_set(&err, "builder", WH_ERR_INTERNAL, EINVAL,
+				       "a local directory cannot be built upon");
 			break;
 		}
 		keys(n);
-		if (n->key.has_fast && lookup(n, &n->key.fast, &rec))
-			hit(n, &rec);
-		else if (n->key.has_content && lookup(n, &n->key.content, &rec))
+		if ((n->key.has_fast && lookup(n, &n->key.fast, &rec)) ||
+		    (n->key.has_content && lookup(n, &n->key.content, &rec)))
 			hit(n, &rec);
 		/* An operation without any record: its files are read once, while the layer is written. */
 		else if (n->wants_selection && !n->key.has_content &&
@@ -669,7 +675,8 @@ static int run(struct wh_builder *b, struct wh_err **err)
 	return r;
 }
 
-int wh_builder_solve(struct wh_builder *b, struct wh_vertex *const *targets, size_t n, struct wh_result *ret, struct wh_err **err)
+int wh_builder_solve(struct wh_builder *b, struct wh_vertex *const *targets, size_t n, struct wh_result *ret,
+		     struct wh_err **err)
 {
 	WH_AUTO_ERR struct wh_err *record_err = NULL;
 	size_t i;

@@ -58,7 +58,8 @@ static int teardown(void **state)
 /* A record whose blob is in the store. */
 static struct wh_record record(struct env *e, unsigned n)
 {
-	struct wh_record r = {.layer = {.comp = WH_COMP_GZIP, .newest = (int64_t)n - 5, .n_entries = n, .blob_size = 4}};
+	struct wh_record r = {
+		.layer = {.comp = WH_COMP_GZIP, .newest = (int64_t)n - 5, .n_entries = n, .blob_size = 4}};
 	uint32_t bytes[2] = {n, 1};
 
 	assert_int_equal(wh_blob_put(e->store, &n, sizeof(n), &r.layer.blob, NULL), 0);
@@ -199,7 +200,8 @@ static void test_other_version(void **state)
 	put(e, 1);
 	wh_cache_close(WH_TAKE_PTR(e->cache));
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "DROP TABLE record; CREATE TABLE record(x); PRAGMA user_version = 99", NULL, NULL, NULL),
+	assert_int_equal(sqlite3_exec(db, "DROP TABLE record; CREATE TABLE record(x); PRAGMA user_version = 99", NULL,
+				      NULL, NULL),
 			 SQLITE_OK);
 	sqlite3_close(db);
 	reopen(e);

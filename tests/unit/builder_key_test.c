@@ -4,10 +4,10 @@
 #include "tests/unit/test.h"
 
 /* A list that outlives the function which makes it. */
-#define V(...)                                                        \
-	({                                                            \
+#define V(...)                                                           \
+	({                                                               \
 		static const char *const v_list[] = {__VA_ARGS__, NULL}; \
-		v_list;                                               \
+		v_list;                                                  \
 	})
 
 /* One operation and all that stands around it; every case changes one thing. */
@@ -24,10 +24,19 @@ static void make_exec(struct op *o)
 {
 	*o = (struct op){.epoch = INT64_MAX};
 	o->mounts[0] = (struct wh_op_mount){
-		.type = WH_MOUNT_BIND, .input = 1, .source = "/src", .target = "/mnt", .readonly = true,
+		.type = WH_MOUNT_BIND,
+		.input = 1,
+		.source = "/src",
+		.target = "/mnt",
+		.readonly = true,
 	};
 	o->mounts[1] = (struct wh_op_mount){
-		.type = WH_MOUNT_CACHE, .input = -1, .source = "/", .target = "/var/cache", .id = "apt", .sharing = WH_SHARED,
+		.type = WH_MOUNT_CACHE,
+		.input = -1,
+		.source = "/",
+		.target = "/var/cache",
+		.id = "apt",
+		.sharing = WH_SHARED,
 	};
 	o->exec = (struct wh_op_exec){
 		.args = V("/bin/sh", "-c", "make"),
@@ -60,10 +69,10 @@ static void key(const struct op *o, struct wh_digest *ret)
 	wh_op_key(&o->v, o->epoch, ret);
 }
 
-#define CHANGE(name, code)            \
+#define CHANGE(name, code)             \
 	static void name(struct op *o) \
-	{                             \
-		code;                 \
+	{                              \
+		code;                  \
 	}
 
 /* Outside the key. */
@@ -104,7 +113,8 @@ CHANGE(cache_owner, (o->mounts[1].has_owner = true, o->mounts[1].uid = 1))
 CHANGE(tmpfs, o->mounts[1] = ((struct wh_op_mount){.type = WH_MOUNT_TMPFS, .input = -1, .target = "/var/cache"}))
 CHANGE(heredoc, o->mounts[1] = ((struct wh_op_mount){
 			.type = WH_MOUNT_FILE, .input = -1, .target = "/var/cache", .data = "x", .data_len = 1}))
-CHANGE(secret, o->mounts[1] = ((struct wh_op_mount){.type = WH_MOUNT_SECRET, .input = -1, .target = "/var/cache", .id = "s"}))
+CHANGE(secret,
+       o->mounts[1] = ((struct wh_op_mount){.type = WH_MOUNT_SECRET, .input = -1, .target = "/var/cache", .id = "s"}))
 
 CHANGE(src_order, o->action.srcs = V("b", "a"))
 CHANGE(src_joined, o->action.srcs = V("ab"))
@@ -127,21 +137,28 @@ static const struct {
 	bool differs;
 	const char *what;
 } cases[] = {
-#define S(make, c) {make, c, false, #c}
-#define D(make, c) {make, c, true, #c}
-	S(make_exec, same), S(make_exec, other_name), S(make_exec, other_pos), S(make_exec, no_cache), S(make_exec, stage),
-	S(make_exec, proxy), S(make_exec, hosts), S(make_exec, shm), S(make_exec, env_order), S(make_exec, env_twice),
-	S(make_exec, user_null), S(make_exec, sharing), S(make_exec, required),
-	D(make_exec, args), D(make_exec, args_split), D(make_exec, env_value), D(make_exec, env_more), D(make_exec, env_last),
-	D(make_exec, cwd), D(make_exec, user), D(make_exec, network), D(make_exec, insecure), D(make_exec, hostname),
-	D(make_exec, epoch), D(make_exec, mount_target), D(make_exec, mount_source), D(make_exec, mount_rw),
-	D(make_exec, mount_input), D(make_exec, mount_fewer), D(make_exec, cache_id), D(make_exec, cache_mode),
-	D(make_exec, cache_owner), D(make_exec, tmpfs), D(make_exec, heredoc), D(make_exec, secret),
-	S(make_copy, same), S(make_copy, other_name), S(make_copy, no_cache),
-	D(make_copy, src_order), D(make_copy, src_joined), D(make_copy, dest), D(make_copy, chown_text), D(make_copy, chmod_text),
-	D(make_copy, no_glob), D(make_copy, exclude), D(make_copy, parents), D(make_copy, unpack), D(make_copy, kind),
-	D(make_copy, epoch),
-	S(make_mkfile, same), D(make_mkfile, data), D(make_mkfile, data_short), D(make_mkfile, symlink_kind),
+#define S(make, c)                 \
+	{                          \
+		make, c, false, #c \
+	}
+#define D(make, c)                \
+	{                         \
+		make, c, true, #c \
+	}
+	S(make_exec, same),           S(make_exec, other_name),   S(make_exec, other_pos),  S(make_exec, no_cache),
+	S(make_exec, stage),          S(make_exec, proxy),        S(make_exec, hosts),      S(make_exec, shm),
+	S(make_exec, env_order),      S(make_exec, env_twice),    S(make_exec, user_null),  S(make_exec, sharing),
+	S(make_exec, required),       D(make_exec, args),         D(make_exec, args_split), D(make_exec, env_value),
+	D(make_exec, env_more),       D(make_exec, env_last),     D(make_exec, cwd),        D(make_exec, user),
+	D(make_exec, network),        D(make_exec, insecure),     D(make_exec, hostname),   D(make_exec, epoch),
+	D(make_exec, mount_target),   D(make_exec, mount_source), D(make_exec, mount_rw),   D(make_exec, mount_input),
+	D(make_exec, mount_fewer),    D(make_exec, cache_id),     D(make_exec, cache_mode), D(make_exec, cache_owner),
+	D(make_exec, tmpfs),          D(make_exec, heredoc),      D(make_exec, secret),     S(make_copy, same),
+	S(make_copy, other_name),     S(make_copy, no_cache),     D(make_copy, src_order),  D(make_copy, src_joined),
+	D(make_copy, dest),           D(make_copy, chown_text),   D(make_copy, chmod_text), D(make_copy, no_glob),
+	D(make_copy, exclude),        D(make_copy, parents),      D(make_copy, unpack),     D(make_copy, kind),
+	D(make_copy, epoch),          S(make_mkfile, same),       D(make_mkfile, data),     D(make_mkfile, data_short),
+	D(make_mkfile, symlink_kind),
 };
 
 static void test_op_key(void **state)
@@ -215,7 +232,8 @@ static void test_tree_key(void **state)
 static void test_chaining(void **state)
 {
 	struct wh_digest op, base, base2, in, in2, k[6], d;
-	const struct wh_digest *const one[] = {&in}, *const other[] = {&in2}, *const both[] = {&in, &in2}, *const local[] = {NULL};
+	const struct wh_digest *const one[] = {&in}, *const other[] = {&in2}, *const both[] = {&in, &in2},
+				      *const local[] = {NULL};
 	size_t i, j;
 
 	(void)state;
@@ -242,7 +260,8 @@ static void test_chaining(void **state)
 /* The bytes are a format: keys of one version must be found by the same version built elsewhere. */
 static void test_golden(void **state)
 {
-	static const char want_exec[] = "e8f22bf33e5d06bd1818a58e1a450a369aad2789be52061670196042b61202dc", want_copy[] = "8abfed77b3121d1fa34d7d8854cea2d7413957d0cf83301579456afbf3420d8c";
+	static const char want_exec[] = "e8f22bf33e5d06bd1818a58e1a450a369aad2789be52061670196042b61202dc",
+			  want_copy[] = "8abfed77b3121d1fa34d7d8854cea2d7413957d0cf83301579456afbf3420d8c";
 	struct wh_digest d;
 	struct op o;
 	char hex[65];
@@ -259,8 +278,9 @@ static void test_golden(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_op_key), cmocka_unit_test(test_op_key_distinct), cmocka_unit_test(test_tree_key),
-		cmocka_unit_test(test_chaining), cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_op_key),   cmocka_unit_test(test_op_key_distinct),
+		cmocka_unit_test(test_tree_key), cmocka_unit_test(test_chaining),
+		cmocka_unit_test(test_golden),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

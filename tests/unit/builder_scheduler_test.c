@@ -40,7 +40,7 @@ static const char step_source[] =
 	"    else exit(99);\n  }\n  return 0; }\n";
 
 struct env {
-	char dir[64];             /* store, context, base */
+	char dir[64]; /* store, context, base */
 	char *store_path, *context;
 	struct wh_store *store;
 	struct wh_inner *inner;
@@ -48,8 +48,8 @@ struct env {
 	struct wh_builder *builder;
 	enum wh_snapshot_choice snapshotter;
 	int64_t epoch;
-	struct wh_buf events;     /* "START name\n" … */
-	struct wh_buf log;        /* all output */
+	struct wh_buf events; /* "START name\n" … */
+	struct wh_buf log;    /* all output */
 	struct wh_buf notices;
 	bool explain;
 	const char *interrupt_on; /* a log text, or a vertex that starts, on which to send ourselves SIGINT */
@@ -90,14 +90,14 @@ static bool saw(const struct env *e, const char *kind, const char *name)
 
 /* ---------------------------------------------------------------- graphs */
 
-#define V(...)                                                        \
-	({                                                            \
+#define V(...)                                                           \
+	({                                                               \
 		static const char *const v_list[] = {__VA_ARGS__, NULL}; \
-		v_list;                                               \
+		v_list;                                                  \
 	})
 
-static struct wh_vertex *add(struct env *e, enum wh_op_kind kind, const void *op, size_t size, const char *name, size_t n,
-			     struct wh_vertex *const *inputs)
+static struct wh_vertex *add(struct env *e, enum wh_op_kind kind, const void *op, size_t size, const char *name,
+			     size_t n, struct wh_vertex *const *inputs)
 {
 	struct wh_arena *a = wh_graph_arena(e->graph);
 	struct wh_vertex **in = wh_arena_alloc(a, (n + 1) * sizeof(*in));
@@ -113,7 +113,11 @@ static struct wh_vertex *add(struct env *e, enum wh_op_kind kind, const void *op
 	return wh_graph_add(e->graph, &v);
 }
 
-#define IN(...) (struct wh_vertex *[]){__VA_ARGS__}
+#define IN(...)                \
+	(struct wh_vertex *[]) \
+	{                      \
+		__VA_ARGS__    \
+	}
 
 static struct wh_vertex *local(struct env *e, const char *ref)
 {
@@ -122,8 +126,8 @@ static struct wh_vertex *local(struct env *e, const char *ref)
 	return add(e, WH_OP_SOURCE, &s, sizeof(s), "local", 0, NULL);
 }
 
-static struct wh_vertex *copy(struct env *e, const char *name, struct wh_vertex *to, struct wh_vertex *from, const char *const *srcs,
-			      const char *path)
+static struct wh_vertex *copy(struct env *e, const char *name, struct wh_vertex *to, struct wh_vertex *from,
+			      const char *const *srcs, const char *path)
 {
 	struct wh_file_action a = {.kind = WH_FILE_COPY, .input = 1, .srcs = srcs, .path = path};
 	struct wh_op_file f = {.n_actions = 1};
@@ -159,9 +163,18 @@ static void open_builder(struct env *e)
 {
 	const struct wh_local locals[] = {{"context", e->context}, {"base", step_path}};
 	struct wh_builder_opts o = {
-		.store = e->store, .inner = e->inner, .layer = WH_LAYER_OPTS_INIT, .locals = locals, .n_locals = 2,
-		.secrets = &secret, .n_secrets = 1, .snapshotter = e->snapshotter, .network = WH_NETCHOICE_NONE, .explain = e->explain,
-		.event = on_event, .event_arg = e,
+		.store = e->store,
+		.inner = e->inner,
+		.layer = WH_LAYER_OPTS_INIT,
+		.locals = locals,
+		.n_locals = 2,
+		.secrets = &secret,
+		.n_secrets = 1,
+		.snapshotter = e->snapshotter,
+		.network = WH_NETCHOICE_NONE,
+		.explain = e->explain,
+		.event = on_event,
+		.event_arg = e,
 	};
 	struct wh_err *err = NULL;
 
@@ -320,7 +333,8 @@ static void test_content_of_stage(void **state)
 		if (i)
 			again(e);
 		stage = i == 0 ? run(e, "stage", e->base, V("/step", "write", "/taken", "same", "write", "/other", "1"))
-			       : run(e, "stage", e->base, V("/step", "write", "/taken", "same", "write", "/other", "2"));
+			       : run(e, "stage", e->base,
+				     V("/step", "write", "/taken", "same", "write", "/other", "2"));
 		build(e, copy(e, "copy", e->base, stage, V("taken"), "/t"));
 		assert_true(saw(e, "START", "stage"));
 		assert_true(saw(e, i ? "CACHED" : "START", "copy"));
@@ -363,7 +377,12 @@ static void test_nothing_changed(void **state)
 }
 
 static const struct wh_op_mount shared = {
-	.type = WH_MOUNT_CACHE, .input = -1, .source = "/", .target = "/shared", .id = "meeting", .sharing = WH_SHARED,
+	.type = WH_MOUNT_CACHE,
+	.input = -1,
+	.source = "/",
+	.target = "/shared",
+	.id = "meeting",
+	.sharing = WH_SHARED,
 };
 
 static void test_overlap(void **state)
@@ -391,7 +410,9 @@ static void test_locked(void **state)
 	size_t i;
 
 	m.sharing = WH_LOCKED;
-	v[0] = run_with(e, "a", e->base, V("/step", "none", "/shared/at", "write", "/shared/at", "", "sleep", "1", "exit", "0"), &m, 1, NULL);
+	v[0] = run_with(e, "a", e->base,
+			V("/step", "none", "/shared/at", "write", "/shared/at", "", "sleep", "1", "exit", "0"), &m, 1,
+			NULL);
 	v[1] = run_with(e, "b", e->base, V("/step", "cat", "/shared/at", "sleep", "0"), &m, 1, NULL);
 	/* b can only end well after a began, and a only if it was first: with the lock, in this order, both do. */
 	if (wh_builder_solve(e->builder, v, 2, r, &err) < 0)
@@ -432,7 +453,9 @@ static void test_failure(void **state)
 
 	assert_true(wh_builder_solve(e->builder, IN(bad, slow), 2, r, &err) < 0);
 	assert_true(wh_now_ns() - from < 50000000000U); /* the slow one was not waited for */
-	assert_string_equal(err->msg, "process \"/step lines err it \\\"broke\\\" exit 3\" did not complete successfully: exit code: 3");
+	assert_string_equal(
+		err->msg,
+		"process \"/step lines err it \\\"broke\\\" exit 3\" did not complete successfully: exit code: 3");
 	assert_int_equal(err->class, WH_ERR_BUILD);
 	assert_string_equal(err->file, "Dockerfile");
 	assert_int_equal(err->line, 3);
@@ -517,8 +540,16 @@ static void test_mounts(void **state)
 		{.type = WH_MOUNT_SECRET, .input = -1, .id = "absent", .target = "/run/secrets/absent"},
 		{.type = WH_MOUNT_FILE, .input = -1, .target = "/here", .data = "heredoc", .data_len = 7},
 		{.type = WH_MOUNT_TMPFS, .input = -1, .target = "/scratch"},
-		{.type = WH_MOUNT_CACHE, .input = -1, .target = "/cache", .id = "c", .source = "/", .has_mode = true, .mode = 0750,
-		 .has_owner = true, .uid = 7, .gid = 8},
+		{.type = WH_MOUNT_CACHE,
+		 .input = -1,
+		 .target = "/cache",
+		 .id = "c",
+		 .source = "/",
+		 .has_mode = true,
+		 .mode = 0750,
+		 .has_owner = true,
+		 .uid = 7,
+		 .gid = 8},
 	};
 	WH_AUTO_FREE char *sub = wh_asprintf("%s/sub", e->context);
 	struct wh_result r;
@@ -528,9 +559,10 @@ static void test_mounts(void **state)
 	file(e, "hidden", "x");
 	solve(e,
 	      run_with(e, "run", e->base,
-		       V("/step", "cat", "/ctx/f", "none", "/ctx/hidden", "out", "", "size", "/run/secrets/token", "cat", "/run/secrets/token", "out", "", "env",
-			 "TOKEN", "none", "/run/secrets/absent", "cat", "/here", "out", "", "mode", "/run/secrets/token", "mode",
-			 "/cache", "mode", "/scratch", "write", "/scratch/x", "1", "write", "/cache/kept", "kept", "write", "/own", "1"),
+		       V("/step", "cat", "/ctx/f", "none", "/ctx/hidden", "out", "", "size", "/run/secrets/token",
+			 "cat", "/run/secrets/token", "out", "", "env", "TOKEN", "none", "/run/secrets/absent", "cat",
+			 "/here", "out", "", "mode", "/run/secrets/token", "mode", "/cache", "mode", "/scratch",
+			 "write", "/scratch/x", "1", "write", "/cache/kept", "kept", "write", "/own", "1"),
 		       m, WH_ARRAY_SIZE(m), local(e, "local://context")),
 	      &r);
 	assert_string_equal(e->log.p, "context\n6\n***\n***\nheredoc\n400 0:0\n750 7:8\n1777 0:0\n");
@@ -544,7 +576,8 @@ static void test_mounts(void **state)
 static void test_secret_missing(void **state)
 {
 	struct env *e = *state;
-	const struct wh_op_mount m = {.type = WH_MOUNT_SECRET, .input = -1, .id = "absent", .target = "/s", .required = true};
+	const struct wh_op_mount m = {
+		.type = WH_MOUNT_SECRET, .input = -1, .id = "absent", .target = "/s", .required = true};
 	struct wh_vertex *v = run_with(e, "run", e->base, V("/step"), &m, 1, NULL);
 	struct wh_result r;
 	struct wh_err *err = NULL;
@@ -563,7 +596,8 @@ static void test_bind_writable(void **state)
 	struct wh_vertex *stage = run(e, "stage", e->base, V("/step", "write", "/data", "old"));
 	struct wh_result r;
 
-	solve(e, run_with(e, "one", e->base, V("/step", "write", "/m/data", "new", "cat", "/m/data"), &m, 1, stage), &r);
+	solve(e, run_with(e, "one", e->base, V("/step", "write", "/m/data", "new", "cat", "/m/data"), &m, 1, stage),
+	      &r);
 	assert_int_equal(r.n_layers, 1);
 	wh_result_release(&r);
 	build(e, run_with(e, "two", e->base, V("/step", "out", "", "cat", "/m/data"), &m, 1, stage));
@@ -578,7 +612,8 @@ static void test_cache_from(void **state)
 	struct wh_vertex *made = run(e, "made", e->base, V("/step", "mkdir", "/d", "write", "/d/start", "start"));
 
 	build(e, run_with(e, "one", e->base, V("/step", "cat", "/c/start", "write", "/c/more", "more"), &m, 1, made));
-	build(e, run_with(e, "two", e->base, V("/step", "cat", "/c/start", "cat", "/c/more", "write", "/c/start", "new"), &m, 1, made));
+	build(e, run_with(e, "two", e->base,
+			  V("/step", "cat", "/c/start", "cat", "/c/more", "write", "/c/start", "new"), &m, 1, made));
 	build(e, run_with(e, "three", e->base, V("/step", "cat", "/c/start"), &m, 1, made));
 	build(e, run(e, "four", made, V("/step", "cat", "/d/start", "none", "/d/more")));
 	assert_string_equal(e->log.p, "startstartmorenewstart");
@@ -628,11 +663,15 @@ static void test_image(void **state)
 		struct wh_vertex *empty = run(e, "empty", e->base, V("/step"));
 		struct wh_vertex *x = run(e, "x", empty, V("/step", "env", "SOURCE_DATE_EPOCH", "write", "/x", "1"));
 		struct wh_history h[] = {
-			{"COPY step /step", NULL, e->base}, {"RUN nothing", NULL, empty}, {"RUN x", "c", x}, {"CMD [\"\xff\"]", NULL, NULL},
+			{"COPY step /step", NULL, e->base},
+			{"RUN nothing", NULL, empty},
+			{"RUN x", "c", x},
+			{"CMD [\"\xff\"]", NULL, NULL},
 		};
 		struct wh_target t = {.stage = "0", .state = x, .history = h, .n_history = 4};
 
-		t.config = json_pack("{s:s,s:s,s:{s:[s]}}", "architecture", "amd64", "os", "linux", "config", "Cmd", "/step");
+		t.config = json_pack("{s:s,s:s,s:{s:[s]}}", "architecture", "amd64", "os", "linux", "config", "Cmd",
+				     "/step");
 		if (wh_builder_image(e->builder, &t, &image[i], &err) < 0)
 			fail_msg("%s", err->msg);
 		json_decref(t.config);
@@ -685,17 +724,20 @@ static int make_step(void)
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-#define COPY(f) {"copy_" #f, f, setup_copy, teardown, NULL}
+#define COPY(f)                                           \
+	{                                                 \
+		"copy_" #f, f, setup_copy, teardown, NULL \
+	}
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_run_and_cache), T(test_content), T(test_content_of_stage), T(test_no_cache), T(test_nothing_changed),
-		T(test_overlap), T(test_locked), T(test_twins), T(test_failure), T(test_killed_step), T(test_cancel),
-		T(test_cancel_job), T(test_mounts),
-		T(test_secret_missing), T(test_bind_writable), T(test_cache_from), T(test_explain), T(test_image),
-		COPY(test_run_and_cache), COPY(test_nothing_changed), COPY(test_failure), COPY(test_mounts), COPY(test_bind_writable),
-		COPY(test_image),
+		T(test_run_and_cache),   T(test_content),        T(test_content_of_stage), T(test_no_cache),
+		T(test_nothing_changed), T(test_overlap),        T(test_locked),           T(test_twins),
+		T(test_failure),         T(test_killed_step),    T(test_cancel),           T(test_cancel_job),
+		T(test_mounts),          T(test_secret_missing), T(test_bind_writable),    T(test_cache_from),
+		T(test_explain),         T(test_image),          COPY(test_run_and_cache), COPY(test_nothing_changed),
+		COPY(test_failure),      COPY(test_mounts),      COPY(test_bind_writable), COPY(test_image),
 	};
 	struct wh_outer *outer;
 	struct wh_err *err = NULL;
