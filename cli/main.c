@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* whittle COMMAND …: finds the command in the table and runs it. */
 #include "cli/cli.h"
+#include "sandbox/sandbox.h"
 
 const struct wh_command *const wh_commands[] = {
 	&wh_cmd_build,
@@ -18,6 +19,7 @@ int main(int argc, char **argv)
 	const char *near;
 	size_t n = 0;
 
+	wh_sandbox_init(argc, argv);
 	if (wh_streq(word, "--version") || wh_streq(word, "-V"))
 		word = "version";
 	else if (wh_streq(word, "--help") || wh_streq(word, "-h"))

@@ -7,11 +7,11 @@
 #include <sys/syscall.h>
 
 /* docker's default set; together 0x00000000a80425fb. */
-#define DEFAULTS(X)                                                                                            \
-	X(CAP_CHOWN)                                                                                           \
-	X(CAP_DAC_OVERRIDE) X(CAP_FOWNER) X(CAP_FSETID) X(CAP_KILL) X(CAP_SETGID) X(CAP_SETUID) X(CAP_SETPCAP) \
-		X(CAP_NET_BIND_SERVICE) X(CAP_NET_RAW) X(CAP_SYS_CHROOT) X(CAP_MKNOD) X(CAP_AUDIT_WRITE)       \
-			X(CAP_SETFCAP)
+#define DEFAULTS(X)                                                                                                \
+	X(CAP_CHOWN)                                                                                               \
+	X(CAP_DAC_OVERRIDE)                                                                                        \
+	X(CAP_FOWNER) X(CAP_FSETID) X(CAP_KILL) X(CAP_SETGID) X(CAP_SETUID) X(CAP_SETPCAP) X(CAP_NET_BIND_SERVICE) \
+		X(CAP_NET_RAW) X(CAP_SYS_CHROOT) X(CAP_MKNOD) X(CAP_AUDIT_WRITE) X(CAP_SETFCAP)
 
 #define AS_NUMBER(cap) cap,
 #define AS_NAME(cap) #cap,
@@ -53,9 +53,11 @@ int wh_caps_bound(bool insecure, struct wh_err **err)
 	for (unsigned cap = 0; cap < 64 && !insecure; cap++) {
 		if (keep >> cap & 1)
 			continue;
-		/* EINVAL: past the newest that this kernel knows. */
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EINVAL)
-			return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "drop capability %u", cap);
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
+			continue;
+		if (errno == EINVAL)
+			break; /* past the newest that this kernel knows */
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "drop capability %u", cap);
 	}
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	return 0;

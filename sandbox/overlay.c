@@ -114,13 +114,13 @@ int wh_rootfs_tree(const struct wh_root *root, struct wh_err **err)
 		return directory_tree(root->dir, err);
 	while (root->lowers && root->lowers[n])
 		n++;
-	if (n == 0)
+	spot = n ? root->lowers[0] : root->stubs;
+	if (!spot)
 		return wh_err_set(err, "sandbox", WH_ERR_INTERNAL, EINVAL, "an overlay without a lower directory");
-	/* The kernel wants two lowers where there is no upper; a lone layer shows itself as well. */
-	if (n == 1 && !root->upper && !root->stubs)
-		return directory_tree(root->lowers[0], err);
+	/* The kernel wants two lowers where there is no upper; a lone directory shows itself as well. */
+	if (!root->upper && (n == 0 || (n == 1 && !root->stubs)))
+		return directory_tree(spot, err);
 	/* Mounted for a moment over its own top layer: a directory that surely exists, in this private namespace. */
-	spot = root->lowers[0];
 	at = wh_openat(AT_FDCWD, spot, O_PATH | O_DIRECTORY, 0);
 	if (at < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_BUILD, -at, "open layer directory %s", spot);

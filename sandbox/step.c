@@ -146,11 +146,30 @@ static int mount_root(struct step *s, struct wh_err **err)
 	return wh_rootfs_mount(&s->root, &s->spec.root, places, n, err);
 }
 
+/* As docker has it in a network namespace of the container's own: any user binds low ports and sends echo requests. */
+static void open_ports(void)
+{
+	static const char *const switches[][2] = {
+		{"/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"},
+		{"/proc/sys/net/ipv4/ping_group_range", "0 65535"},
+	};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(switches); i++) {
+		WH_AUTO_FD int fd = wh_openat(AT_FDCWD, switches[i][0], O_WRONLY, 0);
+
+		if (fd >= 0)
+			wh_write_all(fd, switches[i][1], strlen(switches[i][1]));
+	}
+}
+
 static int mount_inside(struct step *s, struct wh_err **err)
 {
 	const struct wh_step *spec = &s->spec;
-	int r = wh_proc_mount(&s->root, spec->insecure, err);
+	int r;
 
+	if (spec->net != WH_SANDBOX_NET_HOST)
+		open_ports();
+	r = wh_proc_mount(&s->root, spec->insecure, err);
 	if (r == 0)
 		r = wh_dev_mount(&s->root, spec->shm_size, err);
 	if (r == 0)
@@ -231,6 +250,22 @@ static void limits(void)
 	setrlimit(RLIMIT_NOFILE, &rl);
 }
 
+/* Where the namespace around ours has given up setgroups (unshare -r does), the groups stay as they are: they are not
+ * mapped, so the step cannot name them. */
+static int set_groups(size_t n, const gid_t *groups)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+
+	if (setgroups(n, groups) == 0)
+		return 0;
+	if (errno != EPERM || wh_read_file(AT_FDCWD, "/proc/self/setgroups", 64, &text) < 0 || !text.n)
+		return -1;
+	if (wh_has_prefix(text.p, "deny"))
+		return 0;
+	errno = EPERM;
+	return -1;
+}
+
 static int become_user(struct step *s, struct wh_err **err)
 {
 	const struct wh_user *u = &s->user;
@@ -245,7 +280,7 @@ static int become_user(struct step *s, struct wh_err **err)
 	/* docker has the primary group among the supplementary ones too. */
 	if (!known)
 		groups[n++] = u->gid;
-	if (setgroups(n, groups) < 0 || setresgid(u->gid, u->gid, u->gid) < 0 ||
+	if (set_groups(n, groups) < 0 || setresgid(u->gid, u->gid, u->gid) < 0 ||
 	    setresuid(u->uid, u->uid, u->uid) < 0) {
 		wh_err_sys(err, "sandbox", WH_ERR_BUILD, errno, "become user %u:%u", u->uid, u->gid);
 		if (errno == EINVAL)

@@ -37,7 +37,6 @@ struct child {
 struct warden {
 	int sock;
 	int filter; /* BPF memfd, or -1 */
-	struct wh_err *filter_err;
 	struct child **v;
 	size_t n, cap;
 };
@@ -108,7 +107,7 @@ static void refuse(struct warden *w, uint64_t id, struct wh_err *err)
 	wh_err_free(err);
 }
 
-/* The filter is built once, when the first step wants it. */
+/* Built at the start, while the inner process is still about other things; tried again when that failed. */
 static int filter_of(struct warden *w, bool insecure, struct wh_err **err)
 {
 	if (insecure)
@@ -273,6 +272,7 @@ _Noreturn void wh_warden_main(int sock)
 		rl.rlim_cur = rl.rlim_max < NOFILE_WANTED ? rl.rlim_max : NOFILE_WANTED;
 		setrlimit(RLIMIT_NOFILE, &rl);
 	}
+	w.filter = wh_seccomp_build(NULL);
 	for (;;)
 		serve(&w);
 }

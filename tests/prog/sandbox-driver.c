@@ -355,9 +355,7 @@ int main(int argc, char **argv)
 		fail(err);
 		return 4;
 	}
-	if (outer)
-		return wh_outer_serve(outer);
-	c = inner_main(&d, inner);
+	c = outer ? wh_outer_serve(outer) : inner_main(&d, inner);
 	wh_strv_release(&d.lowers);
 	wh_strv_release(&d.env);
 	wh_strv_release(&d.hosts);
