@@ -422,20 +422,38 @@ static int begin(const struct wh_tree *t, const char *dir, struct cursor *v)
 	return 0;
 }
 
-/* The topmost layer among those that stand at the smallest path; -1 at the end. */
-static ssize_t topmost(const struct wh_tree *t, const struct cursor *v)
-{
-	ssize_t best = -1;
+/* Where the walk is: the topmost layer among those at the smallest path, and the smallest path of the others. */
+struct head {
+	ssize_t top, next; /* -1: none */
+	bool alone;        /* only top stands at its path, so only top will move */
+};
 
+static int cmp_cursors(const struct cursor *a, const struct cursor *b)
+{
+	return wh_path_cmp(a->at.e.path, b->at.e.path);
+}
+
+static void choose(const struct wh_tree *t, const struct cursor *v, struct head *h)
+{
+	/* Most often a large layer goes on alone until a small one has something to say. */
+	if (h->alone && v[h->top].live && (h->next < 0 || cmp_cursors(&v[h->top], &v[h->next]) < 0))
+		return;
+	h->top = h->next = -1;
 	for (size_t i = t->n; i-- > 0;) {
-		if (v[i].live && (best < 0 || wh_path_cmp(v[i].at.e.path, v[best].at.e.path) < 0))
-			best = (ssize_t)i;
+		if (!v[i].live)
+			continue;
+		if (h->top < 0 || cmp_cursors(&v[i], &v[h->top]) < 0) {
+			h->next = h->top;
+			h->top = (ssize_t)i;
+		} else if (h->next < 0 || cmp_cursors(&v[i], &v[h->next]) < 0) {
+			h->next = (ssize_t)i;
+		}
 	}
-	return best;
+	h->alone = h->top >= 0 && (h->next < 0 || cmp_cursors(&v[h->top], &v[h->next]) < 0);
 }
 
 /* Moves all cursors that stand at the path of top's entry; ret becomes the entry that is seen, if one is. */
-static int take(const struct wh_tree *t, struct cursor *v, size_t top, struct wh_node_ref *ret)
+static int take(const struct wh_tree *t, struct cursor *v, size_t top, bool alone, struct wh_node_ref *ret)
 {
 	const char *path = v[top].at.e.path; /* in the mapping: stays */
 	bool stop;
@@ -445,7 +463,7 @@ static int take(const struct wh_tree *t, struct cursor *v, size_t top, struct wh
 	stop = ret->e.type != WH_T_DIR || ret->e.opaque;
 	v[top].pos++;
 	r = settle(t, &v[top], top);
-	for (size_t i = top; r == 0 && i-- > 0;) {
+	for (size_t i = alone ? 0 : top; r == 0 && i-- > 0;) {
 		const struct wh_entry *e = &v[i].at.e;
 
 		if (!v[i].live || strcmp(e->path, path) != 0)
@@ -466,16 +484,19 @@ static int take(const struct wh_tree *t, struct cursor *v, size_t top, struct wh
 int wh_tree_walk(struct wh_tree *t, const char *dir, wh_tree_fn fn, void *arg)
 {
 	WH_AUTO_FREE struct cursor *v = wh_calloc(t->n + 1, sizeof(*v));
+	struct head h = {.top = -1};
 	struct wh_node_ref ref;
-	ssize_t top;
 	int r = wh_tree_lookup(t, dir, &ref);
 
 	if (r == 0 && ref.e.type != WH_T_DIR)
 		r = -ENOTDIR;
 	if (r == 0)
 		r = begin(t, dir, v);
-	while (r == 0 && (top = topmost(t, v)) >= 0) {
-		r = take(t, v, (size_t)top, &ref);
+	while (r == 0) {
+		choose(t, v, &h);
+		if (h.top < 0)
+			break;
+		r = take(t, v, (size_t)h.top, h.alone, &ref);
 		if (r == 0 && ref.e.type == WH_T_WHITEOUT)
 			continue;
 		if (r == 0 && ref.e.type == WH_T_HARDLINK)
@@ -486,6 +507,7 @@ int wh_tree_walk(struct wh_tree *t, const char *dir, wh_tree_fn fn, void *arg)
 		if (r != 1)
 			continue;
 		r = 0;
+		h.alone = false;
 		for (size_t i = 0; r == 0 && i < t->n; i++) {
 			if (v[i].live && is_below(v[i].at.e.path, ref.e.path))
 				r = skip(t, &v[i], i, ref.e.path);
