@@ -31,7 +31,8 @@ static void stop(struct wh_builder *b)
 
 	if (b->stopping)
 		return;
-	b->stopping = b->cancel = true;
+	b->stopping = true;
+	b->cancel = true;
 	b->ready.n = b->parked.n = b->queued.n = 0;
 	for (i = 0; i < b->running.n; i++)
 		wh_exec_kill(b->running.v[i]);
@@ -682,7 +683,8 @@ int wh_builder_solve(struct wh_builder *b, struct wh_vertex *const *targets, siz
 	size_t i;
 	int r, rr;
 
-	b->stopping = b->canceled = b->cancel = false;
+	b->stopping = b->canceled = false;
+	b->cancel = false;
 	b->fail_r = 0;
 	collect(b, targets, n);
 	r = run(b, err);

@@ -423,7 +423,7 @@ static int add_hardlink(struct reader *r, struct archive_entry *ent, struct wh_n
 			struct wh_err **err)
 {
 	WH_AUTO_FREE char *target = NULL;
-	struct wh_name *to, *old, *n;
+	struct wh_name *to = NULL, *old, *n;
 	struct wh_inode *ino;
 	int e = clean_name(r, archive_entry_hardlink(ent), "hard link target", &target, err);
 
