@@ -8,7 +8,7 @@ Every case is run N times for every tool, in turns, so that a slow minute of the
 ratios are printed. Whole processes are timed, wall clock. `whittle (user)` is whittle as the ordinary user NAME.
 `limit` is what the machine needs for the same bytes with nothing else: read, hash, compress (tar | zstd -3 | sha256sum).
 """
-import argparse, json, os, pwd, random, shutil, statistics, subprocess, sys, time
+import argparse, atexit, json, os, pwd, random, shutil, statistics, subprocess, sys, time
 
 DOCKER = '/usr/bin/docker'
 
@@ -36,6 +36,9 @@ class Whittle:
         self.store = os.path.join(o.work, 'store-' + (user or 'root'))
         self.fresh()
 
+    def start(self):
+        pass
+
     def fresh(self):
         if os.path.exists(self.store):
             sh(['rm', '-rf', self.store])
@@ -54,8 +57,12 @@ class Buildah:
     name = 'buildah'
 
     def __init__(self, o):
+        self.o = o
         self.root = os.path.join(o.work, 'buildah')
         self.cli = ['buildah', '--root', self.root + '/root', '--runroot', self.root + '/run', '--storage-driver', 'overlay']
+
+    def start(self):
+        o = self.o
         out = subprocess.run(self.cli + ['pull', '-q', 'oci:' + o.base], stdout=subprocess.PIPE, check=True).stdout.decode().split()
         sh(self.cli + ['tag', out[-1], 'localhost/base'])
 
@@ -74,7 +81,10 @@ class Docker:
     name = 'docker'
 
     def __init__(self, o):
-        d = self.dir = os.path.join(o.work, 'dockerd')
+        self.o, self.dir = o, os.path.join(o.work, 'dockerd')
+
+    def start(self):
+        o, d = self.o, self.dir
         os.makedirs(d)
         self.log = open(d + '/log', 'wb')
         self.p = subprocess.Popen(['/usr/sbin/dockerd', '--iptables=false', '--ip6tables=false', '--bridge=none', '--storage-driver=overlay2',
@@ -148,38 +158,43 @@ def main():
     open(o.work + '/ten/a', 'w').write('a\n')
     if not o.only or any('COPY' in x for x in o.only):
         big_context(o.work + '/copy/data', files, total)
-    tools = [Whittle(o)] + ([Whittle(o, o.user)] if o.user else []) + [Docker(o), Buildah(o)]
+    tools = []
+    atexit.register(lambda: [t.stop() for t in tools if hasattr(t, 'stop')])
+    tools += [Whittle(o)] + ([Whittle(o, o.user)] if o.user else [])
+    tools.append(Docker(o))
+    tools.append(Buildah(o))
+    for t in tools:
+        t.start()
     result = {}
-    try:
-        for case, (ctx, cache, cold, n) in cases.items():
-            if o.only and not any(x in case for x in o.only):
-                continue
-            times = {t.name: [] for t in tools}
-            if not cold:
-                for t in tools:
-                    t.build(ctx, cache)
-            for _ in range(n):
-                for t in tools:
-                    if cold:
-                        t.fresh()
-                        sh(['sync'])
-                    times[t.name].append(t.build(ctx, cache))
+    for case, (ctx, cache, cold, n) in cases.items():
+        if o.only and not any(x in case for x in o.only):
+            continue
+        times = {t.name: [] for t in tools}
+        if not cold:
+            for t in tools:
+                t.build(ctx, cache)
+        for _ in range(n):
+            for t in tools:
                 if cold:
-                    times.setdefault('limit', []).append(
-                        sh(['bash', '-c', 'set -o pipefail; tar -C %s -cf - . | tee >(sha256sum >/dev/null) | zstd -q -3 -T%d | sha256sum' % (ctx, os.cpu_count())]))
-            result[case] = times
-            w = statistics.median(times['whittle'])
-            print(case)
-            for k, v in times.items():
-                m = statistics.median(v)
-                print('  %-16s %8.3f s  (%.3f – %.3f, %d runs)  %6.2f × whittle' % (k, m, min(v), max(v), len(v), m / w))
-            sys.stdout.flush()
-    finally:
-        for t in tools:
-            if hasattr(t, 'stop'):
-                t.stop()
+                    t.fresh()
+                    sh(['sync'])
+                times[t.name].append(t.build(ctx, cache))
+            if cold:
+                times.setdefault('limit', []).append(
+                    sh(['bash', '-c', 'set -o pipefail; tar -C %s -cf - . | tee >(sha256sum >/dev/null) | zstd -q -3 -T%d | sha256sum' % (ctx, os.cpu_count())]))
+        result[case] = times
+        w = statistics.median(times['whittle'])
+        print(case)
+        for k, v in times.items():
+            m = statistics.median(v)
+            print('  %-16s %8.3f s  (%.3f – %.3f, %d runs)  %6.2f × whittle' % (k, m, min(v), max(v), len(v), m / w))
+        sys.stdout.flush()
     if o.json:
         json.dump(result, open(o.json, 'w'), indent=1)
+    for t in tools:
+        if hasattr(t, 'stop'):
+            t.stop()
+    tools.clear()
     sh(['rm', '-rf', o.work])
 
 
