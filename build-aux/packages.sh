@@ -12,7 +12,7 @@ BUILD_PACKAGES=(
 # uidmap: newuidmap, without which an ordinary user has one id only. passt, slirp4netns: a network of its own.
 RUN_PACKAGES=(uidmap passt slirp4netns)
 TEST_PACKAGES=(
-	libcmocka-dev perl python3 python3-yaml util-linux libcap2-bin attr xz-utils skopeo umoci runc mmdebstrap
+	libcmocka-dev libarchive-tools perl python3 python3-yaml util-linux libcap2-bin attr xz-utils skopeo umoci runc mmdebstrap
 	binutils curl jq strace zstd
 )
 DEMO_PACKAGES=(mmdebstrap skopeo)
