@@ -32,6 +32,7 @@ static const char step_source[] =
 	"      if (fd < 0) { perror(argv[i]); exit(91); } while ((g = read(fd, b, sizeof(b))) > 0) fwrite(b, 1, g, stdout); close(fd); }\n"
 	"    else if (!strcmp(argv[i], \"mode\")) { if (stat(argv[++i], &st) < 0) exit(92);\n"
 	"      printf(\"%o %u:%u\\n\", st.st_mode & 07777, st.st_uid, st.st_gid); }\n"
+	"    else if (!strcmp(argv[i], \"rm\")) { if (unlink(argv[++i]) < 0) exit(97); }\n"
 	"    else if (!strcmp(argv[i], \"size\")) { if (stat(argv[++i], &st) < 0) exit(95); printf(\"%d\\n\", (int)st.st_size); }\n"
 	"    else if (!strcmp(argv[i], \"none\")) { if (lstat(argv[++i], &st) == 0) exit(93); }\n"
 	/* Two steps that both do this end only when they run at the same time. */
@@ -399,26 +400,55 @@ static void test_overlap(void **state)
 	wh_result_release(&r[1]);
 }
 
-/* Locked: never two at once; each would find what the other left while it works. */
+/* Locked: never two at once, or one of them would find the other's file. */
 static void test_locked(void **state)
 {
 	struct env *e = *state;
 	struct wh_op_mount m = shared;
-	struct wh_result r[3] = {{0}};
+	struct wh_result r[2];
 	struct wh_err *err = NULL;
-	struct wh_vertex *v[3];
-	size_t i;
+	struct wh_vertex *v[2];
 
 	m.sharing = WH_LOCKED;
 	v[0] = run_with(e, "a", e->base,
-			V("/step", "none", "/shared/at", "write", "/shared/at", "", "sleep", "1", "exit", "0"), &m, 1,
-			NULL);
-	v[1] = run_with(e, "b", e->base, V("/step", "cat", "/shared/at", "sleep", "0"), &m, 1, NULL);
-	/* b can only end well after a began, and a only if it was first: with the lock, in this order, both do. */
+			V("/step", "none", "/shared/at", "write", "/shared/at", "", "sleep", "1", "rm", "/shared/at"),
+			&m, 1, NULL);
+	v[1] = run_with(e, "b", e->base,
+			V("/step", "none", "/shared/at", "write", "/shared/at", "", "sleep", "1", "rm", "/shared/at",
+			  "out", ""),
+			&m, 1, NULL);
 	if (wh_builder_solve(e->builder, v, 2, r, &err) < 0)
 		fail_msg("%s %s", err->msg, err->detail ? err->detail : "");
-	for (i = 0; i < 2; i++)
-		wh_result_release(&r[i]);
+	wh_result_release(&r[0]);
+	wh_result_release(&r[1]);
+}
+
+/* Private: each has a directory of its own while the other has one. */
+static void test_private(void **state)
+{
+	struct env *e = *state;
+	const struct wh_op_mount m[] = {
+		{.type = WH_MOUNT_CACHE,
+		 .input = -1,
+		 .source = "/",
+		 .target = "/own",
+		 .id = "own",
+		 .sharing = WH_PRIVATE},
+		shared,
+	};
+	struct wh_vertex *a = run_with(
+		e, "a", e->base, V("/step", "write", "/own/a", "", "meet", "/shared/a", "/shared/b", "none", "/own/b"),
+		m, 2, NULL);
+	struct wh_vertex *b = run_with(
+		e, "b", e->base, V("/step", "write", "/own/b", "", "meet", "/shared/b", "/shared/a", "none", "/own/a"),
+		m, 2, NULL);
+	struct wh_result r[2];
+	struct wh_err *err = NULL;
+
+	if (wh_builder_solve(e->builder, IN(a, b), 2, r, &err) < 0)
+		fail_msg("%s %s", err->msg, err->detail ? err->detail : "");
+	wh_result_release(&r[0]);
+	wh_result_release(&r[1]);
 }
 
 /* Other vertices (their proxies differ), one key: one of them runs. */
@@ -732,12 +762,15 @@ static int make_step(void)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_run_and_cache),   T(test_content),        T(test_content_of_stage), T(test_no_cache),
-		T(test_nothing_changed), T(test_overlap),        T(test_locked),           T(test_twins),
-		T(test_failure),         T(test_killed_step),    T(test_cancel),           T(test_cancel_job),
-		T(test_mounts),          T(test_secret_missing), T(test_bind_writable),    T(test_cache_from),
-		T(test_explain),         T(test_image),          COPY(test_run_and_cache), COPY(test_nothing_changed),
-		COPY(test_failure),      COPY(test_mounts),      COPY(test_bind_writable), COPY(test_image),
+		T(test_run_and_cache), T(test_content),          T(test_content_of_stage),
+		T(test_no_cache),      T(test_nothing_changed),  T(test_overlap),
+		T(test_locked),        T(test_private),          T(test_twins),
+		T(test_failure),       T(test_killed_step),      T(test_cancel),
+		T(test_cancel_job),    T(test_mounts),           T(test_secret_missing),
+		T(test_bind_writable), T(test_cache_from),       T(test_explain),
+		T(test_image),         COPY(test_run_and_cache), COPY(test_nothing_changed),
+		COPY(test_failure),    COPY(test_mounts),        COPY(test_bind_writable),
+		COPY(test_image),
 	};
 	struct wh_outer *outer;
 	struct wh_err *err = NULL;
