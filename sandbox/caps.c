@@ -7,11 +7,12 @@
 #include <sys/syscall.h>
 
 /* docker's default set; together 0x00000000a80425fb. */
-#define DEFAULTS(X)                                                                                                \
-	X(CAP_CHOWN)                                                                                               \
-	X(CAP_DAC_OVERRIDE)                                                                                        \
-	X(CAP_FOWNER) X(CAP_FSETID) X(CAP_KILL) X(CAP_SETGID) X(CAP_SETUID) X(CAP_SETPCAP) X(CAP_NET_BIND_SERVICE) \
-		X(CAP_NET_RAW) X(CAP_SYS_CHROOT) X(CAP_MKNOD) X(CAP_AUDIT_WRITE) X(CAP_SETFCAP)
+#define DEFAULTS(X)                                                                                                 \
+	X(CAP_CHOWN)                                                                                                \
+	X(CAP_DAC_OVERRIDE)                                                                                         \
+	X(CAP_FOWNER)                                                                                               \
+	X(CAP_FSETID) X(CAP_KILL) X(CAP_SETGID) X(CAP_SETUID) X(CAP_SETPCAP) X(CAP_NET_BIND_SERVICE) X(CAP_NET_RAW) \
+		X(CAP_SYS_CHROOT) X(CAP_MKNOD) X(CAP_AUDIT_WRITE) X(CAP_SETFCAP)
 
 #define AS_NUMBER(cap) cap,
 #define AS_NAME(cap) #cap,

@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <sys/syscall.h>
 
+#define MAX_SUBID ((size_t)4 << 20)
 #define MAX_EXTENTS 340 /* user_namespaces(7) */
 
 void wh_id_map_release(struct wh_id_map *m)
@@ -171,9 +172,38 @@ static int apply_as_root(pid_t pid, uint32_t *ret_count, struct wh_err **err)
 	return 0;
 }
 
+/* The first id above all ranges that a subuid(5) text hands out, and where useradd begins at the least. */
+uint32_t wh_subid_first_free(struct wh_str text)
+{
+	uint64_t free_from = 100000;
+
+	while (text.n) {
+		struct wh_str f[3], line = wh_str_trim(next_line(&text));
+		uint32_t first, count;
+
+		if (!three_fields(line, ':', f) || !parse_u32(f[1], &first) || !parse_u32(f[2], &count))
+			continue;
+		if ((uint64_t)first + count > free_from)
+			free_from = (uint64_t)first + count;
+	}
+	return free_from > UINT32_MAX - WH_ID_WANTED ? 0 : (uint32_t)free_from;
+}
+
 static void hint_subid(struct wh_err **err, const char *name)
 {
-	wh_err_hint(err, "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s", name);
+	static const char *const files[2] = {"/etc/subuid", "/etc/subgid"};
+	uint32_t first = 0;
+
+	for (int i = 0; i < 2; i++) {
+		WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+		uint32_t here;
+
+		wh_read_file(AT_FDCWD, files[i], MAX_SUBID, &text);
+		here = wh_subid_first_free((struct wh_str){text.p, text.n});
+		first = here > first ? here : first;
+	}
+	wh_err_hint(err, "sudo usermod --add-subuids %u-%u --add-subgids %u-%u %s", first, first + WH_ID_WANTED - 1,
+		    first, first + WH_ID_WANTED - 1, name);
 }
 
 /* Runs newuidmap or newgidmap for the map. */
@@ -226,7 +256,7 @@ static int apply_as_user(pid_t pid, uint32_t *ret_count, struct wh_err **err)
 	for (int i = 0; i < 2; i++) {
 		WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
 		WH_AUTO_ID_MAP struct wh_id_map map = {0};
-		int r = wh_read_file(AT_FDCWD, files[i], (size_t)4 << 20, &text);
+		int r = wh_read_file(AT_FDCWD, files[i], MAX_SUBID, &text);
 
 		if (r < 0 && r != -ENOENT)
 			return wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "read %s", files[i]);

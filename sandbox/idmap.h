@@ -25,6 +25,9 @@ void wh_id_map_from_subid(struct wh_str text, const char *name, uint32_t uid, ui
  * current map has its seams, since the kernel wants each extent within one of the parent's. */
 void wh_id_map_identity(struct wh_str current, struct wh_id_map *ret);
 
+/* The first id above all ranges that a subuid(5) text hands out; at least 100000; 0: there is none left. */
+uint32_t wh_subid_first_free(struct wh_str text);
+
 /* Writes both maps of a process that has just unshared its user namespace, from outside of it: directly as root, else with
  * newuidmap and newgidmap. *ret_count: ids that are mapped both as uid and as gid. Errors are WH_ERR_ENV with a hint. */
 int wh_id_map_apply(pid_t pid, uint32_t *ret_count, struct wh_err **err);

@@ -305,6 +305,39 @@ many_layers() {
 	is "$out" 200 "$who: 496 layers"
 }
 
+# Hosts that refuse, and whittle inside a user namespace already. Made for root only: it can be anybody else.
+other_hosts() {
+	local layers=(--lower "$home/root" --upper "$home/up" --work "$home/up-work" --stubs "$home/up-stubs")
+	run setpriv --reuid nobody --regid nogroup --clear-groups --reset-env "$driver" "${layers[@]}" -- true
+	is "$status" 4 "no subordinate ids: exit 4"
+	like "$err" '^error: class=4 user nobody has no range of ids in /etc/subuid' "said so"
+	like "$err" '^hint: sudo usermod --add-subuids [0-9]+-[0-9]+ --add-subgids [0-9]+-[0-9]+ nobody' "with the command that mends it"
+	run as_user env PATH=/nonexistent "$driver" "${layers[@]}" -- true
+	like "$err" '^error: class=4 newuidmap is not installed' "no newuidmap"
+	like "$err" '^hint: .*uidmap' "and the package that has it"
+	run unshare --user --map-root-user sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"' sh "$driver" "${layers[@]}" -- true
+	like "$err" 'refuses a user namespace: No space' "user namespaces switched off"
+	like "$err" '^hint: sudo sysctl user.max_user_namespaces=' "and the switch"
+	mkdir -p "$home/one/up" "$home/one/work" "$home/one/stubs"
+	run unshare --user --map-root-user "$driver" --lower "$home/root" --upper "$home/one/up" --work "$home/one/work" --stubs "$home/one/stubs" --pids -- sh -c 'id -u; poke status CapEff'
+	is "$out" $'0\nCapEff:\t00000000a80425fb' "root of a namespace with a single id, where setgroups is denied"
+	like "$err" 'ids=1$' "and the number of ids is known"
+	mkdir -p "$home/ov/l" "$home/ov/u" "$home/ov/w" "$home/ov/m" "$home/probe"
+	run "$driver" --probe "$home/probe"
+	like "$out" ' overlay=1 why=- ' "overlay is found to work"
+	is "$(ls "$home/probe")" '' "and the trial leaves nothing"
+	run unshare -m sh -c 'mount -t overlay o -o "lowerdir=$1/l,upperdir=$1/u,workdir=$1/w" "$1/m" && "$2" --probe "$1/m" && ls "$1/m"' sh "$home/ov" "$driver"
+	like "$out" ' overlay=0 why=mount an overlay' "overlay on overlay is found not to"
+	is "$(wc -l <<<"$out")" 1 "and the trial leaves nothing there either"
+}
+
+nested() {
+	fresh
+	run everyone unshare --user --map-root-user --map-auto "$driver" --lower "$home/root" --upper "$home/up" --work "$home/up-work" \
+		--stubs "$home/up-stubs" -- sh -c 'id -u; touch /y; chown 7:8 /y; stat -c %u:%g /y'
+	is "$out" $'0\n7:8' "root in a user namespace already"
+}
+
 secret="host-secret-$$-$RANDOM"
 for who in root user; do
 	is_root || [ "$who" = user ] || continue
@@ -320,6 +353,8 @@ for who in root user; do
 	hidden_mount_points
 	failures
 	many_layers
+	[ "$who" != root ] || other_hosts
+	[ "$who" != user ] || nested
 	on_exit "remove_tree $home"
 done
 done_testing

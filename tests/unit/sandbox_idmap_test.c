@@ -68,11 +68,21 @@ static void identity(void **state)
 	}
 }
 
+static void first_free(void **state)
+{
+	(void)state;
+	assert_int_equal(wh_subid_first_free(wh_str("")), 100000);
+	assert_int_equal(wh_subid_first_free(wh_str("a:5:5\n")), 100000);
+	assert_int_equal(wh_subid_first_free(wh_str("a:165536:65536\nb:100000:65536\nx\n")), 231072);
+	assert_int_equal(wh_subid_first_free(wh_str("a:4294967000:65536\n")), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(subid),
 		cmocka_unit_test(identity),
+		cmocka_unit_test(first_free),
 	};
 
 	return cmocka_run_group_tests_name("sandbox/idmap", tests, NULL, NULL);
