@@ -26,3 +26,8 @@ tests_fuzz_fuzz_ignore_LDADD = $(FRONTEND_FUZZ_LIBS)
 check_PROGRAMS += tests/fuzz/fuzz_index
 tests_fuzz_fuzz_index_SOURCES = tests/fuzz/fuzz_index.c tests/fuzz/replay.c
 tests_fuzz_fuzz_index_LDADD = layers/liblayers.a base/libbase.a $(DEPS_LIBS)
+
+# builder: --chmod
+check_PROGRAMS += tests/fuzz/fuzz_chmod
+tests_fuzz_fuzz_chmod_SOURCES = tests/fuzz/fuzz_chmod.c tests/fuzz/replay.c
+tests_fuzz_fuzz_chmod_LDADD = builder/libbuilder.a base/libbase.a $(DEPS_LIBS)
