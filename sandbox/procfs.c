@@ -7,10 +7,14 @@
 
 #define STRICT (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
-static const char *const masked_proc[] = {"acpi", "asound",     "interrupts",    "kcore",
-					  "keys", "kmsg",       "latency_stats", "sched_debug",
-					  "scsi", "timer_list", "timer_stats"};
-static const char *const readonly_proc[] = {"bus", "fs", "irq", "sys", "sysrq-trigger"};
+/* docker's list, and what only the host's real root may read or write: a step of real root is that user to such files. */
+/* clang-format off */
+static const char *const masked_proc[] = {
+	"acpi", "asound", "dynamic_debug", "interrupts", "kcore", "keys", "kmsg", "kpagecgroup", "kpagecount", "kpageflags",
+	"latency_stats", "mtrr", "pagetypeinfo", "sched_debug", "scsi", "slabinfo", "timer_list", "timer_stats", "vmallocinfo",
+};
+static const char *const readonly_proc[] = {"bus", "driver", "fs", "irq", "pressure", "sys", "sysrq-trigger", "tty"};
+/* clang-format on */
 static const char *const masked_sys[] = {"firmware", "devices/virtual/powercap"};
 
 /* What masks are copied from: the null device for files, an empty read-only tmpfs for directories. */

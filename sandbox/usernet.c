@@ -50,6 +50,7 @@ static _Noreturn void become(const char *program, const char *const *argv, int n
 	char *const *av;
 	sigset_t none;
 
+	setsid(); /* Ctrl-C is not for it */
 	for (int i = 1; i < NSIG; i++)
 		sigaction(i, &dfl, NULL);
 	sigemptyset(&none);

@@ -15,11 +15,16 @@ cat >preload.c <<'EOT'
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 __attribute__((constructor)) static void poke(void)
 {
 	int fd = open("/proc/self/exe", O_WRONLY | O_TRUNC);
 
+	char file[256] = "";
+
 	fprintf(stderr, "preloaded: %s\n", fd < 0 ? strerrorname_np(errno) : "ok");
+	readlink("/proc/self/exe", file, sizeof(file) - 1);
+	fprintf(stderr, "file: %s\n", file);
 }
 EOT
 ${CC:-cc} -D_GNU_SOURCE -shared -fPIC -o "$T/bin/preload.so" preload.c || { echo "Bail out! no preload.so"; exit 1; }
@@ -109,6 +114,9 @@ proc_and_dev() {
 	unlike "$out" '^ok' "$who: /proc's switches are read-only"
 	step -- sh -c 'for f in kcore keys timer_list interrupts kmsg; do [ -e /proc/$f ] && wc -c </proc/$f; done; ls /proc/acpi /proc/scsi /sys/firmware 2>/dev/null | grep -v :; true'
 	is "$(tr -d '0\n' <<<"$out")" '' "$who: masked files are empty"
+	step -- sh -c 'for f in $(find /proc /sys -path "/proc/[0-9]*" -prune -o -path /proc/self -prune -o -path /proc/thread-self -prune -o -type f -perm /222 -print 2>/dev/null); do (: >>"$f") 2>/dev/null && echo "$f"; done; find /proc/sys -type f | wc -l'
+	like "$out" '^[1-9][0-9]+$' "$who: there are switches to try"
+	is "$(grep -c / <<<"$out")" 0 "$who: no file of the kernel's can be opened for writing"
 	step --env SECRET_MARK=1 -- sh -c 'tr "\0" "\n" </proc/1/environ | grep -c SECRET_MARK; cat /proc/1/cmdline | tr "\0" " "'
 	like "$out" '^1$' "$who: /proc/1 is the step's own"
 	step -- sh -c 'ls /dev; stat -c "%n %a" /dev/shm /dev/mqueue /dev/pts/ptmx /dev/null; echo x >/dev/null && echo null; head -c 4 /dev/zero | wc -c; head -c 4 /dev/urandom | wc -c; df -m /dev/shm | tail -n 1 | tr -s " " | cut -d" " -f2'
@@ -331,6 +339,27 @@ other_hosts() {
 	is "$(wc -l <<<"$out")" 1 "and the trial leaves nothing there either"
 }
 
+# Linux 5.11, as far as calls go: no mount_setattr (442), no Landlock (444).
+old_kernel() {
+	${CC:-cc} -D_GNU_SOURCE -O1 -o "$T/bin/deny" "$SRC/tests/tools/deny.c" || { fail 'deny builds'; return; }
+	old_step() {
+		fresh
+		run "$T/bin/deny" 442 444 446 -- "$driver" --lower "$home/root" --upper "$home/up" --work "$home/up-work" --stubs "$home/up-stubs" "$@"
+	}
+	old_step -- sh -c 'poke mounts; poke write /proc/sys/kernel/hostname; poke write /proc/sysrq-trigger; poke write /sys/x; ls /sys | wc -l'
+	is "$status" 0 "old kernel: a step runs"
+	is "$(head -n 10 <<<"$out" | grep -vc EPERM)" 0 "old kernel: no way to mount"
+	is "$(sed -n '11p;13,14p' <<<"$out" | tr '\n' ' ')" 'EROFS EROFS 0 ' "old kernel: /proc/sys is read-only, /sys empty"
+	old_step --bind-ro "$home/src:/mnt" --bind "$home/src:/rw" -- sh -c 'poke write /mnt/out/x; poke write /rw/out/y'
+	is "$out" $'EROFS\nok' "old kernel: binds, read-only and not"
+	rm -f "$home/src/out/y"
+	ldd "$driver" | grep -o '/[^ ]*' | sort -u | while read -r lib; do install -D "$lib" "$home/root$lib"; done
+	install "$T/bin/preload.so" "$home/root/preload.so"
+	old_step --env LD_PRELOAD=/preload.so --env ASAN_OPTIONS=verify_asan_link_order=0 -- /proc/self/exe
+	like "$all" '^file: /memfd:whittle-launcher' "old kernel: our program's file is a sealed copy in memory"
+	rm "$home/root/preload.so"
+}
+
 nested() {
 	fresh
 	run everyone unshare --user --map-root-user --map-auto "$driver" --lower "$home/root" --upper "$home/up" --work "$home/up-work" \
@@ -353,7 +382,7 @@ for who in root user; do
 	hidden_mount_points
 	failures
 	many_layers
-	[ "$who" != root ] || other_hosts
+	[ "$who" != root ] || { other_hosts; old_kernel; }
 	[ "$who" != user ] || nested
 	on_exit "remove_tree $home"
 done
