@@ -515,12 +515,14 @@ int local_open_file(struct view *v, struct node *n, struct wh_err **err)
 	return WH_TAKE_FD(fd);
 }
 
-static int hash_fd(int fd, struct wh_sha256 *h, char *buf, uint64_t *ret_size)
+static int hash_fd(const struct view *v, int fd, struct wh_sha256 *h, char *buf, uint64_t *ret_size)
 {
 	uint64_t total = 0;
 	ssize_t n;
 
 	for (;;) {
+		if (v->cancel && *v->cancel)
+			return -ECANCELED;
 		n = read(fd, buf, READ_SIZE);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -552,7 +554,7 @@ int local_hash(struct view *v, struct node *n, struct wh_err **err)
 		if (fd < 0)
 			return fd;
 		wh_sha256_reset(h);
-		r = hash_fd(fd, h, buf, &size);
+		r = hash_fd(v, fd, h, buf, &size);
 		if (r < 0)
 			return wh_err_sys(err, DOMAIN, WH_ERR_BUILD, -r, "read %s/%s", v->in->local_path, n->path);
 		if (fstat(fd, &st) < 0 || fill(&st, &after) < 0)

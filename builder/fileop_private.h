@@ -42,6 +42,7 @@ struct node {
 	uint64_t dev, ino;
 	size_t layer;
 	const char *first;
+	uint64_t offset;            /* tree: of the content in its layer's tar */
 	int64_t mtime_ns, ctime_ns; /* local: for the memo, and to see a change */
 };
 
@@ -56,6 +57,8 @@ struct file_id {
 struct view {
 	struct wh_arena *arena;
 	struct wh_tree *tree; /* or NULL: a local directory */
+	int *blobs;           /* tree: one a layer; uncompressed blobs, once opened; else -1 */
+	struct wh_store *store;
 	int rootfd;
 	const struct wh_file_input *in;
 	const struct wh_patterns *filter;
@@ -82,6 +85,8 @@ int view_list(struct view *v, const char *dir, struct wh_strv *ret, struct wh_er
 /* Opens a FILE for reading. For local files: n is brought up to date from the open file (fresh stat, digest dropped
  * when it changed); -EAGAIN without text when it is no regular file any more. */
 int view_open_file(struct view *v, struct node *n, struct wh_err **err);
+/* Of a tree: the layer's blob when it is a plain tar, so that nothing has to be unpacked to read one file; else -1. */
+int view_blob(struct view *v, const struct node *n);
 /* Copies what a walk lends; says what the memo knows; refuses protected files. */
 int view_keep(struct view *v, const struct node *n, struct node *ret, struct wh_err **err);
 /* -ENOENT with the text for a source that is not there, and a hint that says why. */
@@ -122,7 +127,7 @@ struct pick {
 /* An archive that ADD unpacked: a tree of one layer, read while the result is written. */
 struct archive {
 	struct wh_layer layer;
-	struct wh_tree *tree;
+	struct wh_file_input in;
 	struct view view;
 	struct pick pick;
 };

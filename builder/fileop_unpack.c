@@ -12,8 +12,7 @@
 static void archive_free(struct archive *x)
 {
 	pick_release(&x->pick);
-	if (x->tree)
-		wh_tree_close(x->tree);
+	view_close(&x->view);
 	wh_layer_release(&x->layer);
 	free(x);
 }
@@ -109,6 +108,7 @@ int unpack_pick(struct wh_fileop *f, struct dest *d, const struct wh_file_action
 	if (r)
 		return r;
 	x = wh_calloc(1, sizeof(*x));
+	x->view.rootfd = -1;
 	WH_PUSH(f->archives, f->n_archives, f->cap_archives) = x;
 	r = read_archive(f, v, &p->items[0], x, err);
 	if (r == -ENOTSUP) {
@@ -116,12 +116,13 @@ int unpack_pick(struct wh_fileop *f, struct dest *d, const struct wh_file_action
 		archive_free(x);
 		return 0;
 	}
-	if (!r)
-		r = wh_tree_open(f->store, &x->layer, 1, &x->tree, err);
 	if (r)
 		return r;
-	x->view = (struct view){.arena = f->arena, .tree = x->tree, .rootfd = -1};
-	r = select_path(&x->view, "", &x->pick, err);
+	x->in = (struct wh_file_input){.layers = &x->layer, .n_layers = 1};
+	x->view.arena = f->arena;
+	r = view_open(&x->view, f->store, &x->in, err);
+	if (!r)
+		r = select_path(&x->view, "", &x->pick, err);
 	if (!r)
 		r = dest_resolve(d, "", clean, &root, err);
 	if (!r)

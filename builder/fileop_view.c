@@ -8,8 +8,12 @@ int view_open(struct view *v, struct wh_store *s, const struct wh_file_input *in
 {
 	v->in = in;
 	v->rootfd = -1;
+	v->store = s;
 	if (in->local_path)
 		return local_open(v, s, err);
+	v->blobs = wh_calloc(in->n_layers + 1, sizeof(*v->blobs));
+	for (size_t i = 0; i < in->n_layers; i++)
+		v->blobs[i] = -1;
 	return wh_tree_open(s, in->layers, in->n_layers, &v->tree, err);
 }
 
@@ -17,6 +21,10 @@ void view_close(struct view *v)
 {
 	if (v->tree)
 		wh_tree_close(v->tree);
+	for (size_t i = 0; v->blobs && i < v->in->n_layers; i++)
+		wh_closep(&v->blobs[i]);
+	free(v->blobs);
+	v->blobs = NULL;
 	wh_closep(&v->rootfd);
 	wh_patterns_freep(&v->own_filter);
 	wh_strv_release(&v->exceptions);
@@ -49,6 +57,7 @@ static void from_ref(const struct wh_node_ref *ref, struct node *n)
 		.linked = e->type == WH_T_FILE && e->link,
 		.layer = ref->layer,
 		.first = e->type == WH_T_FILE ? e->link : NULL,
+		.offset = e->offset,
 	};
 }
 
@@ -172,6 +181,18 @@ int view_open_file(struct view *v, struct node *n, struct wh_err **err)
 	if (r)
 		return wh_err_sys(err, DOMAIN, WH_ERR_INTERNAL, -r, "look up /%s again", n->path);
 	return wh_tree_open_file(v->tree, &ref, err);
+}
+
+int view_blob(struct view *v, const struct node *n)
+{
+	const struct wh_layer *l;
+
+	if (!v->tree || !v->blobs)
+		return -1;
+	l = &v->in->layers[n->layer];
+	if (v->blobs[n->layer] < 0 && l->comp == WH_COMP_NONE && wh_blob_has(v->store, &l->blob, NULL))
+		v->blobs[n->layer] = wh_blob_open(v->store, &l->blob, NULL, NULL);
+	return v->blobs[n->layer] < 0 ? -1 : v->blobs[n->layer];
 }
 
 /* The nearest name beside the first part of path that is not there. */

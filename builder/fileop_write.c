@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #define MAX_TRIES 2
+#define CHUNK ((size_t)256 * 1024)
 
 struct first {
 	const char *path;
@@ -43,28 +44,55 @@ static void to_entry(const struct out *o, struct wh_entry *e)
 	};
 }
 
+static int write_from_blob(struct wh_layer_writer *w, int blob, const struct node *n, struct wh_err **err)
+{
+	WH_AUTO_FREE char *buf = wh_malloc(CHUNK);
+	uint64_t done = 0;
+	int r = 0;
+
+	while (!r && done < n->size) {
+		size_t want = n->size - done < CHUNK ? (size_t)(n->size - done) : CHUNK;
+		ssize_t got = pread(blob, buf, want, (off_t)(n->offset + done));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return wh_err_sys(err, DOMAIN, WH_ERR_BUILD, got < 0 ? errno : EIO, "read /%s from its layer",
+					  n->path);
+		r = wh_layer_writer_data(w, buf, (size_t)got, err);
+		done += (uint64_t)got;
+	}
+	return r;
+}
+
 /* A file from a source; what was learned of it goes back to the selection and the memo. */
 static int write_file(struct wh_layer_writer *w, struct out *o, struct wh_entry *e, struct wh_err **err)
 {
 	struct node *src = &o->item->n;
 	WH_AUTO_FREE char *what = wh_asprintf("%s%s%s", o->view->tree ? "" : o->view->in->local_path, "/", src->path);
-	WH_AUTO_FD int fd = view_open_file(o->view, src, err);
+	int blob = view_blob(o->view, src);
+	WH_AUTO_FD int fd = blob < 0 ? view_open_file(o->view, src, err) : -1;
 	struct wh_digest known = src->digest;
 	bool was_known = src->has_digest;
 	int r;
 
-	if (fd < 0)
+	if (blob < 0 && fd < 0)
 		return fd;
 	e->size = o->n.size = src->size;
 	e->mtime = o->n.mtime = src->mtime;
 	r = wh_layer_writer_add(w, e, err);
 	if (!r)
-		r = wh_layer_writer_fd(w, fd, what, err);
+		r = blob < 0 ? wh_layer_writer_fd(w, fd, what, err) : write_from_blob(w, blob, src, err);
 	if (r) {
 		src->has_digest = was_known && r != -EAGAIN;
 		return r;
 	}
 	wh_layer_writer_last_digest(w, &src->digest);
+	if (o->view->tree && was_known && !wh_digest_eq(&known, &src->digest)) {
+		wh_err_set(err, DOMAIN, WH_ERR_ENV, EBADMSG, "the store is damaged: /%s is not what its layer says",
+			   src->path);
+		return -EBADMSG;
+	}
 	src->has_digest = true;
 	if (!o->view->tree && !(was_known && wh_digest_eq(&known, &src->digest)))
 		local_learned(o->view, src);

@@ -435,6 +435,29 @@ static void test_known(void **state)
 	job_end(&j);
 }
 
+/* ---------------------------------------------------------------- a store that lies */
+
+static void test_damaged_store(void **state)
+{
+	struct copy c = {.srcs = {"."}, .dest = "/x/"};
+	struct env *e = *state;
+	WH_AUTO_FREE char *got = NULL, *blob = NULL;
+	WH_AUTO_BUF struct wh_buf tar = WH_BUF_INIT;
+	struct job j = {0};
+	char hex[65], *at;
+
+	job_start(e, &j, &c, "", "f 0644 a needle", true);
+	blob = wh_asprintf("store/blobs/sha256/%s", wh_digest_hex(&j.tree.blob, hex));
+	assert_int_equal(wh_read_file(e->fd, blob, 1 << 20, &tar), 0);
+	at = memmem(tar.p, tar.n, "needle", 6);
+	assert_non_null(at);
+	*at = 'N';
+	assert_int_equal(wh_write_file_atomic(e->fd, blob, tar.p, tar.n, 0600, false), 0);
+	got = job_write(e, &j);
+	assert_string_equal(got, "error: the store is damaged: /a is not what its layer says");
+	job_end(&j);
+}
+
 /* ---------------------------------------------------------------- protected files */
 
 static void test_protect(void **state)
@@ -614,6 +637,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_times, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_content_digests, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_known, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_damaged_store, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_protect, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_changed_after_scan, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_swapped, setup, teardown),
