@@ -86,7 +86,8 @@ static int convert(struct wh_store *s, const struct wh_layer *l, const struct wh
 	return wh_pipeline_finish(p, &tar, &ret->blob, &ret->blob_size, err);
 }
 
-int wh_layer_as(struct wh_store *s, const struct wh_layer *l, const struct wh_layer_opts *o, struct wh_layer *ret, struct wh_err **err)
+int wh_layer_as(struct wh_store *s, const struct wh_layer *l, const struct wh_layer_opts *o, struct wh_layer *ret,
+		struct wh_err **err)
 {
 	WH_AUTO_FREE char *name = NULL;
 	struct wh_layer out;

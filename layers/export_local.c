@@ -18,8 +18,8 @@ struct local {
 	const struct wh_export *x;
 	bool chown;
 	unsigned skipped;
-	int top;      /* the destination */
-	char *at;     /* the directory that at_fd is */
+	int top;  /* the destination */
+	char *at; /* the directory that at_fd is */
 	int at_fd;
 	int file_fd;
 	struct wh_node_ref ref;
@@ -276,8 +276,8 @@ static void undo(struct local *l, bool made)
 		(void)rmdir(l->x->dest);
 }
 
-int wh_export_local(struct wh_store *s, const struct wh_image *i, const struct wh_export *x, bool chown, unsigned *ret_skipped,
-		    struct wh_err **err)
+int wh_export_local(struct wh_store *s, const struct wh_image *i, const struct wh_export *x, bool chown,
+		    unsigned *ret_skipped, struct wh_err **err)
 {
 	struct local l = {.x = x, .chown = chown, .top = -1, .at_fd = -1, .file_fd = -1};
 	bool made = false;

@@ -20,13 +20,14 @@ struct blob {
 	const struct wh_layer *layer; /* NULL: in the store */
 };
 
-struct export {
+struct export
+{
 	struct wh_store *s;
 	const struct wh_image *i;
 	const struct wh_export *x;
 	struct blob *blobs; /* sorted, each once */
 	size_t n;
-	json_t *manifests;  /* this image under each of its names */
+	json_t *manifests; /* this image under each of its names */
 };
 
 static int by_digest(const void *a, const void *b)
@@ -127,8 +128,9 @@ static int send_blob(const struct blob *b, int in, int out, bool verified, struc
 		return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "write a blob");
 	wh_sha256_end(h, &got);
 	if (left || !wh_digest_eq(&got, &b->digest))
-		return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "damaged: blob %s of %s is not what its name says",
-				  wh_digest_text(&b->digest, text), b->layer->origin);
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG,
+				  "damaged: blob %s of %s is not what its name says", wh_digest_text(&b->digest, text),
+				  b->layer->origin);
 	return 0;
 }
 
@@ -183,7 +185,8 @@ static int merged_index(struct export *e, int dir, struct wh_buf *out, struct wh
 		return r;
 	ms = json_object_get(old, "manifests");
 	if (!json_is_array(ms))
-		return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "%s/index.json has no list of manifests", e->x->dest);
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "%s/index.json has no list of manifests",
+				  e->x->dest);
 	for (size_t k = 0; k < json_array_size(e->manifests); k++)
 		wh_index_put(ms, json_array_get(e->manifests, k));
 	wh_index_json(ms, out);
@@ -235,8 +238,8 @@ static bool is_empty(int dir)
 static int into_existing(struct export *e, int dir, struct wh_err **err)
 {
 	if (faccessat(dir, "oci-layout", F_OK, 0) < 0 && !is_empty(dir)) {
-		int r = wh_err_set(err, "layers", WH_ERR_USAGE, EEXIST, "%s exists, and is neither an OCI image layout nor empty",
-				   e->x->dest);
+		int r = wh_err_set(err, "layers", WH_ERR_USAGE, EEXIST,
+				   "%s exists, and is neither an OCI image layout nor empty", e->x->dest);
 
 		wh_err_hint(err, "name another directory, or remove it");
 		return r;

@@ -17,8 +17,8 @@ struct out {
 	const struct wh_export *x;
 	int fd;
 	struct wh_buf buf;
-	size_t next;       /* entries before this one are written */
-	int spool_fd;      /* -1: contents come in the order in which they are needed */
+	size_t next;  /* entries before this one are written */
+	int spool_fd; /* -1: contents come in the order in which they are needed */
 	uint64_t spooled;
 	uint64_t *spool_at;
 	struct wh_node_ref ref;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A layer's bytes: from the store, or from the layout the image came from; never used without their digest being checked. */
+/* A layer's bytes: from the store, or from the layout the image came from; never used with their digest unchecked. */
 #include "layers/index_private.h"
 #include "layers/reader.h"
 #include "layers/stream.h"

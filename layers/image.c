@@ -9,11 +9,12 @@
 #include <errno.h>
 
 static const char *const config_keys[] = {
-	"architecture", "os", "os.version", "os.features", "variant", "author", "created", "config", "rootfs", "history", NULL,
+	"architecture", "os",     "os.version", "os.features", "variant", "author",
+	"created",      "config", "rootfs",     "history",     NULL,
 };
 static const char *const run_keys[] = {
-	"User",	  "ExposedPorts", "Env",	 "Entrypoint", "Cmd",	  "Volumes", "WorkingDir",
-	"Labels", "StopSignal",	  "Healthcheck", "Shell",      "OnBuild", "ArgsEscaped", NULL,
+	"User",   "ExposedPorts", "Env",         "Entrypoint", "Cmd",     "Volumes",     "WorkingDir",
+	"Labels", "StopSignal",   "Healthcheck", "Shell",      "OnBuild", "ArgsEscaped", NULL,
 };
 static const char *const history_keys[] = {"created", "created_by", "author", "comment", "empty_layer", NULL};
 static const char *const rootfs_keys[] = {"type", "diff_ids", NULL};
@@ -43,7 +44,7 @@ static const char *const *order_below(const char *key)
 		const char *key;
 		const char *const *order;
 	} table[] = {
-		{"config", run_keys},	     {"rootfs", rootfs_keys},	    {"history", history_keys},
+		{"config", run_keys},        {"rootfs", rootfs_keys},        {"history", history_keys},
 		{"layers", descriptor_keys}, {"manifests", descriptor_keys}, {"platform", platform_keys},
 	};
 
@@ -125,7 +126,8 @@ static json_t *descriptor(const char *mt, const struct wh_digest *d, uint64_t si
 {
 	char text[WH_DIGEST_TEXT];
 
-	return json_pack("{s:s, s:s, s:I}", "mediaType", mt, "digest", wh_digest_text(d, text), "size", (json_int_t)size);
+	return json_pack("{s:s, s:s, s:I}", "mediaType", mt, "digest", wh_digest_text(d, text), "size",
+			 (json_int_t)size);
 }
 
 static int complete_config(struct wh_image *i, struct wh_err **err)
@@ -148,7 +150,8 @@ static int write_document(struct wh_store *s, const json_t *o, const char *const
 
 	wh_json_dump_ordered(o, keys, &buf);
 	if (!wh_buf_ok(&buf) || buf.n > max)
-		return wh_err_set(err, "layers", WH_ERR_BUILD, EFBIG, "the image's %s is larger than %zu MiB", what, max >> 20);
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EFBIG, "the image's %s is larger than %zu MiB", what,
+				  max >> 20);
 	*ret_size = buf.n;
 	return wh_blob_put(s, buf.p, buf.n, ret, err);
 }

@@ -25,9 +25,9 @@ int wh_platform_rank(const struct wh_platform *want, const struct wh_platform *h
 
 /* An object's bytes with the given keys first, in this order, then the others sorted; nested values are canonical. */
 void wh_json_dump_ordered(const json_t *o, const char *const *first, struct wh_buf *out);
-/* One descriptor of an index.json: the image under a name (NULL: none). ref_name is what the ref.name annotation says. */
+/* One descriptor of an index.json: the image under a name (NULL: none). ref_name is for the ref.name annotation. */
 json_t *wh_image_descriptor(const struct wh_image *i, const char *name, const char *ref_name);
-/* Puts descriptor d into manifests (an array): whatever bears its name, or is as nameless as it, goes. Sorted by name. */
+/* Puts descriptor d into manifests (an array, sorted by name): what bears its name, or is as nameless, goes. */
 void wh_index_put(json_t *manifests, json_t *d);
 /* The whole document: descriptors in the order given. */
 void wh_index_json(const json_t *manifests, struct wh_buf *out);

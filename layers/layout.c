@@ -45,9 +45,11 @@ static int parse_descriptor(const json_t *o, const char *what, struct descriptor
 	int64_t size = wh_json_int(o, "size", -1);
 
 	if (!mt || !digest || size < 0)
-		return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "%s: a descriptor without mediaType, digest or size", what);
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG,
+				  "%s: a descriptor without mediaType, digest or size", what);
 	if (!wh_digest_parse(digest, &ret->digest))
-		return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "%s: \"%.100s\" is no sha256 digest", what, digest);
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "%s: \"%.100s\" is no sha256 digest", what,
+				  digest);
 	ret->media_type = mt;
 	ret->size = (uint64_t)size;
 	return 0;
@@ -114,7 +116,8 @@ static int read_document(struct search *x, const struct wh_digest *d, uint64_t s
 	int r;
 
 	if (++x->documents > MAX_DOCUMENTS)
-		return wh_err_set(err, "layers", WH_ERR_BUILD, EFBIG, "more than %d documents have to be read", MAX_DOCUMENTS);
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EFBIG, "more than %d documents have to be read",
+				  MAX_DOCUMENTS);
 	wh_buf_reset(buf);
 	r = read_blob(x, d, size, max, buf, err);
 	if (r < 0)
@@ -133,7 +136,8 @@ static int read_document(struct search *x, const struct wh_digest *d, uint64_t s
 /* ---------------------------------------------------------------- choosing */
 
 /* The platform a manifest without one in its descriptor is for: its config knows. */
-static int platform_by_config(struct search *x, const struct descriptor *d, struct wh_platform *ret, struct wh_err **err)
+static int platform_by_config(struct search *x, const struct descriptor *d, struct wh_platform *ret,
+			      struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
 	WH_AUTO_JSON json_t *m = NULL, *c = NULL;
@@ -240,10 +244,11 @@ static int fill_layers(struct search *x, const json_t *manifest, struct wh_image
 	int r;
 
 	if (n > WH_LAYERS_MAX)
-		return wh_err_set(err, "layers", WH_ERR_BUILD, EFBIG, "the image has more than %d layers", WH_LAYERS_MAX);
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EFBIG, "the image has more than %d layers",
+				  WH_LAYERS_MAX);
 	if (n != json_array_size(ids))
-		return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "the manifest has %zu layers, the config %zu diff ids", n,
-				  json_array_size(ids));
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG,
+				  "the manifest has %zu layers, the config %zu diff ids", n, json_array_size(ids));
 	i->layers = wh_calloc(n ? n : 1, sizeof(*i->layers));
 	for (size_t k = 0; k < n; k++) {
 		struct wh_layer *l = &i->layers[k];
@@ -254,10 +259,11 @@ static int fill_layers(struct search *x, const json_t *manifest, struct wh_image
 		if (r < 0)
 			return r;
 		if (!id || !wh_digest_parse(id, &l->diff_id))
-			return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "a diff id of the config is no sha256 digest");
+			return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG,
+					  "a diff id of the config is no sha256 digest");
 		if (layer_compression(d.media_type, &l->comp) < 0)
-			return wh_err_set(err, "layers", WH_ERR_BUILD, ENOTSUP, "layers of the kind %.100s are not supported",
-					  d.media_type);
+			return wh_err_set(err, "layers", WH_ERR_BUILD, ENOTSUP,
+					  "layers of the kind %.100s are not supported", d.media_type);
 		l->blob = d.digest;
 		l->blob_size = d.size;
 		l->newest = INT64_MIN;
@@ -267,7 +273,8 @@ static int fill_layers(struct search *x, const json_t *manifest, struct wh_image
 	return 0;
 }
 
-static int load(struct search *x, const struct wh_digest *digest, uint64_t size, struct wh_image *i, struct wh_err **err)
+static int load(struct search *x, const struct wh_digest *digest, uint64_t size, struct wh_image *i,
+		struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf mbuf = WH_BUF_INIT;
 	WH_AUTO_BUF struct wh_buf cbuf = WH_BUF_INIT;
@@ -280,13 +287,15 @@ static int load(struct search *x, const struct wh_digest *digest, uint64_t size,
 	if (r < 0)
 		return r;
 	mt = wh_json_str(m, "mediaType");
-	if (wh_json_int(m, "schemaVersion", 0) != 2 || (mt && !is_manifest(mt)) || !json_is_array(json_object_get(m, "layers")))
+	if (wh_json_int(m, "schemaVersion", 0) != 2 || (mt && !is_manifest(mt)) ||
+	    !json_is_array(json_object_get(m, "layers")))
 		return wh_err_set(err, "layers", WH_ERR_BUILD, ENOTSUP, "it is no image manifest of schema version 2");
 	r = parse_descriptor(json_object_get(m, "config"), "manifest", &c, err);
 	if (r < 0)
 		return r;
 	if (strcmp(c.media_type, WH_MT_CONFIG) != 0 && strcmp(c.media_type, WH_MT_DOCKER_CONFIG) != 0)
-		return wh_err_set(err, "layers", WH_ERR_BUILD, ENOTSUP, "it is no container image but %.100s", c.media_type);
+		return wh_err_set(err, "layers", WH_ERR_BUILD, ENOTSUP, "it is no container image but %.100s",
+				  c.media_type);
 	r = read_document(x, &c.digest, c.size, WH_CONFIG_MAX, &cbuf, &i->config, err);
 	if (r == 0)
 		r = fill_layers(x, m, i, err);
@@ -380,7 +389,8 @@ static bool has_tag(const json_t *o, const char *tag)
 {
 	const json_t *an = json_object_get(o, "annotations");
 
-	return name_matches(wh_json_str(an, WH_AN_REF_NAME), tag) || name_matches(wh_json_str(an, WH_AN_IMAGE_NAME), tag);
+	return name_matches(wh_json_str(an, WH_AN_REF_NAME), tag) ||
+	       name_matches(wh_json_str(an, WH_AN_IMAGE_NAME), tag);
 }
 
 static void hint_tags(const json_t *manifests, struct wh_err **err)
@@ -423,8 +433,9 @@ static int find_by_tag(struct search *x, const json_t *manifests, const char *ta
 		return r;
 	if (n == 0)
 		return wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "there is no image in it");
-	r = tag ? wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "no image has the tag \"%s\"", tag) :
-		  wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "there are several images, and none has the tag \"latest\"");
+	r = tag ? wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "no image has the tag \"%s\"", tag)
+		: wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT,
+			     "there are several images, and none has the tag \"latest\"");
 	hint_tags(manifests, err);
 	return r;
 }
@@ -437,7 +448,9 @@ static int check_layout(const char *dir, struct wh_err **err)
 
 	if (r < 0) {
 		wh_err_wrap(err, "not an OCI image layout");
-		wh_err_hint(err, "a layout is a directory with oci-layout, index.json and blobs; skopeo copy … oci:DIR:TAG makes one");
+		wh_err_hint(
+			err,
+			"a layout has oci-layout, index.json and blobs; skopeo copy … oci:DIR:TAG makes one");
 		return r;
 	}
 	version = wh_json_str(o, "imageLayoutVersion");
@@ -517,8 +530,9 @@ int wh_image_from_store(struct wh_store *s, const char *ref, const struct wh_pla
 		x.p = &host;
 	}
 	if (wh_digest_parse(ref, &d) || (at && wh_digest_parse(at + 1, &d))) {
-		r = wh_blob_has(s, &d, NULL) ? find_by_digest(&x, &d, err) :
-					       wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "it is not in the store");
+		r = wh_blob_has(s, &d, NULL)
+			    ? find_by_digest(&x, &d, err)
+			    : wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "it is not in the store");
 	} else {
 		r = wh_reference_normalize(ref, &name, err);
 		if (r < 0)

@@ -14,14 +14,14 @@ struct wh_inode {
 	enum wh_type type;
 	bool opaque, implied;
 	uint32_t mode, uid, gid, major, minor;
-	uint32_t names;      /* how many names it has */
+	uint32_t names; /* how many names it has */
 	int64_t mtime;
 	uint64_t size;
-	uint64_t offset;     /* in the uncompressed tar, UINT64_MAX when the content is in pieces */
-	uint64_t spool;      /* where somebody has put the content */
+	uint64_t offset; /* in the uncompressed tar, UINT64_MAX when the content is in pieces */
+	uint64_t spool;  /* where somebody has put the content */
 	struct wh_digest digest;
-	const char *link;    /* SYMLINK: text. HARDLINK: a path that this archive lacks */
-	const char *first;   /* while listing: its first name */
+	const char *link;  /* SYMLINK: text. HARDLINK: a path that this archive lacks */
+	const char *first; /* while listing: its first name */
 	const struct wh_xattr *xattrs;
 	size_t n_xattrs;
 };
@@ -30,11 +30,11 @@ struct wh_name {
 	struct wh_inode *ino;
 	struct wh_name *parent; /* NULL: the root */
 	struct wh_name *child, *prev, *next;
-	struct wh_name *chain;  /* in its bucket */
+	struct wh_name *chain; /* in its bucket */
 	uint32_t hash;
 	uint32_t n_children;
 	uint32_t path_len;
-	char text[];            /* one component; "" for the root */
+	char text[]; /* one component; "" for the root */
 };
 
 struct wh_names;

@@ -20,12 +20,12 @@ struct reader {
 	struct archive *a;
 	struct wh_sha256 *hash;
 	uint64_t entries, bytes, holes;
-	char *last_dir;          /* the directory of the entry before, and its place: most entries share it */
+	char *last_dir; /* the directory of the entry before, and its place: most entries share it */
 	struct wh_name *last_at;
 	uint64_t last_generation;
 	wh_bytes_fn next;
 	void *src;
-	int src_result;          /* what next() failed with */
+	int src_result; /* what next() failed with */
 	struct wh_err *src_err;
 };
 
@@ -70,8 +70,8 @@ static int enter(struct reader *r, struct wh_name *dir, const char *name, size_t
 	return 0;
 }
 
-static int imply_dir(struct reader *r, struct wh_name *dir, const char *name, size_t len, bool opaque, struct wh_name **ret,
-		     struct wh_err **err)
+static int imply_dir(struct reader *r, struct wh_name *dir, const char *name, size_t len, bool opaque,
+		     struct wh_name **ret, struct wh_err **err)
 {
 	struct wh_inode *ino = wh_names_inode(r->names, WH_T_DIR);
 	int e;
@@ -90,8 +90,8 @@ static char *in_root(const char *dir, const char *path)
 	return wh_strdup(abs + 1);
 }
 
-/* One step down. *redirect is set when the step met a symlink: go on with that path instead. Unless may_make, a directory that
- * is not there gives *ret NULL. */
+/* One step down. *redirect is set when the step met a symlink: go on with that path instead. Unless may_make, one
+ * that is not there gives *ret NULL. */
 static int step_into(struct reader *r, struct wh_name *at, const char *part, size_t len, const char *rest,
 		     const char *whole, bool may_make, struct wh_name **ret, char **redirect, struct wh_err **err)
 {
@@ -131,7 +131,8 @@ static int step_into(struct reader *r, struct wh_name *at, const char *part, siz
 	return refuse(err, whole, "it lies below something that is not a directory");
 }
 
-static int walk(struct reader *r, const char *path, const char *whole, bool may_make, struct wh_name **ret, struct wh_err **err)
+static int walk(struct reader *r, const char *path, const char *whole, bool may_make, struct wh_name **ret,
+		struct wh_err **err)
 {
 	WH_AUTO_FREE char *owned = NULL;
 	struct wh_name *at = wh_names_root(r->names);
@@ -163,7 +164,8 @@ static int walk(struct reader *r, const char *path, const char *whole, bool may_
 }
 
 /* The directory a path lies in, made when it is missing. */
-static int find_dir(struct reader *r, const char *path, struct wh_name **ret, const char **ret_base, struct wh_err **err)
+static int find_dir(struct reader *r, const char *path, struct wh_name **ret, const char **ret_base,
+		    struct wh_err **err)
 {
 	const char *slash = strrchr(path, '/');
 	size_t len = slash ? (size_t)(slash - path) : 0;
@@ -190,7 +192,7 @@ static int find_dir(struct reader *r, const char *path, struct wh_name **ret, co
 
 /* ---------------------------------------------------------------- names from outside */
 
-/* Cleans a name: malloc'ed relative path, "" for the root. Names that would leave the root are refused, or with .add kept in. */
+/* Cleans a name: malloc'ed relative path, "" for the root. ".." is refused, or with .add kept inside. */
 static int clean_name(struct reader *r, const char *name, const char *what, char **ret, struct wh_err **err)
 {
 	WH_AUTO_FREE char *out = NULL;
@@ -235,7 +237,8 @@ static enum whiteout_name whiteout_name(const char *path)
 
 /* ---------------------------------------------------------------- attributes */
 
-static int read_xattrs(struct reader *r, struct archive_entry *e, const char *path, struct wh_inode *ino, struct wh_err **err)
+static int read_xattrs(struct reader *r, struct archive_entry *e, const char *path, struct wh_inode *ino,
+		       struct wh_err **err)
 {
 	struct wh_xattr found[WH_MAX_XATTRS];
 	size_t n = 0;
@@ -419,8 +422,8 @@ static int find_target(struct reader *r, const char *target, struct wh_name **re
 	return e;
 }
 
-static int add_hardlink(struct reader *r, struct archive_entry *ent, struct wh_name *dir, const char *base, const char *path,
-			struct wh_err **err)
+static int add_hardlink(struct reader *r, struct archive_entry *ent, struct wh_name *dir, const char *base,
+			const char *path, struct wh_err **err)
 {
 	WH_AUTO_FREE char *target = NULL;
 	struct wh_name *to = NULL, *old, *n;
@@ -436,12 +439,13 @@ static int add_hardlink(struct reader *r, struct archive_entry *ent, struct wh_n
 		return e;
 	old = wh_names_find(r->names, dir, base, strlen(base));
 	if (to && to == old)
-		return to->ino->type == WH_T_DIR || to->ino->type == WH_T_WHITEOUT ?
-				     refuse(err, path, "it is a hard link to itself") :
-				     0;
+		return to->ino->type == WH_T_DIR || to->ino->type == WH_T_WHITEOUT
+			       ? refuse(err, path, "it is a hard link to itself")
+			       : 0;
 	if (to && (to->ino->type == WH_T_DIR || to->ino->type == WH_T_WHITEOUT))
-		return refuse(err, path, to->ino->type == WH_T_DIR ? "it is a hard link to a directory" :
-								       "it is a hard link to a whiteout");
+		return refuse(err, path,
+			      to->ino->type == WH_T_DIR ? "it is a hard link to a directory"
+							: "it is a hard link to a whiteout");
 	if (old && to && is_below(to, old))
 		return refuse(err, path, "it is a hard link to something below itself");
 	if (!to && r->o->add)
@@ -524,8 +528,8 @@ static int type_of(struct archive_entry *e, enum wh_type *ret)
 }
 
 /* Everything but directories and hard links. */
-static int add_other(struct reader *r, struct archive_entry *ent, enum wh_type type, struct wh_name *dir, const char *base,
-		     const char *path, struct wh_err **err)
+static int add_other(struct reader *r, struct archive_entry *ent, enum wh_type type, struct wh_name *dir,
+		     const char *base, const char *path, struct wh_err **err)
 {
 	struct wh_inode *ino = wh_names_inode(r->names, type);
 	struct wh_name *n;
@@ -699,8 +703,8 @@ int wh_tar_read(wh_bytes_fn next, void *src, const struct wh_read_opts *o, struc
 	return e;
 }
 
-int wh_archive_read(int fd, const struct wh_read_opts *o, struct wh_names *names, const struct wh_read_sink *sink, void *arg,
-		    struct wh_err **err)
+int wh_archive_read(int fd, const struct wh_read_opts *o, struct wh_names *names, const struct wh_read_sink *sink,
+		    void *arg, struct wh_err **err)
 {
 	struct reader r = {.o = o, .names = names, .sink = sink, .arg = arg};
 	locale_t old, c = plain_locale(&old);

@@ -16,14 +16,16 @@ struct wh_read_limits {
 	uint64_t holes;   /* holes of sparse files, all together */
 	uint64_t memory;  /* what names, links and xattrs may take */
 };
-#define WH_READ_LIMITS                                                                    \
-	((struct wh_read_limits){.entries = 10 * 1000 * 1000, .bytes = UINT64_C(256) << 30, \
-				 .holes = UINT64_C(16) << 30, .memory = UINT64_C(4) << 30})
+#define WH_READ_LIMITS                                         \
+	((struct wh_read_limits){.entries = 10 * 1000 * 1000,  \
+				 .bytes = UINT64_C(256) << 30, \
+				 .holes = UINT64_C(16) << 30,  \
+				 .memory = UINT64_C(4) << 30})
 #define WH_PATH_LIMIT 4095 /* bytes in a path, without NUL; one component: 255 */
 #define WH_XATTR_LIMIT 65536
 
 struct wh_read_opts {
-	bool add;     /* an archive given to ADD: ".." stays inside instead of being refused, whiteouts have no meaning */
+	bool add; /* an archive given to ADD: ".." stays inside instead of being refused, whiteouts have no meaning */
 	bool digests; /* fill in wh_inode.digest (costs time) */
 	struct wh_read_limits limits;
 };
@@ -32,8 +34,8 @@ struct wh_read_opts {
 struct wh_read_sink {
 	/* n and all below it goes away. */
 	int (*drop)(void *arg, struct wh_name *n, struct wh_err **err);
-	/* A new name. Its directory was made before. DIR: attributes may still change, so set them at the end. FILE: data
-	 * may follow, then done. */
+	/* A new name. Its directory was made before. DIR: attributes may still change, so set them at the end. FILE:
+	 * data may follow, then done. */
 	int (*make)(void *arg, struct wh_name *n, struct wh_err **err);
 	/* n becomes another name of what target names. */
 	int (*link)(void *arg, struct wh_name *n, struct wh_name *target, struct wh_err **err);
@@ -49,11 +51,11 @@ typedef int (*wh_bytes_fn)(void *src, const void **p, size_t *n, struct wh_err *
 int wh_tar_read(wh_bytes_fn next, void *src, const struct wh_read_opts *o, struct wh_names *names,
 		const struct wh_read_sink *sink, void *arg, struct wh_err **err);
 /* A tar in any usual compression, from a file; for ADD. -ENOTSUP without an error: it is none. */
-int wh_archive_read(int fd, const struct wh_read_opts *o, struct wh_names *names, const struct wh_read_sink *sink, void *arg,
-		    struct wh_err **err);
+int wh_archive_read(int fd, const struct wh_read_opts *o, struct wh_names *names, const struct wh_read_sink *sink,
+		    void *arg, struct wh_err **err);
 
-/* Where else is what the layer writes: reads the layer once, checks all its digests, and writes its index when the store has
- * none; the sink (may be NULL) sees everything. */
+/* Reads a layer once (fetched first when need be), checks all its digests, and writes its index when the store has none.
+ * The sink (may be NULL) sees everything. */
 int wh_layer_read(struct wh_store *s, const struct wh_layer *l, struct wh_names *names, const struct wh_read_sink *sink,
 		  void *arg, struct wh_err **err);
 

@@ -157,11 +157,14 @@ static int check_name(const char *ref, const char *domain, size_t domain_n, cons
 	if (domain_n + 1 + strlen(path) > NAME_MAX_LEN)
 		return bad(ref, "it is longer than 255 characters", NULL, err);
 	if (good_path(path, strlen(path)))
-		return wh_digest_parse_hex(ref, &d) ? bad(ref, "64 hexadecimal digits are not allowed as a name", NULL, err) : 0;
+		return wh_digest_parse_hex(ref, &d)
+			       ? bad(ref, "64 hexadecimal digits are not allowed as a name", NULL, err)
+			       : 0;
 	for (const char *p = path; *p; p++)
 		if (*p >= 'A' && *p <= 'Z')
 			return bad(ref, "it must be in lower case", NULL, err);
-	return bad(ref, "only a-z, 0-9 and between them . _ __ - are allowed", "such as registry.example/team/shop:1.4", err);
+	return bad(ref, "only a-z, 0-9 and between them . _ __ - are allowed", "such as registry.example/team/shop:1.4",
+		   err);
 }
 
 int wh_reference_normalize(const char *ref, char **ret, struct wh_err **err)
@@ -178,7 +181,8 @@ int wh_reference_normalize(const char *ref, char **ret, struct wh_err **err)
 		*at = '\0';
 		digest = at + 1;
 		if (!wh_digest_parse(digest, &d))
-			return bad(ref, "what follows @ is no digest", "such as name@sha256: and 64 hexadecimal digits", err);
+			return bad(ref, "what follows @ is no digest", "such as name@sha256: and 64 hexadecimal digits",
+				   err);
 	}
 	colon = strrchr(name, ':');
 	slash = strrchr(name, '/');
@@ -192,9 +196,9 @@ int wh_reference_normalize(const char *ref, char **ret, struct wh_err **err)
 	}
 	split_domain(name, &domain, &domain_n, &path);
 	library = domain_n == strlen(DEFAULT_DOMAIN) && memcmp(domain, DEFAULT_DOMAIN, domain_n) == 0 && path[0] &&
-				  !strchr(path, '/') ?
-			      "library/" :
-			      "";
+				  !strchr(path, '/')
+			  ? "library/"
+			  : "";
 	r = check_name(ref, domain, domain_n, path, err);
 	if (r < 0)
 		return r;

@@ -130,8 +130,8 @@ static int bad_index(const struct wh_root_entry *e, struct wh_err **err)
 }
 
 /* Takes from the stream what lies in [pos, pos + n) for the files from *at on. */
-static int take(struct wanted *w, size_t *at, uint64_t pos, const uint8_t *p, size_t n, const struct wh_content_sink *sink,
-		void *arg, bool *begun, struct wh_err **err)
+static int take(struct wanted *w, size_t *at, uint64_t pos, const uint8_t *p, size_t n,
+		const struct wh_content_sink *sink, void *arg, bool *begun, struct wh_err **err)
 {
 	while (*at < w->to) {
 		const struct wh_root_entry *e = &w->r->v[w->r->files[*at]];
@@ -283,9 +283,9 @@ static int stream_sparse(struct wanted *w, const struct wh_content_sink *sink, v
 		const struct wh_root_entry *e = &w->r->v[w->r->files[k]];
 		const struct wh_name *n = find_path(names, e->first);
 
-		r = n && n->ino->type == WH_T_FILE && n->ino->offset == UINT64_MAX && n->ino->size == e->size ?
-			    send_spooled(&s, n->ino, e, sink, arg, err) :
-			    bad_index(e, err);
+		r = n && n->ino->type == WH_T_FILE && n->ino->offset == UINT64_MAX && n->ino->size == e->size
+			    ? send_spooled(&s, n->ino, e, sink, arg, err)
+			    : bad_index(e, err);
 	}
 	return r;
 }

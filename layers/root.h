@@ -15,7 +15,7 @@ struct wh_root_entry {
 	const char *first; /* FILE: the name its layer has the content under */
 	size_t layer;
 	uint64_t offset, size;
-	size_t primary;    /* FILE: the number of the entry that shares its content and comes first; may be its own */
+	size_t primary; /* FILE: the number of the entry that shares its content and comes first; may be its own */
 };
 struct wh_root {
 	struct wh_store *s;
@@ -23,7 +23,7 @@ struct wh_root {
 	struct wh_tree *tree;
 	struct wh_root_entry *v; /* in wh_path_cmp order, the root directory left out */
 	size_t n;
-	size_t *files;           /* numbers of the primary FILEs, in the order in which contents come */
+	size_t *files; /* numbers of the primary FILEs, in the order in which contents come */
 	size_t n_files;
 };
 int wh_root_open(struct wh_store *s, const struct wh_image *i, struct wh_root *ret, struct wh_err **err);

@@ -142,7 +142,8 @@ static int zstd_step(struct wh_stream *t, uint8_t *out, size_t room, size_t *mad
 	size_t r = ZSTD_decompressStream(t->c.zstd, &o, &in);
 
 	if (ZSTD_isError(r))
-		return wh_err_set(&t->err, "layers", WH_ERR_BUILD, EBADMSG, "damaged zstd data (%s)", ZSTD_getErrorName(r));
+		return wh_err_set(&t->err, "layers", WH_ERR_BUILD, EBADMSG, "damaged zstd data (%s)",
+				  ZSTD_getErrorName(r));
 	t->in_at = in.pos;
 	*made = o.pos;
 	t->c.ended = r == 0;
@@ -232,8 +233,8 @@ static int step(struct wh_stream *t, struct slot *s)
 	if (s->n) {
 		t->made += s->n;
 		if (t->made > t->max)
-			return wh_err_set(&t->err, "layers", WH_ERR_BUILD, EFBIG,
-					  "more than %llu bytes come out of it", (unsigned long long)t->max);
+			return wh_err_set(&t->err, "layers", WH_ERR_BUILD, EFBIG, "more than %llu bytes come out of it",
+					  (unsigned long long)t->max);
 		if (t->check_diff)
 			wh_sha256_add(t->diff_hash, s->p, s->n);
 		return 0;

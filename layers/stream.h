@@ -37,7 +37,8 @@ static inline void wh_stream_freep(struct wh_stream **t)
 int wh_layer_stream(struct wh_store *s, const struct wh_layer *l, struct wh_stream **ret, struct wh_err **err);
 /* The same without fetching: straight from the store, or else from the layer's origin. */
 int wh_layer_stream_anywhere(struct wh_store *s, const struct wh_layer *l, struct wh_stream **ret, struct wh_err **err);
-/* The blob as it is (compressed), from the store or else from its origin; *verified: it need not be hashed again. fd or -errno. */
+/* The blob as it is (compressed), from the store or else from its origin; *verified: it need not be hashed again.
+ * fd or -errno. */
 int wh_layer_open_blob(struct wh_store *s, const struct wh_layer *l, bool *verified, struct wh_err **err);
 
 #endif

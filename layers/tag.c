@@ -50,7 +50,8 @@ int wh_store_tag(struct wh_store *s, const char *name, const struct wh_image *i,
 	if (r < 0)
 		return r;
 	if (strchr(full, '@'))
-		return wh_err_set(err, "layers", WH_ERR_USAGE, EINVAL, "\"%s\": a digest cannot be given as a name", name);
+		return wh_err_set(err, "layers", WH_ERR_USAGE, EINVAL, "\"%s\": a digest cannot be given as a name",
+				  name);
 	/* What a name in the layout leads to must all be there, and on disk before the name is. */
 	for (size_t k = 0; k < i->n_layers; k++) {
 		r = wh_layer_fetch(s, &i->layers[k], err);

@@ -24,8 +24,8 @@ struct unpack {
 	int root_fd;
 	struct wh_name *at; /* whose descriptor at_fd is */
 	int at_fd;
-	int file_fd;        /* the file being written */
-	uid_t uid;          /* what new files get by themselves */
+	int file_fd; /* the file being written */
+	uid_t uid;   /* what new files get by themselves */
 	gid_t gid;
 	bool xattr_whiteouts;
 	struct wh_buf path;
@@ -36,7 +36,8 @@ static int failed(struct unpack *u, const struct wh_name *n, int sys, const char
 	int r = wh_err_sys(err, "layers", WH_ERR_BUILD, sys, "%s %s", what, wh_name_path(n, &u->path));
 
 	if (sys == EPERM || sys == EINVAL)
-		wh_err_hint(err, "is its owner %lu:%lu among the ids of this user namespace? (see /etc/subuid, /etc/subgid)",
+		wh_err_hint(err,
+			    "is its owner %lu:%lu among the ids of this user namespace? (see /etc/subuid, /etc/subgid)",
 			    (unsigned long)n->ino->uid, (unsigned long)n->ino->gid);
 	return r;
 }
@@ -165,7 +166,9 @@ static int on_make(void *arg, struct wh_name *n, struct wh_err **err)
 		r = wh_err_set(err, "layers", WH_ERR_BUILD, ENOTSUP,
 			       "%s is a hard link to %s, which is not in the same layer", wh_name_path(n, &u->path),
 			       n->ino->link);
-		wh_err_hint(err, "links between layers are not allowed by the image format; the tool that made this image is wrong");
+		wh_err_hint(
+			err,
+			"the image format allows no links between layers; the tool that made this image is wrong");
 		return r;
 	}
 	return r < 0 ? failed(u, n, -r, "make", err) : 0;
@@ -260,7 +263,8 @@ static int on_done(void *arg, struct wh_name *n, struct wh_err **err)
 static int finish_dir(void *arg, const char *path, const struct wh_inode *i, struct wh_err **err)
 {
 	struct unpack *u = arg;
-	WH_AUTO_FD int fd = wh_open_beneath(u->root_fd, path[0] ? path : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, true);
+	WH_AUTO_FD int fd =
+		wh_open_beneath(u->root_fd, path[0] ? path : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, true);
 	int r = fd < 0 ? fd : 0;
 
 	if (r == 0 && i->opaque && fsetxattr(fd, OVERLAY_OPAQUE, "y", 1, 0) < 0)
@@ -269,7 +273,8 @@ static int finish_dir(void *arg, const char *path, const struct wh_inode *i, str
 		r = set_attributes(u, fd, i, false);
 	if (r < 0) {
 		r = wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "set the attributes of directory /%s", path);
-		wh_err_hint(err, "is its owner %lu:%lu among the ids of this user namespace? (see /etc/subuid, /etc/subgid)",
+		wh_err_hint(err,
+			    "is its owner %lu:%lu among the ids of this user namespace? (see /etc/subuid, /etc/subgid)",
 			    (unsigned long)i->uid, (unsigned long)i->gid);
 	}
 	return r;
@@ -336,15 +341,16 @@ int wh_snapshot_ensure(struct wh_store *s, const struct wh_layer *l, struct wh_e
 	if (unpacked(s, hex))
 		return 0;
 	if (geteuid() != 0) {
-		r = wh_err_set(err, "layers", WH_ERR_ENV, EPERM, "a layer can be unpacked by root or inside a user namespace only");
+		r = wh_err_set(err, "layers", WH_ERR_ENV, EPERM,
+			       "a layer can be unpacked by root or inside a user namespace only");
 		wh_err_hint(err, "files in layers have owners; this process may not give files away");
 		return r;
 	}
 	r = wh_layer_fetch(s, l, err);
 	if (r < 0)
 		return r;
-	/* Whoever comes second, another thread or another process, waits for the first instead of doing it again. The blob
-	 * serves as the lock: it is there, and it is the same for all. */
+	/* Whoever comes second, another thread or another process, waits for the first instead of doing it again. The
+	 * blob serves as the lock: it is there, and it is the same for all. */
 	lock = wh_blob_open(s, &l->blob, NULL, err);
 	if (lock < 0)
 		return lock;

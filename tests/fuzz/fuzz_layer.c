@@ -26,9 +26,9 @@ struct check {
 	struct wh_strv dirs, files;
 };
 
-#define must(x)                 \
-	do {                    \
-		if (!(x))       \
+#define must(x)                  \
+	do {                     \
+		if (!(x))        \
 			abort(); \
 	} while (0)
 
@@ -58,8 +58,8 @@ static int on_make(void *arg, struct wh_name *n, struct wh_err **err)
 	struct books *b = arg;
 
 	(void)err;
-	must(n->parent && n->parent->ino->type == WH_T_DIR && n->text[0] && !strchr(n->text, '/') && strcmp(n->text, ".") != 0 &&
-	     strcmp(n->text, "..") != 0 && strlen(n->text) <= 255 && !n->child);
+	must(n->parent && n->parent->ino->type == WH_T_DIR && n->text[0] && !strchr(n->text, '/') &&
+	     strcmp(n->text, ".") != 0 && strcmp(n->text, "..") != 0 && strlen(n->text) <= 255 && !n->child);
 	b->made++;
 	b->writing = n->ino->type == WH_T_FILE;
 	b->at = 0;
@@ -111,7 +111,8 @@ static int check_one(void *arg, const struct wh_entry *e, const struct wh_inode 
 	c->last = wh_strdup(e->path);
 	must(strlen(e->path) <= WH_PATH_LIMIT && !(e->mode & ~07777u));
 	if (e->path[0]) {
-		must(strcmp(clean, e->path) == 0 && e->path[0] != '/' && strcmp(e->path, "..") != 0 && !wh_has_prefix(e->path, "../"));
+		must(strcmp(clean, e->path) == 0 && e->path[0] != '/' && strcmp(e->path, "..") != 0 &&
+		     !wh_has_prefix(e->path, "../"));
 		must(strcmp(dir, ".") == 0 || wh_strv_has(&c->dirs, dir));
 		must(!wh_has_prefix(wh_path_base(e->path), ".wh..wh."));
 	}

@@ -24,11 +24,11 @@ static void image_of(struct bed *b, const char *const *specs, enum wh_compressio
 	o.threads = 1;
 	for (size_t i = 0; i < n; i++)
 		assert_ok(layer_of_opts(b->store, specs[i], &o, &ret->layers[i], &err), err);
-	ret->config = json_pack("{s:{s:s, s:[s], s:{s:s, s:s}, s:{s:{}}, s:[s, s], s:s}, s:s, s:s, s:s, s:[{s:b, s:s, s:s}]}",
-				"config", "StopSignal", "SIGTERM", "Cmd", "sh", "Labels", "z", "1", "a", "2", "Volumes", "/v",
-				"Env", "B=2", "A=1", "X-Other", "kept", "os", "linux", "created", "1970-01-01T00:00:00Z",
-				"architecture", "amd64", "history", "empty_layer", 1, "created_by", "ENV A=1", "created",
-				"1970-01-01T00:00:00Z");
+	ret->config = json_pack(
+		"{s:{s:s, s:[s], s:{s:s, s:s}, s:{s:{}}, s:[s, s], s:s}, s:s, s:s, s:s, s:[{s:b, s:s, s:s}]}", "config",
+		"StopSignal", "SIGTERM", "Cmd", "sh", "Labels", "z", "1", "a", "2", "Volumes", "/v", "Env", "B=2",
+		"A=1", "X-Other", "kept", "os", "linux", "created", "1970-01-01T00:00:00Z", "architecture", "amd64",
+		"history", "empty_layer", 1, "created_by", "ENV A=1", "created", "1970-01-01T00:00:00Z");
 	assert_non_null(ret->config);
 	assert_ok(wh_image_write(b->store, ret, &err), err);
 }
@@ -43,7 +43,6 @@ static void blob_text(struct bed *b, const struct wh_digest *d, struct wh_buf *b
 }
 
 /* ---------------------------------------------------------------- bytes */
-
 
 static void documents(void **state)
 {
@@ -61,22 +60,24 @@ static void documents(void **state)
 	wh_digest_text(&i.layers[0].blob, blob);
 	assert_string_equal(diff, blob);
 	blob_text(&b, &i.config_digest, &buf);
-	wh_buf_addf(&want,
-		    "{\"architecture\":\"amd64\",\"os\":\"linux\",\"created\":\"1970-01-01T00:00:00Z\",\"config\":{"
-		    "\"Env\":[\"B=2\",\"A=1\"],\"Cmd\":[\"sh\"],\"Volumes\":{\"/v\":{}},\"Labels\":{\"a\":\"2\",\"z\":\"1\"},"
-		    "\"StopSignal\":\"SIGTERM\",\"X-Other\":\"kept\"},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"%s\"]},"
-		    "\"history\":[{\"created\":\"1970-01-01T00:00:00Z\",\"created_by\":\"ENV A=1\",\"empty_layer\":true}]}",
-		    diff);
+	wh_buf_addf(
+		&want,
+		"{\"architecture\":\"amd64\",\"os\":\"linux\",\"created\":\"1970-01-01T00:00:00Z\",\"config\":{"
+		"\"Env\":[\"B=2\",\"A=1\"],\"Cmd\":[\"sh\"],\"Volumes\":{\"/v\":{}},\"Labels\":{\"a\":\"2\",\"z\":\"1\"},"
+		"\"StopSignal\":\"SIGTERM\",\"X-Other\":\"kept\"},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"%s\"]},"
+		"\"history\":[{\"created\":\"1970-01-01T00:00:00Z\",\"created_by\":\"ENV A=1\",\"empty_layer\":true}]}",
+		diff);
 	assert_string_equal(buf.p, want.p);
 	wh_buf_reset(&buf);
 	wh_buf_reset(&want);
 	wh_digest_text(&i.config_digest, config);
 	blob_text(&b, &i.manifest, &buf);
-	wh_buf_addf(&want,
-		    "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":{"
-		    "\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":\"%s\",\"size\":404},\"layers\":[{"
-		    "\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"%s\",\"size\":%llu}]}",
-		    config, diff, (unsigned long long)i.layers[0].blob_size);
+	wh_buf_addf(
+		&want,
+		"{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":{"
+		"\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":\"%s\",\"size\":404},\"layers\":[{"
+		"\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"%s\",\"size\":%llu}]}",
+		config, diff, (unsigned long long)i.layers[0].blob_size);
 	assert_string_equal(buf.p, want.p);
 	assert_int_equal(i.manifest_size, buf.n);
 	/* Annotations come in, sorted. */
@@ -118,8 +119,10 @@ static void same_bytes(void **state)
 		bed_open(&b);
 		image_of(&b, one, WH_COMP_NONE, &i);
 		dest = wh_asprintf("%s/out.tar", b.dir);
-		assert_ok(wh_export_oci(b.store, &i,
-					&(struct wh_export){.dest = dest, .tar = true, .names = names, .epoch = INT64_MAX}, &err),
+		assert_ok(wh_export_oci(
+				  b.store, &i,
+				  &(struct wh_export){.dest = dest, .tar = true, .names = names, .epoch = INT64_MAX},
+				  &err),
 			  err);
 		file_digest(b.dir, "out.tar", &tar[round]);
 		wh_image_release(&i);
@@ -148,7 +151,9 @@ static void export_layout(struct bed *b, const struct wh_image *i, const char *n
 	const char *const names[] = {name, NULL};
 	struct wh_err *err = NULL;
 
-	assert_ok(wh_export_oci(b->store, i, &(struct wh_export){.dest = dir, .names = names, .epoch = INT64_MAX}, &err), err);
+	assert_ok(
+		wh_export_oci(b->store, i, &(struct wh_export){.dest = dir, .names = names, .epoch = INT64_MAX}, &err),
+		err);
 }
 
 static void put_file(struct bed *b, const char *name, const char *text)
@@ -245,7 +250,9 @@ static void straight_through(void **state)
 	assert_int_equal(wh_platform_parse("linux/amd64", NULL, &p, NULL), 0);
 	assert_ok(wh_image_from_layout(c.store, dir, "1", NULL, &p, &back, &err), err);
 	assert_ok(wh_export_oci(c.store, &back, &(struct wh_export){.dest = out, .epoch = INT64_MAX}, &err), err);
-	assert_ok(wh_export_oci(c.store, &back, &(struct wh_export){.dest = tar, .tar = true, .epoch = INT64_MAX}, &err), err);
+	assert_ok(
+		wh_export_oci(c.store, &back, &(struct wh_export){.dest = tar, .tar = true, .epoch = INT64_MAX}, &err),
+		err);
 	assert_false(wh_blob_has(c.store, &i.layers[0].blob, NULL));
 	wh_image_release(&back);
 	assert_ok(wh_image_from_layout(b.store, out, NULL, NULL, &p, &back, &err), err);
@@ -265,7 +272,8 @@ static void straight_through(void **state)
 	for (int k = 0; k < 2; k++) {
 		WH_AUTO_FREE char *bad = wh_asprintf("%s/bad", c.dir);
 
-		assert_int_equal(wh_export_oci(c.store, &back, &(struct wh_export){.dest = bad, .tar = k, .epoch = INT64_MAX}, &err),
+		assert_int_equal(wh_export_oci(c.store, &back,
+					       &(struct wh_export){.dest = bad, .tar = k, .epoch = INT64_MAX}, &err),
 				 -EBADMSG);
 		assert_non_null(strstr(err->msg, "damaged"));
 		wh_err_freep(&err);
@@ -306,13 +314,15 @@ static void nested(void **state)
 		"{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"%s\",\"size\":1,"
 		"\"annotations\":{\"vnd.docker.reference.type\":\"attestation-manifest\"},"
 		"\"platform\":{\"os\":\"unknown\",\"architecture\":\"unknown\"}}]}",
-		text[0], (unsigned long long)i[0].manifest_size, text[1], (unsigned long long)i[1].manifest_size, text[0]);
+		text[0], (unsigned long long)i[0].manifest_size, text[1], (unsigned long long)i[1].manifest_size,
+		text[0]);
 	text_digest(inner, &d);
 	wh_digest_text(&d, text[2]);
 	path = wh_asprintf("blobs/sha256/%s", wh_digest_hex(&d, hex));
 	put_file(&b, path, inner);
-	outer = wh_asprintf("{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%zu}]}",
-			    WH_MT_DOCKER_LIST, text[2], strlen(inner));
+	outer = wh_asprintf(
+		"{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%zu}]}",
+		WH_MT_DOCKER_LIST, text[2], strlen(inner));
 	put_file(&b, "index.json", outer);
 	assert_ok(load(&b, NULL, NULL, "linux/amd64", &back, &err), err);
 	assert_true(wh_digest_eq(&back.manifest, &i[1].manifest));
@@ -341,10 +351,14 @@ static void bad_layouts(void **state)
 		{"index.json", "{}", "there is no image in it"},
 		{"index.json", "{\"manifests\":[]}", "there is no image in it"},
 		{"index.json", "{\"manifests\":[1]}", "a descriptor without"},
-		{"index.json", "{\"manifests\":[{\"mediaType\":\"x\",\"digest\":\"sha256:00\",\"size\":1}]}", "is no sha256 digest"},
-		{"index.json", "{\"manifests\":[{\"mediaType\":\"x\",\"digest\":\"" ZEROS "\",\"size\":-1}]}", "a descriptor without"},
-		{"index.json", "{\"manifests\":[{\"mediaType\":\"x\",\"digest\":\"" ZEROS "\",\"size\":1}]}", "no image for"},
-		{"index.json", "{\"manifests\":[{\"mediaType\":\"" WH_MT_MANIFEST "\",\"digest\":\"" ZEROS "\",\"size\":1}]}",
+		{"index.json", "{\"manifests\":[{\"mediaType\":\"x\",\"digest\":\"sha256:00\",\"size\":1}]}",
+		 "is no sha256 digest"},
+		{"index.json", "{\"manifests\":[{\"mediaType\":\"x\",\"digest\":\"" ZEROS "\",\"size\":-1}]}",
+		 "a descriptor without"},
+		{"index.json", "{\"manifests\":[{\"mediaType\":\"x\",\"digest\":\"" ZEROS "\",\"size\":1}]}",
+		 "no image for"},
+		{"index.json",
+		 "{\"manifests\":[{\"mediaType\":\"" WH_MT_MANIFEST "\",\"digest\":\"" ZEROS "\",\"size\":1}]}",
 		 "No such file"},
 		{"oci-layout", "{\"imageLayoutVersion\":\"2.0.0\"}", "is not 1.x"},
 		{"oci-layout", "[]", "is not 1.x"},
@@ -411,10 +425,13 @@ static void no_layout(void **state)
 	export_layout(&b, &i, "shop:1");
 	sub = wh_asprintf("%s/oci-layout", dir);
 	assert_int_equal(unlink(sub), 0);
-	assert_int_equal(wh_export_oci(b.store, &i, &(struct wh_export){.dest = dir, .epoch = INT64_MAX}, &err), -EEXIST);
+	assert_int_equal(wh_export_oci(b.store, &i, &(struct wh_export){.dest = dir, .epoch = INT64_MAX}, &err),
+			 -EEXIST);
 	assert_int_equal(err->class, WH_ERR_USAGE);
 	wh_err_freep(&err);
-	assert_int_equal(wh_export_oci(b.store, &i, &(struct wh_export){.dest = dir, .tar = true, .epoch = INT64_MAX}, &err), -EISDIR);
+	assert_int_equal(
+		wh_export_oci(b.store, &i, &(struct wh_export){.dest = dir, .tar = true, .epoch = INT64_MAX}, &err),
+		-EISDIR);
 	wh_err_freep(&err);
 	wh_image_release(&i);
 	bed_close(&b);
@@ -469,7 +486,7 @@ static const char *const stack[] = {
 	"i a\nf a/more 644 777\np fifo 644\nl link a/kept\nc null 666\n",
 	NULL,
 };
-#define STACK_TREE                                                                                                           \
+#define STACK_TREE \
 	"a 755|a/kept 600 22|a/more 644 777|a/z 644 new|a/zz 644 333|fifo 644|link -> a/kept|o 700|o/seen 644 66|su %o 5|"
 
 static void describe_files(int fd, const char *prefix, struct wh_strv *out)
@@ -543,7 +560,8 @@ static void local(void **state)
 		assert_ok(wh_export_local(b.store, &i, &(struct wh_export){.dest = dir}, false, &skipped, &err), err);
 		assert_int_equal(skipped, 1);
 		expect_files(dir, 0755);
-		assert_int_equal(wh_export_local(b.store, &i, &(struct wh_export){.dest = dir}, false, &skipped, &err), -ENOTEMPTY);
+		assert_int_equal(wh_export_local(b.store, &i, &(struct wh_export){.dest = dir}, false, &skipped, &err),
+				 -ENOTEMPTY);
 		wh_err_freep(&err);
 		assert_int_equal(wh_rm_rf(AT_FDCWD, dir), 0);
 		assert_int_equal(mkdir(dir, 0755), 0);
@@ -614,7 +632,8 @@ static void tar_and_add(void **state)
 		assert_ok(wh_export_tar(b.store, &i, &(struct wh_export){.dest = file}, &err), err);
 		fd = wh_openat(AT_FDCWD, file, O_RDONLY, 0);
 		assert_ok(wh_archive_to_layer(b.store, fd, "root.tar", &added.layers[0], &err), err);
-		assert_ok(wh_export_local(b.store, &added, &(struct wh_export){.dest = dir}, true, &skipped, &err), err);
+		assert_ok(wh_export_local(b.store, &added, &(struct wh_export){.dest = dir}, true, &skipped, &err),
+			  err);
 		expect_files(dir, 04755);
 		assert_int_equal(wh_rm_rf(AT_FDCWD, dir), 0);
 		wh_image_release(&added);
@@ -687,10 +706,18 @@ static void conversions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(documents),   cmocka_unit_test(same_bytes),	   cmocka_unit_test(there_and_back),
-		cmocka_unit_test(nested),      cmocka_unit_test(straight_through), cmocka_unit_test(bad_layouts),
-		cmocka_unit_test(no_layout),   cmocka_unit_test(tags),		   cmocka_unit_test(local),
-		cmocka_unit_test(local_links), cmocka_unit_test(tar_and_add),	   cmocka_unit_test(no_archive),
+		cmocka_unit_test(documents),
+		cmocka_unit_test(same_bytes),
+		cmocka_unit_test(there_and_back),
+		cmocka_unit_test(nested),
+		cmocka_unit_test(straight_through),
+		cmocka_unit_test(bad_layouts),
+		cmocka_unit_test(no_layout),
+		cmocka_unit_test(tags),
+		cmocka_unit_test(local),
+		cmocka_unit_test(local_links),
+		cmocka_unit_test(tar_and_add),
+		cmocka_unit_test(no_archive),
 		cmocka_unit_test(conversions),
 	};
 

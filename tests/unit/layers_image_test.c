@@ -105,13 +105,27 @@ static void platforms(void **state)
 	static const struct {
 		const char *in, *out;
 	} table[] = {
-		{"linux/amd64", "linux/amd64"},	      {"linux/x86_64", "linux/amd64"},	 {"Linux/AMD64", "linux/amd64"},
-		{"linux/arm64", "linux/arm64"},	      {"linux/arm64/v8", "linux/arm64"}, {"linux/aarch64", "linux/arm64"},
-		{"linux/arm", "linux/arm/v7"},	      {"linux/arm/v6", "linux/arm/v6"},	 {"linux/arm/6", "linux/arm/v6"},
-		{"linux/armhf", "linux/arm/v7"},      {"linux/i386", "linux/386"},	 {"linux/amd64/v3", "linux/amd64/v3"},
-		{"linux/amd64/v1", "linux/amd64"},    {"linux/s390x", "linux/s390x"},	 {"windows/amd64", "windows/amd64"},
-		{"linux/amd64/v2/x", NULL},	      {"", NULL},			 {"/", NULL},
-		{"linux/", NULL},		      {"linux//v8", NULL},		 {"linux/am d64", NULL},
+		{"linux/amd64", "linux/amd64"},
+		{"linux/x86_64", "linux/amd64"},
+		{"Linux/AMD64", "linux/amd64"},
+		{"linux/arm64", "linux/arm64"},
+		{"linux/arm64/v8", "linux/arm64"},
+		{"linux/aarch64", "linux/arm64"},
+		{"linux/arm", "linux/arm/v7"},
+		{"linux/arm/v6", "linux/arm/v6"},
+		{"linux/arm/6", "linux/arm/v6"},
+		{"linux/armhf", "linux/arm/v7"},
+		{"linux/i386", "linux/386"},
+		{"linux/amd64/v3", "linux/amd64/v3"},
+		{"linux/amd64/v1", "linux/amd64"},
+		{"linux/s390x", "linux/s390x"},
+		{"windows/amd64", "windows/amd64"},
+		{"linux/amd64/v2/x", NULL},
+		{"", NULL},
+		{"/", NULL},
+		{"linux/", NULL},
+		{"linux//v8", NULL},
+		{"linux/am d64", NULL},
 		{"linux/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", NULL},
 	};
 
@@ -197,19 +211,18 @@ static void index_documents(void **state)
 	}
 	wh_index_json(ms, &b);
 	assert_string_equal(
-		b.p,
-		"{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":["
-		"{\"mediaType\":\"m\",\"size\":4},"
-		"{\"mediaType\":\"m\",\"size\":3,\"annotations\":{\"io.containerd.image.name\":\"a\"}},"
-		"{\"mediaType\":\"m\",\"size\":0,\"annotations\":{\"io.containerd.image.name\":\"b\"}},"
-		"{\"mediaType\":\"m\",\"size\":2,\"annotations\":{\"io.containerd.image.name\":\"c\"}}]}");
+		b.p, "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":["
+		     "{\"mediaType\":\"m\",\"size\":4},"
+		     "{\"mediaType\":\"m\",\"size\":3,\"annotations\":{\"io.containerd.image.name\":\"a\"}},"
+		     "{\"mediaType\":\"m\",\"size\":0,\"annotations\":{\"io.containerd.image.name\":\"b\"}},"
+		     "{\"mediaType\":\"m\",\"size\":2,\"annotations\":{\"io.containerd.image.name\":\"c\"}}]}");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(references),	  cmocka_unit_test(long_names), cmocka_unit_test(platforms),
-		cmocka_unit_test(platform_words), cmocka_unit_test(ranks),	cmocka_unit_test(index_documents),
+		cmocka_unit_test(references),     cmocka_unit_test(long_names), cmocka_unit_test(platforms),
+		cmocka_unit_test(platform_words), cmocka_unit_test(ranks),      cmocka_unit_test(index_documents),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,8 +11,10 @@
 #include <pthread.h>
 #include <sys/xattr.h>
 
-#define X "1:2d7116"  /* a file that holds "x" */
-#define D100 "dddddddddddddddddddddddddddddddddddddddddddddddddd" "dddddddddddddddddddddddddddddddddddddddddddddddddd"
+#define X "1:2d7116" /* a file that holds "x" */
+#define D100                                                 \
+	"dddddddddddddddddddddddddddddddddddddddddddddddddd" \
+	"dddddddddddddddddddddddddddddddddddddddddddddddddd"
 #define N50 "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
 #define FIVE N50 N50 N50 N50 N50 "nnnnn"
 
@@ -24,8 +26,10 @@ static const struct {
 	{"absolute", "f b 644 " X "\nl c -> /etc/a\nd etc 755\nh etc/a 644 " X " -> b\n", NULL},
 	{"aufs", "f a 644 " X "\n", NULL},
 	{"behind-the-end", "f a 644 " X "\n", NULL},
-	{"capabilities", "f bad 644 " X "\nd dir 755\nf ping 644 " X " security.capability=20\nf ping3 644 " X
-			 " security.capability=20\n", NULL},
+	{"capabilities",
+	 "f bad 644 " X "\nd dir 755\nf ping 644 " X " security.capability=20\nf ping3 644 " X
+	 " security.capability=20\n",
+	 NULL},
 	{"dir-becomes-file", "f a 644 " X "\n", NULL},
 	{"dir-becomes-symlink", "l a -> /etc\n", NULL},
 	{"dir-then-whiteout", "d a opaque 755\nf a/x 644 " X "\n", NULL},
@@ -39,11 +43,15 @@ static const struct {
 	{"implied", "d a 755\nd a/b 755\nf a/b/c 644 " X "\n", NULL},
 	{"link-through-symlink", "d d 755\nf d/x 644 " X "\nl s -> d\nh y 644 " X " -> d/x\n", NULL},
 	{"link-to-symlink", "l a -> nowhere\nl b -> nowhere\n", NULL},
-	{"long", "d " D100 " 755\nd " D100 "/" D100 " 755\nd " D100 "/" D100 "/" D100 " 755\nd " D100 "/" D100 "/" D100 "/" D100
-		 " 755\nd " D100 "/" D100 "/" D100 "/" D100 "/" D100 " 755\nf " D100 "/" D100 "/" D100 "/" D100 "/" D100 "/" FIVE
-		 " 644 " X "\n", NULL},
-	{"names", "f back\\slash 644 " X "\nd d e 755\nf d e/f g 644 " X "\nf esc\033[31m 644 " X "\nf e\314\201 644 " X
-		  "\nf new\nline 644 " X "\nf \303\251 644 " X "\nf \377\376 644 " X "\n", NULL},
+	{"long",
+	 "d " D100 " 755\nd " D100 "/" D100 " 755\nd " D100 "/" D100 "/" D100 " 755\nd " D100 "/" D100 "/" D100 "/" D100
+	 " 755\nd " D100 "/" D100 "/" D100 "/" D100 "/" D100 " 755\nf " D100 "/" D100 "/" D100 "/" D100 "/" D100
+	 "/" FIVE " 644 " X "\n",
+	 NULL},
+	{"names",
+	 "f back\\slash 644 " X "\nd d e 755\nf d e/f g 644 " X "\nf esc\033[31m 644 " X "\nf e\314\201 644 " X
+	 "\nf new\nline 644 " X "\nf \303\251 644 " X "\nf \377\376 644 " X "\n",
+	 NULL},
 	{"no-end", "f a 644 " X "\n", NULL},
 	{"nothing", "", NULL},
 	{"old-gnu", "d d 755\nf d/f 644 4:982d9e\nl s -> d/f\n", NULL},
@@ -219,8 +227,12 @@ static void limits(void **state)
 		struct wh_read_limits l;
 		const char *error;
 	} table[] = {
-		{"plain", {.entries = 8, .bytes = 1000, .holes = 0, .memory = 1 << 20}, "more entries than the limit of 8"},
-		{"plain", {.entries = 9, .bytes = 4, .holes = 0, .memory = 1 << 20}, "more content (in bytes) than the limit of 4"},
+		{"plain",
+		 {.entries = 8, .bytes = 1000, .holes = 0, .memory = 1 << 20},
+		 "more entries than the limit of 8"},
+		{"plain",
+		 {.entries = 9, .bytes = 4, .holes = 0, .memory = 1 << 20},
+		 "more content (in bytes) than the limit of 4"},
 		{"plain", {.entries = 9, .bytes = 1000, .holes = 0, .memory = 100}, "more names and attributes"},
 		{"plain", {.entries = 9, .bytes = 5, .holes = 0, .memory = 1 << 20}, NULL},
 		{"sparse-gnu", {.entries = 9, .bytes = 4 << 20, .holes = 3 << 20, .memory = 1 << 20}, NULL},
@@ -559,8 +571,8 @@ static int stream_of(struct bed *b, const void *p, size_t n, uint64_t max, struc
 	return r;
 }
 
-#define GZ_AB "\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x4c\x02\0\x6d\x48\x83\x9e\x02\0\0\0"       /* "ab" */
-#define ZST_AB "\x28\xb5\x2f\xfd\x20\x02\x11\0\0\x61\x62"                                    /* "ab" */
+#define GZ_AB "\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x4c\x02\0\x6d\x48\x83\x9e\x02\0\0\0" /* "ab" */
+#define ZST_AB "\x28\xb5\x2f\xfd\x20\x02\x11\0\0\x61\x62"                            /* "ab" */
 #define ZST_SKIP "\x50\x2a\x4d\x18\x03\0\0\0xyz"
 #define LEN(s) (s), sizeof(s) - 1
 
@@ -694,8 +706,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(trees),    cmocka_unit_test(all_there), cmocka_unit_test(limits),
 		cmocka_unit_test(add_mode), cmocka_unit_test(unpacking), cmocka_unit_test(links_to_lower),
-		cmocka_unit_test(owners),   cmocka_unit_test(damaged),	 cmocka_unit_test(streams),
-		cmocka_unit_test(bomb),	    cmocka_unit_test(race),
+		cmocka_unit_test(owners),   cmocka_unit_test(damaged),   cmocka_unit_test(streams),
+		cmocka_unit_test(bomb),     cmocka_unit_test(race),
 	};
 
 	become_root();
