@@ -238,15 +238,21 @@ static int make_links(struct local *l, struct wh_err **err)
 
 static int open_dest(const struct wh_export *x, bool *made, struct wh_err **err)
 {
+	WH_AUTO_FREE char *clean = wh_path_clean(x->dest);
+	WH_AUTO_FREE char *parent = wh_path_dir(clean);
 	WH_AUTO_FD int fd = -1;
 	const struct dirent *de;
 	bool empty = true;
 	DIR *d;
 	int copy, r;
 
-	*made = mkdir(x->dest, 0755) == 0;
-	if (!*made && errno != EEXIST)
-		return wh_err_sys(err, "layers", WH_ERR_USAGE, errno, "make %s", x->dest);
+	r = wh_make_parents(parent);
+	if (r == 0) {
+		*made = mkdir(x->dest, 0755) == 0;
+		r = *made || errno == EEXIST ? 0 : -errno;
+	}
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_USAGE, -r, "make %s", x->dest);
 	fd = wh_openat(AT_FDCWD, x->dest, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
 		return wh_err_sys(err, "layers", WH_ERR_USAGE, -fd, "open %s", x->dest);

@@ -247,14 +247,33 @@ static int into_existing(struct export *e, int dir, struct wh_err **err)
 	return write_dir(e, dir, err);
 }
 
+int wh_make_parents(const char *dir)
+{
+	WH_AUTO_FREE char *up = NULL;
+	struct stat st;
+	int r;
+
+	/* The user's own path: symlinks in it are his. */
+	if (stat(dir, &st) == 0)
+		return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+	if (errno != ENOENT)
+		return -errno;
+	up = wh_path_dir(dir);
+	r = wh_make_parents(up);
+	return r < 0 ? r : mkdir(dir, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
 static int into_new(struct export *e, struct wh_err **err)
 {
 	WH_AUTO_FREE char *rand = wh_temp_name(".tmp-");
 	WH_AUTO_FREE char *clean = wh_path_clean(e->x->dest);
+	WH_AUTO_FREE char *parent = wh_path_dir(clean);
 	WH_AUTO_FREE char *tmp = wh_asprintf("%s%s", clean, rand);
 	WH_AUTO_FD int dir = -1;
-	int r = mkdirat(AT_FDCWD, tmp, 0755) < 0 ? -errno : 0;
+	int r = wh_make_parents(parent);
 
+	if (r == 0)
+		r = mkdirat(AT_FDCWD, tmp, 0755) < 0 ? -errno : 0;
 	if (r == 0)
 		r = dir = wh_openat(AT_FDCWD, tmp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (r < 0)
@@ -410,6 +429,6 @@ int wh_export_oci(struct wh_store *s, const struct wh_image *i, const struct wh_
 	json_decref(e.manifests);
 	free(e.blobs);
 	if (r < 0)
-		wh_err_wrap(err, "export");
+		wh_err_wrap(err, "export to %s", x->dest);
 	return r;
 }

@@ -208,6 +208,6 @@ int wh_export_tar(struct wh_store *s, const struct wh_image *i, const struct wh_
 	wh_closep(&o.spool_fd);
 	free(o.spool_at);
 	if (r < 0)
-		wh_err_wrap(err, "export");
+		wh_err_wrap(err, "export to %s", x->dest);
 	return r;
 }

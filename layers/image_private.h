@@ -31,6 +31,8 @@ json_t *wh_image_descriptor(const struct wh_image *i, const char *name, const ch
 void wh_index_put(json_t *manifests, json_t *d);
 /* The whole document: descriptors in the order given. */
 void wh_index_json(const json_t *manifests, struct wh_buf *out);
+/* mkdir -p for a path of the user's. 0 or -errno. */
+int wh_make_parents(const char *dir);
 /* Runs fn with the file that x->dest names: x->out_fd for "-", else a temporary that is renamed when fn succeeds. */
 int wh_export_file(const struct wh_export *x, int (*fn)(void *arg, int fd, struct wh_err **err), void *arg,
 		   struct wh_err **err);

@@ -554,7 +554,7 @@ static void local(void **state)
 
 	(void)state;
 	bed_open(&b);
-	dir = wh_asprintf("%s/files", b.dir);
+	dir = wh_asprintf("%s/not/there/files", b.dir);
 	for (int comp = WH_COMP_NONE; comp <= WH_COMP_ZSTD; comp++) {
 		image_of(&b, stack, (enum wh_compression)comp, &i);
 		assert_ok(wh_export_local(b.store, &i, &(struct wh_export){.dest = dir}, false, &skipped, &err), err);
