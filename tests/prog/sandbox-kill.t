@@ -12,7 +12,8 @@ mkdir -p "$T/bin"
 install -m 755 "$driver" "$T/bin/$name"
 driver=$T/bin/$name
 mark=97$((RANDOM % 10000 + 10000))
-printf '%s\n' "$mark" /proc/self/fd/0 >patterns
+echo "$mark" >in-cmdline
+echo "WHITTLE_TEST_MARK=$mark" >in-environ
 
 everyone() {
 	if [ "$who" = root ]; then "$@"; else as_user "$@"; fi
@@ -24,12 +25,13 @@ make_dirs() {
 		for a in sh sleep; do ln -sf busybox "$1/root/bin/$a"; done' sh "$home"
 }
 
-# Our processes: by the program's name, by the step's mark, and network helpers that some launcher of ours started.
+# Our processes: by the environment, which network helpers inherit; by the program; and steps by their argument. The patterns
+# stand in files: on the command line grep would find itself.
 ours() {
+	grep -lzxf in-environ /proc/[0-9]*/environ 2>/dev/null
 	# shellcheck disable=SC2012
 	ls -l /proc/[0-9]*/exe 2>/dev/null | grep -- "/$name\( \|\$\)"
-	# The patterns stand in a file: on the command line grep would find itself.
-	grep -lzxf patterns /proc/[0-9]*/cmdline 2>/dev/null
+	grep -lzxf in-cmdline /proc/[0-9]*/cmdline 2>/dev/null
 }
 mounts_of() {
 	# in the host's own namespace, and in whatever namespace a process still holds
@@ -60,7 +62,7 @@ pid_of() { # ROLE, from the tree below the driver's outer process
 spawn() { # OPTION…: sets $outer
 	# The job may be a shell around it, so the outer process tells its own number.
 	rm -f "$home/pid"
-	everyone sh -c 'echo $$ >"$1/pid.new"; mv "$1/pid.new" "$1/pid"; shift; exec "$@"' sh "$home" \
+	WHITTLE_TEST_MARK=$mark everyone sh -c 'echo $$ >"$1/pid.new"; mv "$1/pid.new" "$1/pid"; shift; exec "$@"' sh "$home" \
 		"$driver" --lower "$home/root" --upper "$home/up" --work "$home/up-work" --stubs "$home/up-stubs" "$@" \
 		-- sh -c "sleep $mark & sleep $mark & exec sleep $mark" >"$T/log" 2>&1 </dev/null &
 	job=$!
@@ -92,6 +94,7 @@ for who in root user; do
 			ok "$who, $net: a step runs" running
 			pid=$(pid_of "$outer" "$role")
 			ok "$who, $net: there is the $role" test -n "$pid"
+			[ "$net" != user ] || [ "$role" != network ] || ok "$who: and it is seen" grep -zqxf in-environ "/proc/$pid/environ"
 			kill -9 "$pid"
 			# A network helper's death is no step's end.
 			[ "$role" = network ] && { sleep 0.2; ok "$who: the step lives on without its helper" running; kill -9 "$outer"; }
