@@ -90,7 +90,7 @@ struct wh_file_action {
 	bool contents_only;              /* unused by Dockerfiles; a directory's content is always what is copied */
 	/* all kinds */
 	const char *path;                /* destination: absolute, clean but for a trailing '/' (or "/."), which says "a directory" */
-	const char *chown;               /* user[:group] text, resolved in the destination's root; NULL: 0:0 (COPY: 0:0 too) */
+	const char *chown;               /* user[:group] text, resolved in the destination's root; NULL: 0:0, but COPY from a tree keeps owners */
 	const char *chmod;               /* octal or symbolic text; NULL: as the source; mkfile 0644, mkdir 0755 */
 	bool make_parents;               /* MKDIR */
 	bool missing_ok;                 /* RM */

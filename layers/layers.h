@@ -13,6 +13,7 @@
  *   ROOT/snapshots/HEX/       a layer unpacked on its own, whiteouts in overlay's form; named by diff id
  *   ROOT/roots/HEX/           plain-copy snapshotter: a whole root, named by chain id
  *   ROOT/caches/              cache mounts           (builder/)
+ *   ROOT/memo/                what local directories held at the last look (builder/)
  *   ROOT/cache.db records/    the build cache        (builder/)
  *   ROOT/tmp/ID/              what one process is making; ID/lock is its lease (flock). A free lock: garbage
  *   ROOT/lock                 shared: a build is running; exclusive: gc
