@@ -611,6 +611,9 @@ static int add_entry(struct reader *r, struct archive_entry *ent, struct wh_err 
 	if (w == IS_AUFS) /* what aufs kept for itself means nothing here */
 		return 0;
 	if (!path[0]) {
+		/* Some archivers begin with an empty file without a name; for ADD, as under docker, it says nothing. */
+		if (r->o->add && !hard && type == WH_T_FILE && archive_entry_size(ent) == 0)
+			return 0;
 		if (hard || type != WH_T_DIR)
 			return refuse(err, name, "the root must be a directory");
 		return add_dir(r, ent, NULL, "", name, err);
