@@ -11,6 +11,7 @@ int wh_files_new(struct wh_err **err)
 
 	if (fd < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -fd, "make a private tmpfs");
+	mkdirat(fd, WH_FILES_EMPTY, 0755);
 	return fd;
 }
 

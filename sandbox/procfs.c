@@ -17,42 +17,23 @@ static const char *const readonly_proc[] = {"bus", "driver", "fs", "irq", "press
 /* clang-format on */
 static const char *const masked_sys[] = {"firmware", "devices/virtual/powercap"};
 
-/* What masks are copied from: the null device for files, an empty read-only tmpfs for directories. */
-struct mask {
-	int file, dir;
-};
-
-static void mask_close(struct mask *m)
-{
-	wh_closep(&m->file);
-	wh_closep(&m->dir);
-}
-
-static int mask_open(struct mask *m, struct wh_err **err)
-{
-	static const struct wh_mount_opt opts[] = {{"mode", "0755"}, {"size", "4k"}};
-
-	m->file = wh_mount_clone(AT_FDCWD, "/dev/null", false);
-	m->dir = wh_mount_new("tmpfs", opts, WH_ARRAY_SIZE(opts), STRICT | MOUNT_ATTR_RDONLY);
-	if (m->file < 0 || m->dir < 0)
-		return wh_err_sys(err, "sandbox", WH_ERR_ENV, m->file < 0 ? -m->file : -m->dir,
-				  "prepare the masks of /proc");
-	return 0;
-}
-
-static int hide(int at, const char *name, const struct mask *m, struct wh_err **err)
+/* Covers a file with the null device, a directory with an empty one. Each cover is moved to its place, none is left to be
+ * dissolved: that would wait for the kernel's readers every time. */
+static int hide(int at, const char *name, int files, struct wh_err **err)
 {
 	WH_AUTO_FD int target = wh_open_beneath(at, name, O_PATH | O_NOFOLLOW, 0, true);
 	WH_AUTO_FD int tree = -1;
 	struct stat st;
+	bool dir;
 	int r;
 
 	if (target < 0)
 		return 0; /* this kernel has no such file */
 	if (fstat(target, &st) < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "look at %s", name);
-	tree = wh_mount_clone(S_ISDIR(st.st_mode) ? m->dir : m->file, "", false);
-	r = tree < 0 ? tree : wh_mount_attach(tree, target, 0, false);
+	dir = S_ISDIR(st.st_mode);
+	tree = dir ? wh_mount_clone(files, WH_FILES_EMPTY, false) : wh_mount_clone(AT_FDCWD, "/dev/null", false);
+	r = tree < 0 ? tree : wh_mount_attach(tree, target, dir ? STRICT | MOUNT_ATTR_RDONLY : 0, false);
 	return r < 0 ? wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "mask %s", name) : 0;
 }
 
@@ -69,9 +50,8 @@ static int protect(int at, const char *name, struct wh_err **err)
 	return r < 0 ? wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "make /proc/%s read-only", name) : 0;
 }
 
-int wh_proc_mount(struct wh_rootfs *r, bool insecure, struct wh_err **err)
+int wh_proc_mount(struct wh_rootfs *r, int files, bool insecure, struct wh_err **err)
 {
-	WH_CLEANUP(mask_close) struct mask mask = {-1, -1};
 	WH_AUTO_FD int target = wh_rootfs_target(r, "/proc", true, err), proc = -1;
 	int e;
 
@@ -93,11 +73,10 @@ int wh_proc_mount(struct wh_rootfs *r, bool insecure, struct wh_err **err)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -e, "mount /proc");
 	if (insecure)
 		return 0;
-	e = mask_open(&mask, err);
 	for (size_t i = 0; e == 0 && i < WH_ARRAY_SIZE(readonly_proc); i++)
 		e = protect(proc, readonly_proc[i], err);
 	for (size_t i = 0; e == 0 && i < WH_ARRAY_SIZE(masked_proc); i++)
-		e = hide(proc, masked_proc[i], &mask, err);
+		e = hide(proc, masked_proc[i], files, err);
 	return e;
 }
 
@@ -120,9 +99,8 @@ static int sys_tree(bool insecure, bool own_net)
 	return wh_mount_new("tmpfs", NULL, 0, attrs | MOUNT_ATTR_RDONLY);
 }
 
-int wh_sys_mount(struct wh_rootfs *r, bool insecure, bool own_net, struct wh_err **err)
+int wh_sys_mount(struct wh_rootfs *r, int files, bool insecure, bool own_net, struct wh_err **err)
 {
-	WH_CLEANUP(mask_close) struct mask mask = {-1, -1};
 	WH_AUTO_FD int target = wh_rootfs_target(r, "/sys", true, err), sys = -1;
 	int e;
 
@@ -134,8 +112,7 @@ int wh_sys_mount(struct wh_rootfs *r, bool insecure, bool own_net, struct wh_err
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -e, "mount /sys");
 	if (insecure)
 		return 0;
-	e = mask_open(&mask, err);
 	for (size_t i = 0; e == 0 && i < WH_ARRAY_SIZE(masked_sys); i++)
-		e = hide(sys, masked_sys[i], &mask, err);
+		e = hide(sys, masked_sys[i], files, err);
 	return e;
 }

@@ -55,16 +55,42 @@ static int lay_missing(int root, int stubs, const struct wh_place *places, size_
 	return laid;
 }
 
+/* Likely there already: the bottom layer, an image's base, has it. Saves making files for most steps; where a layer above
+ * hides it after all, lay_missing() finds out. */
+static bool in_bottom_layer(int bottom, const struct wh_place *place)
+{
+	WH_AUTO_FD int fd = -1;
+	struct stat st;
+
+	if (bottom < 0)
+		return false;
+	fd = wh_open_beneath(bottom, place->path + 1, O_PATH | O_NOFOLLOW, 0, true);
+	return fd >= 0 && fstat(fd, &st) == 0 && (place->dir ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode));
+}
+
+static int open_bottom_layer(const struct wh_root *root)
+{
+	size_t n = 0;
+
+	while (root->lowers && root->lowers[n])
+		n++;
+	return n ? wh_openat(AT_FDCWD, root->lowers[n - 1], O_PATH | O_DIRECTORY, 0) : -ENOENT;
+}
+
 static int mount_overlay_root(struct wh_rootfs *r, const struct wh_root *root, const struct wh_place *places, size_t n,
 			      struct wh_err **err)
 {
 	WH_AUTO_FD int stubs = wh_openat(AT_FDCWD, root->stubs, O_RDONLY | O_DIRECTORY, 0);
+	WH_AUTO_FD int bottom = open_bottom_layer(root);
 
 	if (stubs < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -stubs, "open %s", root->stubs);
 	for (size_t i = 0; i < n; i++) {
-		int e = covered(places, i) ? 0 : wh_stub_lay(stubs, places[i].path, places[i].dir);
+		int e;
 
+		if (covered(places, i) || in_bottom_layer(bottom, &places[i]))
+			continue;
+		e = wh_stub_lay(stubs, places[i].path, places[i].dir);
 		/* A file where another place wants a directory: one of the two will be told so when it is mounted. */
 		if (e < 0 && e != -ENOTDIR)
 			return wh_err_sys(err, "sandbox", WH_ERR_ENV, -e, "make the mount point %s", places[i].path);
@@ -213,6 +239,8 @@ int wh_rootfs_cwd(struct wh_rootfs *r, const char *path, struct wh_err **err)
 
 int wh_rootfs_pivot(struct wh_rootfs *r, struct wh_err **err)
 {
+	WH_AUTO_FD int up = -1;
+
 	if (fchdir(r->fd) < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "enter the root");
 	if (syscall(SYS_pivot_root, ".", ".") < 0) {
@@ -223,5 +251,9 @@ int wh_rootfs_pivot(struct wh_rootfs *r, struct wh_err **err)
 	/* The old root now lies over the new one, at the same place; with it goes every mount of the host. */
 	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "detach the old root");
+	/* ".." of a root is whatever is stacked upon it: nothing may be left there. */
+	up = wh_openat(AT_FDCWD, "/..", O_PATH | O_DIRECTORY, 0);
+	if (up < 0 || mount_id(up) != r->mount)
+		return wh_err_set(err, "sandbox", WH_ERR_INTERNAL, EBUSY, "the old root is still there");
 	return 0;
 }

@@ -9,6 +9,7 @@
  * no_new_privs may stay off; then capabilities, groups and user; then exec.
  */
 #include "sandbox/step.h"
+#include "sandbox/mount.h"
 #include "sandbox/report.h"
 #include "sandbox/seccomp.h"
 #include "sandbox/spec.h"
@@ -162,6 +163,16 @@ static void open_ports(void)
 	}
 }
 
+/* The private tmpfs has done its part: its files are bound where they belong. Put somewhere into the old tree it goes with
+ * that, instead of costing an unmount of its own. Not on the old root itself: that would shield it from the unmount. */
+static void leave_files(struct step *s)
+{
+	WH_AUTO_FD int old = wh_openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY, 0);
+
+	if (old >= 0)
+		wh_mount_attach(s->files, old, 0, false);
+}
+
 static int mount_inside(struct step *s, struct wh_err **err)
 {
 	const struct wh_step *spec = &s->spec;
@@ -169,11 +180,11 @@ static int mount_inside(struct step *s, struct wh_err **err)
 
 	if (spec->net != WH_SANDBOX_NET_HOST)
 		open_ports();
-	r = wh_proc_mount(&s->root, spec->insecure, err);
+	r = wh_proc_mount(&s->root, s->files, spec->insecure, err);
 	if (r == 0)
 		r = wh_dev_mount(&s->root, spec->shm_size, err);
 	if (r == 0)
-		r = wh_sys_mount(&s->root, spec->insecure, spec->net != WH_SANDBOX_NET_HOST, err);
+		r = wh_sys_mount(&s->root, s->files, spec->insecure, spec->net != WH_SANDBOX_NET_HOST, err);
 	for (int i = 0; r == 0 && i < N_FILES; i++) {
 		const struct wh_bind file = {.kind = WH_BIND_DATA, .target = file_paths[i]};
 		const struct wh_source source = {s->file_trees[i], false};
@@ -359,6 +370,7 @@ static int run(struct step *s, struct wh_err **err)
 	s->cwd = wh_rootfs_cwd(&s->root, s->spec.cwd && *s->spec.cwd ? s->spec.cwd : "/", err);
 	if (s->cwd < 0)
 		return s->cwd;
+	leave_files(s);
 	r = wh_rootfs_pivot(&s->root, err);
 	if (r == 0)
 		r = namespaces(s, err);

@@ -22,9 +22,10 @@ _Noreturn void wh_step_main(const struct wh_step_task *t);
 
 /* A minimal /dev: the six devices of the host, pts, shm, mqueue, the usual links. */
 int wh_dev_mount(struct wh_rootfs *r, uint64_t shm_size, struct wh_err **err);
-/* /proc of this pid namespace and /sys, read-only and masked as docker does; insecure: neither. own_net: fresh sysfs. */
-int wh_proc_mount(struct wh_rootfs *r, bool insecure, struct wh_err **err);
-int wh_sys_mount(struct wh_rootfs *r, bool insecure, bool own_net, struct wh_err **err);
+/* /proc of this pid namespace and /sys, read-only and masked as docker does; insecure: neither. own_net: fresh sysfs.
+ * files: of wh_files_new(). */
+int wh_proc_mount(struct wh_rootfs *r, int files, bool insecure, struct wh_err **err);
+int wh_sys_mount(struct wh_rootfs *r, int files, bool insecure, bool own_net, struct wh_err **err);
 
 /* ---------------------------------------------------------------- binds.c */
 
@@ -36,7 +37,8 @@ struct wh_source {
 /* Opens (before the change of roots) what one bind shows. files: a detached private tmpfs for DATA. */
 int wh_bind_open(const struct wh_bind *b, int files, size_t index, struct wh_source *ret, struct wh_err **err);
 int wh_bind_attach(struct wh_rootfs *r, const struct wh_bind *b, const struct wh_source *s, struct wh_err **err);
-/* A private tmpfs, detached; fd or -errno. */
+/* A private tmpfs, detached, with an empty directory WH_FILES_EMPTY; fd or -errno. */
+#define WH_FILES_EMPTY "empty"
 int wh_files_new(struct wh_err **err);
 /* One file on it as a detached tree. fd or -errno. */
 int wh_files_add(int files, const char *name, const void *p, size_t n, mode_t mode, uint32_t uid, uint32_t gid,

@@ -9,7 +9,7 @@
 
 /* ---------------------------------------------------------------- finding the real place */
 
-/* Reads dir/name as a link: 1 and *ret_target, 0 not a link, or -errno (-ENOENT: missing). dir is real. */
+/* Reads dir/name as a link: *ret_target stays NULL when it is none. 0 or -errno (-ENOENT: missing). dir is real. */
 static int look(int root, const char *dir, const char *name, char **ret_target)
 {
 	WH_AUTO_FD int at = wh_open_in_root(root, dir, O_PATH | O_DIRECTORY, 0);
@@ -29,7 +29,7 @@ static int look(int root, const char *dir, const char *name, char **ret_target)
 		return -errno;
 	text[n] = '\0';
 	*ret_target = WH_TAKE_PTR(text);
-	return 1;
+	return 0;
 }
 
 /* Takes the first component off *rest (malloc'ed result, NULL at the end). */
@@ -80,7 +80,7 @@ int wh_stub_resolve(int root, const char *path, char **ret_real)
 		}
 		if (r < 0)
 			return r;
-		if (r == 1) {
+		if (target) {
 			if (++links > MAX_LINKS)
 				return -ELOOP;
 			if (target[0] == '/')

@@ -39,6 +39,7 @@ enum {
 	OPT_SUBPATH,
 	OPT_OVERLAY,
 	OPT_SHM,
+	OPT_FRESH,
 };
 
 static const struct option options[] = {
@@ -66,6 +67,7 @@ static const struct option options[] = {
 	{"resolv", 1, 0, OPT_RESOLV},
 	{"subpath", 1, 0, OPT_SUBPATH},
 	{"bind-overlay", 1, 0, OPT_OVERLAY},
+	{"fresh", 1, 0, OPT_FRESH},
 	{"shm", 1, 0, OPT_SHM},
 	{0},
 };
@@ -79,6 +81,7 @@ struct driver {
 	size_t n_roots;
 	uint64_t kill_after, repeat, parallel, left, running;
 	const char *probe;
+	const char *fresh; /* a directory: each step gets upper, work and stubs of its own there, made beforehand */
 	bool pids;
 	struct wh_loop *loop;
 	struct wh_launcher *launcher;
@@ -222,6 +225,9 @@ static bool option(struct driver *d, int c, char *arg)
 	case OPT_RESOLV:
 		s->resolv_conf = arg;
 		break;
+	case OPT_FRESH:
+		d->fresh = arg;
+		break;
 	case OPT_SHM:
 		s->shm_size = number(arg);
 		break;
@@ -265,7 +271,14 @@ static void start_one(struct driver *d)
 {
 	struct wh_err *err = NULL;
 
+	WH_AUTO_FREE char *upper = NULL, *work = NULL, *stubs = NULL;
+
 	d->left--;
+	if (d->fresh) {
+		d->step.root.upper = upper = wh_asprintf("%s/%llu/up", d->fresh, (unsigned long long)d->left);
+		d->step.root.work = work = wh_asprintf("%s/%llu/work", d->fresh, (unsigned long long)d->left);
+		d->step.root.stubs = stubs = wh_asprintf("%s/%llu/stubs", d->fresh, (unsigned long long)d->left);
+	}
 	if (wh_launcher_run(d->launcher, &d->step, done, d, &d->last_id, &err) < 0) {
 		fail(err);
 		exit(125);
@@ -298,6 +311,17 @@ static int probe(struct driver *d)
 	return 0;
 }
 
+static void make_fresh(const struct driver *d, uint64_t i)
+{
+	static const char *const names[] = {"up", "work", "stubs"};
+
+	for (size_t j = 0; j < WH_ARRAY_SIZE(names); j++) {
+		WH_AUTO_FREE char *path = wh_asprintf("%s/%llu/%s", d->fresh, (unsigned long long)i, names[j]);
+
+		wh_mkdir_p(AT_FDCWD, path, 0755);
+	}
+}
+
 static int inner_main(struct driver *d, struct wh_inner *inner)
 {
 	struct wh_err *err = NULL;
@@ -318,6 +342,8 @@ static int inner_main(struct driver *d, struct wh_inner *inner)
 	if (d->kill_after)
 		wh_loop_add_timer(d->loop, d->kill_after, kill_it, d);
 	d->left = d->repeat;
+	for (uint64_t i = 0; d->fresh && i < d->repeat; i++)
+		make_fresh(d, i);
 	d->began = wh_now_ns();
 	for (uint64_t i = 0; i < d->parallel && d->left; i++)
 		start_one(d);

@@ -146,6 +146,8 @@ escapes() {
 	step -- sh -c "for p in ../../../../../../../../../.. /proc/self/root /proc/1/root /proc/1/cwd /proc/self/root/.. /proc/1/root/proc/1/root/..; do [ -e \"\$p$home/secret\" ] && echo \"\$p\"; done; ls /proc/1/fd /proc/self/fd >/dev/null; ls /"
 	unlike "$out" '^[./]' "$who: no path leads out"
 	unlike "$out" '^(home|usr|var|lib)$' "$who: the root is the image's alone"
+	step -- sh -c 'cut -d" " -f5 /proc/self/mountinfo | grep -vE "^/(|proc(/.*)?|dev(/.*)?|sys(/.*)?|etc/(resolv.conf|hosts))$"; cut -d" " -f5 /proc/self/mountinfo | sort | uniq -d; ls -di / /.. | cut -d/ -f1 | sort -u | wc -l'
+	is "$out" 1 "$who: no mount of the host is left, and nothing lies upon the root"
 	# what the image's own links point to is inside
 	everyone ln -sf "$home/secret" "$home/root/link"
 	step -- sh -c 'poke write /link; cat /link'
