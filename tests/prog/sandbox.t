@@ -197,6 +197,37 @@ sockets() {
 	is "$(in_upper)" '' "$who: and discarded"
 }
 
+# pasta and slirp4netns. Where /dev/net/tun is root's alone, an ordinary user gets a node of his own in a private namespace.
+private_network() {
+	[ -e /dev/net/tun ] || return
+	local helper port dir server
+	if [ "$who" = user ] && [ "$(stat -c %a /dev/net/tun)" = 600 ]; then
+		step --net user -- true
+		like "$err" 'a private network needs /dev/net/tun: Permission denied' "$who: no tun device: said so"
+	fi
+	[ -e "$T/tun" ] || mknod -m 666 "$T/tun" c 10 200 2>/dev/null || return
+	port=$((20000 + RANDOM % 10000))
+	/bin/busybox nc -lk -s 127.0.0.1 -p "$port" -e /bin/busybox echo reached >/dev/null 2>&1 &
+	server=$!
+	sleep 0.2
+	is "$(/bin/busybox nc -w 1 127.0.0.1 "$port" </dev/null)" reached "$who: a service on the host's loopback answers outside"
+	for helper in pasta slirp4netns; do
+		command -v "$helper" >/dev/null || continue
+		dir=$T/only-$helper
+		mkdir -p "$dir"
+		for tool in "$helper" newuidmap newgidmap setpriv env sh mount; do ln -sfn "$(command -v "$tool")" "$dir/$tool"; done
+		fresh
+		run unshare -m sh -c 'mount --bind "$1" /dev/net/tun; shift; exec "$@"' sh "$T/tun" \
+			bash -c '. "$1"; shift; "$@"' bash <(declare -f everyone as_user is_root; declare -p who TEST_USER; echo "PATH=$dir") \
+			everyone "$driver" --lower "$home/root" --upper "$home/up" --work "$home/up-work" --stubs "$home/up-stubs" --net user -- sh -c "
+				ip route | grep -c ^default; cat /etc/resolv.conf | head -n 1
+				for a in 127.0.0.1 10.0.2.2 10.0.2.3 \$(ip route | sed -n 's/^default via \([^ ]*\).*/\1/p'); do nc -w 1 \$a $port </dev/null; done; echo end"
+		is "$out" $'1\nnameserver 10.0.2.3\nend' "$who: $helper: a way out, and none to the host's loopback"
+	done
+	kill "$server"
+	wait "$server" 2>/dev/null
+}
+
 mounts_of_a_step() {
 	everyone sh -c 'mkdir -p "$1/src/dir" "$1/src/out" && echo file >"$1/src/f" && echo in >"$1/src/dir/in" && ln -sf "$1/secret" "$1/src/abs" && ln -sf ../../secret "$1/src/rel" && ln -sf /dir "$1/src/inside"' sh "$home"
 	step --bind "$home/src:/mnt/a/b" -- sh -c 'cat /mnt/a/b/f; echo new >/mnt/a/b/out/new'
@@ -380,6 +411,7 @@ for who in root user; do
 	proc_and_dev
 	escapes
 	sockets
+	private_network
 	mounts_of_a_step
 	hidden_mount_points
 	failures
