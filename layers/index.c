@@ -14,6 +14,7 @@ struct wh_index {
 	size_t n;     /* entries */
 	size_t table; /* offset */
 	int64_t newest;
+	bool some_implied;
 	bool mapped;
 };
 
@@ -32,10 +33,12 @@ int wh_index_parse(const void *p, size_t n, bool verify, struct wh_index **ret, 
 	if (n < sizeof(h) + WH_IX_TRAILER)
 		return damaged(err, "too short");
 	memcpy(&h, p, sizeof(h));
-	if (memcmp(h.magic, WH_IX_MAGIC, sizeof(h.magic)) != 0 || h.zero)
+	if (memcmp(h.magic, WH_IX_MAGIC, sizeof(h.magic)) != 0)
 		return damaged(err, "no such format");
 	if (le32toh(h.version) != WH_IX_VERSION)
 		return damaged(err, "another version");
+	if (le32toh(h.flags) & ~WH_IX_SOME_IMPLIED)
+		return damaged(err, "unknown flags");
 	count = le64toh(h.n);
 	table = le64toh(h.table);
 	n -= WH_IX_TRAILER;
@@ -52,6 +55,7 @@ int wh_index_parse(const void *p, size_t n, bool verify, struct wh_index **ret, 
 	x->n = (size_t)count;
 	x->table = (size_t)table;
 	x->newest = (int64_t)le64toh((uint64_t)h.newest);
+	x->some_implied = le32toh(h.flags) & WH_IX_SOME_IMPLIED;
 	*ret = x;
 	return 0;
 }
@@ -139,6 +143,11 @@ void wh_index_info(const struct wh_index *x, struct wh_index_info *ret)
 {
 	ret->n_entries = x->n;
 	ret->newest = x->newest;
+}
+
+bool wh_index_some_implied(const struct wh_index *x)
+{
+	return x->some_implied;
 }
 
 /* The record of entry i, its length and path checked; NULL when it is not sound. */

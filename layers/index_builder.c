@@ -334,15 +334,18 @@ static const char *rec_link(const struct wh_ix_record *r)
 	return (const char *)r + sizeof(*r) + le32toh(r->path_len) + 1;
 }
 
-/* Hard links take size and digest from what they link to, and the newest time is found. */
-static int64_t resolve(struct wh_index_builder *b)
+/* Hard links take size and digest from what they link to; the header learns the newest time and its flags. */
+static void resolve(struct wh_index_builder *b, struct wh_ix_header *h)
 {
 	int64_t newest = INT64_MIN;
+	uint32_t flags = 0;
 
 	for (size_t i = 0; i < b->n; i++) {
 		struct wh_ix_record *r = rec(b, b->at[i]), *t = r;
 
-		if (r->type != WH_T_WHITEOUT && !(r->flags & WH_IX_IMPLIED)) {
+		if (r->flags & WH_IX_IMPLIED) {
+			flags = WH_IX_SOME_IMPLIED;
+		} else if (r->type != WH_T_WHITEOUT) {
 			int64_t mtime = (int64_t)le64toh((uint64_t)r->mtime);
 
 			newest = mtime > newest ? mtime : newest;
@@ -356,7 +359,8 @@ static int64_t resolve(struct wh_index_builder *b)
 			memcpy(r->digest, t->digest, sizeof(r->digest));
 		}
 	}
-	return newest;
+	h->newest = (int64_t)htole64((uint64_t)newest);
+	h->flags = htole32(flags);
 }
 
 /* The header, the records as they are now, and after them what is in buf: further records and the table. */
@@ -397,10 +401,10 @@ static int make_index(struct wh_index_builder *b, const struct wh_digest *diff_i
 	if (r < 0)
 		return r;
 	settle(b);
-	*info = (struct wh_index_info){.n_entries = b->n, .newest = resolve(b)};
+	resolve(b, &h);
+	*info = (struct wh_index_info){.n_entries = b->n, .newest = (int64_t)le64toh((uint64_t)h.newest)};
 	h.table = htole64(b->pos + b->buf.n);
 	h.n = htole64(b->n);
-	h.newest = (int64_t)htole64((uint64_t)info->newest);
 	memcpy(h.diff_id, diff_id->b, sizeof(h.diff_id));
 	for (size_t i = 0; i < b->n; i++)
 		wh_buf_u64(&b->buf, b->at[i]);

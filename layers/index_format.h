@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The layer index on disk, version 1. One file for each diff id, made by
+ * The layer index on disk, version 2. One file for each diff id, made by
  * layers/index_builder.c, read by layers/index.c through mmap.
  *
  *	header    struct wh_ix_header
@@ -22,17 +22,18 @@
 #include <stdint.h>
 
 #define WH_IX_MAGIC "whittle index\n\0" /* 16 bytes with the final NUL */
-#define WH_IX_VERSION 1U
+#define WH_IX_VERSION 2U
 #define WH_IX_TRAILER 32U
 #define WH_IX_MAX_STRING 65535U /* path, link, name or value of an xattr */
 #define WH_IX_NO_LINK UINT32_MAX
 #define WH_IX_OPAQUE 1U /* record flags */
 #define WH_IX_IMPLIED 2U
+#define WH_IX_SOME_IMPLIED 1U /* header flag: a record that counts has WH_IX_IMPLIED */
 
 struct wh_ix_header {
 	char magic[16];
 	uint32_t version;
-	uint32_t zero;
+	uint32_t flags;
 	uint64_t n;
 	uint64_t table; /* offset: a multiple of 8 */
 	int64_t newest; /* struct wh_index_info */

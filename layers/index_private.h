@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Making layer indexes: for the layer writer and the reader of foreign layers. Private to layers/. */
+/*
+ * Making layer indexes, for the layer writer and the reader of foreign layers,
+ * and what trees tell this folder alone. Private to layers/.
+ */
 #ifndef WH_LAYERS_INDEX_PRIVATE_H
 #define WH_LAYERS_INDEX_PRIVATE_H
 
@@ -39,10 +42,15 @@ int wh_index_open_diff(struct wh_store *s, const struct wh_digest *diff_id, stru
 /* The same from memory, which must stay until close. verify false: the checksum is not looked at (for fuzzing). */
 int wh_index_parse(const void *p, size_t n, bool verify, struct wh_index **ret, struct wh_err **err);
 void wh_index_info(const struct wh_index *x, struct wh_index_info *ret);
+/* Is any entry implied? */
+bool wh_index_some_implied(const struct wh_index *x);
 /* Position of the first entry at or after pos that is neither path nor below it. */
 size_t wh_index_skip(const struct wh_index *x, size_t pos, const char *path);
 
 /* Reads the layer's blob (fetched first when need be) once and makes its index. Implemented beside the layer reader. */
 int wh_index_from_blob(struct wh_store *s, const struct wh_layer *l, struct wh_err **err);
+
+/* Directories that a layer only implies and a lower one describes: adds their paths, in no order, some twice. */
+int wh_tree_list_implied(struct wh_tree *t, struct wh_strv *ret);
 
 #endif

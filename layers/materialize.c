@@ -255,6 +255,36 @@ int wh_materialize(struct wh_tree *t, int dirfd, struct wh_made *ret, struct wh_
 	return 0;
 }
 
+static int apply_at(struct maker *m, int dirfd, const char *name, const char *path)
+{
+	struct wh_node_ref ref;
+	int r = wh_tree_lookup(m->tree, path, &ref);
+
+	if (r == 0)
+		r = wh_entry_apply(dirfd, name, &ref.e);
+	return r < 0 ? failed(m, "make", path, r) : 0;
+}
+
+int wh_materialize_dirs(struct wh_tree *t, struct wh_strv *paths, int dirfd, struct wh_err **err)
+{
+	struct maker m = {.tree = t, .err = err};
+	int r = 0;
+
+	for (size_t i = 0, n = paths->n; i < n; i++) {
+		for (const char *s = strchr(paths->v[i], '/'); s; s = strchr(s + 1, '/'))
+			wh_strv_take(paths, wh_strndup(paths->v[i], (size_t)(s - paths->v[i])));
+	}
+	/* In this order parents come first; and all are made before any gets its time. */
+	wh_strv_sort(paths);
+	for (size_t i = 0; i < paths->n; i++) {
+		if (mkdirat(dirfd, paths->v[i], 0700) < 0 && errno != EEXIST)
+			return failed(&m, "make", paths->v[i], -errno);
+	}
+	for (size_t i = paths->n; r == 0 && i-- > 0;)
+		r = apply_at(&m, dirfd, paths->v[i], paths->v[i]);
+	return r == 0 ? apply_at(&m, dirfd, ".", "") : r;
+}
+
 void wh_made_release(struct wh_made *m)
 {
 	free(m->dirs);

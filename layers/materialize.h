@@ -19,6 +19,8 @@ struct wh_made {
 /* Fills the empty directory with everything the tree shows, files reflinked from the layers' snapshots where
  * possible. */
 int wh_materialize(struct wh_tree *t, int dirfd, struct wh_made *ret, struct wh_err **err);
+/* Fills the empty directory with these directories of the tree and those above them, and nothing else. Sorts paths. */
+int wh_materialize_dirs(struct wh_tree *t, struct wh_strv *paths, int dirfd, struct wh_err **err);
 void wh_made_release(struct wh_made *m);
 /* For struct wh_diff; arg is a struct wh_made. */
 bool wh_made_untouched(void *arg, const struct stat *st);

@@ -365,6 +365,32 @@ int wh_tree_list(struct wh_tree *t, const char *dir, struct wh_strv *ret_names)
 	return r;
 }
 
+int wh_tree_list_implied(struct wh_tree *t, struct wh_strv *ret)
+{
+	struct wh_node_ref ref;
+	struct wh_entry e;
+
+	for (size_t i = 1; i < t->n; i++) {
+		size_t n = wh_index_some_implied(t->ix[i]) ? wh_index_count(t->ix[i]) : 0;
+
+		for (size_t pos = 0; pos < n; pos++) {
+			int r = wh_index_at(t->ix[i], pos, &e, ref.xs);
+
+			if (r == 0 && (e.type != WH_T_DIR || !e.implied))
+				continue;
+			if (r == 0)
+				r = wh_tree_lookup(t, e.path, &ref);
+			if (r == -ENOENT) /* removed further up */
+				continue;
+			if (r < 0)
+				return r;
+			if (ref.e.type == WH_T_DIR && !ref.e.implied && ref.layer < i)
+				wh_strv_add(ret, e.path);
+		}
+	}
+	return 0;
+}
+
 /* ---------------------------------------------------------------- walking */
 
 struct cursor {

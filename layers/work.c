@@ -9,6 +9,7 @@
  * kept under roots/, named by chain id (image-spec config.md, "Layer ChainID").
  */
 #include "layers/diff.h"
+#include "layers/index_private.h"
 #include "layers/materialize.h"
 #include "layers/store_private.h"
 
@@ -61,12 +62,45 @@ static int add_lowers(struct wh_work *w, const struct wh_layer *layers, size_t n
 	return 0;
 }
 
+/*
+ * A merged directory has the attributes of its topmost layer in overlay's eyes, even where that layer's tar says nothing
+ * of it and its snapshot has a made-up one. Such directories are put right by one more lower directory on top, with
+ * nothing in it but them: /tmp of a base stays 1777 above a layer that only has tmp/foo. Nothing of it can get into the
+ * step's layer, as what is copied up from it is equal to what the tree shows. The root is such a directory, too, but an
+ * upper directory covers it.
+ */
+static int add_fix(struct wh_work *w, size_t n, struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv paths = {0};
+	WH_AUTO_FREE char *path = NULL;
+	WH_AUTO_FD int fd = -1;
+	struct wh_node_ref root;
+	int r = wh_tree_list_implied(w->tree, &paths);
+
+	if (r == 0)
+		r = wh_tree_lookup(w->tree, "", &root);
+	if (r < 0)
+		return env_err(w, "read the layers' tree for", r, err);
+	if (!paths.n && (w->writable || (!root.e.implied && root.layer + 1 == n)))
+		return 0;
+	r = make_dir(w, "fix", &path, err);
+	if (r < 0)
+		return r;
+	fd = wh_openat(w->dir_fd, "fix", O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return env_err(w, "open", fd, err);
+	wh_strv_take(&w->lowers, WH_TAKE_PTR(path));
+	return wh_materialize_dirs(w->tree, &paths, fd, err);
+}
+
 /* The upper directory's own attributes are the root's. */
 static int start_overlay(struct wh_work *w, const struct wh_layer *layers, size_t n, struct wh_err **err)
 {
 	struct wh_node_ref root;
-	int r = add_lowers(w, layers, n, err);
+	int r = n ? add_fix(w, n, err) : 0;
 
+	if (r == 0)
+		r = add_lowers(w, layers, n, err);
 	if (r == 0)
 		r = make_dir(w, "stubs", &w->stubs, err);
 	if (r < 0 || !w->writable)

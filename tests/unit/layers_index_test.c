@@ -310,7 +310,8 @@ static void damage(void **state)
 	bed_close(&bed);
 }
 
-/* An index that is damaged or gone is made again from its blob; one that is another layer's is not believed. */
+/* An index that is damaged, gone or of another version is made again from its blob; one that is another layer's is not
+ * believed. */
 static void made_again(void **state)
 {
 	WH_AUTO_FREE char *name = NULL;
@@ -325,12 +326,19 @@ static void made_again(void **state)
 	layer_of(bed.store, "d etc 755\nf etc/a 644 hello\nh etc/b etc/a\n", &a);
 	layer_of(bed.store, "d etc 755\n", &b);
 	name = wh_asprintf("index/%s", wh_digest_hex(&a.diff_id, hex));
-	for (int round = 0; round < 3; round++) {
+	for (int round = 0; round < 4; round++) {
 		WH_AUTO_FREE char *other = wh_asprintf("index/%s", wh_digest_hex(&b.diff_id, hex));
 		WH_AUTO_BUF struct wh_buf bytes = WH_BUF_INIT;
 		int at = wh_store_dirfd(bed.store);
 
-		assert_int_equal(unlinkat(at, name, 0), 0);
+		if (round == 3) { /* as an older program left it */
+			assert_int_equal(wh_read_file(at, name, 1 << 20, &bytes), 0);
+			bytes.p[16]--;
+			assert_int_equal(wh_write_file_atomic(at, name, bytes.p, bytes.n, 0600, false), 0);
+			assert_int_equal(wh_index_open_diff(bed.store, &a.diff_id, &x, NULL), -EBADMSG);
+		} else {
+			assert_int_equal(unlinkat(at, name, 0), 0);
+		}
 		if (round == 1)
 			assert_int_equal(wh_write_file_atomic(at, name, "x", 1, 0600, false), 0);
 		if (round == 2) {

@@ -118,6 +118,29 @@ static const struct row {
 	 {"d a 755\nf a/1 644 x\n", "d a 755\nw a/1\n", "d a 755\nf a/1 644 x\n"},
 	 "rm a/1\n",
 	 "d a 755\nw a/1\n"},
+	{"a directory that a layer leaves out",
+	 {"d tmp 1777\nf tmp/a 644 x\n", "i tmp\nf tmp/foo 644 x\n"},
+	 "write tmp/new x\n",
+	 "d tmp 1777\nf tmp/new 644 1:2d7116\n"},
+	{"left out, and nothing done", {"d tmp 1777\n", "i tmp\nf tmp/foo 644 x\n"}, "write f x\nrm f\n", ""},
+	{"left out, removed and made again",
+	 {"d tmp 1777\n", "i tmp\nf tmp/foo 644 x\n"},
+	 "rm tmp\nmkdir tmp 755\n",
+	 "d tmp 755\nw tmp/foo\n"},
+	{"left out two times, deep below, and said again on top",
+	 {"d a 711\nd a/b 750\nd a/b/c 1770\nd e 700\n", "i a\ni a/b\ni a/b/c\nf a/b/c/1 644 x\ni e\nf e/1 644 x\n",
+	  "i a\ni a/b\ni a/b/c\nf a/b/c/2 644 x\n", "d e 711\n"},
+	 "write a/b/c/3 x\nwrite e/3 x\n",
+	 "d a 711\nd a/b 750\nd a/b/c 1770\nf a/b/c/3 644 1:2d7116\nd e 711\nf e/3 644 1:2d7116\n"},
+	{"left out, over what hides the other",
+	 {"d a 711\nf a/f 644 x\nd b 711\nd c 711\n", "w a\no b 700\nf c 644 x\n",
+	  "i a\nf a/1 644 x\ni b\nf b/1 644 x\ni c\nf c/1 644 x\n"},
+	 "write a/2 x\n",
+	 "d a 755\nf a/2 644 1:2d7116\n"},
+	{"left out, and gone in a higher layer",
+	 {"d a 711\nd b 711\n", "i a\nf a/1 644 x\ni b\nf b/1 644 x\n", "w a\nf b 644 x\n"},
+	 "write n x\n",
+	 "f n 644 1:2d7116\n"},
 	{"a foreign opaque directory below",
 	 {BASE, "o a 755\nf a/n 644 x\n"},
 	 "rm a\nmkdir a 755\nwrite a/f x\n",
@@ -293,6 +316,7 @@ static int see_node(void *arg, const struct wh_node_ref *n)
 {
 	struct wh_entry e = n->e;
 
+	e.opaque = false;
 	if (e.type != WH_T_SYMLINK)
 		e.link = NULL;
 	describe(arg, &e);
@@ -334,10 +358,14 @@ static void mount_overlay(const struct wh_work *w, const char *at)
 {
 	WH_AUTO_BUF struct wh_buf o = WH_BUF_INIT;
 
+	assert_true(mkdir(at, 0755) == 0 || errno == EEXIST);
+
 	wh_buf_adds(&o, "userxattr,redirect_dir=nofollow,metacopy=off,index=off,lowerdir=");
 	for (const char *const *l = wh_work_lowers(w); *l; l++)
 		wh_buf_addf(&o, "%s:", *l);
-	wh_buf_addf(&o, "%s,upperdir=%s,workdir=%s", wh_work_stubs(w), wh_work_upper(w), wh_work_workdir(w));
+	wh_buf_adds(&o, wh_work_stubs(w));
+	if (wh_work_upper(w))
+		wh_buf_addf(&o, ",upperdir=%s,workdir=%s", wh_work_upper(w), wh_work_workdir(w));
 	if (mount("overlay", at, "overlay", 0, o.p) < 0)
 		fail_msg("mount %s: %s", o.p, strerror(errno));
 }
@@ -354,7 +382,6 @@ static void run_step(struct bed *bed, enum wh_snapshotter kind, const struct wh_
 
 	assert_ok(wh_work_new(bed->store, kind, layers, n, true, &w, &err), err);
 	if (kind == WH_SNAP_OVERLAY) {
-		assert_true(mkdir(mnt, 0755) == 0 || errno == EEXIST);
 		mount_overlay(w, mnt);
 	} else {
 		root = wh_work_dir(w);
@@ -575,6 +602,55 @@ static void reading_only(void **state)
 	}
 }
 
+/* Directories that a layer leaves out are in every respect those of the layers below, whether or not a step may write. */
+static void left_out(void **state)
+{
+	const char *const paths[] = {".", "a", "a/tmp"};
+	struct wh_layer stack[4];
+	struct bed bed;
+
+	(void)state;
+	bed_open(&bed);
+	layer_of(bed.store, "d . 711\nd a 750\nd a/tmp 1777\n", &stack[0]);
+	{
+		WH_AUTO_FREE char *seen = NULL;
+
+		run_step(&bed, WH_SNAP_COPY, stack, 1, "xattr a/tmp user.k v\ntouch a/tmp 1234\n", &stack[1], &seen);
+	}
+	layer_of(bed.store, "i a\ni a/tmp\nf a/tmp/foo 644 x\n", &stack[2]);
+	layer_of(bed.store, "f z 644 x\n", &stack[3]);
+	for (size_t i = 0; i < 8 * WH_ARRAY_SIZE(paths); i++) {
+		bool copy = i & 1, writable = i & 2;
+		size_t n = i & 4 ? 4 : 3;
+		WH_AUTO_FREE char *mnt = wh_asprintf("%s/mnt", bed.dir), *path = NULL;
+		const struct stat want[] = {{.st_mode = S_IFDIR | 0711, .st_mtime = 1000},
+					    {.st_mode = S_IFDIR | 0750, .st_mtime = 1000},
+					    {.st_mode = S_IFDIR | 01777, .st_mtime = 1234}};
+		const struct stat *w = &want[i / 8];
+		struct wh_work *work = NULL;
+		struct wh_err *err = NULL;
+		struct stat st;
+
+		assert_ok(
+			wh_work_new(bed.store, copy ? WH_SNAP_COPY : WH_SNAP_OVERLAY, stack, n, writable, &work, &err),
+			err);
+		if (!copy)
+			mount_overlay(work, mnt);
+		path = wh_asprintf("%s/%s", copy ? wh_work_dir(work) : mnt, paths[i / 8]);
+		assert_int_equal(stat(path, &st), 0);
+		if (st.st_mode != w->st_mode || st.st_mtime != w->st_mtime)
+			fail_msg("%s (%s, %s, %zu layers): mode %o, time %ld", paths[i / 8], copy ? "copy" : "overlay",
+				 writable ? "rw" : "ro", n, st.st_mode, (long)st.st_mtime);
+		assert_int_equal(getxattr(path, "user.k", NULL, 0), i / 8 == 2 ? 1 : -1);
+		if (!copy)
+			assert_int_equal(umount2(mnt, 0), 0);
+		wh_work_discard(work);
+	}
+	for (size_t i = 0; i < WH_ARRAY_SIZE(stack); i++)
+		wh_layer_release(&stack[i]);
+	bed_close(&bed);
+}
+
 /* A step's layer over another base is still that layer: nothing in its snapshot belongs to the first base. */
 static void same_layer_on_another_base(void **state)
 {
@@ -622,6 +698,7 @@ int main(void)
 		cmocka_unit_test(removed_device),
 		cmocka_unit_test(names_that_mean_whiteouts),
 		cmocka_unit_test(reading_only),
+		cmocka_unit_test(left_out),
 		cmocka_unit_test(same_layer_on_another_base),
 	};
 
