@@ -26,7 +26,8 @@ static int bind_device(int dev, const char *name, struct wh_err **err)
 	tree = wh_mount_clone(AT_FDCWD, host, false);
 	if (tree < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -tree, "bind the host's %s", host);
-	r = wh_mount_attach(tree, target, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
+	/* Read-only keeps its mode, owner and times from real root's step, who owns the host's node; data still pass. */
+	r = wh_mount_attach(tree, target, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
 	if (r < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "mount %s", host);
 	return 0;

@@ -100,7 +100,8 @@ struct wh_step {
 	const char *user;            /* USER's text, resolved with the root's own passwd and group */
 	const char *hostname;
 	enum wh_net net;
-	bool insecure;               /* all capabilities of the namespace, no seccomp filter, nothing masked */
+	bool insecure;               /* all capabilities of the namespace, no seccomp filter; nothing masked but for real root, whose
+				      * step could write what the host's root can */
 	const struct wh_bind *binds; /* in order */
 	size_t n_binds;
 	const char *const *extra_hosts; /* "name:ip" */

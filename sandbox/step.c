@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <linux/close_range.h>
 #include <linux/keyctl.h>
 #include <sched.h>
 #include <signal.h>
@@ -173,18 +172,29 @@ static void leave_files(struct step *s)
 		wh_mount_attach(s->files, old, 0, false);
 }
 
+/* Is the step's root the host's? Then files of the kernel that are root's to write are the step's to write. */
+static bool root_is_the_hosts(void)
+{
+	WH_AUTO_BUF struct wh_buf map = WH_BUF_INIT;
+	unsigned inside, outside;
+
+	return wh_read_file(AT_FDCWD, "/proc/self/uid_map", 4096, &map) < 0 || !map.n ||
+	       sscanf(map.p, "%u %u", &inside, &outside) != 2 || inside != 0 || outside == 0;
+}
+
 static int mount_inside(struct step *s, struct wh_err **err)
 {
 	const struct wh_step *spec = &s->spec;
+	bool open_kernel = spec->insecure && !root_is_the_hosts();
 	int r;
 
 	if (spec->net != WH_SANDBOX_NET_HOST)
 		open_ports();
-	r = wh_proc_mount(&s->root, s->files, spec->insecure, err);
+	r = wh_proc_mount(&s->root, s->files, open_kernel, err);
 	if (r == 0)
 		r = wh_dev_mount(&s->root, spec->shm_size, err);
 	if (r == 0)
-		r = wh_sys_mount(&s->root, s->files, spec->insecure, spec->net != WH_SANDBOX_NET_HOST, err);
+		r = wh_sys_mount(&s->root, s->files, open_kernel, spec->net != WH_SANDBOX_NET_HOST, err);
 	for (int i = 0; r == 0 && i < N_FILES; i++) {
 		const struct wh_bind file = {.kind = WH_BIND_DATA, .target = file_paths[i]};
 		const struct wh_source source = {s->file_trees[i], false};
@@ -242,13 +252,14 @@ static int namespaces(struct step *s, struct wh_err **err)
 	return s->task->go_fd < 0 ? 0 : wh_net_wait(s->task->go_fd, err);
 }
 
-/* Opened anew where the step sees it; the host's, which stands there until now, would show no proper name in /proc. */
-static void own_stdin(void)
+/* Opened anew where the step sees it: the host's, which stands there until now, would let real root's step change its mode. */
+static int own_stdin(struct wh_err **err)
 {
 	WH_AUTO_FD int null = wh_openat(AT_FDCWD, "/dev/null", O_RDONLY, 0);
 
-	if (null >= 0)
-		dup2(null, 0);
+	if (null < 0 || dup2(null, 0) < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, null < 0 ? -null : errno, "open the step's /dev/null");
+	return 0;
 }
 
 static void limits(void)
@@ -304,10 +315,11 @@ static int become_user(struct step *s, struct wh_err **err)
 static int confine(struct step *s, struct wh_err **err)
 {
 	bool insecure = s->spec.insecure;
-	int r = 0;
+	int r = own_stdin(err);
 
+	if (r < 0)
+		return r;
 	limits();
-	own_stdin();
 	/* With the host's network, its abstract sockets (a desktop's bus, an init's) are in reach but for this. */
 	if (s->spec.net == WH_SANDBOX_NET_HOST)
 		wh_landlock_scope();
@@ -326,6 +338,18 @@ static int confine(struct step *s, struct wh_err **err)
 	return r;
 }
 
+/* Closed, not marked close-on-exec: execve itself still walks names, and a #! line or a program's interpreter that the image
+ * chose may lead through /proc/self/fd/N/.. of a directory of the host. The report's pipe leads nowhere; a failing exec is
+ * told through it. */
+static void close_all_but(int report_fd)
+{
+	unsigned keep = (unsigned)report_fd;
+
+	if (keep > 3)
+		syscall(SYS_close_range, 3U, keep - 1, 0);
+	syscall(SYS_close_range, keep + 1, ~0U, 0);
+}
+
 static int execute(struct step *s, struct wh_err **err)
 {
 	WH_AUTO_STRV struct wh_strv env = {0};
@@ -339,8 +363,7 @@ static int execute(struct step *s, struct wh_err **err)
 		wh_env_set(&env, "PATH", DEFAULT_PATH);
 	if (!wh_env_get(&env, "HOME") || !*wh_env_get(&env, "HOME"))
 		wh_env_set(&env, "HOME", *home ? home : "/");
-	/* Marked, not closed: a failing exec must still be reported. */
-	syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+	close_all_but(s->task->report_fd);
 	wh_buf_u64(&start, wh_now_ns());
 	wh_report(s->task->report_fd, WH_REPORT_START, &start);
 	memcpy(&e, &env.v, sizeof(e));

@@ -103,6 +103,28 @@ D
 	rm -rf "$home/ctx"
 }
 
+# What execve walks before it closes anything: names through a descriptor that a step's process still holds would lead to the
+# host, in a command, in a #! line, in a program's interpreter (shown by the first two: the kernel opens all three alike).
+exec_escapes() {
+	local n up=../../../../../../../../../../../.. ran=''
+	mkdir -p "$home/ctx" "$T/hostbin"
+	cp /bin/busybox "$T/hostbin/busybox"
+	for kind in overlay copy; do
+		for n in $(seq 3 24); do
+			printf '#!/proc/self/fd/%d/%s%s true\n' "$n" "$up" "$T/hostbin/busybox" >"$home/ctx/script"
+			chmod 755 "$home/ctx/script"
+			printf 'FROM base\nRUN ["/proc/self/fd/%d/%s%s", "true"]\n' "$n" "$up" "$T/hostbin/busybox" >"$home/ctx/Dockerfile"
+			build --snapshotter $kind "$home/ctx"
+			[ "$status" = 1 ] || ran+=" command:$kind:$n:$status"
+			printf 'FROM base\nCOPY script /\nRUN ["/script"]\n' >"$home/ctx/Dockerfile"
+			build --snapshotter $kind "$home/ctx"
+			[ "$status" = 1 ] || ran+=" script:$kind:$n:$status"
+		done
+	done
+	is "$ran" '' "$who: no program of the host can be executed through a descriptor"
+	rm -rf "$home/ctx"
+}
+
 for who in root user; do
 	[ $who = root ] && ! is_root && continue
 	home=$T/$who
@@ -111,5 +133,6 @@ for who in root user; do
 	context_escapes
 	hostile_layers
 	step_escapes
+	exec_escapes
 done
 done_testing
