@@ -44,7 +44,7 @@ make_root() { # DIR
 }
 # A writable layer of its own for each step: $home/up, up-work, up-stubs.
 fresh() {
-	everyone sh -c 'chmod -R u+rwX "$1"/up* 2>/dev/null; rm -rf "$1"/up*; mkdir "$1/up" "$1/up-work" "$1/up-stubs"' sh "$home" ||
+	everyone sh -c 'chmod -R u+rwX "$1"/up* 2>/dev/null; rm -rf "$1"/up*; mkdir "$1/up" "$1/up-work" "$1/up-stubs"' sh "$home" 2>/dev/null ||
 		{ remove_tree "$home/up"; remove_tree "$home/up-work"; remove_tree "$home/up-stubs"; everyone mkdir "$home/up" "$home/up-work" "$home/up-stubs"; }
 }
 again() { # [OPTION]… -- CMD…: in the layer that is there
@@ -207,9 +207,14 @@ private_network() {
 	fi
 	[ -e "$T/tun" ] || mknod -m 666 "$T/tun" c 10 200 2>/dev/null || return
 	port=$((20000 + RANDOM % 10000))
-	/bin/busybox nc -lk -s 127.0.0.1 -p "$port" -e /bin/busybox echo reached >/dev/null 2>&1 &
+	python3 -c 'import socket, sys
+s = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    c = s.accept()[0]
+    c.sendall(b"reached\n")
+    c.close()' "$port" &
 	server=$!
-	sleep 0.2
+	for _ in $(seq 50); do /bin/busybox nc -w 1 127.0.0.1 "$port" </dev/null 2>/dev/null | grep -q reached && break; sleep 0.1; done
 	is "$(/bin/busybox nc -w 1 127.0.0.1 "$port" </dev/null)" reached "$who: a service on the host's loopback answers outside"
 	for helper in pasta slirp4netns; do
 		command -v "$helper" >/dev/null || continue
