@@ -347,6 +347,7 @@ static int lower(struct run *r, struct wh_err **err)
 					   .extra_hosts = &s->extra_hosts,
 					   .shm_size = s->shm_size,
 					   .allow_insecure = s->allow_insecure,
+					   .allow_host_network = s->allow_host_network,
 					   .hostname = wh_env_get(&s->build_args, "BUILDKIT_SANDBOX_HOSTNAME"),
 					   .warn = warn,
 					   .warn_arg = r,

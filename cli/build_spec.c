@@ -606,6 +606,7 @@ static void add_choices(const struct wh_build_flags *f, struct wh_build_spec *s)
 			 : wh_streq(f->snapshotter, "copy")  ? WH_SNAPSHOT_COPY
 							     : WH_SNAPSHOT_AUTO;
 	s->allow_insecure = wh_strv_has(&f->allow, "security.insecure");
+	s->allow_host_network = wh_strv_has(&f->allow, "network.host");
 	s->file = f->file;
 	s->target = f->target && f->target[0] ? f->target : NULL;
 	s->no_cache = f->no_cache;

@@ -68,7 +68,7 @@ struct wh_build_spec {
 	struct wh_strv no_cache_filter;
 	struct wh_strv extra_hosts;
 	const char *target;
-	bool no_cache, quiet, allow_insecure, explain;
+	bool no_cache, quiet, allow_insecure, allow_host_network, explain;
 	const char *progress_missing; /* --progress asked for a kind that is not there yet */
 	struct wh_output *outputs;
 	size_t n_outputs;

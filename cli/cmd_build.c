@@ -14,7 +14,8 @@ static const char *const allowances[] = {"security.insecure", "network.host", NU
 static const struct wh_option options[] = {
 	{"add-host", 0, WH_OPT_LIST, AT(add_hosts), "NAME:IP", "Line for /etc/hosts in the steps (repeatable)", NULL},
 	{"allow", 0, WH_OPT_LIST, AT(allow), "WHAT",
-	 "Let the Dockerfile ask for more: security.insecure is\nwhat RUN --security=insecure needs", allowances},
+	 "Let the Dockerfile ask for more: network.host is what\nRUN --network=host needs, security.insecure what RUN\n"
+	 "--security=insecure needs (repeatable)", allowances},
 	{"build-arg", 0, WH_OPT_LIST, AT(build_args), "KEY[=VALUE]",
 	 "Value for an ARG; without \"=\" from the environment (repeatable)", NULL},
 	{"build-context", 0, WH_OPT_LIST, AT(contexts), "NAME=REF",

@@ -122,7 +122,8 @@ struct wh_lower_opts {
 	enum wh_network network;                   /* --network: what "default" means for RUN */
 	const struct wh_strv *extra_hosts;         /* --add-host */
 	uint64_t shm_size;
-	bool allow_insecure;
+	bool allow_insecure;                       /* --allow security.insecure */
+	bool allow_host_network;                   /* --allow network.host; --network host allows it, too */
 	const char *hostname;
 	void (*warn)(void *arg, const struct wh_lint_warning *w); /* may be NULL */
 	void *warn_arg;

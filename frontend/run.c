@@ -300,6 +300,12 @@ static int check_allowed(const struct wh_lower *l, const struct wh_node *n, stru
 		wh_err_hint(err, "grant it on the command line: --allow security.insecure");
 		return -EPERM;
 	}
+	if (wh_streq(wh_flag_text(n, "network"), "host") && !l->o->allow_host_network &&
+	    l->o->network != WH_NET_HOST) {
+		wh_usage(err, "network.host is not allowed");
+		wh_err_hint(err, "grant it on the command line: --allow network.host");
+		return -EPERM;
+	}
 	if (wh_flag_text(n, "device"))
 		return wh_usage(err, "RUN --device is not available in this version");
 	return 0;

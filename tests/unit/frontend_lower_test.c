@@ -519,6 +519,7 @@ static void refusals(void **state)
 		{"FROM scratch\nSTOPSIGNAL SIGTREM", 2, "invalid signal: SIGTREM", "did you mean SIGTERM?"},
 		{"FROM scratch\nARG v\nVOLUME $v", 3, "VOLUME specified can not be an empty string", NULL},
 		{"FROM img\nRUN --security=insecure x", 2, "security.insecure is not allowed", "--allow"},
+		{"FROM img\nRUN --network=host x", 2, "network.host is not allowed", "--allow network.host"},
 		{"FROM img\nRUN --device=x y", 2, "RUN --device is not available", NULL},
 		{"FROM img\nRUN --mount=type=bind,target=/ x", 2, "invalid mount target \"/\"", NULL},
 		{"FROM img\nRUN --mount=type=tmp x", 2, "unsupported mount type \"tmp\"", "did you mean tmpfs?"},
