@@ -263,7 +263,8 @@ static int leaf(struct diff *d, struct frame *f, const char *name, const struct 
 
 	if (was && d->o->whole && stands_for_device(e, &was->e))
 		return 0;
-	if (was && same_meta(d, e, &was->e) && (st->st_nlink == 1 || trusted)) {
+	/* More names than one: the step made them, as no root for a step begins with any that could be changed. */
+	if (was && st->st_nlink == 1 && same_meta(d, e, &was->e)) {
 		same = e->type != WH_T_FILE || trusted;
 		if (!same)
 			same = same_content(f->fd, name, e->path, &was->e.digest, err);

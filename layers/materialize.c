@@ -15,6 +15,7 @@ struct dir { /* open, from the root down to where the walk is */
 struct maker {
 	struct wh_tree *tree;
 	struct wh_made *made;
+	bool links;
 	struct dir *stack;
 	size_t depth, cap;
 	struct wh_err **err;
@@ -120,7 +121,7 @@ static int try_link(struct maker *m, int dirfd, const char *name, const struct w
 {
 	struct wh_node_ref first;
 
-	if (n->e.type != WH_T_FILE || !n->e.link || wh_path_cmp(n->e.link, n->e.path) >= 0)
+	if (!m->links || n->e.type != WH_T_FILE || !n->e.link || wh_path_cmp(n->e.link, n->e.path) >= 0)
 		return 0;
 	if (wh_tree_lookup(m->tree, n->e.link, &first) < 0 || first.e.type != WH_T_FILE || first.layer != n->layer ||
 	    first.e.offset != n->e.offset)
@@ -216,10 +217,10 @@ static int barrier(int dirfd, struct timespec *ret)
 	return 0;
 }
 
-int wh_materialize(struct wh_tree *t, int dirfd, struct wh_made *ret, struct wh_err **err)
+int wh_materialize(struct wh_tree *t, int dirfd, bool links, struct wh_made *ret, struct wh_err **err)
 {
 	struct wh_made made = {0};
-	struct maker m = {.tree = t, .made = &made, .err = err};
+	struct maker m = {.tree = t, .made = &made, .links = links, .err = err};
 	struct wh_node_ref root;
 	int r = wh_tree_lookup(t, "", &root), fd = -1;
 

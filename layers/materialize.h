@@ -16,9 +16,16 @@ struct wh_made {
 	size_t n_devices; /* that could not be made: empty files of mode 0 are in their places */
 };
 
-/* Fills the empty directory with everything the tree shows, files reflinked from the layers' snapshots where
- * possible. */
-int wh_materialize(struct wh_tree *t, int dirfd, struct wh_made *ret, struct wh_err **err);
+/*
+ * Fills the empty directory with everything the tree shows, files reflinked from the layers' snapshots where possible.
+ *
+ * links false: each name of a file with several becomes a file of its own. Overlay cuts a link of a lower layer as soon
+ * as one of its names is changed, so that the others stay as they are; in a directory with real links all would change,
+ * and layers would depend on the snapshotter. Where files cannot be reflinked this costs time and space for each name
+ * (400 names of one program of 1 MB make 400 MB), and a step sees link counts of 1 where overlay has more. A root that
+ * nobody changes is made with links true.
+ */
+int wh_materialize(struct wh_tree *t, int dirfd, bool links, struct wh_made *ret, struct wh_err **err);
 /* Fills the empty directory with these directories of the tree and those above them, and nothing else. Sorts paths. */
 int wh_materialize_dirs(struct wh_tree *t, struct wh_strv *paths, int dirfd, struct wh_err **err);
 void wh_made_release(struct wh_made *m);

@@ -152,7 +152,7 @@ static int start_copy(struct wh_work *w, const struct wh_layer *layers, size_t n
 	fd = wh_openat(w->dir_fd, "root", O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
 		return env_err(w, "open", fd, err);
-	r = wh_materialize(w->tree, fd, &w->made, err);
+	r = wh_materialize(w->tree, fd, !w->writable, &w->made, err);
 	if (r < 0 || w->writable)
 		return r;
 	r = wh_store_publish(w->store, from, w->store->roots_fd, hex, err);
