@@ -254,7 +254,10 @@ static int tree_prepare(struct wh_node *n, const struct wh_op_mount *m, struct w
 
 	wh_node_file_input(n, (size_t)m->input, &in);
 	if (in.local_path) {
-		r = wh_local_layer(n, (size_t)m->input, m->source ? m->source : "/", &em->local, err);
+		/* What the link names is packed, as what is digested for the key: a link alone would lead nowhere. */
+		r = wh_local_resolve(b->o.store, &in, m->source ? m->source : "/", &em->source, err);
+		if (r == 0)
+			r = wh_local_layer(n, (size_t)m->input, em->source, &em->local, err);
 		if (r < 0)
 			return r;
 		in.layers = &em->local;
@@ -267,9 +270,11 @@ static int tree_prepare(struct wh_node *n, const struct wh_op_mount *m, struct w
 	return 0;
 }
 
-static const char *subpath(const struct wh_op_mount *m)
+static const char *subpath(const struct wh_op_mount *m, const struct wh_exec_mount *em)
 {
-	return m->source && m->source[strspn(m->source, "/")] ? m->source : NULL;
+	const char *source = em->source ? em->source : m->source;
+
+	return source && source[strspn(source, "/")] ? source : NULL;
 }
 
 static int bind_prepare(struct wh_node *n, const struct wh_op_mount *m, struct wh_exec_mount *em, struct wh_bind *bind,
@@ -281,7 +286,7 @@ static int bind_prepare(struct wh_node *n, const struct wh_op_mount *m, struct w
 		return r;
 	bind->kind = WH_BIND_PATH;
 	bind->readonly = m->readonly;
-	bind->subpath = subpath(m);
+	bind->subpath = subpath(m, em);
 	if (em->overlay.kind == WH_ROOT_OVERLAY)
 		bind->overlay = &em->overlay;
 	else
@@ -341,7 +346,7 @@ static int cache_prepare(struct wh_node *n, const struct wh_op_mount *m, struct 
 	em->overlay.upper = em->dir;
 	em->overlay.work = em->dir_work;
 	bind->overlay = &em->overlay;
-	bind->subpath = subpath(m);
+	bind->subpath = subpath(m, em);
 	return 0;
 }
 
@@ -479,6 +484,7 @@ void wh_exec_mounts_release(struct wh_exec *x)
 		wh_layer_release(&m->local);
 		free(WH_TAKE_PTR(m->dir));
 		free(WH_TAKE_PTR(m->dir_work));
+		free(WH_TAKE_PTR(m->source));
 	}
 	unlock(x);
 }

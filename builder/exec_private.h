@@ -13,6 +13,7 @@ struct wh_exec_mount {
 	int lock;               /* cache: holds its directory; -1: none */
 	unsigned slot;          /* cache, private: which of its directories */
 	char *dir, *dir_work;   /* cache: absolute */
+	char *source;           /* bind from a local directory: where the source's symlinks lead */
 };
 
 struct wh_exec {

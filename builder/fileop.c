@@ -252,3 +252,29 @@ int wh_local_content_digest(struct wh_store *s, const struct wh_file_input *in, 
 	wh_memo_save(v.memo);
 	return r;
 }
+
+int wh_local_resolve(struct wh_store *s, const struct wh_file_input *in, const char *path, char **ret, struct wh_err **err)
+{
+	WH_AUTO_ARENA struct wh_arena *arena = wh_arena_new();
+	WH_CLEANUP(view_close) struct view v = {.arena = arena, .rootfd = -1};
+	WH_AUTO_FREE char *clean = wh_path_abs_in("/", path);
+	struct wh_err *e = NULL;
+	struct node n;
+	int r = view_open(&v, s, in, err);
+
+	if (r)
+		return r;
+	r = view_resolve(&v, clean + 1, &n, &e);
+	if (r == -ENOENT || r == -ENOTDIR) {
+		wh_err_free(e);
+		return view_missing(&v, clean + 1, err);
+	}
+	if (r) {
+		if (!e)
+			wh_err_set(&e, DOMAIN, WH_ERR_BUILD, -r, "read %s: %s", clean, strerror(-r));
+		wh_err_move(err, &e);
+		return r;
+	}
+	*ret = wh_asprintf("/%s", n.path);
+	return 0;
+}

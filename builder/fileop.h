@@ -66,5 +66,7 @@ int wh_tree_content_digest(struct wh_tree *t, const char *path, struct wh_digest
 /* The same for a local directory (ignore filter applied, memo used). */
 int wh_local_content_digest(struct wh_store *s, const struct wh_file_input *in, const char *path, struct wh_digest *ret,
 			    struct wh_err **err);
+/* Where a path of a local directory leads, its symlinks followed inside the directory: "/" or "/a/b", malloc'ed. */
+int wh_local_resolve(struct wh_store *s, const struct wh_file_input *in, const char *path, char **ret, struct wh_err **err);
 
 #endif
