@@ -113,28 +113,61 @@ static int read_dockerfile(struct run *r, struct wh_err **err)
 	return res;
 }
 
-/* Opens the context's ignore file: the one that is named after the Dockerfile wins. fd, or -ENOENT. */
+/* Only what is not there at all counts as none: a symlink that leads nowhere, or out of the context, was meant as rules. */
+static int or_dangling(int fd, int dir, const char *name)
+{
+	struct stat st;
+
+	return fd == -ENOENT && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? -EXDEV : fd;
+}
+
+/* Opens the context's ignore file: the one that is named after the Dockerfile wins. fd; -ENOENT: there is none; -EXDEV: a
+ * symlink to nothing. */
 static int open_ignore(const struct run *r, struct local *l)
 {
 	const char *file = r->spec->file;
-	WH_AUTO_FD int dir = -1;
+	WH_AUTO_FD int dir = wh_openat(AT_FDCWD, l->path, O_PATH | O_DIRECTORY, 0);
 	int fd;
 
-	if (l == &r->locals[0]) {
+	l->ignore_file = wh_strdup(".dockerignore");
+	if (dir < 0)
+		return dir == -ENOENT ? -ESTALE : dir;
+	if (l == &r->locals[0] && !wh_streq(file, "-")) {
 		WH_AUTO_FREE char *own = wh_asprintf("%s.dockerignore", file ? file : "Dockerfile");
+		int from = file ? AT_FDCWD : dir;
 
-		if (!file)
-			fd = open_in_context(r, own);
-		else
-			fd = wh_streq(file, "-") ? -ENOENT : wh_openat(AT_FDCWD, own, O_RDONLY | O_NONBLOCK, 0);
+		fd = file ? wh_openat(from, own, O_RDONLY | O_NONBLOCK, 0)
+			  : wh_open_in_root(dir, own, O_RDONLY | O_NONBLOCK, 0);
+		fd = or_dangling(fd, from, own);
 		if (fd != -ENOENT) {
+			free(l->ignore_file);
 			l->ignore_file = WH_TAKE_PTR(own);
 			return fd;
 		}
 	}
-	l->ignore_file = wh_strdup(".dockerignore");
-	dir = wh_openat(AT_FDCWD, l->path, O_PATH | O_DIRECTORY, 0);
-	return dir < 0 ? dir : wh_open_in_root(dir, ".dockerignore", O_RDONLY | O_NONBLOCK, 0);
+	fd = wh_open_in_root(dir, ".dockerignore", O_RDONLY | O_NONBLOCK, 0);
+	return or_dangling(fd, dir, ".dockerignore");
+}
+
+static int read_ignore_text(int fd, const char *name, struct wh_buf *text, struct wh_err **err)
+{
+	struct stat st;
+	int res = fd < 0 ? fd : 0;
+
+	if (!res && fstat(fd, &st) < 0)
+		res = -errno;
+	if (res == -EXDEV)
+		wh_err_set(err, "cli", WH_ERR_USAGE, EXDEV,
+			   "read \"%s\": it is a symlink that leads nowhere in the context", name);
+	else if (!res && !S_ISREG(st.st_mode))
+		res = wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "read \"%s\": it is no file", name);
+	else if (!res)
+		res = wh_read_fd(fd, MAX_IGNORE, text);
+	if (res < 0) {
+		wh_err_sys(err, "cli", WH_ERR_USAGE, -res, "read \"%s\"", name);
+		wh_err_hint(err, "without its rules more would be taken in than was meant: mend it or remove it");
+	}
+	return res;
 }
 
 static int read_ignore(struct run *r, struct local *l, struct wh_err **err)
@@ -148,9 +181,9 @@ static int read_ignore(struct run *r, struct local *l, struct wh_err **err)
 		free(WH_TAKE_PTR(l->ignore_file));
 		return 0;
 	}
-	res = fd < 0 ? fd : wh_read_fd(fd, MAX_IGNORE, &text);
+	res = read_ignore_text(fd, l->ignore_file, &text, err);
 	if (res < 0)
-		return wh_err_sys(err, "cli", WH_ERR_USAGE, -res, "read \"%s\"", l->ignore_file);
+		return res;
 	id = wh_progress_begin(r->progress, "[%s] load %s", l == &r->locals[0] ? "internal" : l->name, l->ignore_file);
 	wh_ignore_read(text.p ? text.p : "", text.n, &l->lines);
 	res = wh_patterns_new(&l->lines, &l->patterns, err);
@@ -410,17 +443,31 @@ static int write_outputs(struct run *r, struct wh_err **err)
 	return 0;
 }
 
-static int write_iidfile(const char *path, const char *id, struct wh_err **err)
+/* An old one must not pass for the result of a build that failed. */
+static void clear_iidfile(const char *path)
 {
 	struct stat st;
-	int res;
 
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) { /* a pipe, a terminal */
-		WH_AUTO_FD int fd = wh_openat(AT_FDCWD, path, O_WRONLY, 0);
+	if (wh_path_stream(path) >= 0 || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return;
+	if (wh_path_plain(path))
+		(void)unlink(path);
+	else
+		(void)!truncate(path, 0); /* whatever is wrong is said when it is written */
+}
+
+static int write_iidfile(const char *path, const char *id, struct wh_err **err)
+{
+	int stream = wh_path_stream(path), res;
+
+	if (stream >= 0) {
+		res = wh_write_all(stream, id, strlen(id));
+	} else if (wh_path_plain(path)) {
+		res = wh_write_file_atomic(AT_FDCWD, path, id, strlen(id), 0644, false);
+	} else {
+		WH_AUTO_FD int fd = wh_openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, 0644);
 
 		res = fd < 0 ? fd : wh_write_all(fd, id, strlen(id));
-	} else {
-		res = wh_write_file_atomic(AT_FDCWD, path, id, strlen(id), 0644, false);
 	}
 	if (res < 0)
 		return wh_err_sys(err, "cli", WH_ERR_ENV, -res, "write the image id to \"%s\"", path);
@@ -520,15 +567,14 @@ int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner)
 {
 	WH_AUTO_ERR struct wh_err *err = NULL;
 	struct run r = {.spec = s, .inner = inner};
-	struct stat st;
 	int res;
 
 	if (!s->quiet)
 		r.progress = wh_progress_new(stderr);
 	if (s->progress_missing)
 		wh_progress_warn(r.progress, "--progress %s is not supported yet: plain it is", s->progress_missing);
-	if (s->iidfile && stat(s->iidfile, &st) == 0 && S_ISREG(st.st_mode))
-		unlink(s->iidfile); /* an old one must not pass for the result of a build that failed */
+	if (s->iidfile)
+		clear_iidfile(s->iidfile);
 	res = run_all(&r, &err);
 	if (res < 0) {
 		if (r.progress)

@@ -546,6 +546,11 @@ static int add_outputs(const struct wh_build_flags *f, struct wh_build_spec *s, 
 
 		if (r < 0)
 			return r;
+		if ((o.type == WH_OUT_TAR || (o.type == WH_OUT_OCI && o.tar)) &&
+		    wh_path_stream(o.dest) == STDOUT_FILENO) { /* /dev/stdout and the like */
+			free(o.dest);
+			o.dest = wh_strdup("-");
+		}
 		WH_PUSH(s->outputs, s->n_outputs, cap) = o;
 		on_stdout += wh_streq(o.dest, "-");
 	}

@@ -114,6 +114,11 @@ int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner);
 /* Brings the image into the form an output wants (compression), writing a manifest for it when it differs. */
 int wh_output_image(struct wh_store *s, const struct wh_image *i, size_t n_base_layers, const struct wh_output *o,
 		    const struct wh_layer_opts *layer, struct wh_image *ret, struct wh_err **err);
+/* Is there nothing, or a regular file itself, so that a rename may replace it? Not so for symlinks, devices, pipes. */
+bool wh_path_plain(const char *path);
+/* 1 or 2 when the path leads to the file or pipe that is our standard output or error, say as /dev/stdout: opened anew, it
+ * would be written from its beginning. Else -1. */
+int wh_path_stream(const char *path);
 int wh_output_write(struct wh_store *s, const struct wh_image *i, const struct wh_build_spec *spec,
 		    const struct wh_output *o, int stdout_fd, int64_t epoch, struct wh_progress *p,
 		    struct wh_err **err);

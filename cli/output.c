@@ -2,6 +2,9 @@
 /* --output: an image of the store in the form asked for, written to where it was asked for. */
 #include "cli/cli.h"
 
+#include <errno.h>
+#include <sys/stat.h>
+
 static void copy_image(const struct wh_image *src, struct wh_image *dst)
 {
 	*dst = *src;
@@ -46,6 +49,42 @@ int wh_output_image(struct wh_store *s, const struct wh_image *i, size_t n_base_
 	return 0;
 }
 
+bool wh_path_plain(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) < 0 || S_ISREG(st.st_mode);
+}
+
+int wh_path_stream(const char *path)
+{
+	struct stat st, own;
+
+	if (stat(path, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode)))
+		return -1;
+	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fstat(fd, &own) == 0 && own.st_dev == st.st_dev && own.st_ino == st.st_ino)
+			return fd;
+	return -1;
+}
+
+/* Where a symlink leads, so that the file is replaced and not the link. NULL: dest is no symlink, or leads nowhere that can
+ * be made; then the export says what is wrong. */
+static char *behind_link(const char *dest)
+{
+	char *path;
+
+	if (wh_path_plain(dest))
+		return NULL;
+	path = realpath(dest, NULL);
+	if (!path && errno == ENOENT) {
+		WH_AUTO_FD int fd = wh_openat(AT_FDCWD, dest, O_WRONLY | O_CREAT, 0644);
+
+		path = fd < 0 ? NULL : realpath(dest, NULL);
+	}
+	return path;
+}
+
 static const char *kind_of(const struct wh_output *o)
 {
 	switch (o->type) {
@@ -65,9 +104,14 @@ int wh_output_write(struct wh_store *s, const struct wh_image *i, const struct w
 	static const char *const no_names[] = {NULL};
 	struct wh_export x = {.dest = o->dest, .out_fd = stdout_fd, .tar = o->tar, .names = no_names, .epoch = epoch};
 	struct wh_err *e = NULL;
+	WH_AUTO_FREE char *behind = NULL;
 	unsigned id, skipped = 0;
 	int r = 0;
 
+	if (o->type == WH_OUT_TAR || (o->type == WH_OUT_OCI && o->tar))
+		behind = behind_link(o->dest);
+	if (behind)
+		x.dest = behind;
 	if (spec->tags.n)
 		x.names = (const char *const *)spec->tags.v;
 	id = wh_progress_begin(p, "exporting %s to %s", kind_of(o),
