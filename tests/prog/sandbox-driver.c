@@ -237,6 +237,7 @@ static bool option(struct driver *d, int c, char *arg)
 	return true;
 }
 
+/* Prints and frees. */
 static void fail(struct wh_err *e)
 {
 	fprintf(stderr, "error: class=%d %s\n", e ? (int)e->class : 0, e ? e->msg : "?");
@@ -244,6 +245,7 @@ static void fail(struct wh_err *e)
 		fprintf(stderr, "hint: %s\n", e->hint);
 	if (e && e->detail)
 		fprintf(stderr, "detail: %s\n", e->detail);
+	wh_err_freep(&e);
 }
 
 static void start_one(struct driver *d);
@@ -258,7 +260,7 @@ static void done(void *arg, struct wh_step_result *r)
 		fprintf(stderr, "result: status=%d signal=%d ms=%.3f err=%s\n", r->status, r->signal,
 			(double)r->wall_ns / 1e6, r->err ? r->err->msg : "-");
 		if (r->err)
-			fail(r->err);
+			fail(WH_TAKE_PTR(r->err));
 	}
 	wh_err_freep(&r->err);
 	if (d->left)
@@ -322,19 +324,14 @@ static void make_fresh(const struct driver *d, uint64_t i)
 	}
 }
 
-static int inner_main(struct driver *d, struct wh_inner *inner)
+static int run_steps(struct driver *d, struct wh_inner *inner)
 {
 	struct wh_err *err = NULL;
 
-	if (wh_inner_enter(inner, &err) < 0) {
-		fail(err);
-		return 4;
-	}
-	if (d->probe)
-		return probe(d);
 	d->loop = wh_loop_new();
 	if (wh_launcher_start(inner, d->loop, &d->launcher, &err) < 0) {
 		fail(err);
+		wh_loop_free(d->loop);
 		return 4;
 	}
 	if (d->pids)
@@ -353,8 +350,20 @@ static int inner_main(struct driver *d, struct wh_inner *inner)
 			(double)(wh_now_ns() - d->began) / 1e6 / (double)d->repeat);
 	wh_launcher_free(d->launcher);
 	wh_loop_free(d->loop);
-	wh_inner_free(inner);
 	return d->status;
+}
+
+static int inner_main(struct driver *d, struct wh_inner *inner)
+{
+	struct wh_err *err = NULL;
+	int status = 4;
+
+	if (wh_inner_enter(inner, &err) < 0)
+		fail(err);
+	else
+		status = d->probe ? probe(d) : run_steps(d, inner);
+	wh_inner_free(inner);
+	return status;
 }
 
 int main(int argc, char **argv)
