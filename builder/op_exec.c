@@ -112,6 +112,7 @@ static void drain_all(struct wh_node *n)
 static char *tail_text(const struct wh_exec *x)
 {
 	const char *p = x->tail.p, *end, *from;
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
 	size_t lines = 0;
 
 	if (!x->tail.n)
@@ -124,7 +125,13 @@ static char *tail_text(const struct wh_exec *x)
 			break;
 		from--;
 	}
-	return wh_strndup(from, (size_t)(end - from));
+	/* The message is a string: a NUL must not cut it. */
+	for (const char *nul; (nul = memchr(from, 0, (size_t)(end - from))); from = nul + 1) {
+		wh_buf_add(&text, from, (size_t)(nul - from));
+		wh_buf_adds(&text, "^@");
+	}
+	wh_buf_add(&text, from, (size_t)(end - from));
+	return wh_buf_take(&text);
 }
 
 /* ---------------------------------------------------------------- how it ended */

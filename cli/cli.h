@@ -11,19 +11,36 @@
 
 /* 0 done, 1 the build failed, 2 the user's words are wrong, 3 a policy said no, 4 this machine cannot, 5 a bug of ours */
 int wh_err_exit_code(const struct wh_err *err);
-/* "error: FILE:LINE: message", the source with a marker, hint, detail. Control characters are made visible. */
-void wh_err_format(const struct wh_err *err, struct wh_buf *out);
+/* "error: FILE:LINE: message", the source with a marker, hint, detail. Control characters are made visible; colours: those
+ * in the detail, the output of a step, are kept. */
+void wh_err_format(const struct wh_err *err, bool colours, struct wh_buf *out);
 /* Prints it to standard error and returns the exit code. */
 int wh_err_report(const struct wh_err *err);
-/* Foreign bytes as one safe line: tabs stay, other control characters become ^X; a carriage return drops what it would
- * overwrite. */
+
+/* ---------------------------------------------------------------- text.c */
+
+/* Foreign bytes as one safe line: tabs and good UTF-8 stay, all other control characters and bytes become ^X, \u009b, \x9b.
+ * Line ends at the end are left out. */
 void wh_text_add_safe(struct wh_buf *out, const char *p, size_t n);
+/* The same for messages; words of hundreds of bytes are cut in the middle. */
+void wh_text_add_short(struct wh_buf *out, const char *s);
+/* The same for a line that a step printed: its colours (SGR) stay or are left out. */
+void wh_text_add_output(struct wh_buf *out, const char *p, size_t n, bool colours);
+/* Output as it comes, cut into lines: at line feeds, and at carriage returns, so that nothing is hidden by what overwrites it. */
+struct wh_text_lines {
+	struct wh_buf line; /* unfinished */
+	bool ended;         /* by a carriage return: a line feed right behind belongs to it */
+};
+typedef void (*wh_text_fn)(void *arg, const char *line, size_t n);
+void wh_text_feed(struct wh_text_lines *l, const char *p, size_t n, wh_text_fn fn, void *arg);
+void wh_text_flush(struct wh_text_lines *l, wh_text_fn fn, void *arg); /* what is unfinished is a line, too */
+void wh_text_release(struct wh_text_lines *l);
 
 /* ---------------------------------------------------------------- progress_plain.c */
 
 /* Lines as docker's plain progress has them. Every function takes NULL for "quiet". */
 struct wh_progress;
-struct wh_progress *wh_progress_new(FILE *out);
+struct wh_progress *wh_progress_new(FILE *out); /* with colours when that is a terminal */
 void wh_progress_free(struct wh_progress *p);
 void wh_progress_event(void *progress, const struct wh_event *e); /* for wh_builder_opts.event */
 /* Work of the command itself, outside the graph. Returns its number. */

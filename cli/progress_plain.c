@@ -14,11 +14,12 @@ struct row {
 	unsigned id; /* 0: not seen yet */
 	char *name;
 	uint64_t start_ns;
-	struct wh_buf line[2]; /* unfinished line of standard output and error */
+	struct wh_text_lines line[2]; /* of standard output and error */
 };
 
 struct wh_progress {
 	FILE *out;
+	bool colours;
 	unsigned last_id; /* numbers given so far */
 	unsigned shown;   /* whose lines were printed last; 0: nobody's */
 	bool begun;       /* something was printed */
@@ -28,21 +29,20 @@ struct wh_progress {
 	size_t n_own, cap_own;
 };
 
-#define MAX_LINE (64 * 1024) /* longer lines of output are cut into several */
-
 struct wh_progress *wh_progress_new(FILE *out)
 {
 	struct wh_progress *p = wh_calloc(1, sizeof(*p));
 
 	p->out = out;
+	p->colours = isatty(fileno(out));
 	return p;
 }
 
 static void row_clear(struct row *r)
 {
 	free(r->name);
-	wh_buf_release(&r->line[0]);
-	wh_buf_release(&r->line[1]);
+	wh_text_release(&r->line[0]);
+	wh_text_release(&r->line[1]);
 }
 
 void wh_progress_free(struct wh_progress *p)
@@ -72,7 +72,7 @@ static void name_row(struct wh_progress *p, struct row *r, const char *name)
 	if (safe.n) {
 		WH_AUTO_BUF struct wh_buf shown = WH_BUF_INIT;
 
-		wh_text_add_safe(&shown, safe.p, safe.n);
+		wh_text_add_short(&shown, safe.p);
 		r->name = wh_buf_take(&shown);
 	} else {
 		r->name = wh_strdup("");
@@ -98,45 +98,40 @@ static void turn_to(struct wh_progress *p, const struct row *r)
 	p->begun = true;
 }
 
-static void log_line(struct wh_progress *p, struct row *r, const char *text, size_t n)
+struct speaker {
+	struct wh_progress *p;
+	struct row *r;
+};
+
+static void log_line(void *arg, const char *text, size_t n)
 {
 	WH_AUTO_BUF struct wh_buf safe = WH_BUF_INIT;
+	const struct speaker *s = arg;
+	double seconds = (double)(wh_now_ns() - s->r->start_ns) / 1e9;
 
-	wh_text_add_safe(&safe, text, n);
-	turn_to(p, r);
-	fprintf(p->out, "#%u %.3f %s\n", r->id, (double)(wh_now_ns() - r->start_ns) / 1e9, safe.n ? safe.p : "");
+	wh_text_add_output(&safe, text, n, s->p->colours);
+	turn_to(s->p, s->r);
+	fprintf(s->p->out, "#%u %.3f %s\n", s->r->id, seconds, safe.n ? safe.p : "");
 }
 
 static void log_add(struct wh_progress *p, struct row *r, int stream, const char *data, size_t n)
 {
-	struct wh_buf *b = &r->line[stream == 2];
-
-	while (n) {
-		const char *nl = memchr(data, '\n', n);
-		size_t part = nl ? (size_t)(nl - data) : n;
-
-		if (part > MAX_LINE - b->n) {
-			part = MAX_LINE - b->n;
-			nl = NULL;
-		}
-		wh_buf_add(b, data, part);
-		if (nl || b->n >= MAX_LINE) {
-			log_line(p, r, b->n ? b->p : "", b->n);
-			wh_buf_reset(b);
-		}
-		data += part + (nl != NULL);
-		n -= part + (nl != NULL);
-	}
+	wh_text_feed(&r->line[stream == 2], data, n, log_line, &(struct speaker){p, r});
 }
 
 static void log_flush(struct wh_progress *p, struct row *r)
 {
-	for (int i = 0; i < 2; i++) {
-		if (!r->line[i].n)
-			continue;
-		log_line(p, r, r->line[i].p, r->line[i].n);
-		wh_buf_reset(&r->line[i]);
-	}
+	for (int i = 0; i < 2; i++)
+		wh_text_flush(&r->line[i], log_line, &(struct speaker){p, r});
+}
+
+static void note(struct wh_progress *p, const struct row *r, const char *text)
+{
+	WH_AUTO_BUF struct wh_buf safe = WH_BUF_INIT;
+
+	wh_text_add_short(&safe, text);
+	turn_to(p, r);
+	fprintf(p->out, "#%u %s\n", r->id, safe.n ? safe.p : "");
 }
 
 static void end_row(struct wh_progress *p, struct row *r, const char *how, double seconds)
@@ -155,7 +150,7 @@ static void fail_row(struct wh_progress *p, struct row *r, const struct wh_err *
 
 	wh_buf_adds(&safe, "ERROR: ");
 	if (err)
-		wh_text_add_safe(&safe, err->msg, strlen(err->msg));
+		wh_text_add_short(&safe, err->msg);
 	else
 		wh_buf_adds(&safe, "failed");
 	end_row(p, r, safe.p, -1);
@@ -165,7 +160,7 @@ static void say(struct wh_progress *p, const char *label, const char *text)
 {
 	WH_AUTO_BUF struct wh_buf safe = WH_BUF_INIT;
 
-	wh_text_add_safe(&safe, text, strlen(text));
+	wh_text_add_short(&safe, text);
 	fprintf(p->out, "%s%s%s\n", p->begun ? "\n" : "", label, safe.n ? safe.p : "");
 	p->shown = 0;
 	p->begun = true;
@@ -212,10 +207,8 @@ void wh_progress_event(void *progress, const struct wh_event *e)
 		break;
 	case WH_EV_NOTICE:
 	case WH_EV_PHASE:
-		if (e->text) {
-			turn_to(p, r);
-			fprintf(p->out, "#%u %s\n", r->id, e->text);
-		}
+		if (e->text)
+			note(p, r, e->text);
 		break;
 	}
 	fflush(p->out);
@@ -251,7 +244,6 @@ static struct row *own_row(struct wh_progress *p, unsigned id)
 void wh_progress_note(struct wh_progress *p, unsigned id, const char *fmt, ...)
 {
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
-	WH_AUTO_BUF struct wh_buf safe = WH_BUF_INIT;
 	struct row *r = own_row(p, id);
 	va_list ap;
 
@@ -260,9 +252,7 @@ void wh_progress_note(struct wh_progress *p, unsigned id, const char *fmt, ...)
 	va_start(ap, fmt);
 	wh_buf_vaddf(&text, fmt, ap);
 	va_end(ap);
-	wh_text_add_safe(&safe, text.p ? text.p : "", text.n);
-	turn_to(p, r);
-	fprintf(p->out, "#%u %s\n", r->id, safe.n ? safe.p : "");
+	note(p, r, text.p ? text.p : "");
 	fflush(p->out);
 }
 

@@ -76,6 +76,48 @@ sys.exit(any(open("image.tar", "rb").read()[t.offset:]))'
 	ok "--output type=$kind to /proc/self/fd/1: it stays a symlink" test -L stdout
 done
 
+# ---- what the terminal gets ----
+cat >ctx/speak <<'END'
+printf '\033[31mred\033[0m \033]0;title\007 \033[6n\033[2J del\177 bell\007\n'
+printf 'shown\rhidden\r\nnext\tcolumn\n'
+printf 'c1 \302\233 raw \233 cut \303( long \340\200\200 half \355\240\200 good \303\274\n'
+printf 'nul\000behind\n'
+printf 'open \033[32m\n'
+exit 3
+END
+printf 'FROM base\nCOPY speak /\n# \033[5n\nRUN sh /speak # \033[2J\033[31m\n' >ctx/Dockerfile
+build "$@" ctx
+is "$status" 1 'output with controls: the step failed as it should'
+unlike "$err" $'[\001-\010\013-\037\177]|\033' 'output with controls: no control character comes through'
+for prefix in '#[0-9]+ [0-9.]+ ' '  \| '; do
+	like "$err" "^${prefix}red \^\[\]0;title\^G \^\[\[6n\^\[\[2J del\^\? bell\^G\$" "behind '$prefix': escapes made visible, colours dropped"
+	like "$err" "^${prefix}shown\$" "behind '$prefix': what a carriage return would hide"
+	like "$err" "^${prefix}hidden\$" "behind '$prefix': what comes behind it, as a line of its own"
+	like "$err" "^${prefix}next	column\$" "behind '$prefix': a tab stays"
+	like "$err" "^${prefix}c1 .u009b raw .x9b cut .xc3\( long .xe0.x80.x80 half .xed.xa0.x80 good ü\$" "behind '$prefix': C1 and broken UTF-8"
+	like "$err" "^${prefix}nul\^@behind\$" "behind '$prefix': what comes after a NUL"
+done
+like "$err" '^ +4 > RUN sh /speak # \^\[\[2J\^\[\[31m$' 'the Dockerfile'\''s line in the message'
+like "$err" '^  \| open $' 'the last line is there'
+if command -v script >/dev/null; then
+	on_terminal=$(script -qec "'$WHITTLE' build --root store --build-context base='oci-layout://$base' --network host ctx" /dev/null | tr -d '\r')
+	like "$on_terminal" $'^#[0-9]+ [0-9.]+ \033\\[31mred\033\\[0m \\^\\[\\]0;title' 'on a terminal colours pass'
+	like "$on_terminal" $'^  \\| \033\\[31mred\033\\[0m ' 'on a terminal colours pass in the message'
+	like "$on_terminal" $'^#[0-9]+ [0-9.]+ open \033\\[32m\033\\[0m$' 'and end with their line'
+	unlike "$on_terminal" $'\033[^[]|\033\\[[0-9;]*[^0-9;m]' 'and nothing else'
+	unlike "$(grep RUN <<<"$on_terminal")" $'\033' 'no colours from the Dockerfile itself'
+else
+	fail 'script is not installed'
+fi
+
+# ---- long names ----
+long=$(printf 'x%.0s' {1..5000})
+printf 'FROM base\nCOPY %s /\n' "$long" >ctx/Dockerfile
+build "$@" ctx
+isnt "$status" 0 'a very long name: refused'
+ok "a very long name: the message is short (${#err})" test "${#err}" -lt 3000
+like "$err" 'xxx…\[[0-9]+ bytes\]…xxx' 'a very long name: cut in the middle'
+
 # ---- ignore files that cannot be read ----
 mkdir ign && touch ign/a ign/hidden outside
 printf 'FROM scratch\nCOPY . /\n' >ign/Dockerfile

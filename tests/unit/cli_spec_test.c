@@ -62,9 +62,9 @@ static void output_specs(void **state)
 			wh_buf_addf(&got, "%d %s tar%d comp%d", o.type, o.dest, o.tar, o.has_comp);
 			if (o.has_comp)
 				wh_buf_addf(&got, " %s %d force%d",
-					    o.comp == WH_COMP_GZIP   ? "gzip" :
-					    o.comp == WH_COMP_ZSTD   ? "zstd" :
-								       "uncompressed",
+					    o.comp == WH_COMP_GZIP   ? "gzip"
+					    : o.comp == WH_COMP_ZSTD ? "zstd"
+								     : "uncompressed",
 					    o.level, o.force_comp);
 			free(o.dest);
 		}
@@ -117,7 +117,7 @@ static void epochs(void **state)
 		const char *text;
 		int64_t want; /* -1: refused */
 	} t[] = {
-		{NULL, INT64_MAX}, {"", INT64_MAX}, {"0", 0}, {"1700000000", 1700000000},
+		{NULL, INT64_MAX}, {"", INT64_MAX}, {"0", 0},   {"1700000000", 1700000000},
 		{"-5", -1},        {"soon", -1},    {"1 ", -1}, {"99999999999999", -1},
 	};
 
@@ -142,24 +142,66 @@ static void messages(void **state)
 	wh_err_at(&err, "Dockerfile", 12, 3, "\tRNU x\nmore");
 	wh_err_hint(&err, "did you mean RUN?");
 	wh_err_detail(&err, "one\n\033[31mtwo\007\n");
-	wh_err_format(err, &out);
+	wh_err_format(err, false, &out);
 	assert_string_equal(out.p, "error: Dockerfile:12: unknown instruction\n"
 				   "    12 | \tRNU x\n"
 				   "       | \t ^\n"
 				   "    13 | more\n"
 				   "hint: did you mean RUN?\n"
 				   "  | one\n"
-				   "  | ^[[31mtwo^G\n");
+				   "  | two^G\n");
 	assert_int_equal(wh_err_exit_code(err), 2);
 
 	wh_buf_reset(&out);
 	err->column = 0;
 	free(WH_TAKE_PTR(err->hint));
 	free(WH_TAKE_PTR(err->detail));
-	wh_err_format(err, &out);
+	wh_err_format(err, false, &out);
 	assert_string_equal(out.p, "error: Dockerfile:12: unknown instruction\n"
 				   "    12 > \tRNU x\n"
 				   "    13 > more\n");
+}
+
+static void add_line(void *arg, const char *line, size_t n)
+{
+	wh_buf_addc(arg, '<');
+	wh_text_add_output(arg, line, n, true);
+	wh_buf_addc(arg, '>');
+}
+
+/* Whole, and byte by byte as pipes may bring it. */
+static void output_lines(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} t[] = {
+		{"a\nb\n", "<a><b>"},
+		{"a\n\nb", "<a><><b>"},
+		{"a\r\nb\r\n", "<a><b>"},
+		{"\r\n", "<>"},
+		{"a\r\r\n\nb", "<a><><b>"},
+		{"10%\r20%\r\r30%\n", "<10%><20%><30%>"},
+		{"\033[1;31mx\033[0m \033[32my\n", "<\033[1;31mx\033[0m \033[32my\033[0m>"},
+		{"\033[31", "<^[[31>"},
+		{"\033[2Jx\033", "<^[[2Jx^[>"},
+		{"\xc3\xbc \xf0\x9f\x98\x80 \xf4\x90\x80\x80 \xc0\x80",
+		 "<\xc3\xbc \xf0\x9f\x98\x80 \\xf4\\x90\\x80\\x80 \\xc0\\x80>"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < WH_ARRAY_SIZE(t); i++) {
+		size_t n = strlen(t[i].text);
+
+		for (size_t chunk = 1; chunk <= n; chunk += n - 1) {
+			WH_CLEANUP(wh_text_release) struct wh_text_lines l = {0};
+			WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
+
+			for (size_t at = 0; at < n; at += chunk)
+				wh_text_feed(&l, t[i].text + at, chunk, add_line, &out);
+			wh_text_flush(&l, add_line, &out);
+			assert_string_equal(out.p, t[i].want);
+		}
+	}
 }
 
 static void exit_codes(void **state)
@@ -231,21 +273,23 @@ static void progress(void **state)
 	wh_progress_free(p);
 	fclose(f);
 	plain = without_times(text);
-	assert_string_equal(plain, "#1 load x\n#1 5 bytes\n"
-				   "\n#2 [1/2] RUN a b\n#2 T one\n"
-				   "\n#3 [2/2] RUN c\n#3 CACHED\n"
-				   "\n#2 [1/2] RUN a b\n#2 T two\n#2 T bar 99%^[[K\n#2 T \n#2 T end\n#2 DONE 1.2s\n"
-				   "\nnote: network\n"
-				   "\n#4 exporting\n#4 DONE 1.2s\n"
-				   "\nwarning: odd\n");
+	assert_string_equal(
+		plain, "#1 load x\n#1 5 bytes\n"
+		       "\n#2 [1/2] RUN a b\n#2 T one\n"
+		       "\n#3 [2/2] RUN c\n#3 CACHED\n"
+		       "\n#2 [1/2] RUN a b\n#2 T two\n#2 T bar 10%\n#2 T bar 99%^[[K\n#2 T \n#2 T end\n#2 DONE 1.2s\n"
+		       "\nnote: network\n"
+		       "\n#4 exporting\n#4 DONE 1.2s\n"
+		       "\nwarning: odd\n");
 	wh_progress_event(NULL, &(struct wh_event){.kind = WH_EV_START, .v = &a}); /* quiet */
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(output_specs), cmocka_unit_test(sizes),      cmocka_unit_test(epochs),
-		cmocka_unit_test(messages),     cmocka_unit_test(exit_codes), cmocka_unit_test(progress),
+		cmocka_unit_test(output_specs), cmocka_unit_test(sizes),        cmocka_unit_test(epochs),
+		cmocka_unit_test(messages),     cmocka_unit_test(output_lines), cmocka_unit_test(exit_codes),
+		cmocka_unit_test(progress),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
