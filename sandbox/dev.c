@@ -74,7 +74,7 @@ int wh_dev_mount(struct wh_rootfs *r, uint64_t shm_size, struct wh_err **err)
 	char size[24];
 	const struct wh_mount_opt shm_opts[] = {{"mode", "1777"}, {"size", size}};
 	unsigned strict = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-	WH_AUTO_FD int target = wh_rootfs_target(r, "/dev", true, err), dev = -1;
+	WH_AUTO_FD int target = wh_rootfs_target(r, "/dev", true, err), dev = -1, null = -1;
 	int e;
 
 	if (target < 0)
@@ -93,6 +93,11 @@ int wh_dev_mount(struct wh_rootfs *r, uint64_t shm_size, struct wh_err **err)
 	for (size_t i = 0; i < WH_ARRAY_SIZE(links); i++)
 		if (symlinkat(links[i][0], dev, links[i][1]) < 0)
 			return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "make /dev/%s", links[i][1]);
+	/* Ours, read-only, and by this way rather than by its name, which a mount of the build's may cover. The host's, which
+	 * stands there until now, would let real root's step change that one's mode. */
+	null = wh_openat(dev, "null", O_RDONLY, 0);
+	if (null < 0 || dup2(null, 0) < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, null < 0 ? -null : errno, "open the step's /dev/null");
 	e = mount_pts(dev, err);
 	if (e < 0)
 		return e;

@@ -33,7 +33,10 @@ static int hide(int at, const char *name, int files, struct wh_err **err)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "look at %s", name);
 	dir = S_ISDIR(st.st_mode);
 	tree = dir ? wh_mount_clone(files, WH_FILES_EMPTY, false) : wh_mount_clone(AT_FDCWD, "/dev/null", false);
-	r = tree < 0 ? tree : wh_mount_attach(tree, target, MOUNT_ATTR_RDONLY | (dir ? STRICT : MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC), false);
+	r = tree < 0 ? tree
+		     : wh_mount_attach(tree, target,
+				       MOUNT_ATTR_RDONLY | (dir ? STRICT : MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC),
+				       false);
 	return r < 0 ? wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "mask %s", name) : 0;
 }
 

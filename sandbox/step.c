@@ -235,6 +235,35 @@ static int resolve_user(struct step *s, struct wh_err **err)
 
 /* ---------------------------------------------------------------- after */
 
+/* Closes every descriptor above 2 but these. */
+static void close_all_but(const int *keep, size_t n)
+{
+	unsigned from = 3;
+
+	for (;;) {
+		int next = -1;
+
+		for (size_t i = 0; i < n; i++)
+			if (keep[i] >= (int)from && (next < 0 || keep[i] < next))
+				next = keep[i];
+		if (next < 0)
+			break;
+		if ((unsigned)next > from)
+			syscall(SYS_close_range, from, (unsigned)next - 1, 0);
+		from = (unsigned)next + 1;
+	}
+	syscall(SYS_close_range, from, ~0U, 0);
+}
+
+/* With the roots changed, /proc/self/fd/N/.. of a directory of the host would still lead there, and the names that are walked
+ * from here on are the image's and the build's to choose: what lies on /dev and /proc, a #! line, a program's interpreter. */
+static void forget_host(struct step *s)
+{
+	const int keep[] = {s->task->report_fd, s->task->go_fd, s->task->filter_fd, s->cwd};
+
+	close_all_but(keep, WH_ARRAY_SIZE(keep));
+}
+
 static int namespaces(struct step *s, struct wh_err **err)
 {
 	const char *name = s->spec.hostname;
@@ -250,16 +279,6 @@ static int namespaces(struct step *s, struct wh_err **err)
 	/* A keyring of its own instead of the session's of whoever runs us. Without keys in the kernel there is none. */
 	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 	return s->task->go_fd < 0 ? 0 : wh_net_wait(s->task->go_fd, err);
-}
-
-/* Opened anew where the step sees it: the host's, which stands there until now, would let real root's step change its mode. */
-static int own_stdin(struct wh_err **err)
-{
-	WH_AUTO_FD int null = wh_openat(AT_FDCWD, "/dev/null", O_RDONLY, 0);
-
-	if (null < 0 || dup2(null, 0) < 0)
-		return wh_err_sys(err, "sandbox", WH_ERR_ENV, null < 0 ? -null : errno, "open the step's /dev/null");
-	return 0;
 }
 
 static void limits(void)
@@ -315,10 +334,8 @@ static int become_user(struct step *s, struct wh_err **err)
 static int confine(struct step *s, struct wh_err **err)
 {
 	bool insecure = s->spec.insecure;
-	int r = own_stdin(err);
+	int r = 0;
 
-	if (r < 0)
-		return r;
 	limits();
 	/* With the host's network, its abstract sockets (a desktop's bus, an init's) are in reach but for this. */
 	if (s->spec.net == WH_SANDBOX_NET_HOST)
@@ -338,18 +355,6 @@ static int confine(struct step *s, struct wh_err **err)
 	return r;
 }
 
-/* Closed, not marked close-on-exec: execve itself still walks names, and a #! line or a program's interpreter that the image
- * chose may lead through /proc/self/fd/N/.. of a directory of the host. The report's pipe leads nowhere; a failing exec is
- * told through it. */
-static void close_all_but(int report_fd)
-{
-	unsigned keep = (unsigned)report_fd;
-
-	if (keep > 3)
-		syscall(SYS_close_range, 3U, keep - 1, 0);
-	syscall(SYS_close_range, keep + 1, ~0U, 0);
-}
-
 static int execute(struct step *s, struct wh_err **err)
 {
 	WH_AUTO_STRV struct wh_strv env = {0};
@@ -363,7 +368,8 @@ static int execute(struct step *s, struct wh_err **err)
 		wh_env_set(&env, "PATH", DEFAULT_PATH);
 	if (!wh_env_get(&env, "HOME") || !*wh_env_get(&env, "HOME"))
 		wh_env_set(&env, "HOME", *home ? home : "/");
-	close_all_but(s->task->report_fd);
+	/* Closed, not marked: execve walks names of the image's choice too. A failing exec is told through the report. */
+	close_all_but(&s->task->report_fd, 1);
 	wh_buf_u64(&start, wh_now_ns());
 	wh_report(s->task->report_fd, WH_REPORT_START, &start);
 	memcpy(&e, &env.v, sizeof(e));
@@ -395,6 +401,8 @@ static int run(struct step *s, struct wh_err **err)
 		return s->cwd;
 	leave_files(s);
 	r = wh_rootfs_pivot(&s->root, err);
+	if (r == 0)
+		forget_host(s);
 	if (r == 0)
 		r = namespaces(s, err);
 	if (r == 0)

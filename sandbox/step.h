@@ -20,7 +20,7 @@ _Noreturn void wh_step_main(const struct wh_step_task *t);
 
 /* ---------------------------------------------------------------- dev.c, procfs.c */
 
-/* A minimal /dev: the six devices of the host, pts, shm, mqueue, the usual links. */
+/* A minimal /dev: the six devices of the host, pts, shm, mqueue, the usual links. Standard input becomes its null device. */
 int wh_dev_mount(struct wh_rootfs *r, uint64_t shm_size, struct wh_err **err);
 /* /proc of this pid namespace and /sys, read-only and masked as docker does; insecure: neither. own_net: fresh sysfs.
  * files: of wh_files_new(). */

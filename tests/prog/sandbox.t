@@ -278,6 +278,17 @@ mounts_of_a_step() {
 	is "$out" 2 "$who: and one file of it"
 }
 
+# A mount of the build's over /dev or /proc must not be asked for anything while descriptors of the host are still open.
+hostile_dev() {
+	local n leaked=0 dots=../../../../../../../../../../..
+	for n in $(seq 3 30); do
+		everyone sh -c 'rm -rf "$1/evil"; mkdir "$1/evil"; for f in null zero tty; do ln -s "/proc/self/fd/$2/'$dots'$1/secret" "$1/evil/$f"; done' sh "$home" "$n"
+		step --bind-ro "$home/evil:/dev" -- sh -c 'cat'
+		grep -q "$secret" <<<"$all" && leaked=$n
+	done
+	is "$leaked" 0 "$who: standard input comes from our own device, whatever lies on /dev"
+}
+
 # What an upper layer hides cannot come from the layer of stubs: made in place, and gone after the step.
 hidden_mount_points() {
 	fresh
@@ -418,6 +429,7 @@ for who in root user; do
 	sockets
 	private_network
 	mounts_of_a_step
+	hostile_dev
 	hidden_mount_points
 	failures
 	many_layers
