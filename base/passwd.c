@@ -79,7 +79,8 @@ static void copy_text(char *out, size_t size, struct wh_str s)
 	out[s.n] = '\0';
 }
 
-/* The first passwd line whose name is `who` or whose uid is the number `who`; a name goes before nothing: first wins. */
+/* The first passwd line whose name is `who` or whose uid is the number `who`; a name goes before nothing: first
+ * wins. */
 static bool find_user(struct wh_str passwd, struct wh_str who, struct wh_user *ret)
 {
 	uint32_t want = 0;

@@ -26,7 +26,8 @@ static int bind_device(int dev, const char *name, struct wh_err **err)
 	tree = wh_mount_clone(AT_FDCWD, host, false);
 	if (tree < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -tree, "bind the host's %s", host);
-	/* Read-only keeps its mode, owner and times from real root's step, who owns the host's node; data still pass. */
+	/* Read-only keeps its mode, owner and times from real root's step, who owns the host's node; data still
+	 * pass. */
 	r = wh_mount_attach(tree, target, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
 	if (r < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "mount %s", host);
@@ -93,8 +94,8 @@ int wh_dev_mount(struct wh_rootfs *r, uint64_t shm_size, struct wh_err **err)
 	for (size_t i = 0; i < WH_ARRAY_SIZE(links); i++)
 		if (symlinkat(links[i][0], dev, links[i][1]) < 0)
 			return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "make /dev/%s", links[i][1]);
-	/* Ours, read-only, and by this way rather than by its name, which a mount of the build's may cover. The host's, which
-	 * stands there until now, would let real root's step change that one's mode. */
+	/* Ours, read-only, and by this way rather than by its name, which a mount of the build's may cover. The
+	 * host's, which stands there until now, would let real root's step change that one's mode. */
 	null = wh_openat(dev, "null", O_RDONLY, 0);
 	if (null < 0 || dup2(null, 0) < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, null < 0 ? -null : errno, "open the step's /dev/null");

@@ -21,15 +21,16 @@ uint32_t wh_id_map_total(const struct wh_id_map *m);
 /* For an ordinary user: inside 0 → id, inside 1… → the ranges that a subuid(5) text gives to the name or the uid, up to
  * WH_ID_WANTED ids in all. Malformed lines, and ranges that hold id itself or an id mapped already, are skipped. */
 void wh_id_map_from_subid(struct wh_str text, const char *name, uint32_t uid, uint32_t id, struct wh_id_map *ret);
-/* For root: every id below WH_ID_WANTED that the current map (the text of /proc/self/uid_map) has, as it is, cut where the
- * current map has its seams, since the kernel wants each extent within one of the parent's. */
+/* For root: every id below WH_ID_WANTED that the current map (the text of /proc/self/uid_map) has, as it is, cut
+ * where the current map has its seams, since the kernel wants each extent within one of the parent's. */
 void wh_id_map_identity(struct wh_str current, struct wh_id_map *ret);
 
 /* The first id above all ranges that a subuid(5) text hands out; at least 100000; 0: there is none left. */
 uint32_t wh_subid_first_free(struct wh_str text);
 
-/* Writes both maps of a process that has just unshared its user namespace, from outside of it: directly as root, else with
- * newuidmap and newgidmap. *ret_count: ids that are mapped both as uid and as gid. Errors are WH_ERR_ENV with a hint. */
+/* Writes both maps of a process that has just unshared its user namespace, from outside of it: directly as root,
+ * else with newuidmap and newgidmap. *ret_count: ids that are mapped both as uid and as gid. Errors are WH_ERR_ENV
+ * with a hint. */
 int wh_id_map_apply(pid_t pid, uint32_t *ret_count, struct wh_err **err);
 
 #endif

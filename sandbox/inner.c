@@ -16,8 +16,8 @@ struct wh_inner {
 	uint32_t id_count;
 };
 
-/* Kernel and credentials changes may clear the death signal, so it is set anew after each; the look at the parent closes
- * the gap before it was set. */
+/* Kernel and credentials changes may clear the death signal, so it is set anew after each; the look at the parent
+ * closes the gap before it was set. */
 static void die_with_outer(const struct wh_inner *i)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -100,7 +100,8 @@ int wh_inner_enter(struct wh_inner *i, struct wh_err **err)
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "become root of the user namespace");
 	die_with_outer(i);
-	/* Slave, not private: what the host unmounts meanwhile goes here too and is not kept busy; ours never go there. */
+	/* Slave, not private: what the host unmounts meanwhile goes here too and is not kept busy; ours never go
+	 * there. */
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) {
 		r = errno;
 		wh_err_sys(err, "sandbox", WH_ERR_ENV, r, "enter a mount namespace");

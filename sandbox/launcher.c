@@ -261,7 +261,8 @@ void wh_launcher_free(struct wh_launcher *l)
 		return;
 	if (!l->dead)
 		wh_loop_del_fd(l->loop, l->sock);
-	/* As the init of its pid namespace it takes everything below along, and is a zombie only after all of that is gone. */
+	/* As the init of its pid namespace it takes everything below along, and is a zombie only after all of that
+	 * is gone. */
 	kill(l->pid, SIGKILL);
 	while (waitpid(l->pid, NULL, 0) < 0 && errno == EINTR)
 		;

@@ -76,8 +76,8 @@ int wh_net_resolv(const struct wh_step *s, struct wh_buf *out, struct wh_err **e
 		wh_buf_add(out, text.p, text.n);
 		return 0;
 	}
-	/* The helper asks the host's nameserver, wherever that is. Naming that one itself would not do: pasta answers under
-	 * the forwarding address. */
+	/* The helper asks the host's nameserver, wherever that is. Naming that one itself would not do: pasta
+	 * answers under the forwarding address. */
 	if (s->net == WH_SANDBOX_NET_USER)
 		wh_buf_adds(out, "nameserver " WH_NET_DNS "\n");
 	without_nameservers((struct wh_str){text.p, text.n}, s->net != WH_SANDBOX_NET_USER, out);

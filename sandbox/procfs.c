@@ -7,18 +7,20 @@
 
 #define STRICT (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
-/* docker's list, and what only the host's real root may read or write: a step of real root is that user to such files. */
+/* docker's list, and what only the host's real root may read or write: a step of real root is that user to such
+ * files. */
 /* clang-format off */
 static const char *const masked_proc[] = {
-	"acpi", "asound", "dynamic_debug", "interrupts", "kcore", "keys", "kmsg", "kpagecgroup", "kpagecount", "kpageflags",
-	"latency_stats", "mtrr", "pagetypeinfo", "sched_debug", "scsi", "slabinfo", "timer_list", "timer_stats", "vmallocinfo",
+	"acpi", "asound", "dynamic_debug", "interrupts", "kcore", "keys", "kmsg", "kpagecgroup", "kpagecount",
+	"kpageflags", "latency_stats", "mtrr", "pagetypeinfo", "sched_debug", "scsi", "slabinfo", "timer_list",
+	"timer_stats", "vmallocinfo",
 };
 static const char *const readonly_proc[] = {"bus", "driver", "fs", "irq", "pressure", "sys", "sysrq-trigger", "tty"};
 /* clang-format on */
 static const char *const masked_sys[] = {"firmware", "devices/virtual/powercap"};
 
-/* Covers a file with the null device, a directory with an empty one. Each cover is moved to its place, none is left to be
- * dissolved: that would wait for the kernel's readers every time. */
+/* Covers a file with the null device, a directory with an empty one. Each cover is moved to its place, none is left
+ * to be dissolved: that would wait for the kernel's readers every time. */
 static int hide(int at, const char *name, int files, struct wh_err **err)
 {
 	WH_AUTO_FD int target = wh_open_beneath(at, name, O_PATH | O_NOFOLLOW, 0, true);

@@ -55,8 +55,8 @@ static int lay_missing(int root, int stubs, const struct wh_place *places, size_
 	return laid;
 }
 
-/* Likely there already: the bottom layer, an image's base, has it. Saves making files for most steps; where a layer above
- * hides it after all, lay_missing() finds out. */
+/* Likely there already: the bottom layer, an image's base, has it. Saves making files for most steps; where a layer
+ * above hides it after all, lay_missing() finds out. */
 static bool in_bottom_layer(int bottom, const struct wh_place *place)
 {
 	WH_AUTO_FD int fd = -1;

@@ -36,12 +36,12 @@ int wh_rootfs_pivot(struct wh_rootfs *r, struct wh_err **err);
 /* A detached tree that shows root (overlay or directory), for a bind. fd or -errno. */
 int wh_rootfs_tree(const struct wh_root *root, struct wh_err **err);
 
-/* The overlay options that hold everywhere. Not redirect_dir=off: where redirect_always_follow is set (the default) the kernel
- * reads that as "follow", and refuses it beside userxattr. An upper also gets volatile: no fsync in the step (what it writes
- * is flushed once, when the snapshot is taken). */
+/* The overlay options that hold everywhere. Not redirect_dir=off: where redirect_always_follow is set (the default)
+ * the kernel reads that as "follow", and refuses it beside userxattr. An upper also gets volatile: no fsync in the
+ * step (what it writes is flushed once, when the snapshot is taken). */
 #define WH_OVERLAY_OPTIONS "userxattr,redirect_dir=nofollow,metacopy=off,index=off"
-/* Mounts an overlay onto target. Names given to the kernel are descriptor numbers: short enough for 500 lowers in one page
- * of options, and free of ':' and ','. bottom: one more lower, or NULL. */
+/* Mounts an overlay onto target. Names given to the kernel are descriptor numbers: short enough for 500 lowers in
+ * one page of options, and free of ':' and ','. bottom: one more lower, or NULL. */
 int wh_overlay_mount(const struct wh_root *root, const char *bottom, int target, struct wh_err **err);
 
 #endif

@@ -67,12 +67,15 @@ enum wh_root_kind {
 	WH_ROOT_DIR,     /* a directory that is the root itself (plain-copy snapshotter) */
 };
 
+/* An upper is mounted volatile: no fsync in the step, no sync at the unmount. Who keeps it (as a snapshot) must syncfs(2)
+ * its file system once before relying on it after a power cut. */
 struct wh_root {
 	enum wh_root_kind kind;
 	const char *const *lowers; /* absolute paths, NULL-terminated; up to 500 */
 	const char *upper, *work;  /* absolute; upper NULL: read-only root */
-	const char *stubs;         /* an empty directory of ours: mount points that the image lacks are made there, and it is laid
-				    * at the bottom of the overlay, so that they never show in upper. NULL only with WH_ROOT_DIR */
+	const char *stubs;         /* an empty directory of ours: mount points that the image lacks are made there, and it is
+				    * laid at the bottom of the overlay, so that they never show in upper. What was made stays;
+				    * the caller removes it. NULL only with WH_ROOT_DIR and for binds */
 	const char *dir;
 };
 
@@ -105,13 +108,13 @@ struct wh_step {
 	const struct wh_bind *binds; /* in order */
 	size_t n_binds;
 	const char *const *extra_hosts; /* "name:ip" */
-	const char *resolv_conf;     /* text; NULL: the host's (loopback resolvers replaced where the network is private) */
+	const char *resolv_conf;     /* text; NULL: the host's; with NET_USER one nameserver that forwards to the host's */
 	uint64_t shm_size;           /* bytes; 0: 64 MiB */
 	int out_fd, err_fd;          /* standard output and error; standard input is /dev/null */
 };
 
 struct wh_step_result {
-	int status;          /* exit status 0–255, or 128+signal */
+	int status;          /* exit status 0–255, or 128+signal; with err: 127 no such command, 126 not executable, else 125 */
 	int signal;          /* signal that killed it, or 0 */
 	uint64_t wall_ns;    /* from the command's start to its end */
 	struct wh_err *err;  /* setup failed (the command never ran): what and why; else NULL. Owned by the receiver of the callback */

@@ -10,7 +10,8 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-/* Beyond every number that libseccomp's tables use on the architectures here (x32's have bit 30 and are refused whole). */
+/* Beyond every number that libseccomp's tables use on the architectures here (x32's have bit 30 and are refused
+ * whole). */
 #define LAST_NUMBER 1023
 #define MAX_PROGRAM 4096 /* BPF_MAXINSNS */
 #define MAX_ARCHES 2
@@ -32,7 +33,8 @@ static int allow_where(scmp_filter_ctx f, int nr, uint64_t mask, uint64_t bits)
 	return seccomp_rule_add(f, SCMP_ACT_ALLOW, nr, 1, where);
 }
 
-/* No new namespaces, no odd personalities, no sockets to the hypervisor's side; all else of these falls to the default. */
+/* No new namespaces, no odd personalities, no sockets to the hypervisor's side; all else of these falls to the
+ * default. */
 static int add_by_argument(scmp_filter_ctx f)
 {
 	int r = allow_where(f, SCMP_SYS(clone), WH_SECCOMP_CLONE_NAMESPACES, 0);
@@ -133,7 +135,8 @@ int wh_seccomp_load(int fd, struct wh_err **err)
 	if (n <= 0 || n % (ssize_t)sizeof(program[0]))
 		return wh_err_set(err, "sandbox", WH_ERR_INTERNAL, EBADMSG, "the seccomp filter is damaged");
 	prog.len = (unsigned short)((size_t)n / sizeof(program[0]));
-	/* The raw call: libseccomp's own would set no_new_privs, and with it sudo, su and file capabilities would end. */
+	/* The raw call: libseccomp's own would set no_new_privs, and with it sudo, su and file capabilities would
+	 * end. */
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "load the seccomp filter");
 	return 0;

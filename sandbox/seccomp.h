@@ -14,8 +14,8 @@ extern const uint32_t wh_seccomp_personalities[5];
 /* clone(2)'s flags that make namespaces. */
 #define WH_SECCOMP_CLONE_NAMESPACES 0x7e020000U
 
-/* Builds the filter for x86_64 and its 32-bit mode (or the native architecture alone) as BPF in a memfd. x32 is refused.
- * fd or -errno. */
+/* Builds the filter for x86_64 and its 32-bit mode (or the native architecture alone) as BPF in a memfd. x32 is
+ * refused. fd or -errno. */
 int wh_seccomp_build(struct wh_err **err);
 /* Loads the program of such a memfd into this process. Needs CAP_SYS_ADMIN in its user namespace or no_new_privs. */
 int wh_seccomp_load(int fd, struct wh_err **err);

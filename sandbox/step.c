@@ -162,8 +162,9 @@ static void open_ports(void)
 	}
 }
 
-/* The private tmpfs has done its part: its files are bound where they belong. Put somewhere into the old tree it goes with
- * that, instead of costing an unmount of its own. Not on the old root itself: that would shield it from the unmount. */
+/* The private tmpfs has done its part: its files are bound where they belong. Put somewhere into the old tree it
+ * goes with that, instead of costing an unmount of its own. Not on the old root itself: that would shield it from
+ * the unmount. */
 static void leave_files(struct step *s)
 {
 	WH_AUTO_FD int old = wh_openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY, 0);
@@ -255,8 +256,9 @@ static void close_all_but(const int *keep, size_t n)
 	syscall(SYS_close_range, from, ~0U, 0);
 }
 
-/* With the roots changed, /proc/self/fd/N/.. of a directory of the host would still lead there, and the names that are walked
- * from here on are the image's and the build's to choose: what lies on /dev and /proc, a #! line, a program's interpreter. */
+/* With the roots changed, /proc/self/fd/N/.. of a directory of the host would still lead there, and the names that
+ * are walked from here on are the image's and the build's to choose: what lies on /dev and /proc, a #! line, a
+ * program's interpreter. */
 static void forget_host(struct step *s)
 {
 	const int keep[] = {s->task->report_fd, s->task->go_fd, s->task->filter_fd, s->cwd};
@@ -276,7 +278,8 @@ static int namespaces(struct step *s, struct wh_err **err)
 		if (r < 0)
 			return r;
 	}
-	/* A keyring of its own instead of the session's of whoever runs us. Without keys in the kernel there is none. */
+	/* A keyring of its own instead of the session's of whoever runs us. Without keys in the kernel there is
+	 * none. */
 	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 	return s->task->go_fd < 0 ? 0 : wh_net_wait(s->task->go_fd, err);
 }
@@ -368,7 +371,8 @@ static int execute(struct step *s, struct wh_err **err)
 		wh_env_set(&env, "PATH", DEFAULT_PATH);
 	if (!wh_env_get(&env, "HOME") || !*wh_env_get(&env, "HOME"))
 		wh_env_set(&env, "HOME", *home ? home : "/");
-	/* Closed, not marked: execve walks names of the image's choice too. A failing exec is told through the report. */
+	/* Closed, not marked: execve walks names of the image's choice too. A failing exec is told through the
+	 * report. */
 	close_all_but(&s->task->report_fd, 1);
 	wh_buf_u64(&start, wh_now_ns());
 	wh_report(s->task->report_fd, WH_REPORT_START, &start);

@@ -20,7 +20,8 @@ _Noreturn void wh_step_main(const struct wh_step_task *t);
 
 /* ---------------------------------------------------------------- dev.c, procfs.c */
 
-/* A minimal /dev: the six devices of the host, pts, shm, mqueue, the usual links. Standard input becomes its null device. */
+/* A minimal /dev: the six devices of the host, pts, shm, mqueue, the usual links. Standard input becomes its null
+ * device. */
 int wh_dev_mount(struct wh_rootfs *r, uint64_t shm_size, struct wh_err **err);
 /* /proc of this pid namespace and /sys, read-only and masked as docker does; insecure: neither. own_net: fresh sysfs.
  * files: of wh_files_new(). */
@@ -60,7 +61,8 @@ int wh_net_wait(int go_fd, struct wh_err **err);
 int wh_caps_bound(bool insecure, struct wh_err **err);
 /* Limits permitted and effective likewise; after the change of user. */
 int wh_caps_limit(bool insecure, struct wh_err **err);
-/* Abstract sockets of the host out of reach, where the kernel can (Landlock ABI 6). Needs CAP_SYS_ADMIN. True when done. */
+/* Abstract sockets of the host out of reach, where the kernel can (Landlock ABI 6). Needs CAP_SYS_ADMIN. True when
+ * done. */
 bool wh_landlock_scope(void);
 
 /* ---------------------------------------------------------------- exec.c */

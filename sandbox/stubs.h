@@ -12,8 +12,8 @@
 
 #include "sandbox/wire.h"
 
-/* Follows every symlink on the way as if root were "/", the last one too; what is missing at the end stays as it is named.
- * *ret_real: absolute, clean, malloc'ed. -ELOOP after 40 links, -ENOTDIR when a file stands in the way. */
+/* Follows every symlink on the way as if root were "/", the last one too; what is missing at the end stays as it is
+ * named. *ret_real: absolute, clean, malloc'ed. -ELOOP after 40 links, -ENOTDIR when a file stands in the way. */
 int wh_stub_resolve(int root, const char *path, char **ret_real);
 
 /* Makes path (a directory or an empty file, with its parents) in the directory of stubs. 1: something was made,
@@ -38,8 +38,9 @@ struct wh_stub_list {
 };
 void wh_stub_list_release(struct wh_stub_list *l);
 
-/* Makes path's missing parents and itself (a real path: see wh_stub_resolve) through the mounted root; parents keep their
- * times. base: upper or the root directory, -1 when what is made there needs no note. Notes are appended to list. */
+/* Makes path's missing parents and itself (a real path: see wh_stub_resolve) through the mounted root; parents keep
+ * their times. base: upper or the root directory, -1 when what is made there needs no note. Notes are appended to
+ * list. */
 int wh_stub_make(int root, int base, const char *real, bool dir, struct wh_stub_list *list);
 /* After the step: removes what is still as it was made and restores what the making changed. Follows no symlink. */
 void wh_stub_unmake(const struct wh_stub_list *list);

@@ -10,8 +10,8 @@
 
 #define MAX_SAID 4096
 
-/* The network namespace is their standard input: both drop privileges before they open it, and then could no longer look
- * into the step's /proc entry; newer ones close all other descriptors first. */
+/* The network namespace is their standard input: both drop privileges before they open it, and then could no longer
+ * look into the step's /proc entry; newer ones close all other descriptors first. */
 #define NETNS "/proc/self/fd/0"
 
 /* No port of the host is forwarded inwards, none of the step's outwards, and the host's loopback is out of reach. */
@@ -26,7 +26,8 @@ static const char *const pasta_plain_args[] = {
 	"-T", "none", "-U", "none", "--netns-only", "--netns", NETNS, NULL,
 };
 static const char *const slirp_args[] = {
-	"slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback", "--netns-type=path", NETNS, "tap0", NULL,
+	"slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback", "--netns-type=path", NETNS,
+	"tap0", NULL,
 };
 /* clang-format on */
 

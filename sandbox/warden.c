@@ -80,7 +80,8 @@ static void bury(struct warden *w, size_t i)
 	struct wh_report report;
 	siginfo_t end = {0};
 
-	/* The init of a pid namespace becomes a zombie only when all others in it are gone, and their mounts with them. */
+	/* The init of a pid namespace becomes a zombie only when all others in it are gone, and their mounts with
+	 * them. */
 	c->end_ns = wh_now_ns();
 	while (waitid(P_PIDFD, (id_t)c->pidfd, &end, WEXITED) < 0 && errno == EINTR)
 		;

@@ -29,8 +29,8 @@ struct wh_err *wh_wire_err(struct wh_wire *w);
 
 /* One packet on a SOCK_SEQPACKET socket, with up to 4 descriptors. 0 or -errno. */
 int wh_wire_send(int sock, const void *p, size_t n, const int *fds, size_t n_fds);
-/* Appends the packet to buf; *n_fds in: room, out: received (close-on-exec; the caller owns them). Returns 0, -errno, or
- * -EPIPE when the other end is gone. */
+/* Appends the packet to buf; *n_fds in: room, out: received (close-on-exec; the caller owns them). Returns 0,
+ * -errno, or -EPIPE when the other end is gone. */
 int wh_wire_recv(int sock, struct wh_buf *buf, int *fds, size_t *n_fds);
 
 #endif
