@@ -256,6 +256,11 @@ struct wh_patterns {
 	struct pattern *v;
 	size_t n, cap;
 	bool negations;
+	/* Indexes into v, so that a set of very many plain paths is not tried one by one. */
+	size_t *literals; /* by text, then in order */
+	size_t n_literals;
+	size_t *others; /* in order */
+	size_t n_others;
 };
 
 static int pattern_add(struct wh_patterns *set, const char *line, unsigned number, struct wh_err **err)
@@ -292,6 +297,30 @@ static int pattern_add(struct wh_patterns *set, const char *line, unsigned numbe
 	return 0;
 }
 
+static int by_literal(const void *a, const void *b, void *patterns)
+{
+	const struct pattern *v = patterns;
+	size_t x = *(const size_t *)a, y = *(const size_t *)b;
+	int r = strcmp(v[x].literal, v[y].literal);
+
+	return r ? r : x < y ? -1 : x > y;
+}
+
+static void index_literals(struct wh_patterns *set)
+{
+	size_t i;
+
+	set->literals = wh_calloc(set->n + 1, sizeof(*set->literals));
+	set->others = wh_calloc(set->n + 1, sizeof(*set->others));
+	for (i = 0; i < set->n; i++) {
+		if (set->v[i].literal)
+			set->literals[set->n_literals++] = i;
+		else
+			set->others[set->n_others++] = i;
+	}
+	qsort_r(set->literals, set->n_literals, sizeof(*set->literals), by_literal, set->v);
+}
+
 int wh_patterns_new(const struct wh_strv *lines, struct wh_patterns **ret, struct wh_err **err)
 {
 	struct wh_patterns *set = wh_calloc(1, sizeof(*set));
@@ -305,6 +334,7 @@ int wh_patterns_new(const struct wh_strv *lines, struct wh_patterns **ret, struc
 			return r;
 		}
 	}
+	index_literals(set);
 	*ret = set;
 	return 0;
 }
@@ -319,6 +349,8 @@ void wh_patterns_free(struct wh_patterns *set)
 		program_release(&set->v[i].program);
 		free(set->v[i].literal);
 	}
+	free(set->literals);
+	free(set->others);
 	free(set->v);
 	free(set);
 }
@@ -334,11 +366,6 @@ static bool matches(const struct pattern *p, char *path)
 	char *slash;
 	bool found;
 
-	if (p->literal) {
-		size_t n = strlen(p->literal);
-
-		return strncmp(path, p->literal, n) == 0 && (!path[n] || path[n] == '/');
-	}
 	if (run(&p->program, path))
 		return true;
 	for (slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
@@ -351,37 +378,88 @@ static bool matches(const struct pattern *p, char *path)
 	return false;
 }
 
-unsigned wh_patterns_decider(const struct wh_patterns *set, const char *path)
+struct hits {
+	size_t *v;
+	size_t n, cap;
+};
+
+/* The plain patterns that are this very path. */
+static void literal_hits(const struct wh_patterns *set, const char *path, struct hits *hits)
+{
+	size_t lo = 0, hi = set->n_literals;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (strcmp(set->v[set->literals[mid]].literal, path) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < set->n_literals && strcmp(set->v[set->literals[lo]].literal, path) == 0; lo++)
+		WH_PUSH(hits->v, hits->n, hits->cap) = set->literals[lo];
+}
+
+static int by_number(const void *a, const void *b)
+{
+	size_t x = *(const size_t *)a, y = *(const size_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Those that match the path or one of its parents, in order. */
+static void all_literal_hits(const struct wh_patterns *set, char *path, struct hits *hits)
+{
+	char *slash;
+
+	for (slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		literal_hits(set, path, hits);
+		*slash = '/';
+	}
+	literal_hits(set, path, hits);
+	if (hits->n > 1)
+		qsort(hits->v, hits->n, sizeof(*hits->v), by_number);
+}
+
+static const struct pattern *decider(const struct wh_patterns *set, const char *path)
 {
 	WH_AUTO_FREE char *copy = NULL;
-	unsigned decider = 0;
+	const struct pattern *found = NULL;
+	struct hits hits = {0};
 	bool excluded = false;
-	size_t i;
+	size_t lit = 0, other = 0;
 
 	if (!set->n || wh_streq(path, ".") || !*path)
-		return 0;
+		return NULL;
 	copy = wh_strdup(path);
-	for (i = 0; i < set->n; i++) {
-		const struct pattern *p = &set->v[i];
+	all_literal_hits(set, copy, &hits);
+	while (lit < hits.n || other < set->n_others) {
+		bool hit = lit < hits.n && (other == set->n_others || hits.v[lit] < set->others[other]);
+		const struct pattern *p = &set->v[hit ? hits.v[lit++] : set->others[other++]];
 
 		/* A pattern that could change nothing is not tried. */
-		if (p->negated == excluded && matches(p, copy)) {
+		if (p->negated == excluded && (hit || matches(p, copy))) {
 			excluded = !p->negated;
-			decider = p->number;
+			found = p;
 		}
 	}
-	return decider;
+	free(hits.v);
+	return found;
+}
+
+unsigned wh_patterns_decider(const struct wh_patterns *set, const char *path)
+{
+	const struct pattern *p = decider(set, path);
+
+	return p ? p->number : 0;
 }
 
 bool wh_patterns_excluded(const struct wh_patterns *set, const char *path)
 {
-	unsigned decider = wh_patterns_decider(set, path);
-	size_t i;
+	const struct pattern *p = decider(set, path);
 
-	for (i = 0; i < set->n; i++)
-		if (set->v[i].number == decider)
-			return !set->v[i].negated;
-	return false;
+	return p && !p->negated;
 }
 
 /* Could this pattern match something below dir? True when some step is alive after "dir/". */

@@ -3,6 +3,7 @@
 #include "tests/unit/test.h"
 
 #include <errno.h>
+#include <time.h>
 
 static void globs(void **state)
 {
@@ -173,11 +174,81 @@ static void refused(void **state)
 	}
 }
 
+/* A set of plain paths gives the verdicts of the same set whose patterns are tried one by one: "a/b" as "a/[b]". */
+static void literals_in_order(void **state)
+{
+	static const char *const parts[] = {"a", "b", "a/b", "b/a", "a/b/a", "b/b", "a/a/b/b"};
+	static const char *const paths[] = {"a",     "b",       "ab",      "a/b",     "b/a/b", "a/b/a/b",
+					    "a/a/b", "a/a/b/b", "b/b/b/a", "a-/b",    "c",     "a/ab/b",
+					    "b/ab",  "a/b-",    "b-",      "b/b/a/a", "a/c",   "b/b"};
+	unsigned seed = 1;
+	size_t round, i;
+
+	(void)state;
+	for (round = 0; round < 2000; round++) {
+		WH_AUTO_STRV struct wh_strv plain = {0}, slow = {0};
+		struct wh_patterns *p = NULL, *q = NULL;
+
+		for (i = 0; i < 1 + round % 9; i++) {
+			unsigned pick = (unsigned)rand_r(&seed);
+			const char *part = parts[pick / 8 % WH_ARRAY_SIZE(parts)], *sign = pick / 64 % 3 ? "" : "!";
+			size_t n = strlen(part);
+
+			if (pick % 8 == 0) {
+				wh_strv_addf(&plain, "%s*/b", sign);
+				wh_strv_addf(&slow, "%s*/b", sign);
+				continue;
+			}
+			wh_strv_addf(&plain, "%s%s", sign, part);
+			wh_strv_addf(&slow, "%s%.*s[%c]", sign, (int)n - 1, part, part[n - 1]);
+		}
+		assert_int_equal(wh_patterns_new(&plain, &p, NULL), 0);
+		assert_int_equal(wh_patterns_new(&slow, &q, NULL), 0);
+		for (i = 0; i < WH_ARRAY_SIZE(paths); i++) {
+			assert_int_equal(wh_patterns_decider(p, paths[i]), wh_patterns_decider(q, paths[i]));
+			assert_int_equal(wh_patterns_excluded(p, paths[i]), wh_patterns_excluded(q, paths[i]));
+			assert_int_equal(wh_patterns_prunable(p, paths[i]), wh_patterns_prunable(q, paths[i]));
+		}
+		wh_patterns_free(p);
+		wh_patterns_free(q);
+	}
+}
+
+/* Tried one by one this takes minutes under the sanitizers, seconds without. */
+static void very_many_literals(void **state)
+{
+	WH_AUTO_STRV struct wh_strv lines = {0};
+	struct wh_patterns *p = NULL;
+	clock_t start;
+	unsigned hits = 0;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 100000; i++)
+		wh_strv_addf(&lines, "dir%d/sub/file%d.txt", i % 100, i);
+	start = clock();
+	assert_int_equal(wh_patterns_new(&lines, &p, NULL), 0);
+	for (i = 0; i < 3000; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "dir%d/sub/file%d.txt", i % 100, i + 98500);
+		hits += wh_patterns_excluded(p, path);
+	}
+	assert_int_equal(hits, 1500);
+	assert_true((clock() - start) / CLOCKS_PER_SEC < 4);
+	wh_patterns_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(globs),    cmocka_unit_test(no_explosion), cmocka_unit_test(excluded),
-		cmocka_unit_test(prunable), cmocka_unit_test(refused),
+		cmocka_unit_test(globs),
+		cmocka_unit_test(no_explosion),
+		cmocka_unit_test(excluded),
+		cmocka_unit_test(prunable),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(literals_in_order),
+		cmocka_unit_test(very_many_literals),
 	};
 
 	return cmocka_run_group_tests_name("base_match", tests, NULL, NULL);
