@@ -550,11 +550,12 @@ static int ask(struct wh_cache *c, int which, const struct wh_digest *d, struct 
 int wh_cache_get(struct wh_cache *c, const struct wh_digest *key, struct wh_record *ret, struct wh_err **err)
 {
 	struct wh_record rec = {0};
+	uint64_t size = 0;
 	int r = ask(c, 0, key, &rec, err);
 
 	if (r <= 0)
 		return r;
-	if (!rec.empty && !wh_blob_has(c->store, &rec.layer.blob, NULL)) {
+	if (!rec.empty && (!wh_blob_has(c->store, &rec.layer.blob, &size) || size != rec.layer.blob_size)) {
 		wh_record_release(&rec);
 		return 0;
 	}

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blobs: bytes under their own digest in blobs/sha256. A blob that has its name is whole (see wh_store_publish). */
+/*
+ * Blobs: bytes under their own digest in blobs/sha256. They come in whole (see wh_store_publish), but disks and people
+ * damage files later: so one that is written once more takes the place of one that differs.
+ */
 #include "layers/store_private.h"
 
 #include <errno.h>
+
+#define COMPARE_MAX (1u << 20)
 
 bool wh_blob_has(struct wh_store *s, const struct wh_digest *d, uint64_t *ret_size)
 {
@@ -54,18 +59,37 @@ int wh_blob_read(struct wh_store *s, const struct wh_digest *d, size_t max, stru
 		return 0;
 	r = wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "blob %s in the store %s is damaged",
 		       wh_digest_text(d, text), s->path);
-	wh_err_hint(err, "remove %s/blobs/sha256/%s", s->path, text + strlen("sha256:"));
+	wh_blob_hint(s, d, err);
 	return r;
+}
+
+void wh_blob_hint(const struct wh_store *s, const struct wh_digest *d, struct wh_err **err)
+{
+	char hex[65];
+
+	wh_err_hint(err, "remove %s/blobs/sha256/%s and build again", s->path, wh_digest_hex(d, hex));
+}
+
+/* Is what the store has under this name just these bytes? */
+static bool has_bytes(struct wh_store *s, const char *hex, const void *p, size_t n)
+{
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	struct stat st;
+
+	return fstatat(s->blobs_fd, hex, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	       (uint64_t)st.st_size == n && wh_read_file(s->blobs_fd, hex, n, &buf) == 0 && buf.n == n &&
+	       (n == 0 || memcmp(buf.p, p, n) == 0);
 }
 
 int wh_blob_put(struct wh_store *s, const void *p, size_t n, struct wh_digest *ret, struct wh_err **err)
 {
 	struct wh_blob_writer *w = NULL;
 	struct wh_digest d;
+	char hex[65];
 	int r;
 
 	wh_digest_of(p, n, &d);
-	if (wh_blob_has(s, &d, NULL)) {
+	if (has_bytes(s, wh_digest_hex(&d, hex), p, n)) {
 		*ret = d;
 		return 0;
 	}
@@ -132,6 +156,30 @@ void wh_blob_writer_abort(struct wh_blob_writer *w)
 	blob_writer_free(w);
 }
 
+/* Does the store have a sound blob of this name already? Small ones are compared, big ones are not worth reading: the
+ * bytes that were just hashed are as good, and renaming them costs nothing. */
+static bool is_there(const struct wh_blob_writer *w, const char *hex)
+{
+	WH_AUTO_BUF struct wh_buf ours = WH_BUF_INIT;
+
+	return w->size < COMPARE_MAX && lseek(w->fd, 0, SEEK_SET) == 0 && wh_read_fd(w->fd, COMPARE_MAX, &ours) == 0 &&
+	       has_bytes(w->store, hex, ours.p, ours.n);
+}
+
+/* Renames the file to its digest. */
+static int publish(struct wh_blob_writer *w, const char *hex, struct wh_err **err)
+{
+	struct wh_store *s = w->store;
+	struct stat st;
+
+	if (fstatat(s->blobs_fd, hex, &st, AT_SYMLINK_NOFOLLOW) < 0 || is_there(w, hex))
+		return wh_store_publish(s, w->name, s->blobs_fd, hex, err);
+	/* The old one may be on disk and named by an image: a crash must not put a hole in its place. */
+	if (fdatasync(w->fd) < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, errno, "write a blob in %s", s->tmp_path);
+	return wh_store_replace(s, w->name, s->blobs_fd, hex, err);
+}
+
 int wh_blob_writer_finish(struct wh_blob_writer *w, const struct wh_digest *expect, struct wh_digest *ret,
 			  uint64_t *ret_size, struct wh_err **err)
 {
@@ -147,7 +195,7 @@ int wh_blob_writer_finish(struct wh_blob_writer *w, const struct wh_digest *expe
 		wh_blob_writer_abort(w);
 		return r;
 	}
-	r = wh_store_publish(w->store, w->name, w->store->blobs_fd, wh_digest_hex(&d, hex), err);
+	r = publish(w, wh_digest_hex(&d, hex), err);
 	if (r < 0) {
 		wh_blob_writer_abort(w);
 		return r;

@@ -6,6 +6,7 @@
  * that form: "sha256:… SIZE\n". KIND is the compression's name, a dash and the
  * level, so that a level that was asked for once is not given to who asks for
  * another. A file that is unreadable, or whose blob is gone, counts as absent.
+ * (Names with 64 digits behind the point are layers/pair.c's.)
  */
 #include "layers/pipeline.h"
 #include "layers/store_private.h"
@@ -83,7 +84,11 @@ static int convert(struct wh_store *s, const struct wh_layer *l, const struct wh
 		wh_pipeline_abort(p);
 		return r;
 	}
-	return wh_pipeline_finish(p, &tar, &ret->blob, &ret->blob_size, err);
+	/* The stream has checked what it gave, to the end: both blobs hold this tar. */
+	r = wh_pipeline_finish(p, &tar, &ret->blob, &ret->blob_size, err);
+	if (r == 0)
+		r = wh_pair_note(s, &l->diff_id, &l->blob, err);
+	return r < 0 ? r : wh_pair_note(s, &tar, &ret->blob, err);
 }
 
 int wh_layer_as(struct wh_store *s, const struct wh_layer *l, const struct wh_layer_opts *o, struct wh_layer *ret,
@@ -102,15 +107,17 @@ int wh_layer_as(struct wh_store *s, const struct wh_layer *l, const struct wh_la
 	wh_freep(&out.origin); /* the new blob is in the store */
 	out.origin = NULL;
 	name = variant_name(l, o);
-	if (!read_variant(s, name, &out)) {
+	if (read_variant(s, name, &out)) {
+		r = wh_layer_verify(s, l, err); /* is it this blob's, too? */
+	} else {
 		r = convert(s, l, o, &out, err);
 		if (r == 0)
 			r = write_variant(s, name, &out, err);
-		if (r < 0) {
-			wh_layer_release(&out);
-			wh_err_wrap(err, "convert to %s", wh_compression_name(o->comp));
-			return r;
-		}
+	}
+	if (r < 0) {
+		wh_layer_release(&out);
+		wh_err_wrap(err, "convert to %s", wh_compression_name(o->comp));
+		return r;
 	}
 	*ret = out;
 	return 0;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An image as an OCI layout of its own: a directory, or one tar. The tar's
- * members come in a fixed order with fixed attributes. Blobs of the store are
- * trusted (they were checked when they came in), others are checked on the way.
+ * members come in a fixed order with fixed attributes. Every blob is hashed on
+ * the way, those of the store too: disks fail, and nobody else looks again.
+ * Before anything is written, layers that nobody has read yet are read, so
+ * that no image leaves whose layers are not what its config says.
  */
 #include "layers/image_private.h"
 #include "layers/store_private.h"
@@ -11,8 +13,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 
 #define COPY_SIZE (256u << 10)
+#define BIG (4u << 20) /* worth a thread */
 
 struct blob {
 	struct wh_digest digest;
@@ -84,33 +88,37 @@ static int collect_names(struct export *e, struct wh_err **err)
 
 /* ---------------------------------------------------------------- blobs out */
 
-static int open_blob(struct export *e, const struct blob *b, bool *verified, struct wh_err **err)
+static int open_blob(struct export *e, const struct blob *b, bool *ours, struct wh_err **err)
 {
-	*verified = true;
-	return b->layer ? wh_layer_open_blob(e->s, b->layer, verified, err) : wh_blob_open(e->s, &b->digest, NULL, err);
+	*ours = true;
+	return b->layer ? wh_layer_open_blob(e->s, b->layer, ours, err) : wh_blob_open(e->s, &b->digest, NULL, err);
 }
 
-/* Exactly b->size bytes to out, hashed on the way unless they are known to be right. */
-static int send_blob(const struct blob *b, int in, int out, bool verified, struct wh_err **err)
+static int damaged(struct export *e, const struct blob *b, bool ours, struct wh_err **err)
 {
-	WH_AUTO_FREE char *buf = NULL;
-	WH_AUTO_SHA256 struct wh_sha256 *h = NULL;
+	char hex[65];
+	int r;
+
+	wh_digest_hex(&b->digest, hex);
+	r = wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG,
+		       "damaged: the content of %s/blobs/sha256/%s is not what its name says",
+		       ours ? e->s->path : b->layer->origin, hex);
+	if (ours)
+		wh_blob_hint(e->s, &b->digest, err);
+	else
+		wh_err_hint(err, "get the image once more");
+	return r;
+}
+
+/* Exactly b->size bytes to out, hashed on the way. */
+static int send_hashed(struct export *e, const struct blob *b, int in, int out, bool ours, struct wh_err **err)
+{
+	WH_AUTO_FREE char *buf = wh_malloc(COPY_SIZE);
+	WH_AUTO_SHA256 struct wh_sha256 *h = wh_sha256_new();
 	struct wh_digest got;
 	uint64_t left = b->size;
-	char text[WH_DIGEST_TEXT];
 	int r = 0;
 
-	if (verified) {
-		struct stat st;
-
-		if (fstat(in, &st) < 0 || (uint64_t)st.st_size != b->size)
-			return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "blob %s in the store has a wrong size",
-					  wh_digest_text(&b->digest, text));
-		r = wh_copy_fd(in, out, b->size);
-		return r < 0 ? wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "copy a blob") : 0;
-	}
-	buf = wh_malloc(COPY_SIZE);
-	h = wh_sha256_new();
 	while (left && r == 0) {
 		ssize_t n = read(in, buf, left < COPY_SIZE ? (size_t)left : COPY_SIZE);
 
@@ -127,11 +135,69 @@ static int send_blob(const struct blob *b, int in, int out, bool verified, struc
 	if (r < 0)
 		return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "write a blob");
 	wh_sha256_end(h, &got);
-	if (left || !wh_digest_eq(&got, &b->digest))
-		return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG,
-				  "damaged: blob %s of %s is not what its name says", wh_digest_text(&b->digest, text),
-				  b->layer->origin);
-	return 0;
+	return left || !wh_digest_eq(&got, &b->digest) ? damaged(e, b, ours, err) : 0;
+}
+
+struct hashing {
+	int fd;
+	uint64_t size;
+	struct wh_digest got;
+	bool whole;
+};
+
+static void *hash_file(void *arg)
+{
+	struct hashing *x = arg;
+	WH_AUTO_FREE char *buf = wh_malloc(COPY_SIZE);
+	WH_AUTO_SHA256 struct wh_sha256 *h = wh_sha256_new();
+	uint64_t at = 0;
+
+	while (at < x->size) {
+		size_t want = x->size - at < COPY_SIZE ? (size_t)(x->size - at) : COPY_SIZE;
+		ssize_t n = pread(x->fd, buf, want, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		wh_sha256_add(h, buf, (size_t)n);
+		at += (uint64_t)n;
+	}
+	wh_sha256_end(h, &x->got);
+	x->whole = at == x->size;
+	return NULL;
+}
+
+/* A big file of the store: the kernel copies (or shares) it, while another thread hashes it. */
+static int send_file(struct export *e, const struct blob *b, int in, int out, struct wh_err **err)
+{
+	struct hashing x = {.fd = in, .size = b->size};
+	pthread_t thread;
+	sigset_t all, old;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&thread, NULL, hash_file, &x);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (r != 0)
+		return send_hashed(e, b, in, out, true, err);
+	r = wh_copy_fd(in, out, b->size);
+	pthread_join(thread, NULL);
+	if (r < 0 && r != -EIO)
+		return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "copy a blob");
+	if (!x.whole || !wh_digest_eq(&x.got, &b->digest))
+		return damaged(e, b, true, err);
+	return r < 0 ? wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "copy a blob") : 0;
+}
+
+static int send_blob(struct export *e, const struct blob *b, int in, int out, bool ours, struct wh_err **err)
+{
+	struct stat st;
+
+	if (fstat(in, &st) < 0 || (uint64_t)st.st_size != b->size)
+		return damaged(e, b, ours, err);
+	return ours && b->size >= BIG ? send_file(e, b, in, out, err) : send_hashed(e, b, in, out, ours, err);
 }
 
 /* ---------------------------------------------------------------- directory */
@@ -141,7 +207,7 @@ static int write_blob_file(struct export *e, const struct blob *b, int dir, stru
 	WH_AUTO_FREE char *tmp = NULL;
 	WH_AUTO_FD int in = -1;
 	WH_AUTO_FD int out = -1;
-	bool verified;
+	bool ours;
 	struct stat st;
 	char hex[65];
 	int r;
@@ -149,14 +215,14 @@ static int write_blob_file(struct export *e, const struct blob *b, int dir, stru
 	wh_digest_hex(&b->digest, hex);
 	if (fstatat(dir, hex, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == b->size)
 		return 0;
-	in = open_blob(e, b, &verified, err);
+	in = open_blob(e, b, &ours, err);
 	if (in < 0)
 		return in;
 	tmp = wh_temp_name(".blob-");
 	out = wh_openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
 	if (out < 0)
 		return wh_err_sys(err, "layers", WH_ERR_BUILD, -out, "make a file in %s", e->x->dest);
-	r = send_blob(b, in, out, verified, err);
+	r = send_blob(e, b, in, out, ours, err);
 	if (close(WH_TAKE_FD(out)) < 0 && r == 0)
 		r = wh_err_sys(err, "layers", WH_ERR_BUILD, errno, "write %s", hex);
 	if (r == 0 && renameat(dir, tmp, dir, hex) < 0)
@@ -341,15 +407,15 @@ static int tar_blob(struct export *e, int fd, const struct blob *b, struct wh_er
 {
 	WH_AUTO_FREE char *path = NULL;
 	WH_AUTO_FD int in = -1;
-	bool verified;
+	bool ours;
 	char hex[65];
 	int r;
 
 	path = wh_asprintf("blobs/sha256/%s", wh_digest_hex(&b->digest, hex));
-	in = open_blob(e, b, &verified, err);
+	in = open_blob(e, b, &ours, err);
 	r = in < 0 ? in : tar_header(e, fd, path, WH_T_FILE, b->size, err);
 	if (r == 0)
-		r = send_blob(b, in, fd, verified, err);
+		r = send_blob(e, b, in, fd, ours, err);
 	return r < 0 ? r : tar_pad(e, fd, b->size, err);
 }
 
@@ -422,6 +488,8 @@ int wh_export_oci(struct wh_store *s, const struct wh_image *i, const struct wh_
 	struct export e = {.s = s, .i = i, .x = x};
 	int r = collect_blobs(&e, err);
 
+	for (size_t k = 0; r == 0 && k < i->n_layers; k++)
+		r = wh_layer_verify(s, &i->layers[k], err);
 	if (r == 0)
 		r = collect_names(&e, err);
 	if (r == 0)

@@ -2,6 +2,7 @@
 /* A layer's bytes: from the store, or from the layout the image came from; never used with their digest unchecked. */
 #include "layers/index_private.h"
 #include "layers/reader.h"
+#include "layers/store_private.h"
 #include "layers/stream.h"
 
 #include <errno.h>
@@ -44,19 +45,24 @@ static int open_origin(const struct wh_layer *l, struct wh_err **err)
 	return WH_TAKE_FD(fd);
 }
 
-int wh_layer_open_blob(struct wh_store *s, const struct wh_layer *l, bool *verified, struct wh_err **err)
+int wh_layer_open_blob(struct wh_store *s, const struct wh_layer *l, bool *ours, struct wh_err **err)
 {
 	uint64_t size = 0;
 	int fd;
 
-	*verified = wh_blob_has(s, &l->blob, &size);
-	if (*verified && l->blob_size && size != l->blob_size) {
-		fd = wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "its blob in the store has %llu bytes, not %llu",
-				(unsigned long long)size, (unsigned long long)l->blob_size);
-		name_layer(l, err);
-		return fd;
+	*ours = wh_blob_has(s, &l->blob, &size);
+	if (*ours && l->blob_size && size != l->blob_size) {
+		*ours = false; /* the origin's may be whole */
+		if (!l->origin) {
+			fd = wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG,
+					"damaged: its blob in the store has %llu bytes, not %llu",
+					(unsigned long long)size, (unsigned long long)l->blob_size);
+			wh_blob_hint(s, &l->blob, err);
+			name_layer(l, err);
+			return fd;
+		}
 	}
-	fd = *verified ? wh_blob_open(s, &l->blob, NULL, err) : open_origin(l, err);
+	fd = *ours ? wh_blob_open(s, &l->blob, NULL, err) : open_origin(l, err);
 	if (fd < 0)
 		name_layer(l, err);
 	return fd;
@@ -115,12 +121,17 @@ int wh_layer_fetch(struct wh_store *s, const struct wh_layer *l, struct wh_err *
 int wh_layer_stream_anywhere(struct wh_store *s, const struct wh_layer *l, struct wh_stream **ret, struct wh_err **err)
 {
 	struct wh_stream_opts o = {.blob = &l->blob, .diff_id = &l->diff_id, .max = WH_STREAM_MAX};
-	bool verified;
-	int fd = wh_layer_open_blob(s, l, &verified, err);
+	WH_AUTO_FREE char *hint = NULL;
+	bool ours;
+	int fd = wh_layer_open_blob(s, l, &ours, err);
+	char hex[65];
 	int r;
 
 	if (fd < 0)
 		return fd;
+	hint = ours ? wh_asprintf("remove %s/blobs/sha256/%s and build again", s->path, wh_digest_hex(&l->blob, hex))
+		    : wh_strdup("get the image once more");
+	o.hint = hint;
 	r = wh_stream_new(fd, &o, ret, err);
 	if (r < 0)
 		name_layer(l, err);
@@ -175,6 +186,8 @@ int wh_layer_read(struct wh_store *s, const struct wh_layer *l, struct wh_names 
 	r = wh_tar_read(next_bytes, t, &o, names, sink, arg, err);
 	if (r == 0)
 		r = wh_stream_drain(t, err);
+	if (r == 0)
+		r = wh_pair_note(s, &l->diff_id, &l->blob, err);
 	if (r == 0 && index)
 		r = write_index(s, l, names, err);
 	if (r < 0)

@@ -31,6 +31,8 @@ json_t *wh_image_descriptor(const struct wh_image *i, const char *name, const ch
 void wh_index_put(json_t *manifests, json_t *d);
 /* The whole document: descriptors in the order given. */
 void wh_index_json(const json_t *manifests, struct wh_buf *out);
+/* The list of manifests in the store's index.json, which has a name for each. */
+int wh_store_names(struct wh_store *s, json_t **ret, struct wh_err **err);
 /* mkdir -p for a path of the user's. 0 or -errno. */
 int wh_make_parents(const char *dir);
 /* Runs fn with the file that x->dest names: x->out_fd for "-", else a temporary that is renamed when fn succeeds. */

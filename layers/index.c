@@ -109,6 +109,12 @@ int wh_index_open(struct wh_store *s, const struct wh_layer *l, struct wh_index 
 	char hex[65];
 	int r = wh_index_open_diff(s, &l->diff_id, ret, &first);
 
+	if (r == 0) { /* it is named by diff id: is it this blob's? */
+		r = wh_layer_verify(s, l, err);
+		if (r < 0)
+			wh_index_close(WH_TAKE_PTR(*ret));
+		return r;
+	}
 	if (r != -ENOENT && r != -EBADMSG) {
 		wh_err_move(err, &first);
 		return r;

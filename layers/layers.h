@@ -10,6 +10,7 @@
  *   ROOT/oci-layout index.json blobs/sha256/HEX   a valid OCI image layout (image-spec image-layout.md)
  *   ROOT/index/HEX            layer index, named by diff id (format: layers/index.c)
  *   ROOT/variants/HEX.KIND    which blob holds diff id HEX in another compression
+ *   ROOT/variants/HEX.BLOBHEX this blob was seen to hold diff id HEX (layers/pair.c)
  *   ROOT/snapshots/HEX/       a layer unpacked on its own, whiteouts in overlay's form; named by diff id
  *   ROOT/roots/HEX/           plain-copy snapshotter: a whole root, named by chain id
  *   ROOT/caches/              cache mounts           (builder/)
@@ -20,6 +21,12 @@
  *
  * Everything that comes to stay is written under tmp/, then renamed. A reader
  * therefore sees a thing whole or not at all, whatever is killed when.
+ *
+ * A layer's diff id is the word of an image. Nothing that is named by diff id
+ * serves a layer, and no layer is exported or named, before its blob was seen
+ * to have that diff id: the first time, that costs decompressing it once (-EBADMSG
+ * when it has another); from then on, a look at one directory. Layers that
+ * were made here are known from the start.
  *
  * Functions here may be called from worker threads, unless said otherwise;
  * a struct wh_store may be shared by threads, other objects belong to one
@@ -34,7 +41,8 @@
 /* ---------------------------------------------------------------- store */
 
 struct wh_store;
-/* Opens or makes it (mode 0700), takes a lease (a directory under tmp/). Sweeps tmp/ directories whose lease is free. */
+/* Opens or makes it (mode 0700; an empty directory gets that), takes a lease (a directory under tmp/). Sweeps tmp/ directories whose lease is free. */
+/* A directory that is another user's, or that others may write to, is refused (WH_ERR_ENV). */
 int wh_store_open(const char *path, struct wh_store **ret, struct wh_err **err);
 void wh_store_close(struct wh_store *s); /* drops the lease and this process's temporaries */
 /* After fork(): keep the child from sweeping what the parent owns. Call in a child that will not use the store. */
@@ -50,6 +58,7 @@ int wh_store_sync(struct wh_store *s, struct wh_err **err);
 bool wh_blob_has(struct wh_store *s, const struct wh_digest *d, uint64_t *ret_size /* may be NULL */);
 int wh_blob_open(struct wh_store *s, const struct wh_digest *d, uint64_t *ret_size /* may be NULL */, struct wh_err **err); /* fd */
 int wh_blob_read(struct wh_store *s, const struct wh_digest *d, size_t max, struct wh_buf *buf, struct wh_err **err); /* verifies */
+/* What is damaged under the name (another size; other bytes, below 1 MiB) is replaced; so it is by finish. */
 int wh_blob_put(struct wh_store *s, const void *p, size_t n, struct wh_digest *ret, struct wh_err **err);
 /* Streaming: hashes while writing. finish renames into blobs/; expect (may be NULL) refuses any other digest. */
 struct wh_blob_writer;
@@ -228,7 +237,8 @@ int wh_layer_fetch(struct wh_store *s, const struct wh_layer *l, struct wh_err *
  * config_digest. Keys in fixed order; nothing but the arguments decides the bytes. */
 int wh_image_write(struct wh_store *s, struct wh_image *i, struct wh_err **err);
 /* Names an image in the store's index.json (annotation io.containerd.image.name and org.opencontainers.image.ref.name),
- * replacing the old holder of the name. Serialised between processes by ROOT/lock. */
+ * replacing the old holder of the name. Serialised between processes by ROOT/lock. Fetches layers that are not in the
+ * store, and reads those that were never read. */
 int wh_store_tag(struct wh_store *s, const char *name, const struct wh_image *i, struct wh_err **err);
 /* docker's rules for a reference: "shop" → "docker.io/library/shop:latest". malloc'ed. */
 int wh_reference_normalize(const char *ref, char **ret, struct wh_err **err);
@@ -243,7 +253,8 @@ struct wh_export {
 	int64_t epoch;           /* oci: mtimes of the tar's members: this, or 0 when INT64_MAX */
 };
 /* An OCI layout with this one image. A directory is written beside and renamed when it did not exist; into an existing layout
- * blobs are added and index.json is replaced last. Bytes depend on the image and names alone. */
+ * blobs are added and index.json is replaced last. Bytes depend on the image and names alone. Layers that were never
+ * read are read before anything is written; all blobs are hashed on the way. */
 int wh_export_oci(struct wh_store *s, const struct wh_image *i, const struct wh_export *x, struct wh_err **err);
 /* The root file system as plain files. chown: owners as in the image (needs root), else all belong to the caller, and set-id
  * bits and capabilities are left out (they would lend the caller's rights to whoever runs the file).

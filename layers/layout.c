@@ -448,9 +448,7 @@ static int check_layout(const char *dir, struct wh_err **err)
 
 	if (r < 0) {
 		wh_err_wrap(err, "not an OCI image layout");
-		wh_err_hint(
-			err,
-			"a layout has oci-layout, index.json and blobs; skopeo copy … oci:DIR:TAG makes one");
+		wh_err_hint(err, "a layout has oci-layout, index.json and blobs; skopeo copy … oci:DIR:TAG makes one");
 		return r;
 	}
 	version = wh_json_str(o, "imageLayoutVersion");
@@ -495,12 +493,10 @@ int wh_image_from_layout(struct wh_store *s, const char *dir, const char *tag, c
 
 static int find_by_name(struct search *x, const char *name, struct wh_err **err)
 {
-	WH_AUTO_JSON json_t *index = NULL;
-	const json_t *ms;
+	WH_AUTO_JSON json_t *ms = NULL;
 	size_t hits = 0;
-	int r = read_layout_file(wh_store_path(x->s), "index.json", &index, err);
+	int r = wh_store_names(x->s, &ms, err);
 
-	ms = json_object_get(index, "manifests");
 	for (size_t i = 0; i < json_array_size(ms) && r == 0; i++) {
 		const json_t *o = json_array_get(ms, i);
 		const char *have = wh_json_str(json_object_get(o, "annotations"), WH_AN_IMAGE_NAME);

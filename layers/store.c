@@ -190,6 +190,53 @@ static void store_free(struct wh_store *s)
 	free(s);
 }
 
+static bool is_empty(int dir_fd)
+{
+	int fd = wh_openat(dir_fd, ".", O_RDONLY | O_DIRECTORY, 0);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *de;
+	bool empty = true;
+
+	if (!d) {
+		wh_closep(&fd);
+		return false;
+	}
+	while (empty && (de = readdir(d)))
+		empty = wh_streq(de->d_name, ".") || wh_streq(de->d_name, "..");
+	closedir(d);
+	return empty;
+}
+
+/* Whoever may rename things in the store decides what later builds run and ship. Asked before anything is written. */
+static int check_owner(struct wh_store *s, struct wh_err **err)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(s->dir_fd, &st) < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, errno, "stat the store %s", s->path);
+	if (st.st_uid != geteuid()) {
+		r = wh_err_set(err, "layers", WH_ERR_ENV, EPERM,
+			       "the store %s belongs to user %lu, and this is user %lu", s->path,
+			       (unsigned long)st.st_uid, (unsigned long)geteuid());
+		wh_err_hint(err, "a store is one user's own: name another directory, or run as its owner (an empty "
+				 "directory can be given away with chown)");
+		return r;
+	}
+	if (is_empty(s->dir_fd)) { /* made for us, in the usual way */
+		if ((st.st_mode & 07777) != 0700 && fchmod(s->dir_fd, 0700) < 0)
+			return wh_err_sys(err, "layers", WH_ERR_ENV, errno, "chmod 700 %s", s->path);
+		return 0;
+	}
+	if (!(st.st_mode & 022))
+		return 0;
+	r = wh_err_set(err, "layers", WH_ERR_ENV, EPERM, "others may write to the store %s (its mode is %04o)", s->path,
+		       (unsigned)(st.st_mode & 07777));
+	wh_err_hint(err, "if nobody else can have put anything there: chmod go-w %s; else remove it, a new one is made",
+		    s->path);
+	return r;
+}
+
 static int open_at(struct wh_store *s, const char *path, struct wh_err **err)
 {
 	int r = wh_mkdir_p(AT_FDCWD, path, 0700);
@@ -202,7 +249,9 @@ static int open_at(struct wh_store *s, const char *path, struct wh_err **err)
 	}
 	if (r < 0)
 		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "open the store %s", path);
-	r = open_dirs(s, err);
+	r = check_owner(s, err);
+	if (r == 0)
+		r = open_dirs(s, err);
 	if (r == 0)
 		r = lock_shared(s, err);
 	if (r == 0)
@@ -313,7 +362,7 @@ int wh_store_lock(struct wh_store *s, const char *name, struct wh_err **err)
 }
 
 /* 0, 1 (there is one already), -errno. */
-static int rename_once(struct wh_store *s, const char *name, int dirfd, const char *to)
+static int rename_once(struct wh_store *s, const char *name, int dirfd, const char *to, bool replace)
 {
 	int r = 0;
 
@@ -325,7 +374,7 @@ static int rename_once(struct wh_store *s, const char *name, int dirfd, const ch
 		s->marked = true;
 		/* Some file systems lack RENAME_NOREPLACE; replacing a thing by its equal does no harm, and a directory
 		 * that is not empty is never replaced. */
-		if (renameat2(s->lease.dir_fd, name, dirfd, to, RENAME_NOREPLACE) < 0 &&
+		if (renameat2(s->lease.dir_fd, name, dirfd, to, replace ? 0 : RENAME_NOREPLACE) < 0 &&
 		    (errno != EINVAL || renameat(s->lease.dir_fd, name, dirfd, to) < 0))
 			r = errno == EEXIST || errno == ENOTEMPTY ? 1 : -errno;
 	}
@@ -335,7 +384,7 @@ static int rename_once(struct wh_store *s, const char *name, int dirfd, const ch
 
 int wh_store_publish(struct wh_store *s, const char *name, int dirfd, const char *to, struct wh_err **err)
 {
-	int r = rename_once(s, name, dirfd, to);
+	int r = rename_once(s, name, dirfd, to, false);
 
 	if (r < 0)
 		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "put %s into the store", to);
@@ -346,4 +395,13 @@ int wh_store_publish(struct wh_store *s, const char *name, int dirfd, const char
 	if (r < 0)
 		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "remove %s/%s", s->tmp_path, name);
 	return 0;
+}
+
+int wh_store_replace(struct wh_store *s, const char *name, int dirfd, const char *to, struct wh_err **err)
+{
+	int r = rename_once(s, name, dirfd, to, true);
+
+	if (r > 0) /* a directory that is not empty: none of ours */
+		r = -ENOTEMPTY;
+	return r < 0 ? wh_err_sys(err, "layers", WH_ERR_ENV, -r, "put %s into the store", to) : 0;
 }

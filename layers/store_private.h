@@ -40,5 +40,16 @@ int wh_store_lock(struct wh_store *s, const char *name, struct wh_err **err);
  * names are digests; ours is then removed. Everything that enters the store goes through here, so that wh_store_sync()
  * and a recovery after a crash know of it. */
 int wh_store_publish(struct wh_store *s, const char *name, int dirfd, const char *to, struct wh_err **err);
+/* The same, but what is there gives way to ours. */
+int wh_store_replace(struct wh_store *s, const char *name, int dirfd, const char *to, struct wh_err **err);
+/* Hints that the store's copy of a blob is to be removed. */
+void wh_blob_hint(const struct wh_store *s, const struct wh_digest *d, struct wh_err **err);
+
+/* Blobs and the tars in them: layers/pair.c. Known: the blob was seen to have this diff id. */
+bool wh_pair_known(struct wh_store *s, const struct wh_digest *diff_id, const struct wh_digest *blob);
+int wh_pair_note(struct wh_store *s, const struct wh_digest *diff_id, const struct wh_digest *blob,
+		 struct wh_err **err);
+/* Reads the layer's blob, from the store or its origin, unless it is known to have the layer's diff id. */
+int wh_layer_verify(struct wh_store *s, const struct wh_layer *l, struct wh_err **err);
 
 #endif

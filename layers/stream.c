@@ -44,6 +44,7 @@ struct wh_stream {
 	bool done, stop;
 	int result; /* 0 or -errno, once done */
 	struct wh_err *err;
+	char *hint; /* for a damaged blob */
 };
 
 static int refill(struct wh_stream *t)
@@ -190,7 +191,8 @@ static int produce(struct wh_stream *t, uint8_t *out, size_t *n)
 	return 0;
 }
 
-static int check(struct wh_stream *t, struct wh_sha256 *h, const struct wh_digest *want, const char *what)
+static int check(struct wh_stream *t, struct wh_sha256 *h, const struct wh_digest *want, const char *what,
+		 const char *hint)
 {
 	char a[WH_DIGEST_TEXT], b[WH_DIGEST_TEXT];
 	struct wh_digest got;
@@ -201,8 +203,11 @@ static int check(struct wh_stream *t, struct wh_sha256 *h, const struct wh_diges
 	/* A wrong digest explains whatever else was found wrong. */
 	wh_err_free(t->err);
 	t->err = NULL;
-	return wh_err_set(&t->err, "layers", WH_ERR_BUILD, EBADMSG, "damaged: the %s is %s, not %s", what,
-			  wh_digest_text(&got, a), wh_digest_text(want, b));
+	wh_err_set(&t->err, "layers", WH_ERR_BUILD, EBADMSG, "damaged: the %s is %s, not %s", what,
+		   wh_digest_text(&got, a), wh_digest_text(want, b));
+	if (hint)
+		wh_err_hint(&t->err, "%s", hint);
+	return -EBADMSG;
 }
 
 /* Data that does not decompress is most often data that was damaged on the way: then say so. */
@@ -218,7 +223,7 @@ static int blame(struct wh_stream *t, int result)
 			return result;
 		t->in_at = t->in_n;
 	}
-	r = check(t, t->blob_hash, &t->blob, "digest of the blob");
+	r = check(t, t->blob_hash, &t->blob, "digest of the blob", t->hint);
 	return r < 0 ? r : result;
 }
 
@@ -240,9 +245,9 @@ static int step(struct wh_stream *t, struct slot *s)
 		return 0;
 	}
 	if (t->check_blob)
-		r = check(t, t->blob_hash, &t->blob, "digest of the blob");
+		r = check(t, t->blob_hash, &t->blob, "digest of the blob", t->hint);
 	if (r == 0 && t->check_diff)
-		r = check(t, t->diff_hash, &t->diff_id, "digest of the uncompressed layer (diff id)");
+		r = check(t, t->diff_hash, &t->diff_id, "digest of the uncompressed layer (diff id)", NULL);
 	return r;
 }
 
@@ -284,6 +289,7 @@ int wh_stream_new(int fd, const struct wh_stream_opts *o, struct wh_stream **ret
 
 	t->fd = fd;
 	t->max = o->max;
+	t->hint = wh_strdup(o->hint);
 	t->in = wh_malloc(IN_SIZE);
 	if (o->blob) {
 		t->check_blob = true;
@@ -381,6 +387,7 @@ void wh_stream_free(struct wh_stream *t)
 	for (size_t i = 0; i < SLOTS; i++)
 		free(t->slots[i].p);
 	free(t->in);
+	free(t->hint);
 	if (t->blob_hash)
 		wh_sha256_free(t->blob_hash);
 	if (t->diff_hash)

@@ -15,6 +15,7 @@ struct wh_stream_opts {
 	const struct wh_digest *blob;    /* of the bytes in the file; NULL: not known */
 	const struct wh_digest *diff_id; /* of the bytes that come out; NULL: not known */
 	uint64_t max;                    /* more than this comes out: an error (decompression bombs) */
+	const char *hint;                /* what helps when the blob is damaged, or NULL (copied) */
 };
 /* The limit for layers. */
 #define WH_STREAM_MAX (UINT64_C(256) << 30)
@@ -37,8 +38,8 @@ static inline void wh_stream_freep(struct wh_stream **t)
 int wh_layer_stream(struct wh_store *s, const struct wh_layer *l, struct wh_stream **ret, struct wh_err **err);
 /* The same without fetching: straight from the store, or else from the layer's origin. */
 int wh_layer_stream_anywhere(struct wh_store *s, const struct wh_layer *l, struct wh_stream **ret, struct wh_err **err);
-/* The blob as it is (compressed), from the store or else from its origin; *verified: it need not be hashed again.
+/* The blob as it is (compressed), from the store or else from its origin; *ours: it is from the store.
  * fd or -errno. */
-int wh_layer_open_blob(struct wh_store *s, const struct wh_layer *l, bool *verified, struct wh_err **err);
+int wh_layer_open_blob(struct wh_store *s, const struct wh_layer *l, bool *ours, struct wh_err **err);
 
 #endif

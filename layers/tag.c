@@ -7,21 +7,27 @@
 
 #define INDEX "index.json"
 
-static int read_index(struct wh_store *s, json_t **ret, struct wh_err **err)
+int wh_store_names(struct wh_store *s, json_t **ret, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	WH_AUTO_ERR struct wh_err *why = NULL;
 	WH_AUTO_JSON json_t *o = NULL;
-	json_t *ms;
+	json_t *ms = NULL;
 	int r = wh_read_file(s->dir_fd, INDEX, WH_STORE_INDEX_MAX, &buf);
 
-	if (r < 0)
+	if (r < 0 && r != -EFBIG)
 		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "read %s/" INDEX, s->path);
-	r = wh_json_parse(buf.p, buf.n, INDEX, &o, err);
-	if (r < 0)
+	if (r == 0 && wh_json_parse(buf.p, buf.n, INDEX, &o, &why) == 0)
+		ms = json_object_get(o, "manifests");
+	if (!json_is_array(ms)) {
+		r = wh_err_set(err, "layers", WH_ERR_ENV, EBADMSG, "damaged: %s/" INDEX " (%s)", s->path,
+			       why     ? why->msg
+			       : r < 0 ? "it is too big"
+				       : "it has no list of manifests");
+		wh_err_hint(err, "remove %s/" INDEX ": names given to images are lost, images and cache are not",
+			    s->path);
 		return r;
-	ms = json_object_get(o, "manifests");
-	if (!json_is_array(ms))
-		return wh_err_set(err, "layers", WH_ERR_ENV, EBADMSG, "%s/" INDEX " has no list of manifests", s->path);
+	}
 	*ret = json_incref(ms);
 	return 0;
 }
@@ -55,6 +61,8 @@ int wh_store_tag(struct wh_store *s, const char *name, const struct wh_image *i,
 	/* What a name in the layout leads to must all be there, and on disk before the name is. */
 	for (size_t k = 0; k < i->n_layers; k++) {
 		r = wh_layer_fetch(s, &i->layers[k], err);
+		if (r == 0)
+			r = wh_layer_verify(s, &i->layers[k], err);
 		if (r < 0)
 			return r;
 	}
@@ -63,7 +71,7 @@ int wh_store_tag(struct wh_store *s, const char *name, const struct wh_image *i,
 		return r;
 	r = lock = wh_store_lock(s, "index", err);
 	if (r >= 0)
-		r = read_index(s, &ms, err);
+		r = wh_store_names(s, &ms, err);
 	if (r < 0)
 		return r;
 	/* One layout, many images: the whole name is what tells them apart. */

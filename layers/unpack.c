@@ -28,6 +28,8 @@ struct unpack {
 	uid_t uid;   /* what new files get by themselves */
 	gid_t gid;
 	bool xattr_whiteouts;
+	char *whiteout; /* in tmp_fd: the device that whiteouts are links to, or NULL */
+	int tmp_fd;
 	struct wh_buf path;
 };
 
@@ -76,13 +78,37 @@ static int on_drop(void *arg, struct wh_name *n, struct wh_err **err)
 	return r < 0 ? failed(u, n, -r, "remove", err) : 0;
 }
 
+static void drop_whiteout(struct unpack *u)
+{
+	if (u->whiteout)
+		(void)unlinkat(u->tmp_fd, u->whiteout, 0);
+	free(WH_TAKE_PTR(u->whiteout));
+}
+
+/*
+ * All whiteouts of a layer are links to one device, as overlay makes its own (an inode for each costs several times as
+ * much). It lies in the lease directory until the end, where nothing that the archive does can reach it.
+ */
 static int make_whiteout(struct unpack *u, int dir, const char *name)
 {
 	int fd, r;
 
+	if (u->whiteout && linkat(u->tmp_fd, u->whiteout, dir, name, 0) == 0)
+		return 0;
+	if (u->whiteout && errno != EMLINK)
+		return -errno;
+	drop_whiteout(u);
 	if (!u->xattr_whiteouts) {
-		if (mknodat(dir, name, S_IFCHR, 0) == 0)
-			return 0;
+		WH_AUTO_FREE char *one = wh_temp_name("whiteout-");
+
+		if (mknodat(u->tmp_fd, one, S_IFCHR, 0) == 0) {
+			u->whiteout = WH_TAKE_PTR(one);
+			/* A file system without links. */
+			if (linkat(u->tmp_fd, u->whiteout, dir, name, 0) == 0)
+				return 0;
+			drop_whiteout(u);
+			return mknodat(dir, name, S_IFCHR, 0) < 0 ? -errno : 0;
+		}
 		if (errno != EPERM)
 			return -errno;
 		u->xattr_whiteouts = true;
@@ -166,9 +192,8 @@ static int on_make(void *arg, struct wh_name *n, struct wh_err **err)
 		r = wh_err_set(err, "layers", WH_ERR_BUILD, ENOTSUP,
 			       "%s is a hard link to %s, which is not in the same layer", wh_name_path(n, &u->path),
 			       n->ino->link);
-		wh_err_hint(
-			err,
-			"the image format allows no links between layers; the tool that made this image is wrong");
+		wh_err_hint(err,
+			    "the image format allows no links between layers; the tool that made this image is wrong");
 		return r;
 	}
 	return r < 0 ? failed(u, n, -r, "make", err) : 0;
@@ -292,10 +317,14 @@ static int unpack_into(struct wh_store *s, const struct wh_layer *l, int root_fd
 {
 	WH_AUTO_NAMES struct wh_names *names = wh_names_new();
 	struct unpack u = {.root_fd = root_fd, .at_fd = -1, .file_fd = -1, .uid = geteuid(), .gid = getegid()};
-	int r = wh_layer_read(s, l, names, &unpack_sink, &u, err);
+	int r;
+
+	u.tmp_fd = wh_store_tmp_dirfd(s);
+	r = wh_layer_read(s, l, names, &unpack_sink, &u, err);
 
 	wh_closep(&u.at_fd);
 	wh_closep(&u.file_fd);
+	drop_whiteout(&u);
 	if (r == 0)
 		r = wh_names_dirs_up(names, finish_dir, &u, err);
 	wh_buf_release(&u.path);
@@ -339,7 +368,7 @@ int wh_snapshot_ensure(struct wh_store *s, const struct wh_layer *l, struct wh_e
 
 	wh_digest_hex(&l->diff_id, hex);
 	if (unpacked(s, hex))
-		return 0;
+		return wh_layer_verify(s, l, err);
 	if (geteuid() != 0) {
 		r = wh_err_set(err, "layers", WH_ERR_ENV, EPERM,
 			       "a layer can be unpacked by root or inside a user namespace only");
@@ -357,7 +386,7 @@ int wh_snapshot_ensure(struct wh_store *s, const struct wh_layer *l, struct wh_e
 	do /* a file system without such locks: then both do it, and one result is kept */
 		r = flock(lock, LOCK_EX) < 0 ? -errno : 0;
 	while (r == -EINTR);
-	r = unpacked(s, hex) ? 0 : unpack(s, l, hex, err);
+	r = unpacked(s, hex) ? wh_layer_verify(s, l, err) : unpack(s, l, hex, err);
 	if (r < 0)
 		wh_err_wrap(err, "unpack");
 	flock(lock, LOCK_UN); /* a child that is being started may hold a copy of the descriptor for a moment */

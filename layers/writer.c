@@ -2,6 +2,7 @@
 /* The layer writer: entries and content in, blob and index out, everything read once. */
 #include "layers/index_private.h"
 #include "layers/pipeline.h"
+#include "layers/store_private.h"
 #include "layers/tar_private.h"
 
 #include <errno.h>
@@ -202,6 +203,8 @@ int wh_layer_writer_finish(struct wh_layer_writer *w, struct wh_layer *ret, stru
 	}
 	if (r == 0)
 		r = wh_pipeline_finish(WH_TAKE_PTR(w->pipe), &l.diff_id, &l.blob, &l.blob_size, err);
+	if (r == 0)
+		r = wh_pair_note(w->store, &l.diff_id, &l.blob, err);
 	/* The index comes second: a blob without one can be read again, an index without a blob is of little use. */
 	if (r == 0)
 		r = wh_index_builder_finish(WH_TAKE_PTR(w->index), &l.diff_id, &info, err);

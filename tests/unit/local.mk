@@ -57,11 +57,13 @@ tests_unit_sandbox_stubs_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST
 tests_unit_base_passwd_test_LDADD = base/libbase.a $(TEST_LIBS)
 
 # layers: what reads layers and archives, and images
-LAYERS_READ_TESTS = tests/unit/layers_export_test tests/unit/layers_image_test tests/unit/layers_reader_test
+LAYERS_READ_TESTS = tests/unit/layers_export_test tests/unit/layers_image_test tests/unit/layers_reader_test \
+	tests/unit/layers_trust_test
 check_PROGRAMS += $(LAYERS_READ_TESTS)
 tests_unit_layers_export_test_LDADD = $(LAYERS_LIBS)
 tests_unit_layers_image_test_LDADD = $(LAYERS_LIBS)
 tests_unit_layers_reader_test_LDADD = $(LAYERS_LIBS)
+tests_unit_layers_trust_test_LDADD = $(LAYERS_LIBS)
 
 # frontend; graph and path patterns with it
 FRONTEND_TESTS = tests/unit/base_match_test tests/unit/builder_graph_test tests/unit/frontend_expand_test \
