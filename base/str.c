@@ -128,6 +128,17 @@ unsigned wh_edit_distance(const char *a, const char *b, unsigned max)
 	return (unsigned)row[lb];
 }
 
+/* Do two neighbours in the wrong order make all the difference? One slip of the fingers, two edits. */
+static bool swapped(const char *a, const char *b)
+{
+	size_t i = 0;
+
+	while (a[i] && fold(a[i]) == fold(b[i]))
+		i++;
+	return a[i] && a[i + 1] && fold(a[i]) == fold(b[i + 1]) && fold(a[i + 1]) == fold(b[i]) &&
+	       strcasecmp(a + i + 2, b + i + 2) == 0;
+}
+
 const char *wh_nearest(const char *word, const char *const *names, size_t n)
 {
 	const char *found = NULL;
@@ -137,7 +148,7 @@ const char *wh_nearest(const char *word, const char *const *names, size_t n)
 	for (i = 0; i < n; i++) {
 		unsigned limit = strlen(names[i]) < 4 ? 1 : 2;
 
-		d = wh_edit_distance(word, names[i], limit);
+		d = swapped(word, names[i]) ? 1 : wh_edit_distance(word, names[i], limit);
 		if (d <= limit && d < best) {
 			best = d;
 			found = names[i];

@@ -159,7 +159,9 @@ static void nearest(void **state)
 	assert_string_equal(wh_nearest("entrypont", names, n), "ENTRYPOINT");
 	assert_string_equal(wh_nearest("RUM", names, n), "RUN");
 	assert_string_equal(wh_nearest("EVN", (const char *const[]){"ENVX", "EVN"}, 2), "EVN");
-	assert_null(wh_nearest("EVN", names, n)); /* two edits of a short name */
+	assert_null(wh_nearest("RNA", names, n)); /* two edits of a short name */
+	assert_string_equal(wh_nearest("rnu", names, n), "RUN");
+	assert_null(wh_nearest("URNX", names, n));
 	assert_null(wh_nearest("SOMETHING", names, n));
 	assert_null(wh_nearest("x", names, 0));
 }
