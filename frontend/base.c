@@ -59,6 +59,26 @@ static void adopt_platform(struct wh_lower *l, struct wh_stage *s)
 	s->platform = p;
 }
 
+/* FROM debian:12 beside --build-context debian=…, or the way to an image that only a registry has. */
+static void missing_hint(const struct wh_lower *l, const char *title, const char *ref, struct wh_err **err)
+{
+	const char *name = wh_has_prefix(ref, "docker-image://") ? ref + strlen("docker-image://") : NULL;
+	size_t i, n;
+
+	wh_stages_hint(l, title, err);
+	if (!name || !err || !*err || (*err)->sys != ENOENT)
+		return;
+	n = strcspn(title, ":@");
+	for (i = 0; i < l->o->n_contexts; i++)
+		if (title[n] && wh_str_eq((struct wh_str){title, n}, l->o->contexts[i].name))
+			wh_err_hint(err, "the build context is called %s: write FROM %s, or --build-context %s=…",
+				    l->o->contexts[i].name, l->o->contexts[i].name, title);
+	wh_err_hint(err,
+		    "there is no pulling yet: skopeo copy docker://%s oci:DIR:latest, then "
+		    "--build-context %s=oci-layout://DIR",
+		    name, title);
+}
+
 static int set_image(struct wh_lower *l, struct wh_stage *s, const char *ref, struct wh_err **err)
 {
 	const struct wh_platform *p = s->platform ? s->platform : &l->target;
@@ -76,7 +96,7 @@ static int set_image(struct wh_lower *l, struct wh_stage *s, const char *ref, st
 	r = l->o->resolver->resolve(l->o->resolver->arg, ref, platform, &pinned, &doc, err);
 	if (r < 0) {
 		wh_err_wrap(err, "%s", title);
-		wh_stages_hint(l, title, err);
+		missing_hint(l, title, ref, err);
 		return r;
 	}
 	s->image = wh_image_adopt(doc, &s->base_history);

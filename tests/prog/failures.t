@@ -62,6 +62,12 @@ build "$store" -f ctx/bad4 ctx
 is "$status" 1 'missing base: exit code 1'
 one_message 'missing base'
 like "$err" 'bad4:1.*nobase' 'missing base: file, line and name'
+printf 'FROM alpine:3\n' >ctx/bad4
+build "$store" -f ctx/bad4 ctx
+like "$err" '^hint: .*skopeo copy docker://alpine:3 oci:.*--build-context alpine:3=oci-layout://' 'missing base: says how to get it'
+printf 'FROM base:1.2\n' >ctx/bad4
+build "$store" -f ctx/bad4 ctx
+like "$err" '^hint: .*the build context is called base' 'missing base: a build context of nearly that name'
 
 printf 'FROM base\nCOPY nofile /\n' >ctx/bad5
 build "$store" -f ctx/bad5 ctx
