@@ -80,7 +80,7 @@ static int open_dockerfile(struct run *r, struct wh_err **err)
 	}
 	if (fd < 0) {
 		wh_err_sys(err, "cli", WH_ERR_USAGE, -fd, "read the Dockerfile \"%s\"", r->file_shown);
-		if (fd == -ENOENT)
+		if (fd == -ENOENT && !s->file)
 			wh_err_hint(err, "-f names another file");
 		return fd;
 	}

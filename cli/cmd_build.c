@@ -15,7 +15,8 @@ static const struct wh_option options[] = {
 	{"add-host", 0, WH_OPT_LIST, AT(add_hosts), "NAME:IP", "Line for /etc/hosts in the steps (repeatable)", NULL},
 	{"allow", 0, WH_OPT_LIST, AT(allow), "WHAT",
 	 "Let the Dockerfile ask for more: network.host is what\nRUN --network=host needs, security.insecure what RUN\n"
-	 "--security=insecure needs (repeatable)", allowances},
+	 "--security=insecure needs (repeatable)",
+	 allowances},
 	{"build-arg", 0, WH_OPT_LIST, AT(build_args), "KEY[=VALUE]",
 	 "Value for an ARG; without \"=\" from the environment (repeatable)", NULL},
 	{"build-context", 0, WH_OPT_LIST, AT(contexts), "NAME=REF",
@@ -58,16 +59,31 @@ static const struct wh_option options[] = {
 	/* What docker has and is still to come: named, so that nobody takes it for a slip of the pen. */
 	{"annotation", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"attest", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
+	{"builder", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"cache-from", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"cache-to", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"call", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"check", 0, WH_OPT_LATER_FLAG, 0, NULL, NULL, NULL},
+	{"cgroup-parent", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
+	{"compress", 0, WH_OPT_LATER_FLAG, 0, NULL, "--output takes compression=", NULL},
+	{"cpu-period", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
+	{"cpu-quota", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
+	{"cpu-shares", 'c', WH_OPT_LATER, 0, NULL, NULL, NULL},
+	{"cpuset-cpus", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
+	{"cpuset-mems", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
+	{"debug", 'D', WH_OPT_LATER_FLAG, 0, NULL, NULL, NULL},
+	{"force-rm", 0, WH_OPT_LATER_FLAG, 0, NULL, "nothing of a step is left in any case", NULL},
+	{"isolation", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"load", 0, WH_OPT_LATER_FLAG, 0, NULL, "use --output type=oci,dest=FILE and load that", NULL},
+	{"memory", 'm', WH_OPT_LATER, 0, NULL, NULL, NULL},
+	{"memory-swap", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"metadata-file", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"provenance", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"pull", 0, WH_OPT_LATER_FLAG, 0, NULL, NULL, NULL},
 	{"push", 0, WH_OPT_LATER_FLAG, 0, NULL, "use --output type=oci,dest=FILE and skopeo copy", NULL},
+	{"rm", 0, WH_OPT_LATER_FLAG, 0, NULL, "nothing of a step is left in any case", NULL},
 	{"sbom", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
+	{"squash", 0, WH_OPT_LATER_FLAG, 0, NULL, NULL, NULL},
 	{"ulimit", 0, WH_OPT_LATER, 0, NULL, "steps have docker's default limits", NULL},
 	{0},
 };
@@ -136,9 +152,10 @@ const struct wh_command wh_cmd_build = {
 	.summary = "Build an image from a Dockerfile",
 	.about = "Builds the Dockerfile of the directory CONTEXT without a daemon and without root.\n"
 		 "The image stays in the store; --output writes it elsewhere, too.",
-	.examples = "  whittle build -t shop:1.4 .\n"
-		    "  whittle build -t shop --output type=oci,dest=shop.tar .\n"
-		    "  whittle build --build-context debian=oci-layout://./debian -o type=oci,dest=out,tar=false .",
+	.examples =
+		"  whittle build -t shop:1.4 .\n"
+		"  whittle build -t shop --output type=oci,dest=shop.tar .\n"
+		"  whittle build -t shop --build-context debian=oci-layout://./debian -o type=oci,dest=out,tar=false .",
 	.options = options,
 	.min_args = 1,
 	.max_args = 1,

@@ -282,7 +282,7 @@ void wh_commands_help(struct wh_buf *out)
 		wh_buf_addf(out, "  %-10s %s\n", wh_commands[i]->name, wh_commands[i]->summary);
 	wh_buf_adds(out, "\n\"whittle COMMAND --help\" says more about a command.\n\n"
 			 "Exit codes: 0 done, 1 the build failed, 2 wrong usage or a wrong Dockerfile,\n"
-			 "3 a policy said no, 4 this machine cannot do it.\n");
+			 "3 a policy said no, 4 this machine cannot do it, 5 a bug of whittle.\n");
 }
 
 const struct wh_command *wh_command_find(const char *name)

@@ -130,7 +130,8 @@ int wh_output_write(struct wh_store *s, const struct wh_image *i, const struct w
 	if (skipped)
 		wh_progress_note(p, id, "%u device nodes left out: only root can make them", skipped);
 	wh_progress_end(p, id, e);
-	wh_err_wrap(&e, "export to %s", wh_streq(o->dest, "-") ? "standard output" : o->dest);
+	if (e && !wh_has_prefix(e->msg, "export to "))
+		wh_err_wrap(&e, "export to %s", wh_streq(o->dest, "-") ? "standard output" : o->dest);
 	wh_err_move(err, &e);
 	return r;
 }

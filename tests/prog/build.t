@@ -115,7 +115,9 @@ refused() {
 }
 
 refused 'no Dockerfile' 2 '^error: read the Dockerfile "nodf/Dockerfile": No such file' "$(mkdir nodf && echo nodf)"
+like "$err" '^hint: -f names another file' 'no Dockerfile: the hint'
 refused 'no such -f' 2 '^error: read the Dockerfile "nothing": No such file' -f nothing ctx
+unlike "$err" '^hint: ' 'no such -f: it was named already'
 refused '-f is a directory' 2 '^error: read the Dockerfile "ctx": it is no file' -f ctx ctx
 printf 'FROM busybox\nLABLE a=b\n' >bad.df
 refused 'unknown instruction' 2 '^error: bad.df:2: unknown instruction' -f bad.df ctx
@@ -142,6 +144,7 @@ refused 'program missing, exec form' 1 '^error: bad.df:2: ' -f bad.df ctx
 printf 'ARG SOURCE_DATE_EPOCH=soon\nFROM busybox\n' >bad.df
 refused 'SOURCE_DATE_EPOCH in the Dockerfile' 2 '^error: bad.df:1: invalid SOURCE_DATE_EPOCH "soon"' -f bad.df ctx
 refused 'output that cannot be made' 2 '^error: export to .*/proc/x' -o type=oci,dest=/proc/x ctx
+is "$(grep -o 'export to' <<<"$(grep ^error: <<<"$err")" | grep -c '')" 1 'output that cannot be made: said once'
 refused 'store that cannot be made' 4 '^error: ' --root /proc/x/store ctx
 build ctx
 is "$status" 0 'after all that, the store is as good as ever'

@@ -52,6 +52,8 @@ misuse 'unknown command' 'unknown command "biuld"; did you mean "build"\?' biuld
 misuse 'unknown command without a neighbour' 'unknown command "frobnicate"; see whittle help' frobnicate
 misuse 'unknown option' 'unknown option --tagg; did you mean --tag\?' build --tagg x ctx
 misuse 'unknown letter' 'unknown option -z' build -z ctx
+misuse 'an option of docker' '--memory is not supported yet' build --memory 1g ctx
+misuse 'a letter of docker' '--memory is not supported yet' build -m 1g ctx
 misuse 'no context' 'exactly one context directory wanted, 0 given' build
 misuse 'two contexts' 'exactly one context directory wanted, 2 given' build ctx ctx
 misuse 'value missing' '--tag needs a value' build ctx --tag
