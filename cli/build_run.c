@@ -515,6 +515,38 @@ static int tell(const struct run *r)
 	return wh_cli_say(&out);
 }
 
+static bool arg_is_taken(const struct wh_dockerfile *d, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < d->n_nodes; i++) {
+		const struct wh_node *node = &d->nodes[i];
+
+		if (node->instr == WH_I_ONBUILD)
+			return true; /* who knows what it says */
+		for (size_t k = 0; node->instr == WH_I_ARG && k < node->n_args; k++)
+			if (strncmp(node->args[k], name, n) == 0 && (!node->args[k][n] || node->args[k][n] == '='))
+				return true;
+	}
+	return false;
+}
+
+/* A slip of the pen in a name would otherwise be seen only in what was built. */
+static void warn_of_args(struct run *r)
+{
+	const struct wh_strv *args = &r->spec->build_args;
+
+	for (size_t i = 0; i < args->n; i++) {
+		WH_AUTO_FREE char *name = wh_strndup(args->v[i], strcspn(args->v[i], "="));
+
+		if (wh_streq(name, "SOURCE_DATE_EPOCH") || wh_has_prefix(name, "BUILDKIT_") ||
+		    (strlen(name) > 6 && strcasecmp(name + strlen(name) - 6, "_proxy") == 0))
+			continue; /* these count without an ARG */
+		if (!arg_is_taken(r->dockerfile, name))
+			wh_progress_warn(r->progress, "--build-arg %s: no ARG of the Dockerfile takes it", name);
+	}
+}
+
 static int run_all(struct run *r, struct wh_err **err)
 {
 	int res = read_dockerfile(r, err);
@@ -527,6 +559,8 @@ static int run_all(struct run *r, struct wh_err **err)
 		res = start_builder(r, err);
 	if (!res)
 		res = lower(r, err);
+	if (!res)
+		warn_of_args(r);
 	if (!res)
 		res = wh_builder_image(r->builder, &r->target, &r->image, err);
 	if (r->builder)

@@ -102,6 +102,14 @@ build --progress rawjson ctx
 is "$status" 0 '--progress rawjson: plain is used'
 like "$err" '^warning: .*rawjson' '--progress rawjson: says so'
 
+# ---- build arguments that nothing takes ----
+printf 'ARG early\nFROM busybox\nARG here=1 also\n' >args.df
+build --build-arg early=1 --build-arg here=2 --build-arg also=3 --build-arg HTTP_PROXY=x --build-arg BUILDKIT_X=1 -f args.df ctx
+unlike "$err" '^warning:' 'build arguments that are taken: no warning'
+build --build-arg heer=2 -f args.df ctx
+is "$status" 0 'a build argument that nothing takes: no error'
+like "$err" '^warning: --build-arg heer: no ARG of the Dockerfile takes it$' 'a build argument that nothing takes: a warning'
+
 # ---- errors ----
 # refused DESC CODE ERE WORD…
 refused() {
