@@ -216,13 +216,28 @@ static const char *name_in(const json_t *d)
 	return name ? name : "";
 }
 
+/* Gives ref_name up to another entry. False when the entry has no other name: then it must go. */
+static bool yield_ref_name(json_t *d, const char *ref_name)
+{
+	json_t *an = json_object_get(d, "annotations");
+	const char *held = wh_json_str(an, WH_AN_REF_NAME);
+
+	if (!ref_name || !held || strcmp(held, ref_name) != 0)
+		return true;
+	json_object_del(an, WH_AN_REF_NAME);
+	return wh_json_str(an, WH_AN_IMAGE_NAME);
+}
+
 void wh_index_put(json_t *manifests, json_t *d)
 {
 	const char *name = name_in(d);
+	const char *ref_name = wh_json_str(json_object_get(d, "annotations"), WH_AN_REF_NAME);
 	size_t i = 0;
 
 	while (i < json_array_size(manifests)) {
-		if (strcmp(name_in(json_array_get(manifests, i)), name) == 0)
+		json_t *old = json_array_get(manifests, i);
+
+		if (strcmp(name_in(old), name) == 0 || !yield_ref_name(old, ref_name))
 			json_array_remove(manifests, i);
 		else
 			i++;

@@ -256,6 +256,16 @@ build -f named.df ctx
 is "$status" 0 'FROM a name that -t gave'
 like "$err" '^#[0-9]+ [0-9.]+ one$' 'and its files are there'
 
+# ---- one tag, two names, one layout ----
+build -t first:latest --output type=oci,dest=two,tar=false ctx
+printf 'FROM busybox\nLABEL which=second\n' >second.df
+build -t second:latest -f second.df --output type=oci,dest=two,tar=false ctx
+is "$(jq '[.manifests[] | select(.annotations["org.opencontainers.image.ref.name"] == "latest")] | length' two/index.json)" 1 \
+	'a tag stands for one image of a layout'
+is "$(skopeo inspect oci:two:latest | jq -r .Labels.which)" second 'for the one that came last'
+is "$(jq -r '.manifests[].annotations["io.containerd.image.name"]' two/index.json | tr '\n' ' ')" \
+	'docker.io/library/first:latest docker.io/library/second:latest ' 'both keep their names'
+
 # ---- SOURCE_DATE_EPOCH ----
 build --build-arg SOURCE_DATE_EPOCH=1262304000 --output type=oci,dest=sde1,tar=false ctx
 is "$(config sde1 .created)" 2010-01-01T00:00:00Z 'SOURCE_DATE_EPOCH as build argument'
