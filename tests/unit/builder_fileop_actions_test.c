@@ -6,6 +6,7 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 
@@ -583,6 +584,7 @@ static void test_swapped(void **state)
 struct appender {
 	int fd;
 	atomic_bool stop;
+	atomic_uint written;
 };
 
 static void *append(void *arg)
@@ -590,7 +592,9 @@ static void *append(void *arg)
 	struct appender *a = arg;
 
 	while (!atomic_load(&a->stop))
-		if (write(a->fd, "x", 1) != 1)
+		if (write(a->fd, "x", 1) == 1)
+			atomic_fetch_add(&a->written, 1);
+		else
 			break;
 	return NULL;
 }
@@ -608,9 +612,12 @@ static void test_appended(void **state)
 	make_dir(e, "ctx", "");
 	a.fd = wh_openat(e->fd, "ctx/log", O_WRONLY | O_CREAT | O_APPEND, 0644);
 	assert_true(a.fd >= 0);
-	assert_int_equal(ftruncate(a.fd, 32 << 20), 0);
+	/* Read long enough that the appender has its turns, on a busy machine too. */
+	assert_int_equal(ftruncate(a.fd, 256 << 20), 0);
 	job_start(e, &j, &c, "", NULL, false);
 	assert_int_equal(pthread_create(&thread, NULL, append, &a), 0);
+	while (!atomic_load(&a.written))
+		sched_yield();
 	got = job_write(e, &j);
 	assert_int_equal(wh_fileop_hash(j.f, &err), -EAGAIN);
 	atomic_store(&a.stop, true);
