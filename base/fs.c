@@ -147,6 +147,24 @@ int wh_write_all(int fd, const void *p, size_t n)
 	return 0;
 }
 
+int wh_pwrite_all(int fd, const void *p, size_t n, uint64_t offset)
+{
+	const char *s = p;
+	ssize_t w;
+
+	while (n) {
+		w = pwrite(fd, s, n, (off_t)offset);
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return -errno;
+		s += w;
+		offset += (uint64_t)w;
+		n -= (size_t)w;
+	}
+	return 0;
+}
+
 char *wh_temp_name(const char *prefix)
 {
 	uint64_t random = 0;

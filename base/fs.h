@@ -33,6 +33,7 @@ int wh_rm_rf(int dirfd, const char *name);
 int wh_read_fd(int fd, size_t max, struct wh_buf *buf);
 int wh_read_file(int dirfd, const char *path, size_t max, struct wh_buf *buf);
 int wh_write_all(int fd, const void *p, size_t n); /* 0 or -errno */
+int wh_pwrite_all(int fd, const void *p, size_t n, uint64_t offset);
 /* Writes to a temporary beside it, then renames over name; fsyncs the file first when sync. 0 or -errno. */
 int wh_write_file_atomic(int dirfd, const char *name, const void *p, size_t n, mode_t mode, bool sync);
 /* n bytes (UINT64_MAX: to the end) from in to out, from where both stand: reflink, then copy_file_range, then read/write.

@@ -252,15 +252,15 @@ static int open_dest(const struct wh_export *x, bool *made, struct wh_err **err)
 		r = *made || errno == EEXIST ? 0 : -errno;
 	}
 	if (r < 0)
-		return wh_err_sys(err, "layers", WH_ERR_USAGE, -r, "make %s", x->dest);
+		return wh_err_sys(err, "layers", wh_dest_class(r), -r, "make %s", x->dest);
 	fd = wh_openat(AT_FDCWD, x->dest, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
-		return wh_err_sys(err, "layers", WH_ERR_USAGE, -fd, "open %s", x->dest);
+		return wh_err_sys(err, "layers", wh_dest_class(fd), -fd, "open %s", x->dest);
 	copy = wh_openat(fd, ".", O_RDONLY | O_DIRECTORY, 0);
 	d = copy < 0 ? NULL : fdopendir(copy);
 	if (!d) {
 		wh_closep(&copy);
-		return wh_err_sys(err, "layers", WH_ERR_USAGE, EACCES, "read %s", x->dest);
+		return wh_err_sys(err, "layers", WH_ERR_ENV, EACCES, "read %s", x->dest);
 	}
 	while (empty && (de = readdir(d)))
 		empty = strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0;

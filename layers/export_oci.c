@@ -343,7 +343,7 @@ static int into_new(struct export *e, struct wh_err **err)
 	if (r == 0)
 		r = dir = wh_openat(AT_FDCWD, tmp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (r < 0)
-		return wh_err_sys(err, "layers", WH_ERR_USAGE, -r, "make %s", e->x->dest);
+		return wh_err_sys(err, "layers", wh_dest_class(r), -r, "make %s", e->x->dest);
 	r = write_dir(e, dir, err);
 	if (r == 0 && renameat2(AT_FDCWD, tmp, AT_FDCWD, clean, RENAME_NOREPLACE) < 0 &&
 	    (errno != EINVAL || rename(tmp, clean) < 0))
@@ -361,7 +361,7 @@ static int export_dir(struct export *e, struct wh_err **err)
 		return into_existing(e, dir, err);
 	if (dir == -ENOENT)
 		return into_new(e, err);
-	return wh_err_sys(err, "layers", WH_ERR_USAGE, -dir, "%s", e->x->dest);
+	return wh_err_sys(err, "layers", wh_dest_class(dir), -dir, "%s", e->x->dest);
 }
 
 /* ---------------------------------------------------------------- tar */
@@ -463,7 +463,7 @@ int wh_export_file(const struct wh_export *x, int (*fn)(void *arg, int fd, struc
 		fd = S_ISDIR(st.st_mode) ? -EISDIR : wh_openat(AT_FDCWD, x->dest, O_WRONLY | O_NOCTTY, 0);
 		if (fd >= 0)
 			return fn(arg, fd, err);
-		r = wh_err_sys(err, "layers", WH_ERR_USAGE, -fd, "%s", x->dest);
+		r = wh_err_sys(err, "layers", wh_dest_class(fd), -fd, "%s", x->dest);
 		if (fd == -EISDIR)
 			wh_err_hint(err, "a tar is one file: name that, or ask for a directory with tar=false");
 		return r;
@@ -472,7 +472,7 @@ int wh_export_file(const struct wh_export *x, int (*fn)(void *arg, int fd, struc
 	tmp = wh_asprintf("%s%s", x->dest, rand);
 	fd = wh_openat(AT_FDCWD, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
 	if (fd < 0)
-		return wh_err_sys(err, "layers", WH_ERR_USAGE, -fd, "make %s", x->dest);
+		return wh_err_sys(err, "layers", wh_dest_class(fd), -fd, "make %s", x->dest);
 	r = fn(arg, fd, err);
 	if (close(WH_TAKE_FD(fd)) < 0 && r == 0)
 		r = wh_err_sys(err, "layers", WH_ERR_BUILD, errno, "write %s", x->dest);

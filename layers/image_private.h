@@ -5,6 +5,8 @@
 
 #include "layers/layers.h"
 
+#include <errno.h>
+
 #define WH_MT_INDEX "application/vnd.oci.image.index.v1+json"
 #define WH_MT_MANIFEST "application/vnd.oci.image.manifest.v1+json"
 #define WH_MT_CONFIG "application/vnd.oci.image.config.v1+json"
@@ -22,6 +24,12 @@
 void wh_platform_from_json(const json_t *o, struct wh_platform *ret);
 /* How well an image for have runs on want: higher is better, negative: not at all. */
 int wh_platform_rank(const struct wh_platform *want, const struct wh_platform *have);
+
+/* The class of a destination that cannot be written: without permission it is the machine's matter, else the user's word. */
+static inline enum wh_err_class wh_dest_class(int r)
+{
+	return r == -EACCES || r == -EPERM ? WH_ERR_ENV : WH_ERR_USAGE;
+}
 
 /* An object's bytes with the given keys first, in this order, then the others sorted; nested values are canonical. */
 void wh_json_dump_ordered(const json_t *o, const char *const *first, struct wh_buf *out);

@@ -208,23 +208,12 @@ static int spool_make(void *arg, struct wh_name *n, struct wh_err **err)
 static int spool_data(void *arg, struct wh_name *n, uint64_t offset, const void *p, size_t len, struct wh_err **err)
 {
 	struct spool *s = arg;
-	const char *b = p;
+	int r;
 
 	if (n->ino->offset != UINT64_MAX)
 		return 0;
-	offset += n->ino->spool;
-	while (len) {
-		ssize_t k = pwrite(s->fd, b, len, (off_t)offset);
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k < 0)
-			return wh_err_sys(err, "layers", WH_ERR_BUILD, errno, "write a temporary file");
-		b += k;
-		offset += (uint64_t)k;
-		len -= (size_t)k;
-	}
-	return 0;
+	r = wh_pwrite_all(s->fd, p, len, n->ino->spool + offset);
+	return r < 0 ? wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "write a temporary file") : 0;
 }
 
 static int send_spooled(struct spool *s, const struct wh_inode *ino, const struct wh_root_entry *e,

@@ -226,24 +226,8 @@ static int on_link(void *arg, struct wh_name *n, struct wh_name *target, struct 
 static int on_data(void *arg, struct wh_name *n, uint64_t offset, const void *p, size_t len, struct wh_err **err)
 {
 	struct unpack *u = arg;
-	const char *b = p;
-	int r = 0;
+	int r = n->ino->offset != UINT64_MAX ? wh_write_all(u->file_fd, p, len) : wh_pwrite_all(u->file_fd, p, len, offset);
 
-	if (n->ino->offset != UINT64_MAX) {
-		r = wh_write_all(u->file_fd, p, len);
-	} else {
-		while (len && r == 0) {
-			ssize_t w = pwrite(u->file_fd, b, len, (off_t)offset);
-
-			if (w < 0) {
-				r = errno == EINTR ? 0 : -errno;
-				continue;
-			}
-			b += w;
-			len -= (size_t)w;
-			offset += (uint64_t)w;
-		}
-	}
 	return r < 0 ? failed(u, n, -r, "write", err) : 0;
 }
 

@@ -121,6 +121,18 @@ if is_root; then
 	done
 fi
 
+# ---- a destination without permission: the machine's matter, like every file that may not be written
+if is_root; then
+	mkdir -m 755 forbidden
+	for spec in "type=local,dest=$T/forbidden/x" "type=oci,dest=$T/forbidden/x,tar=false" "type=oci,dest=$T/forbidden/x.tar" \
+		"type=tar,dest=$T/forbidden/x.tar"; do
+		run as_user "$WHITTLE" build --root "$UT/store" --network host --build-context base="oci-layout://$base" -o "$spec" ctx
+		is "$status" 4 "no permission for $spec: exit code 4"
+		like "$err" '^error: .*forbidden.*Permission denied' "no permission for $spec: says so"
+	done
+	is "$(ls forbidden)" '' 'and nothing is left there'
+fi
+
 # ---- no subordinate ids
 if is_root; then
 	useradd -M -K SUB_UID_COUNT=0 -K SUB_GID_COUNT=0 whittle-nosub 2>/dev/null
