@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/platform.h"
 #include "base/proc.h"
+#include "base/reference.h"
 #include "base/str.h"
 
 #endif

@@ -9,8 +9,6 @@
 
 /* Is it a name of an image: [domain/]path[:tag][@digest]? */
 int wh_reference_check(const char *ref, struct wh_err **err);
-/* The short form by which users know it: without "docker.io/", "library/", ":latest". malloc'ed. */
-char *wh_reference_familiar(const char *ref);
 bool wh_is_url(const char *s);
 /* A git address that could not be a path as well (which github.com/… could). */
 bool wh_is_git(const char *s);

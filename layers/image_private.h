@@ -46,7 +46,5 @@ int wh_make_parents(const char *dir);
 /* Runs fn with the file that x->dest names: x->out_fd for "-", else a temporary that is renamed when fn succeeds. */
 int wh_export_file(const struct wh_export *x, int (*fn)(void *arg, int fd, struct wh_err **err), void *arg,
 		   struct wh_err **err);
-/* "latest" of "docker.io/library/shop:latest"; points into ref. */
-const char *wh_reference_tag(const char *ref);
 
 #endif

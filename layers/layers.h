@@ -240,8 +240,6 @@ int wh_image_write(struct wh_store *s, struct wh_image *i, struct wh_err **err);
  * replacing the old holder of the name. Serialised between processes by ROOT/lock. Fetches layers that are not in the
  * store, and reads those that were never read. */
 int wh_store_tag(struct wh_store *s, const char *name, const struct wh_image *i, struct wh_err **err);
-/* docker's rules for a reference: "shop" → "docker.io/library/shop:latest". malloc'ed. */
-int wh_reference_normalize(const char *ref, char **ret, struct wh_err **err);
 
 /* ---------------------------------------------------------------- export */
 

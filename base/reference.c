@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Image names by docker's rules: [domain/]path[:tag][@digest]; what is left out is docker.io, library/ and latest. */
-#include "layers/image_private.h"
+#include "base/reference.h"
+
+#include "base/digest.h"
 
 #include <errno.h>
 
@@ -117,7 +119,7 @@ static bool good_tag(const char *p)
 
 static int bad(const char *ref, const char *why, const char *hint, struct wh_err **err)
 {
-	int r = wh_err_set(err, "layers", WH_ERR_USAGE, EINVAL, "\"%.300s\" is no image name: %s", ref, why);
+	int r = wh_err_set(err, "reference", WH_ERR_USAGE, EINVAL, "\"%.300s\" is no image name: %s", ref, why);
 
 	if (hint)
 		wh_err_hint(err, "%s", hint);
@@ -219,4 +221,23 @@ const char *wh_reference_tag(const char *ref)
 			colon = NULL;
 	}
 	return colon ? colon + 1 : "latest";
+}
+
+char *wh_reference_familiar(const char *ref)
+{
+	static const char domain[] = DEFAULT_DOMAIN "/", library[] = "library/", latest[] = ":latest";
+	WH_AUTO_FREE char *full = NULL;
+	char *name;
+
+	if (wh_reference_normalize(ref, &full, NULL) < 0)
+		return wh_strdup(ref);
+	name = full;
+	if (wh_has_prefix(name, domain)) {
+		name += strlen(domain);
+		if (wh_has_prefix(name, library))
+			name += strlen(library);
+	}
+	if (wh_has_suffix(name, latest))
+		name[strlen(name) - strlen(latest)] = '\0';
+	return wh_strdup(name);
 }
