@@ -135,8 +135,11 @@ proc_and_dev() {
 
 escapes() {
 	local victim
-	everyone sleep 300 &
-	victim=$!
+	rm -f "$home/victim"
+	everyone sh -c 'echo $$ >"$0"; exec sleep 300' "$home/victim" >/dev/null 2>&1 &
+	for _ in $(seq 50); do [ -s "$home/victim" ] && break; sleep 0.1; done
+	victim=$(cat "$home/victim")
+	on_exit "kill $victim 2>/dev/null"
 	step -- sh -c "poke kill $victim; poke ptrace $victim; poke vm $victim; ls -d /proc/$victim; poke kill -1 >/dev/null; echo done"
 	is "$(sed -n 1,3p <<<"$out" | tr '\n' ' ')" 'ESRCH ESRCH ESRCH ' "$who: processes outside cannot be named"
 	ok "$who: and one outside lives" kill -0 "$victim"
