@@ -551,6 +551,8 @@ static int run_all(struct run *r, struct wh_err **err)
 {
 	int res = read_dockerfile(r, err);
 
+	for (size_t i = 0; i < r->spec->n_outputs && !res; i++)
+		res = wh_output_check(&r->spec->outputs[i], err);
 	if (!res)
 		res = read_ignores(r, err);
 	if (!res)

@@ -136,6 +136,8 @@ bool wh_path_plain(const char *path);
 /* 1 or 2 when the path leads to the file or pipe that is our standard output or error, say as /dev/stdout: opened anew, it
  * would be written from its beginning. Else -1. */
 int wh_path_stream(const char *path);
+/* Can the destination be made at all? Asked before anything runs. */
+int wh_output_check(const struct wh_output *o, struct wh_err **err);
 int wh_output_write(struct wh_store *s, const struct wh_image *i, const struct wh_build_spec *spec,
 		    const struct wh_output *o, int stdout_fd, int64_t epoch, struct wh_progress *p,
 		    struct wh_err **err);

@@ -85,6 +85,41 @@ static char *behind_link(const char *dest)
 	return path;
 }
 
+static int refuse_dest(const char *dest, int sys, struct wh_err **err)
+{
+	enum wh_err_class class = sys == EACCES || sys == EPERM ? WH_ERR_ENV : WH_ERR_USAGE;
+
+	return wh_err_sys(err, "cli", class, sys, "export to %s", dest);
+}
+
+/* A destination that cannot work is told before the first step, not after the last. What is found wrong only while writing
+ * is told then. */
+int wh_output_check(const struct wh_output *o, struct wh_err **err)
+{
+	WH_AUTO_FREE char *at = wh_path_clean(o->dest);
+	bool missing = false;
+	struct stat st;
+
+	if (wh_streq(o->dest, "-"))
+		return 0;
+	/* Directories above a destination are made: what counts is the nearest that is there. */
+	while (lstat(at, &st) < 0) {
+		char *up;
+
+		if (errno != ENOENT && errno != ENOTDIR)
+			return refuse_dest(o->dest, errno, err);
+		missing = true;
+		up = wh_path_dir(at);
+		free(at);
+		at = up;
+	}
+	if (!missing)
+		return 0;
+	if (stat(at, &st) < 0 || !S_ISDIR(st.st_mode))
+		return refuse_dest(o->dest, ENOTDIR, err);
+	return faccessat(AT_FDCWD, at, W_OK | X_OK, AT_EACCESS) < 0 ? refuse_dest(o->dest, errno, err) : 0;
+}
+
 static const char *kind_of(const struct wh_output *o)
 {
 	switch (o->type) {

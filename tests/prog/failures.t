@@ -129,6 +129,7 @@ if is_root; then
 		run as_user "$WHITTLE" build --root "$UT/store" --network host --build-context base="oci-layout://$base" -o "$spec" ctx
 		is "$status" 4 "no permission for $spec: exit code 4"
 		like "$err" '^error: .*forbidden.*Permission denied' "no permission for $spec: says so"
+		unlike "$err" 'RUN echo one' "no permission for $spec: before the first step"
 	done
 	is "$(ls forbidden)" '' 'and nothing is left there'
 fi
