@@ -13,7 +13,7 @@ BUILD_PACKAGES=(
 RUN_PACKAGES=(uidmap passt slirp4netns)
 TEST_PACKAGES=(
 	libcmocka-dev libarchive-tools perl python3 python3-yaml util-linux libcap2-bin attr xz-utils skopeo umoci runc mmdebstrap
-	binutils busybox-static curl docker.io jq passwd podman procps strace zstd
+	binutils busybox-static curl docker.io jq openssl passwd podman procps strace zstd
 )
 DEMO_PACKAGES=(mmdebstrap skopeo)
 export BUILD_PACKAGES RUN_PACKAGES TEST_PACKAGES DEMO_PACKAGES
