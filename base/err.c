@@ -96,6 +96,12 @@ void wh_err_wrap(struct wh_err **err, const char *fmt, ...)
 	(*err)->msg = wh_asprintf("%s: %s", text, old);
 }
 
+void wh_err_status(struct wh_err **err, int status)
+{
+	if (err && *err)
+		(*err)->status = status;
+}
+
 void wh_err_hint(struct wh_err **err, const char *fmt, ...)
 {
 	va_list ap;

@@ -27,6 +27,7 @@ struct wh_err {
 	const char *domain;      /* static string: "frontend", "layers", … */
 	enum wh_err_class class; /* exit code */
 	int sys;                 /* errno, or 0 */
+	int status;              /* exit code instead of the class's, or 0 (cli/errors.c lists them) */
 	char *msg;               /* one line, no trailing newline, no trailing full stop */
 	char *hint;              /* how to mend it, or NULL */
 	char *file;              /* where in the user's input, or NULL */
@@ -47,6 +48,8 @@ int wh_err_sys(struct wh_err **err, const char *domain, enum wh_err_class class,
 void wh_err_wrap(struct wh_err **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Sets the hint unless there is one. */
 void wh_err_hint(struct wh_err **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Sets the exit code that stands for this kind of failure. */
+void wh_err_status(struct wh_err **err, int status);
 /* Sets the place in the user's input unless there is one; excerpt may be NULL. Strings are copied. */
 void wh_err_at(struct wh_err **err, const char *file, unsigned line, unsigned column, const char *excerpt);
 /* Replaces the detail text (copied). */

@@ -8,12 +8,14 @@
 BUILD_PACKAGES=(
 	gcc make autoconf automake pkg-config
 	libarchive-dev libzstd-dev zlib1g-dev libssl-dev libjansson-dev libseccomp-dev libsqlite3-dev uthash-dev
+	libcurl4-openssl-dev libsodium-dev libc6-dev
 )
 # uidmap: newuidmap, without which an ordinary user has one id only. passt, slirp4netns: a network of its own.
 RUN_PACKAGES=(uidmap passt slirp4netns)
 TEST_PACKAGES=(
 	libcmocka-dev libarchive-tools perl python3 python3-yaml util-linux libcap2-bin attr xz-utils skopeo umoci runc mmdebstrap
-	binutils busybox-static curl docker.io jq openssl passwd podman procps strace zstd
+	binutils busybox-static curl docker.io jq openssl passwd podman procps strace zstd docker-registry apache2-utils buildah file
+	npm nodejs
 )
 DEMO_PACKAGES=(mmdebstrap skopeo)
 export BUILD_PACKAGES RUN_PACKAGES TEST_PACKAGES DEMO_PACKAGES

@@ -65,6 +65,10 @@ struct wh_secret {
 enum wh_snapshot_choice { WH_SNAPSHOT_AUTO, WH_SNAPSHOT_OVERLAY, WH_SNAPSHOT_COPY };
 enum wh_net_choice { WH_NETCHOICE_AUTO, WH_NETCHOICE_USER, WH_NETCHOICE_HOST, WH_NETCHOICE_NONE };
 
+/* An image by name that the store lacks: called by the resolver before it says that there is none. Puts manifest, config and layers
+ * into the store and gives the manifest's digest. */
+typedef int (*wh_pull_fn)(void *arg, const char *ref, const char *platform, struct wh_digest *ret, struct wh_err **err);
+
 struct wh_builder_opts {
 	struct wh_store *store;
 	struct wh_inner *inner;
@@ -78,6 +82,8 @@ struct wh_builder_opts {
 	enum wh_snapshot_choice snapshotter;
 	enum wh_net_choice network;      /* what WH_NET_DEFAULT is: AUTO = pasta or slirp4netns where usable, else host with a notice */
 	const char *const *protect;      /* files that no COPY may take in (signing keys), absolute, NULL-terminated, or NULL */
+	wh_pull_fn pull;                 /* NULL: no registries */
+	void *pull_arg;
 	bool explain;                    /* send notices that say why a step missed the cache */
 	void (*event)(void *arg, const struct wh_event *e);
 	void *event_arg;
@@ -102,5 +108,18 @@ void wh_result_release(struct wh_result *r);
 int wh_builder_solve(struct wh_builder *b, struct wh_vertex *const *targets, size_t n, struct wh_result *ret, struct wh_err **err);
 /* Solves the target and writes its config and manifest: history (base's, then the Dockerfile's), created = the newest time in it. */
 int wh_builder_image(struct wh_builder *b, const struct wh_target *t, struct wh_image *ret, struct wh_err **err);
+
+/* What the target's last PRUNE and its PROFILEs left behind, after wh_builder_image(); also when they came from the cache. */
+struct wh_hardening {
+	bool present;           /* the target's state is a PRUNE */
+	struct wh_result before;/* the layers of the tree that was pruned */
+	json_t *report;         /* prune report (harden.h) */
+	json_t *profiles;       /* array, one a PROFILE: {"document":profile (harden.h), "before":[run…], "after":[run…]}; a run is
+				 * {"seconds":N, "ready_seconds":N, "driver":{"status":N}, "application":{"status":N, "signal":N},
+				 *  "health":{"status":N} or absent, "events":N, "files":N} */
+	struct wh_digest tree_before; /* over the diff ids */
+};
+int wh_builder_hardening(struct wh_builder *b, const struct wh_target *t, struct wh_hardening *ret, struct wh_err **err);
+void wh_hardening_release(struct wh_hardening *h);
 
 #endif

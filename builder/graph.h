@@ -25,6 +25,8 @@ enum wh_op_kind {
 	WH_OP_FILE,
 	WH_OP_MERGE, /* inputs laid over one another, first lowest (COPY --link) */
 	WH_OP_DIFF,  /* what inputs[1] has over inputs[0] */
+	WH_OP_PROFILE, /* inputs[0], unchanged, and a document: what its application was seen to use under a test driver */
+	WH_OP_PRUNE,   /* one layer: what of inputs[0] the profiles (inputs[1…], PROFILE vertices) prove or the rules require */
 };
 
 /* A tree from outside. ref is one of
@@ -104,6 +106,46 @@ struct wh_op_file {
 	size_t n_actions;
 };
 
+enum wh_ready_kind { WH_READY_TCP, WH_READY_HTTP, WH_READY_LOG, WH_READY_FILE, WH_READY_DELAY };
+struct wh_ready {
+	enum wh_ready_kind kind;
+	uint16_t port;     /* TCP */
+	const char *text;  /* HTTP: the URL; LOG: extended regular expression (POSIX), found in a line; FILE: absolute path in the container */
+	uint64_t ns;       /* DELAY */
+};
+
+/* The application as its image config says it is run. */
+struct wh_op_app {
+	const char *const *entrypoint; /* NULL-terminated; empty: none. `app run ARGS` puts ARGS in CMD's place */
+	const char *const *cmd;
+	const char *const *start;      /* --start=[…] instead of both, or NULL */
+	const char *const *env;        /* "K=V" */
+	const char *cwd, *user;
+	const char *stop_signal;       /* "SIGTERM" or a number as text, as in the config */
+	const char *const *health;     /* HEALTHCHECK's argv (CMD-SHELL: with the shell), or NULL */
+	uint64_t health_timeout_ns, health_interval_ns; /* 0: docker's 30 s */
+	unsigned health_retries;       /* 0: docker's 3 */
+};
+
+struct wh_op_profile {           /* inputs[0]: the application's root; inputs[1]: the driver's (perhaps the same); further: the driver's mounts */
+	struct wh_op_app app;
+	bool manual;                 /* --start=manual: the driver starts it (`app start`) */
+	const struct wh_ready *ready;/* all must hold; none: ready once it runs */
+	size_t n_ready;
+	const char *const *share;    /* absolute directories that both see, NULL-terminated */
+	struct wh_op_exec driver;    /* args, env (with --env's last), cwd, user, mounts (inputs as the vertex's), network */
+	uint64_t timeout_ns;         /* for one run, start to end; 0: 10 min */
+	unsigned runs;               /* at least 1 */
+};
+
+struct wh_op_prune {
+	const char *const *keep, *const *drop; /* NULL-terminated, or NULL */
+	bool package_mode, keep_shell, keep_setid;
+	unsigned repair;             /* how often missing paths may be put back; default 0 */
+	const char *config;          /* canonical JSON of the image config's "config" object: what it names is kept, and it binds the verdict */
+	bool health_is_shell;        /* unused by keys: for messages */
+};
+
 /* Where in the user's file a vertex comes from, for messages. */
 struct wh_pos {
 	const char *file;    /* as the user named it */
@@ -118,6 +160,8 @@ struct wh_vertex {
 		const struct wh_op_source *source;
 		const struct wh_op_exec *exec;
 		const struct wh_op_file *file;
+		const struct wh_op_profile *profile;
+		const struct wh_op_prune *prune;
 		const void *any;
 	} op;
 	struct wh_vertex *const *inputs;

@@ -5,6 +5,8 @@ int wh_err_exit_code(const struct wh_err *err)
 {
 	if (!err)
 		return WH_ERR_INTERNAL;
+	if (err->status)
+		return err->status;
 	switch (err->class) {
 	case WH_ERR_BUILD:
 	case WH_ERR_USAGE:

@@ -8,5 +8,6 @@ EXTRA_DIST += build-aux/mkbase.sh
 
 bin_PROGRAMS += whittle
 whittle_SOURCES = cli/main.c
-whittle_LDADD = cli/libcli.a frontend/libfrontend.a builder/libbuilder.a frontend/libfrontend.a layers/liblayers.a sandbox/libsandbox.a \
+whittle_LDADD = cli/libcli.a frontend/libfrontend.a builder/libbuilder.a frontend/libfrontend.a evidence/libevidence.a \
+	harden/libharden.a layers/liblayers.a sandbox/libsandbox.a \
 	base/libbase.a $(DEPS_LIBS)

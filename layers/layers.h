@@ -37,6 +37,8 @@
 
 #include "base/base.h"
 #include "base/match.h"
+#include "layers/artifact.h"
+#include "layers/registry.h"
 
 /* ---------------------------------------------------------------- store */
 
@@ -249,6 +251,7 @@ struct wh_export {
 	bool tar;                /* oci: one tar file instead of a directory */
 	const char *const *names;/* -t values, NULL-terminated */
 	int64_t epoch;           /* oci: mtimes of the tar's members: this, or 0 when INT64_MAX */
+	const struct wh_artifacts *artifacts; /* oci: what is attached to the image goes along; or NULL */
 };
 /* An OCI layout with this one image. A directory is written beside and renamed when it did not exist; into an existing layout
  * blobs are added and index.json is replaced last. Bytes depend on the image and names alone. Layers that were never

@@ -6,7 +6,7 @@ sandbox_libsandbox_a_SOURCES = \
 	sandbox/net.c sandbox/net.h sandbox/outer.c sandbox/overlay.c sandbox/procfs.c sandbox/report.c \
 	sandbox/report.h sandbox/rootfs.c sandbox/rootfs.h sandbox/sandbox.h sandbox/seccomp.c sandbox/seccomp.h \
 	sandbox/seccomp_table.c sandbox/spec.c sandbox/spec.h sandbox/step.c sandbox/step.h sandbox/stubs.c \
-	sandbox/stubs.h sandbox/usernet.c sandbox/warden.c sandbox/warden.h sandbox/wire.c sandbox/wire.h
+	sandbox/stubs.h sandbox/supervisor.h sandbox/usernet.c sandbox/warden.c sandbox/warden.h sandbox/wire.c sandbox/wire.h
 
 # Steps from the command line, for tests/prog/sandbox.t.
 noinst_PROGRAMS = tests/prog/sandbox-driver

@@ -37,6 +37,20 @@ int wh_outer_fork(struct wh_outer **ret_outer, struct wh_inner **ret_inner, stru
 /* Serves the inner's requests (id maps), forwards SIGINT, SIGTERM, SIGHUP, SIGQUIT; returns the inner's exit status
  * (128+signal when it was killed). */
 int wh_outer_serve(struct wh_outer *o);
+
+/* Services: what needs keys, credentials or credential helpers is done on the outer side, each call in a fork of it that
+ * ends with the call (and dies with outer), so that signals are passed on meanwhile. Requests and replies are JSON documents (up
+ * to 64 MiB); a service's error arrives at the caller whole. */
+typedef int (*wh_service_fn)(void *arg, const json_t *request, json_t **ret_reply /* new reference */, struct wh_err **err);
+struct wh_service {
+	const char *name;
+	wh_service_fn fn;
+	void *arg;
+};
+/* Before wh_outer_serve(); the array must live until that returns. */
+void wh_outer_offer(struct wh_outer *o, const struct wh_service *services, size_t n);
+/* Blocks until the reply is there. From any thread; several calls may be under way. */
+int wh_inner_call(struct wh_inner *i, const char *service, const json_t *request, json_t **ret_reply, struct wh_err **err);
 /* Enters the user namespace: ids 0 → the caller's, 1… → /etc/subuid and /etc/subgid (newuidmap, newgidmap), real root: 0…65535 as they
  * are; then a private mount namespace. Idempotent. Needs: no thread yet. Errors are WH_ERR_ENV with the smallest mend as
  * hint (package uidmap, `usermod --add-subuids`, the sysctl, the AppArmor restriction …). */
@@ -93,7 +107,18 @@ struct wh_bind {
 	size_t data_len;
 };
 
-enum wh_net { WH_SANDBOX_NET_HOST, WH_SANDBOX_NET_NONE, WH_SANDBOX_NET_USER /* pasta or slirp4netns */ };
+enum wh_net {
+	WH_SANDBOX_NET_HOST,
+	WH_SANDBOX_NET_NONE, /* loopback alone */
+	WH_SANDBOX_NET_USER, /* pasta or slirp4netns */
+	WH_SANDBOX_NET_JOIN, /* the network namespace net_fd */
+};
+
+/* A network namespace with its loopback up, ports below 1024 open to every user; it lives as long as the descriptor or a process in
+ * it. After wh_inner_enter(). Any thread. fd or -errno. */
+int wh_netns_new(struct wh_err **err);
+/* Runs fn(arg) on a thread of its own inside that network namespace and returns its value. Sockets made there stay there. */
+int wh_netns_run(int net_fd, int (*fn)(void *arg), void *arg, struct wh_err **err);
 
 struct wh_step {
 	struct wh_root root;
@@ -110,13 +135,20 @@ struct wh_step {
 	const char *const *extra_hosts; /* "name:ip" */
 	const char *resolv_conf;     /* text; NULL: the host's; with NET_USER one nameserver that forwards to the host's */
 	uint64_t shm_size;           /* bytes; 0: 64 MiB */
-	int out_fd, err_fd;          /* standard output and error; standard input is /dev/null */
+	int out_fd, err_fd;          /* standard output and error */
+	int in_fd;                   /* standard input; 0 or less: /dev/null */
+	int net_fd;                  /* NET_JOIN */
+	uint64_t join;               /* not 0: id of a running step whose container this command enters (as `docker exec` does): its
+				      * root, mounts, pid, ipc, uts, cgroup and network namespaces. root, binds, net, hostname and hosts are
+				      * ignored; user, cwd and env count. It ends with that container */
+	int observe_fd;              /* above 0: observed; the log (base/observation.h) is appended here. done() comes when it is complete */
 };
 
 struct wh_step_result {
 	int status;          /* exit status 0–255, or 128+signal; with err: 127 no such command, 126 not executable, else 125 */
 	int signal;          /* signal that killed it, or 0 */
 	uint64_t wall_ns;    /* from the command's start to its end */
+	bool started;        /* the command was executed */
 	struct wh_err *err;  /* setup failed (the command never ran): what and why; else NULL. Owned by the receiver of the callback */
 };
 
@@ -129,6 +161,14 @@ typedef void (*wh_step_fn)(void *arg, struct wh_step_result *result);
 int wh_launcher_run(struct wh_launcher *l, const struct wh_step *step, wh_step_fn done, void *arg, uint64_t *ret_id,
 		    struct wh_err **err);
 void wh_launcher_kill(struct wh_launcher *l, uint64_t id); /* SIGKILL to all of the step; done() still comes */
+/* A signal to the step's first process (PID 1 of its container, or the joined command's), as `docker kill` sends it. */
+void wh_launcher_signal(struct wh_launcher *l, uint64_t id, int sig);
+/* Puts a phase mark into the log of an observed step. */
+void wh_launcher_mark(struct wh_launcher *l, uint64_t id, const char *text);
+/* Is there something at this path in the step's container, mounts included? The answer comes on the loop: 1, 0, or -errno (-ESRCH: the
+ * step is over). */
+typedef void (*wh_exists_fn)(void *arg, int answer);
+void wh_launcher_exists(struct wh_launcher *l, uint64_t id, const char *path, wh_exists_fn fn, void *arg);
 void wh_launcher_free(struct wh_launcher *l);              /* kills what runs; no more done() */
 
 /* What steps may do, as told by `whittle doctor` and the docs: docker's default capability names, NULL-terminated. */

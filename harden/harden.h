@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From what an application was seen to use to an image that holds that and no more than the rules add.
+ *
+ *   observation logs + tree ──▶ profile (a JSON document)
+ *   profiles + image config + tree ──▶ keep set: path → why      closure.c, elf.c, script.c, shells.c, packages.c
+ *   keep set + tree ──▶ one layer, and a report (a JSON document) that answers "why is this here" and "what went"
+ *
+ * Everything is decided from layer indexes (struct wh_tree): only what the image's own layers hold can be selected, never what a run
+ * wrote. Paths here are as in struct wh_entry: relative, canonical ("usr/bin/nginx"); "" is the root.
+ * Whatever is read from an image (ELF files, dpkg's files, scripts) is hostile input.
+ */
+#ifndef WH_HARDEN_H
+#define WH_HARDEN_H
+
+#include "base/base.h"
+#include "base/observation.h"
+#include "layers/layers.h"
+
+/* Raised when rules change what a profile or prune gives: part of their cache keys. */
+#define WH_OBSERVER_VERSION 1
+#define WH_RULES_VERSION 1
+
+/* ---------------------------------------------------------------- profile.c: what was seen */
+
+struct wh_obs_log { /* one complete observation log (base/observation.h) */
+	const char *name; /* "application", "exec", "run", "healthcheck": who was observed */
+	const char *data;
+	size_t len;
+};
+/* The profile document, canonical (equal observations are equal bytes; no times, no pids):
+ *   {"schema":1, "observer":N,
+ *    "processes":[{"name":"application","program":"usr/sbin/nginx","script":null,"parent":-1}, …],   sorted, parents by index
+ *    "used":[{"path":"usr/sbin/nginx","access":"rx","by":[0]}, …],    what exists in the tree, sorted; symlinks walked included
+ *    "created":[{"path":"run/nginx.pid","by":[0]}, …],                made at run time where the tree has nothing
+ *    "missing":[{"path":"etc/ld.so.preload","by":[0]}, …],            looked up, neither in the tree nor made
+ *    "remarks":[…]}
+ * An incomplete log is an error (WH_ERR_BUILD, status WH_STATUS_INCOMPLETE). */
+int wh_profile_make(struct wh_tree *tree, const struct wh_obs_log *logs, size_t n, json_t **ret, struct wh_err **err);
+/* Several profiles as one. */
+int wh_profile_merge(const json_t *const *profiles, size_t n, json_t **ret, struct wh_err **err);
+/* Lookups of a run on the pruned tree that failed there and that the full tree would have answered: what repair puts back. Sorted, distinct. */
+int wh_profile_repairs(struct wh_tree *full, struct wh_tree *pruned, const struct wh_obs_log *logs, size_t n, struct wh_strv *ret,
+		       struct wh_err **err);
+
+/* ---------------------------------------------------------------- packages.c: who owns what */
+
+enum wh_package_kind { WH_PKG_DEB, WH_PKG_PYPI, WH_PKG_NPM };
+struct wh_package {
+	enum wh_package_kind kind;
+	char *name, *version, *arch;         /* arch: deb, else NULL */
+	char *source, *source_version;       /* deb: source package (equal to name and version when the record has no Source) */
+	char *maintainer, *license, *homepage; /* or NULL */
+	char *record;                        /* path of the record: "var/lib/dpkg/status", "usr/lib/…/METADATA" … */
+	struct wh_strv depends;              /* deb: names of packages in this image that it depends on (Depends, Pre-Depends; first that is there) */
+};
+struct wh_packages {
+	struct wh_package *v; /* sorted by kind, name, arch, version */
+	size_t n;
+	char *distro_id, *distro_version, *distro_name; /* of etc/os-release (or usr/lib/os-release); NULL: none */
+};
+/* dpkg's status and status.d; *.dist-info and *.egg-info; node_modules/…/package.json. Installed ones only. */
+int wh_packages_read(struct wh_tree *t, struct wh_packages *ret, struct wh_err **err);
+void wh_packages_release(struct wh_packages *p);
+
+/* The package database after a prune (the honesty rule: a record stays while any file of its package but documentation stays; its lists are cut
+ * to what stays; copyright files of what stays are kept). */
+struct wh_pkgdb_change {
+	char *path;         /* in the tree */
+	bool drop;          /* else: data is its new content */
+	struct wh_buf data;
+};
+struct wh_pkgdb_plan {
+	struct wh_pkgdb_change *v; /* sorted by path */
+	size_t n;
+	struct wh_strv keep;       /* further paths to keep: records, copyright files, os-release */
+	struct wh_strv kept, partial, removed; /* package names ("name" or "name:arch" as in dpkg's file names), sorted. partial ⊆ kept */
+};
+typedef bool (*wh_kept_fn)(void *arg, const char *path);
+int wh_pkgdb_plan_make(struct wh_tree *t, wh_kept_fn kept, void *arg, struct wh_pkgdb_plan *ret, struct wh_err **err);
+void wh_pkgdb_plan_release(struct wh_pkgdb_plan *p);
+/* Files of the packages that own any path for which kept() holds, documentation left out (PRUNE --mode=package). */
+int wh_pkgdb_expand(struct wh_tree *t, wh_kept_fn kept, void *arg, struct wh_strv *ret, struct wh_err **err);
+
+/* ---------------------------------------------------------------- measure.c */
+
+struct wh_measure {
+	uint64_t bytes;       /* sum of file sizes, a hard-linked content once */
+	uint64_t files;       /* regular files, each name */
+	uint64_t symlinks, directories;
+	uint64_t executables; /* regular files with any x bit that are ELF programs or #! scripts (shared libraries not) */
+	uint64_t packages;
+	uint64_t setid;       /* files with a set-uid or set-gid bit (directories not) */
+	uint64_t shells;      /* names by which a shell can be started (shells.c) */
+	uint64_t layers;
+};
+int wh_measure_tree(struct wh_tree *t, struct wh_measure *ret, struct wh_err **err);
+json_t *wh_measure_json(const struct wh_measure *m);
+/* shells.c: is this a shell? By name and, for multi-call programs (busybox), by what the file is. path and the node it resolves to. */
+bool wh_is_shell(struct wh_tree *t, const char *path);
+
+/* ---------------------------------------------------------------- keep.c, closure.c: what stays, and why */
+
+/* Exit codes of their own (all of class WH_ERR_BUILD): docs in cli/errors.c. */
+enum wh_status {
+	WH_STATUS_TESTS = 10,      /* tests fail before the prune */
+	WH_STATUS_NOT_READY = 11,  /* never became ready */
+	WH_STATUS_DIED = 12,       /* the application ended by itself */
+	WH_STATUS_STOP = 13,       /* hangs at stop, or ends badly */
+	WH_STATUS_BACKGROUND = 14, /* its first process went into the background */
+	WH_STATUS_SHELL = 15,      /* needs a shell that PRUNE removes */
+	WH_STATUS_PRUNED = 16,     /* tests fail only after the prune */
+	WH_STATUS_INCOMPLETE = 17, /* the observation is incomplete */
+	WH_STATUS_TIMEOUT = 18,    /* the test driver ran out of time */
+};
+
+struct wh_prune_opts {
+	const char *const *keep, *const *drop; /* globs on absolute paths ("/usr/share/zoneinfo/" + "**"), NULL-terminated, or NULL */
+	bool package_mode, keep_shell, keep_setid;
+	const json_t *config;           /* image config's "config" object: Entrypoint, Cmd, User, WorkingDir, Volumes, Healthcheck, Env */
+	const json_t *const *profiles;  /* profile documents */
+	size_t n_profiles;
+	const struct wh_strv *repairs;  /* paths that a repair puts back, or NULL */
+};
+struct wh_keep; /* path → rule */
+/* Decides. Errors: a shell was run and shells are removed (status WH_STATUS_SHELL: names each program that ran one, through which
+ * script); --drop takes away what was observed (WH_ERR_USAGE); --keep matches nothing (WH_ERR_USAGE). */
+int wh_keep_decide(struct wh_tree *t, const struct wh_prune_opts *o, struct wh_keep **ret, struct wh_err **err);
+void wh_keep_free(struct wh_keep *k);
+bool wh_keep_has(const struct wh_keep *k, const char *path);
+
+/* ---------------------------------------------------------------- prune.c */
+
+/* Asserts observed ⊆ kept, then writes the layer: entries as in the tree (owner, mode, time, xattrs, hard links), contents from the
+ * lower layers, the package database filtered, set-id bits stripped. The report:
+ *   {"schema":1, "rules":N, "before":{measure}, "after":{measure},
+ *    "kept":[{"path","rule","via","by":{"program","script"}}, …],  rule: observed | symlink | elf | script | config | base | package | keep | repair | parent
+ *    "removed":N, "setid_stripped":[paths], "shells_removed":[paths],
+ *    "packages":{"kept":[],"partial":[],"removed":[]}, "repaired":[paths]} */
+int wh_prune_write(struct wh_store *s, struct wh_tree *t, const struct wh_keep *k, const struct wh_layer_opts *o, struct wh_layer *ret,
+		   json_t **ret_report, struct wh_err **err);
+/* Why a path is there, or that it went, as lines of text. full: the tree before, or NULL when it is not at hand. */
+int wh_explain(const json_t *report, struct wh_tree *pruned, struct wh_tree *full, const char *path, struct wh_buf *out,
+	       struct wh_err **err);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Registries (distribution-spec 1.1): pull and push with libcurl. Part of layers.h.
+ *
+ * Credentials live in a struct wh_registry, so these functions are called by the outer process's service, never by what runs
+ * steps or unpacks archives (cli/registry_service.c). Manifests are only parsed as far as descriptors; all content is verified by
+ * digest before it is in the store. References: [HOST[:PORT]/]NAME[:TAG][@DIGEST]; no host is docker.io. Hosts on loopback (and --insecure
+ * ones) may speak plain HTTP: tried after HTTPS fails to connect as TLS, only for those.
+ */
+#ifndef WH_LAYERS_REGISTRY_H
+#define WH_LAYERS_REGISTRY_H
+
+#include "base/base.h"
+#include "layers/artifact.h"
+
+struct wh_registry_opts {
+	const char *auth_file;  /* docker's config.json; NULL: $REGISTRY_AUTH_FILE, $DOCKER_CONFIG/config.json, ~/.docker/config.json */
+	const char *user, *password; /* instead; or NULL */
+	bool insecure;          /* plain HTTP and unknown certificates are taken from any host */
+	const char *ca_file;    /* further certificates, or NULL */
+	void (*progress)(void *arg, const char *what, uint64_t done, uint64_t total); /* or NULL */
+	void *arg;
+};
+struct wh_registry;
+int wh_registry_new(const struct wh_registry_opts *o, struct wh_registry **ret, struct wh_err **err);
+void wh_registry_free(struct wh_registry *r);
+
+/* The manifest (of the platform, when the reference names an index) and its config into the store; layers too when asked. Gives the
+ * manifest's digest; then wh_image_from_store() finds the image by that digest. -ENOENT: no such image; -EACCES: not allowed. */
+int wh_registry_pull(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_platform *p, bool layers,
+		     struct wh_digest *ret, struct wh_err **err);
+/* Uploads what the registry lacks, layers first, manifest last, then artifacts, then the tag. Layers come from the store or their
+ * origin layout. Returns when all is there. Artifacts: by the referrers API, with the fallback tag (read, changed, written;
+ * annotations and artifactType kept) where the registry does not answer OCI-Subject. */
+int wh_registry_push(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_image *i,
+		     const struct wh_artifacts *artifacts, struct wh_err **err);
+/* Referrers (API, else fallback tag) and the .sig and .att tags of the manifest, with their blobs, into the store. artifactType
+ * is read from the manifests themselves, never from the list. */
+int wh_registry_artifacts(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_digest *subject,
+			  struct wh_artifacts *ret, struct wh_err **err);
+
+#endif
