@@ -143,6 +143,52 @@ static void put_action(struct wh_buf *out, const struct wh_file_action *a)
 	put_data(out, a->data, a->data_len);
 }
 
+static void put_app(struct wh_buf *out, const struct wh_op_app *a)
+{
+	put_list(out, a->entrypoint);
+	put_list(out, a->cmd);
+	put_list(out, a->start);
+	put_list(out, a->env);
+	wh_buf_lstr(out, a->cwd);
+	wh_buf_lstr(out, a->user);
+	wh_buf_lstr(out, a->stop_signal);
+	put_list(out, a->health);
+	wh_buf_u64(out, a->health_timeout_ns);
+	wh_buf_u64(out, a->health_interval_ns);
+	wh_buf_u32(out, a->health_retries);
+}
+
+static void put_profile(struct wh_buf *out, const struct wh_op_profile *p)
+{
+	size_t i;
+
+	put_app(out, &p->app);
+	wh_buf_u8(out, p->manual);
+	wh_buf_u32(out, (uint32_t)p->n_ready);
+	for (i = 0; i < p->n_ready; i++) {
+		wh_buf_u8(out, (uint8_t)p->ready[i].kind);
+		wh_buf_u32(out, p->ready[i].port);
+		wh_buf_lstr(out, p->ready[i].text);
+		wh_buf_u64(out, p->ready[i].ns);
+	}
+	put_list(out, p->share);
+	put_exec(out, &p->driver);
+	wh_buf_u64(out, p->timeout_ns);
+	wh_buf_u32(out, p->runs);
+}
+
+static void put_prune(struct wh_buf *out, const struct wh_op_prune *p)
+{
+	put_list(out, p->keep);
+	put_list(out, p->drop);
+	wh_buf_u8(out, p->package_mode);
+	wh_buf_u8(out, p->keep_shell);
+	wh_buf_u8(out, p->keep_setid);
+	wh_buf_u32(out, p->repair);
+	wh_buf_lstr(out, p->config);
+	wh_buf_u8(out, p->health_is_shell);
+}
+
 void wh_vertex_serialize(const struct wh_vertex *v, struct wh_buf *out)
 {
 	static const struct wh_digest empty;
@@ -164,6 +210,12 @@ void wh_vertex_serialize(const struct wh_vertex *v, struct wh_buf *out)
 		wh_buf_u32(out, (uint32_t)v->op.file->n_actions);
 		for (i = 0; i < v->op.file->n_actions; i++)
 			put_action(out, &v->op.file->actions[i]);
+		return;
+	case WH_OP_PROFILE:
+		put_profile(out, v->op.profile);
+		return;
+	case WH_OP_PRUNE:
+		put_prune(out, v->op.prune);
 		return;
 	case WH_OP_MERGE:
 	case WH_OP_DIFF:

@@ -11,9 +11,14 @@
  *   not in    names and positions, proxies, extra hosts, sizes of /dev/shm and tmpfs, whether a secret must
  *             exist, how a cache mount is shared, ignore patterns (what they leave is in the selection)
  *
+ * PROFILE: the application, how it is started and seen to be ready, what is shared, the driver like an EXEC, how often;
+ * not how long it may take. PRUNE: globs, modes, the image's config, how often it may be repaired. Both: the version of
+ * what observes (and of the rules). PRUNE's further inputs count by their profiles' documents.
+ *
  * Change what is projected, or how an operation works, and SCHEMA must change.
  */
 #include "builder/builder_private.h"
+#include "harden/harden.h"
 
 #define SCHEMA 1
 
@@ -157,6 +162,54 @@ static void add_action(struct wh_buf *b, const struct wh_file_action *a)
 	}
 }
 
+static void add_app(struct wh_buf *b, const struct wh_op_app *a)
+{
+	add_list(b, a->entrypoint);
+	add_list(b, a->cmd);
+	add_list(b, a->start);
+	add_env(b, a->env);
+	wh_buf_lstr(b, a->cwd);
+	wh_buf_lstr(b, a->user ? a->user : "");
+	wh_buf_lstr(b, a->stop_signal);
+	add_list(b, a->health);
+	wh_buf_u64(b, a->health_timeout_ns);
+	wh_buf_u64(b, a->health_interval_ns);
+	wh_buf_u32(b, a->health_retries);
+}
+
+static void add_profile(struct wh_buf *b, const struct wh_op_profile *p)
+{
+	size_t i;
+
+	wh_buf_u32(b, WH_OBSERVER_VERSION);
+	wh_buf_u32(b, WH_RULES_VERSION); /* what a log says of a tree is a matter of rules, too */
+	add_app(b, &p->app);
+	wh_buf_u8(b, p->manual);
+	wh_buf_u32(b, (uint32_t)p->n_ready);
+	for (i = 0; i < p->n_ready; i++) {
+		wh_buf_u8(b, (uint8_t)p->ready[i].kind);
+		wh_buf_u32(b, p->ready[i].port);
+		wh_buf_lstr(b, p->ready[i].text);
+		wh_buf_u64(b, p->ready[i].ns);
+	}
+	add_list(b, p->share);
+	add_exec(b, &p->driver);
+	wh_buf_u32(b, p->runs);
+}
+
+static void add_prune(struct wh_buf *b, const struct wh_op_prune *p)
+{
+	wh_buf_u32(b, WH_OBSERVER_VERSION);
+	wh_buf_u32(b, WH_RULES_VERSION);
+	add_list(b, p->keep);
+	add_list(b, p->drop);
+	wh_buf_u8(b, p->package_mode);
+	wh_buf_u8(b, p->keep_shell);
+	wh_buf_u8(b, p->keep_setid);
+	wh_buf_u32(b, p->repair);
+	wh_buf_lstr(b, p->config);
+}
+
 void wh_tree_key(const struct wh_layer *layers, size_t n, struct wh_digest *ret)
 {
 	struct wh_buf b = WH_BUF_INIT;
@@ -196,6 +249,12 @@ void wh_op_key(const struct wh_vertex *v, int64_t epoch, struct wh_digest *ret)
 		wh_buf_u32(&b, (uint32_t)v->op.file->n_actions);
 		for (i = 0; i < v->op.file->n_actions; i++)
 			add_action(&b, &v->op.file->actions[i]);
+		break;
+	case WH_OP_PROFILE:
+		add_profile(&b, v->op.profile);
+		break;
+	case WH_OP_PRUNE:
+		add_prune(&b, v->op.prune);
 		break;
 	case WH_OP_SOURCE:
 	case WH_OP_MERGE:

@@ -506,6 +506,10 @@ static void advance(struct wh_node *n)
 	case WH_OP_DIFF:
 		r = wh_diff_solve(n, &err);
 		break;
+	case WH_OP_PROFILE:
+	case WH_OP_PRUNE:
+		r = wh_err_set(&err, "builder", WH_ERR_INTERNAL, ENOTSUP, "PROFILE and PRUNE cannot be run yet");
+		break;
 	case WH_OP_EXEC:
 	case WH_OP_FILE:
 		if (n->n_inputs && n->inputs[0] && n->inputs[0]->local_path) {
