@@ -121,7 +121,8 @@ static int check_node(const struct wh_node *n, struct wh_err **err);
 
 static int check_trigger(const struct wh_node *n, struct wh_err **err)
 {
-	if (n->instr == WH_I_FROM || n->instr == WH_I_MAINTAINER || n->instr == WH_I_ONBUILD)
+	if (n->instr == WH_I_FROM || n->instr == WH_I_MAINTAINER || n->instr == WH_I_ONBUILD ||
+	    n->instr == WH_I_PROFILE || n->instr == WH_I_PRUNE)
 		return wh_usage(err, "%s isn't allowed as an ONBUILD trigger", wh_instr_name(n->instr));
 	return check_node(n, err);
 }
@@ -151,7 +152,7 @@ int wh_check_run(const struct wh_node *n, struct wh_err **err)
 	int r;
 
 	if (n->json ? !n->n_args : !n->n_args || !*n->args[0])
-		return wh_usage(err, "RUN requires at least one argument");
+		return wh_usage(err, "%s requires at least one argument", wh_instr_name(n->instr));
 	if (network && !wh_streq(network, "default") && !wh_streq(network, "none") && !wh_streq(network, "host")) {
 		wh_usage(err, "invalid network mode: %s", network);
 		wh_err_hint(err, "use default, none or host");

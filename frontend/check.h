@@ -11,6 +11,8 @@ int wh_check_arg(const struct wh_node *n, struct wh_err **err);
 int wh_check_from(const struct wh_node *n, struct wh_err **err);
 int wh_check_health(const struct wh_node *n, struct wh_err **err);
 int wh_check_onbuild(const struct wh_node *n, struct wh_err **err);
+int wh_check_profile(const struct wh_node *n, struct wh_err **err); /* in harden.c */
+int wh_check_prune(const struct wh_node *n, struct wh_err **err);   /* in harden.c */
 int wh_check_run(const struct wh_node *n, struct wh_err **err);
 int wh_check_shell(const struct wh_node *n, struct wh_err **err);
 int wh_check_volume(const struct wh_node *n, struct wh_err **err);

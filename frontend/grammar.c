@@ -26,7 +26,7 @@ static const struct wh_flag_def run_flags[] = {
 	{"mount", WH_FLAG_LIST}, {"network", WH_FLAG_TEXT}, {"security", WH_FLAG_TEXT}, {"device", WH_FLAG_LIST}, {0},
 };
 static const struct wh_flag_def profile_flags[] = {
-	{"from", WH_FLAG_TEXT},    {"ready", WH_FLAG_TEXT},
+	{"from", WH_FLAG_TEXT},    {"ready", WH_FLAG_LIST},
 	{"start", WH_FLAG_TEXT},   {"share", WH_FLAG_LIST},
 	{"network", WH_FLAG_TEXT}, {"mount", WH_FLAG_LIST},
 	{"env", WH_FLAG_LIST},     {"timeout", WH_FLAG_TEXT},
@@ -62,9 +62,9 @@ static const struct wh_grammar rows[] = {
 	[WH_I_USER] = {"USER", WH_FORM_TEXT, WH_ARGS_ONE, false, none, NULL},
 	[WH_I_VOLUME] = {"VOLUME", WH_FORM_JSON_WORDS, WH_ARGS_SOME, false, none, wh_check_volume},
 	[WH_I_WORKDIR] = {"WORKDIR", WH_FORM_TEXT, WH_ARGS_ONE, false, none, NULL},
-	[WH_I_PROFILE] = {"PROFILE", WH_FORM_JSON_TEXT, WH_ARGS_SOME, false, profile_flags, NULL},
+	[WH_I_PROFILE] = {"PROFILE", WH_FORM_JSON_TEXT, WH_ARGS_SOME, true, profile_flags, wh_check_profile},
 	[WH_I_UNKNOWN] = {"?", WH_FORM_TEXT, WH_ARGS_ANY, false, none, wh_check_unknown},
-	[WH_I_PRUNE] = {"PRUNE", WH_FORM_WORDS, WH_ARGS_ANY, false, prune_flags, NULL},
+	[WH_I_PRUNE] = {"PRUNE", WH_FORM_WORDS, WH_ARGS_ANY, false, prune_flags, wh_check_prune},
 };
 
 const struct wh_grammar *wh_grammar_row(enum wh_instr i)

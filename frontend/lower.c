@@ -74,14 +74,6 @@ static int lower_workdir(struct wh_lower *l, struct wh_stage *s, const struct wh
 	return 0;
 }
 
-static int lower_later(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err)
-{
-	(void)l;
-	(void)s;
-	wh_usage(err, "%s is not available in this version", wh_instr_name(c->n->instr));
-	return -ENOTSUP;
-}
-
 typedef int (*lower_fn)(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
 
 static const lower_fn by_instr[] = {
@@ -103,8 +95,8 @@ static const lower_fn by_instr[] = {
 	[WH_I_USER] = wh_lower_user,
 	[WH_I_VOLUME] = wh_lower_volume,
 	[WH_I_WORKDIR] = lower_workdir,
-	[WH_I_PROFILE] = lower_later,
-	[WH_I_PRUNE] = lower_later,
+	[WH_I_PROFILE] = wh_lower_profile,
+	[WH_I_PRUNE] = wh_lower_prune,
 	[WH_I_UNKNOWN] = NULL, /* refused by the check */
 };
 
@@ -115,8 +107,10 @@ static int lower_stage(struct wh_lower *l, struct wh_stage *s, struct wh_err **e
 	wh_stage_begin(l, s);
 	for (i = 0; i < s->n_cmds; i++) {
 		const struct wh_cmd *c = &s->cmds[i];
-		int r = by_instr[c->n->instr](l, s, c, err);
+		int r = wh_stage_check_after_profile(s, c, err);
 
+		if (r == 0)
+			r = by_instr[c->n->instr](l, s, c, err);
 		if (r < 0) {
 			wh_pos_at(&c->pos, err);
 			return r;
@@ -185,6 +179,7 @@ static void release(struct wh_lower *l)
 
 		free(s->cmds);
 		free(s->history);
+		free(s->profiles);
 		free(s->args);
 		wh_strv_release(&s->env);
 		json_decref(s->image);

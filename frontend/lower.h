@@ -8,6 +8,7 @@
  *   image.c    the image config and its history, as JSON
  *   config.c   instructions that only change the config
  *   run.c copy.c workdir in lower.c: instructions that make vertices
+ *   harden.c   PROFILE and PRUNE
  */
 #ifndef WH_FRONTEND_LOWER_H
 #define WH_FRONTEND_LOWER_H
@@ -23,7 +24,7 @@ struct wh_cmd {
 	const struct wh_node *n;
 	struct wh_pos pos;
 	bool trigger;
-	struct wh_stage **sources; /* COPY --from: one; RUN: one a mount, NULL where there is none */
+	struct wh_stage **sources; /* COPY --from: one; RUN: one a mount, PROFILE: --from and one a mount; NULL where there is none */
 	size_t n_sources;
 };
 
@@ -57,6 +58,10 @@ struct wh_stage {
 	struct wh_strv env; /* of the steps: the image's ENV, then ENV and ARG as they come */
 	struct wh_arg *args;
 	size_t n_args, cap_args;
+	struct wh_vertex *unprofiled; /* the tree before the first PROFILE */
+	struct wh_vertex **profiles;
+	size_t n_profiles, cap_profiles;
+	bool pruned;
 	const char *from_text; /* "FROM image@digest", when its base is an image */
 	bool cmd_given;
 };
@@ -152,6 +157,26 @@ int wh_lower_run(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c,
 int wh_lower_copy(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
 /* argv of a command: as it is (JSON), or behind the stage's shell. */
 void wh_shell_args(const struct wh_stage *s, const struct wh_node *n, const char *text, struct wh_strv *out);
+
+/* A command to be run in root's tree, with its shell, environment, directory, user; variables of flags are scope's. */
+struct wh_exec_parts {
+	struct wh_stage *root, *scope;
+	const struct wh_cmd *cmd;
+	size_t skip;                /* cmd's sources before those of the mounts */
+	struct wh_vertex *first[2]; /* inputs before those of the mounts */
+	size_t n_first;
+	/* Set by the call: */
+	struct wh_vertex **inputs; /* in the arena */
+	size_t n_inputs;
+	const char *text; /* for progress */
+};
+int wh_exec_lower(struct wh_lower *l, struct wh_exec_parts *p, struct wh_op_exec *op, struct wh_err **err);
+
+/* ---- harden.c ---- */
+int wh_lower_profile(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
+int wh_lower_prune(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
+/* Refuses what may not stand behind a stage's first PROFILE. */
+int wh_stage_check_after_profile(const struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
 
 /* ---- lower.c ---- */
 /* "[build 2/5] text", counted up. In the arena. */

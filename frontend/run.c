@@ -27,7 +27,8 @@ void wh_shell_args(const struct wh_stage *s, const struct wh_node *n, const char
 /* What is put together for one RUN. */
 struct run {
 	struct wh_lower *l;
-	struct wh_stage *s;
+	struct wh_stage *s;     /* whose tree, shell, directory and user it has */
+	struct wh_stage *scope; /* whose variables its flags see */
 	struct wh_op_mount *mounts;
 	size_t n_mounts;
 	struct wh_vertex **inputs;
@@ -198,7 +199,7 @@ static int tree_mount(struct run *run, const struct wh_mount_spec *spec, struct 
 
 static int add_mount(struct run *run, const char *text, struct wh_stage *source, struct wh_err **err)
 {
-	struct expander e = {run->l, run->s};
+	struct expander e = {run->l, run->scope};
 	struct wh_mount_spec spec;
 	struct wh_op_mount m = {.input = -1};
 	int r = wh_mount_parse(run->l->a, text, expand_value, &e, &spec, err);
@@ -230,10 +231,10 @@ static int add_mount(struct run *run, const char *text, struct wh_stage *source,
 	return r;
 }
 
-static int add_mounts(struct run *run, const struct wh_cmd *c, struct wh_err **err)
+static int add_mounts(struct run *run, const struct wh_cmd *c, size_t first, struct wh_err **err)
 {
 	const char *text;
-	size_t pos = 0, i = 0;
+	size_t pos = 0, i = first;
 	int r = 0;
 
 	while (r == 0 && (text = wh_flag_next(c->n, "mount", &pos))) {
@@ -252,7 +253,7 @@ static const char *step_text(struct run *run, const struct wh_cmd *c)
 					 .raw_quotes = true,
 					 .keep_unset = true,
 					 .get = wh_scope_get,
-					 .arg = &run->s->env};
+					 .arg = &run->scope->env};
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
 	const char *plain = wh_arena_printf(run->l->a, "%s%s", c->n->original, summary(run, c->n));
 
@@ -307,7 +308,7 @@ static int check_allowed(const struct wh_lower *l, const struct wh_node *n, stru
 		return -EPERM;
 	}
 	if (wh_flag_text(n, "device"))
-		return wh_usage(err, "RUN --device is not available in this version");
+		return wh_usage(err, "%s --device is not available in this version", wh_instr_name(n->instr));
 	return 0;
 }
 
@@ -321,36 +322,72 @@ static const char *const *environment(struct wh_lower *l, const struct wh_stage 
 	return wh_arena_list(l->a, &env);
 }
 
+static int lower_command(struct run *run, const struct wh_cmd *c, size_t first_source, struct wh_op_exec *op,
+			 struct wh_strv *args, struct wh_err **err)
+{
+	struct wh_lower *l = run->l;
+	int r = check_allowed(l, c->n, err);
+
+	if (r < 0)
+		return r;
+	wh_shell_args(run->s, c->n, shell_text(run, c->n), args);
+	r = add_mounts(run, c, first_source, err);
+	if (r < 0)
+		return r;
+	op->args = wh_arena_list(l->a, args);
+	op->env = environment(l, run->s);
+	op->proxy_env = wh_arena_list(l->a, &l->proxy);
+	op->cwd = in_root(run, wh_image_text(run->s, "WorkingDir"));
+	op->user = wh_arena_strdup(l->a, wh_image_text(run->s, "User"));
+	op->network = network_of(l, c->n);
+	op->insecure = wh_streq(wh_flag_text(c->n, "security"), "insecure");
+	op->mounts = run->mounts;
+	op->n_mounts = run->n_mounts;
+	op->hostname = l->o->hostname ? wh_arena_strdup(l->a, l->o->hostname) : NULL;
+	op->extra_hosts = l->o->extra_hosts ? wh_arena_list(l->a, l->o->extra_hosts) : NULL;
+	op->shm_size = l->o->shm_size;
+	return 0;
+}
+
+static void begin(struct run *run, struct wh_lower *l, struct wh_stage *s, struct wh_stage *scope, const struct wh_cmd *c,
+		  size_t more)
+{
+	*run = (struct run){.l = l, .s = s, .scope = scope};
+	run->mounts = wh_arena_alloc(l->a, (c->n_sources + 1) * sizeof(*run->mounts));
+	run->inputs = wh_arena_alloc(l->a, (c->n_sources + more) * sizeof(struct wh_vertex *));
+}
+
+int wh_exec_lower(struct wh_lower *l, struct wh_exec_parts *p, struct wh_op_exec *op, struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv args = {0};
+	struct run run;
+	size_t i;
+	int r;
+
+	begin(&run, l, p->root, p->scope, p->cmd, p->n_first);
+	for (i = 0; i < p->n_first; i++)
+		add_input(&run, p->first[i]);
+	r = lower_command(&run, p->cmd, p->skip, op, &args, err);
+	p->inputs = run.inputs;
+	p->n_inputs = run.n_inputs;
+	if (r == 0)
+		p->text = step_text(&run, p->cmd);
+	return r;
+}
+
 int wh_lower_run(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err)
 {
 	struct wh_op_exec *op = wh_arena_alloc(l->a, sizeof(*op));
 	WH_AUTO_STRV struct wh_strv args = {0};
 	struct wh_vertex v = {.kind = WH_OP_EXEC, .op.exec = op, .pos = c->pos, .stage = s->name};
-	struct run run = {.l = l, .s = s};
-	const char *cwd = wh_image_text(s, "WorkingDir");
-	int r = check_allowed(l, c->n, err);
+	struct run run;
+	int r;
 
-	if (r < 0)
-		return r;
-	run.mounts = wh_arena_alloc(l->a, (c->n_sources + 1) * sizeof(*run.mounts));
-	run.inputs = wh_arena_alloc(l->a, (c->n_sources + 1) * sizeof(struct wh_vertex *));
+	begin(&run, l, s, s, c, 1);
 	add_input(&run, s->state);
-	wh_shell_args(s, c->n, shell_text(&run, c->n), &args);
-	r = add_mounts(&run, c, err);
+	r = lower_command(&run, c, 0, op, &args, err);
 	if (r < 0)
 		return r;
-	op->args = wh_arena_list(l->a, &args);
-	op->env = environment(l, s);
-	op->proxy_env = wh_arena_list(l->a, &l->proxy);
-	op->cwd = in_root(&run, cwd);
-	op->user = wh_arena_strdup(l->a, wh_image_text(s, "User"));
-	op->network = network_of(l, c->n);
-	op->insecure = wh_streq(wh_flag_text(c->n, "security"), "insecure");
-	op->mounts = run.mounts;
-	op->n_mounts = run.n_mounts;
-	op->hostname = l->o->hostname ? wh_arena_strdup(l->a, l->o->hostname) : NULL;
-	op->extra_hosts = l->o->extra_hosts ? wh_arena_list(l->a, l->o->extra_hosts) : NULL;
-	op->shm_size = l->o->shm_size;
 	v.inputs = run.inputs;
 	v.n_inputs = run.n_inputs;
 	v.no_cache = s->no_cache;

@@ -116,13 +116,15 @@ static int source_named(struct wh_lower *l, const char *name, const struct wh_cm
 	return 0;
 }
 
-static int copy_source(struct wh_lower *l, struct wh_cmd *c, struct wh_err **err)
+/* The stage or image that the instruction's --from names; NULL: none. */
+static int from_source(struct wh_lower *l, struct wh_cmd *c, struct wh_stage **ret, struct wh_err **err)
 {
 	const char *from = wh_flag_text(c->n, "from");
 	WH_AUTO_FREE char *expanded = NULL;
 	WH_AUTO_STRV struct wh_strv nothing = {0};
 	int r;
 
+	*ret = NULL;
 	if (!from || !*from)
 		return 0;
 	r = wh_expand_word(from, l->d->escape, wh_scope_get, &nothing, &expanded, err);
@@ -134,15 +136,21 @@ static int copy_source(struct wh_lower *l, struct wh_cmd *c, struct wh_err **err
 		wh_err_hint(err, "write FROM %s AS name above, and --from=name here", from);
 		return -EINVAL;
 	}
-	c->sources = wh_arena_alloc(l->a, sizeof(struct wh_stage *));
-	c->n_sources = 1;
-	return source_named(l, from, c, &c->sources[0], err);
+	return source_named(l, from, c, ret, err);
 }
 
-static int mount_sources(struct wh_lower *l, struct wh_cmd *c, struct wh_err **err)
+static int copy_source(struct wh_lower *l, struct wh_cmd *c, struct wh_err **err)
+{
+	c->sources = wh_arena_alloc(l->a, sizeof(struct wh_stage *));
+	c->n_sources = 1;
+	return from_source(l, c, &c->sources[0], err);
+}
+
+/* One a mount, behind the first ones. */
+static int mount_sources(struct wh_lower *l, struct wh_cmd *c, size_t first, struct wh_err **err)
 {
 	const char *mount;
-	size_t pos = 0, n = 0;
+	size_t pos = 0, n = first;
 	int r = 0;
 
 	while (wh_flag_next(c->n, "mount", &pos))
@@ -150,13 +158,20 @@ static int mount_sources(struct wh_lower *l, struct wh_cmd *c, struct wh_err **e
 	c->sources = wh_arena_alloc(l->a, (n + 1) * sizeof(struct wh_stage *));
 	c->n_sources = n;
 	pos = 0;
-	for (n = 0; r == 0 && (mount = wh_flag_next(c->n, "mount", &pos)); n++) {
+	for (n = first; r == 0 && (mount = wh_flag_next(c->n, "mount", &pos)); n++) {
 		const char *from = wh_mount_from(l->a, mount);
 
 		if (from && *from && !wh_streq(from, "scratch"))
 			r = source_named(l, from, c, &c->sources[n], err);
 	}
 	return r;
+}
+
+static int profile_sources(struct wh_lower *l, struct wh_cmd *c, struct wh_err **err)
+{
+	int r = mount_sources(l, c, 1, err);
+
+	return r < 0 ? r : from_source(l, c, &c->sources[0], err);
 }
 
 int wh_stage_add_cmd(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err)
@@ -167,7 +182,9 @@ int wh_stage_add_cmd(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd
 	if (c->n->instr == WH_I_COPY)
 		r = copy_source(l, &cmd, err);
 	else if (c->n->instr == WH_I_RUN)
-		r = mount_sources(l, &cmd, err);
+		r = mount_sources(l, &cmd, 0, err);
+	else if (c->n->instr == WH_I_PROFILE)
+		r = profile_sources(l, &cmd, err);
 	if (r < 0) {
 		wh_pos_at(&c->pos, err);
 		return r;
@@ -266,7 +283,8 @@ static unsigned count_steps(const struct wh_stage *s)
 	for (i = 0; i < s->n_cmds; i++) {
 		enum wh_instr instr = s->cmds[i].n->instr;
 
-		total += instr == WH_I_ADD || instr == WH_I_COPY || instr == WH_I_RUN || instr == WH_I_WORKDIR;
+		total += instr == WH_I_ADD || instr == WH_I_COPY || instr == WH_I_RUN || instr == WH_I_WORKDIR ||
+			 instr == WH_I_PROFILE || instr == WH_I_PRUNE;
 	}
 	return total;
 }

@@ -84,16 +84,40 @@ void wh_words_quoted(struct wh_str text, char escape, struct wh_strv *out)
 		wh_strv_take(out, wh_strndup(word.p ? word.p : "", word.n));
 }
 
+/* Length of a leading --start=[JSON array], whose quotes and blanks are the array's; 0: the text does not begin with one. */
+static size_t json_flag(struct wh_str text)
+{
+	static const char flag[] = "--start=";
+	const size_t n = sizeof(flag) - 1;
+	WH_AUTO_JSON json_t *doc = NULL;
+	json_error_t at;
+
+	if (text.n <= n || memcmp(text.p, flag, n) != 0 || text.p[n] != '[')
+		return 0;
+	doc = json_loadb(text.p + n, text.n - n, JSON_DISABLE_EOF_CHECK, &at);
+	if (!json_is_array(doc) || at.position < 0)
+		return 0;
+	return n + (size_t)at.position;
+}
+
 struct wh_str wh_words_flags(struct wh_str text, char escape, struct wh_strv *flags)
 {
 	struct word_scan s = {text, 0, escape, false};
 	WH_AUTO_BUF struct wh_buf word = WH_BUF_INIT;
+	size_t n;
 
 	for (;;) {
 		struct wh_str rest = wh_line_indent((struct wh_str){text.p + s.pos, text.n - s.pos});
 
 		if (rest.n < 2 || rest.p[0] != '-' || rest.p[1] != '-')
 			return rest;
+		s.pos = text.n - rest.n;
+		n = json_flag(rest);
+		if (n) {
+			wh_strv_take(flags, wh_strndup(rest.p, n));
+			s.pos += n;
+			continue;
+		}
 		if (!scan_word(&s, &word))
 			return (struct wh_str){text.p + text.n, 0};
 		if (word.n == 2) /* a lone "--" ends the flags */

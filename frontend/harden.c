@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PROFILE and PRUNE → vertices.
+ *
+ *   state ── PROFILE ── PROFILE ── PRUNE ──▶ the stage's tree
+ *              └ driver  └ driver    └ all PROFILEs once more
+ *
+ * A PROFILE hands its first input on unchanged, so the stage's tree depends on every test having passed. What a profile proves
+ * holds for the config that it ran under: after a stage's first PROFILE nothing may change tree or config but for labels.
+ */
+#include "frontend/check.h"
+#include "frontend/lower.h"
+
+#include <errno.h>
+
+#define MAX_RUNS 100
+#define MAX_REPAIR 100
+#define SECOND 1000000000
+
+/* ---------------------------------------------------------------- flags */
+
+static int duration(const char *flag, const char *text, uint64_t *ret, struct wh_err **err)
+{
+	int64_t ns = 0;
+	int r = wh_duration_parse(text, &ns, err);
+
+	if (r < 0) {
+		wh_err_wrap(err, "%s", flag);
+		wh_err_hint(err, "a duration looks like 90s, 1m30s or 250ms");
+		return r;
+	}
+	if (ns <= 0)
+		return wh_usage(err, "%s: %s is no time to wait", flag, text);
+	*ret = (uint64_t)ns;
+	return 0;
+}
+
+static int count(const char *flag, const char *text, uint64_t max, uint64_t min, unsigned *ret, struct wh_err **err)
+{
+	uint64_t n;
+
+	if (!wh_parse_u64(text, 10, &n) || n < min || n > max)
+		return wh_usage(err, "%s: \"%s\" is no number from %llu to %llu", flag, text, (unsigned long long)min,
+				(unsigned long long)max);
+	*ret = (unsigned)n;
+	return 0;
+}
+
+static bool port_number(const char *text, size_t n, uint16_t *ret)
+{
+	WH_AUTO_FREE char *digits = wh_strndup(text, n);
+	uint64_t port;
+
+	if (!wh_parse_u64(digits, 10, &port) || !port || port > 65535)
+		return false;
+	*ret = (uint16_t)port;
+	return true;
+}
+
+/* "8080/health", ":8080/health", "8080", "//host:port/path", or a URL. In the arena; NULL: none of these. */
+static const char *url_of(struct wh_arena *a, const char *text)
+{
+	size_t n;
+	uint16_t port;
+
+	if (wh_has_prefix(text, "http://") || wh_has_prefix(text, "https://"))
+		return wh_arena_strdup(a, text);
+	if (wh_has_prefix(text, "//"))
+		return wh_arena_printf(a, "http:%s", text);
+	if (*text == ':')
+		text++;
+	if (*text == '/')
+		return wh_arena_printf(a, "http://localhost%s", text);
+	n = strcspn(text, "/");
+	if (!port_number(text, n, &port))
+		return NULL;
+	return wh_arena_printf(a, "http://localhost:%u%s", port, text[n] ? text + n : "/");
+}
+
+/* One --ready value, variables expanded. */
+static int ready_parse(struct wh_arena *a, const char *text, struct wh_ready *ret, struct wh_err **err)
+{
+	const char *colon = strchr(text, ':'), *value = colon ? colon + 1 : "";
+	struct wh_str kind = {text, colon ? (size_t)(colon - text) : strlen(text)};
+	int r = 0;
+
+	*ret = (struct wh_ready){0};
+	if (wh_str_ieq(kind, "tcp")) {
+		ret->kind = WH_READY_TCP;
+		if (!port_number(value, strlen(value), &ret->port))
+			r = wh_usage(err, "--ready=tcp: \"%s\" is no port", value);
+	} else if (wh_str_ieq(kind, "http") || wh_str_ieq(kind, "https")) {
+		ret->kind = WH_READY_HTTP;
+		ret->text = wh_str_ieq(kind, "https") ? wh_arena_strdup(a, text) : url_of(a, value);
+		if (!ret->text)
+			r = wh_usage(err, "--ready=http: \"%s\" is no URL", value);
+	} else if (wh_str_ieq(kind, "log")) {
+		ret->kind = WH_READY_LOG;
+		ret->text = wh_arena_strdup(a, value);
+		if (!*value)
+			r = wh_usage(err, "--ready=log: an expression is missing");
+	} else if (wh_str_ieq(kind, "file")) {
+		ret->kind = WH_READY_FILE;
+		ret->text = wh_arena_strdup(a, value);
+		if (*value != '/')
+			r = wh_usage(err, "--ready=file: \"%s\" is no absolute path", value);
+	} else if (wh_str_ieq(kind, "delay")) {
+		ret->kind = WH_READY_DELAY;
+		r = duration("--ready=delay", value, &ret->ns, err);
+	} else {
+		r = wh_usage(err, "--ready: \"%s\" is not known", text);
+	}
+	if (r < 0)
+		wh_err_hint(err, "write tcp:PORT, http:PORT/PATH or a URL, log:REGEX, file:/PATH or delay:TIME");
+	return r;
+}
+
+/* Values with a variable are judged when that is known. */
+static bool settled(const char *value)
+{
+	return value && !strchr(value, '$');
+}
+
+int wh_check_profile(const struct wh_node *n, struct wh_err **err)
+{
+	WH_AUTO_ARENA struct wh_arena *a = wh_arena_new();
+	const char *value, *timeout = wh_flag_text(n, "timeout"), *runs = wh_flag_text(n, "runs");
+	struct wh_ready ready;
+	uint64_t ns;
+	unsigned number;
+	size_t pos = 0;
+	int r = wh_check_run(n, err); /* --mount and --network are RUN's */
+
+	while (r == 0 && (value = wh_flag_next(n, "ready", &pos)))
+		if (settled(value))
+			r = ready_parse(a, value, &ready, err);
+	if (r == 0 && settled(timeout))
+		r = duration("--timeout", timeout, &ns, err);
+	if (r == 0 && settled(runs))
+		r = count("--runs", runs, MAX_RUNS, 1, &number, err);
+	for (pos = 0; r == 0 && (value = wh_flag_next(n, "env", &pos));)
+		if (*value == '=' || !strchr(value, '='))
+			r = wh_usage(err, "--env: \"%s\" is not NAME=VALUE", value);
+	return r;
+}
+
+static int one_of(const struct wh_node *n, const char *flag, const char *first, const char *second, bool *ret_second,
+		  struct wh_err **err)
+{
+	const char *value = wh_flag_text(n, flag);
+
+	*ret_second = value && wh_streq(value, second);
+	if (!value || *ret_second || wh_streq(value, first))
+		return 0;
+	wh_usage(err, "--%s: \"%s\" is not known", flag, value);
+	wh_err_hint(err, "use %s or %s", first, second);
+	return -EINVAL;
+}
+
+int wh_check_prune(const struct wh_node *n, struct wh_err **err)
+{
+	const char *repair = wh_flag_text(n, "repair");
+	bool second;
+	unsigned number;
+	int r = 0;
+
+	if (n->n_args) {
+		wh_usage(err, "PRUNE takes flags only, not \"%s\"", n->args[0]);
+		wh_err_hint(err, "what is to stay: --keep=GLOB; what is to go: --drop=GLOB");
+		return -EINVAL;
+	}
+	r = one_of(n, "mode", "observed", "package", &second, err);
+	if (r == 0)
+		r = one_of(n, "shell", "remove", "keep", &second, err);
+	if (r == 0)
+		r = one_of(n, "setuid", "strip", "keep", &second, err);
+	if (r == 0 && settled(repair))
+		r = count("--repair", repair, MAX_REPAIR, 0, &number, err);
+	return r;
+}
+
+/* ---------------------------------------------------------------- the application */
+
+static const char *const *config_list(struct wh_lower *l, const struct wh_stage *s, const char *key)
+{
+	WH_AUTO_STRV struct wh_strv list = {0};
+
+	wh_image_get_list(s, key, &list);
+	return wh_arena_list(l->a, &list);
+}
+
+static uint64_t health_time(const json_t *health, const char *key)
+{
+	int64_t ns = wh_json_int(health, key, 0);
+
+	return ns > 0 ? (uint64_t)ns : 0;
+}
+
+static void health_of(struct wh_lower *l, const struct wh_stage *s, struct wh_op_app *app)
+{
+	const json_t *health = json_object_get(json_object_get(s->image, "config"), "Healthcheck");
+	const json_t *test = json_object_get(health, "Test"), *word;
+	const char *kind = json_string_value(json_array_get(test, 0));
+	WH_AUTO_STRV struct wh_strv args = {0};
+	size_t i;
+
+	if (!kind || wh_streq(kind, "NONE") || json_array_size(test) < 2)
+		return;
+	if (wh_streq(kind, "CMD-SHELL")) {
+		wh_image_get_list(s, "Shell", &args);
+		if (!args.n) {
+			wh_strv_add(&args, "/bin/sh");
+			wh_strv_add(&args, "-c");
+		}
+	}
+	json_array_foreach (test, i, word)
+		if (i && json_is_string(word))
+			wh_strv_add(&args, json_string_value(word));
+	app->health = wh_arena_list(l->a, &args);
+	app->health_timeout_ns = health_time(health, "Timeout");
+	app->health_interval_ns = health_time(health, "Interval");
+	app->health_retries = (unsigned)wh_json_int(health, "Retries", 0);
+}
+
+/* --start=manual, --start=["program", …] */
+static int start_of(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_op_profile *op,
+		    struct wh_err **err)
+{
+	const char *flag = wh_flag_text(c->n, "start");
+	WH_AUTO_STRV struct wh_strv words = {0}, args = {0};
+	size_t i;
+	int r;
+
+	if (!flag)
+		return 0;
+	if (wh_streq(flag, "manual")) {
+		op->manual = true;
+		return 0;
+	}
+	r = wh_words_json(wh_str(flag), &words, err);
+	if (r < 0)
+		return r;
+	if (!r || !words.n) {
+		wh_usage(err, "--start: \"%s\" is neither manual nor a command as JSON array", flag);
+		wh_err_hint(err, "write --start=[\"program\",\"argument\"]; for a shell's line [\"/bin/sh\",\"-c\",\"…\"]");
+		return -EINVAL;
+	}
+	for (i = 0; i < words.n; i++) {
+		WH_AUTO_FREE char *word = NULL;
+
+		r = wh_scope_expand(l, s, words.v[i], &word, err);
+		if (r < 0)
+			return r;
+		wh_strv_add(&args, word);
+	}
+	op->app.start = wh_arena_list(l->a, &args);
+	return 0;
+}
+
+static int app_of(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_op_profile *op,
+		  struct wh_err **err)
+{
+	struct wh_op_app *app = &op->app;
+	const char *cwd = wh_image_text(s, "WorkingDir"), *stop = wh_image_text(s, "StopSignal");
+
+	app->entrypoint = config_list(l, s, "Entrypoint");
+	app->cmd = config_list(l, s, "Cmd");
+	app->env = config_list(l, s, "Env");
+	app->cwd = wh_arena_strdup(l->a, *cwd ? cwd : "/");
+	app->user = wh_arena_strdup(l->a, wh_image_text(s, "User"));
+	app->stop_signal = wh_arena_strdup(l->a, *stop ? stop : "SIGTERM");
+	health_of(l, s, app);
+	if (start_of(l, s, c, op, err) < 0)
+		return -EINVAL;
+	if (!app->start && !*app->entrypoint && !*app->cmd) {
+		wh_usage(err, "there is nothing to profile: the stage has neither ENTRYPOINT nor CMD");
+		wh_err_hint(err, "give it one above this line, or name a command here: --start=[\"program\",\"argument\"]");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* ---------------------------------------------------------------- PROFILE */
+
+static int list_flag(struct wh_lower *l, struct wh_stage *s, const struct wh_node *n, const char *flag,
+		     struct wh_strv *out, struct wh_err **err)
+{
+	const char *value;
+	size_t pos = 0;
+	int r = 0;
+
+	while (r == 0 && (value = wh_flag_next(n, flag, &pos))) {
+		char *word = NULL;
+
+		r = wh_scope_expand(l, s, value, &word, err);
+		if (r == 0)
+			wh_strv_take(out, word);
+	}
+	return r;
+}
+
+static int ready_of(struct wh_lower *l, struct wh_stage *s, const struct wh_node *n, struct wh_op_profile *op,
+		    struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv values = {0};
+	struct wh_ready *ready;
+	size_t i;
+	int r = list_flag(l, s, n, "ready", &values, err);
+
+	op->ready = ready = wh_arena_alloc(l->a, (values.n + 1) * sizeof(*ready));
+	for (i = 0; r == 0 && i < values.n; i++)
+		r = ready_parse(l->a, values.v[i], &ready[op->n_ready++], err);
+	return r;
+}
+
+static int share_of(struct wh_lower *l, struct wh_stage *s, const struct wh_node *n, struct wh_op_profile *op,
+		    struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv values = {0}, clean = {0};
+	size_t i;
+	int r = list_flag(l, s, n, "share", &values, err);
+
+	for (i = 0; r == 0 && i < values.n; i++) {
+		char *path = wh_path_abs_in("/", values.v[i]);
+
+		wh_strv_take(&clean, path);
+		if (values.v[i][0] != '/' || !path[1])
+			r = wh_usage(err, "--share: \"%s\" is no absolute path of a directory", values.v[i]);
+	}
+	op->share = wh_arena_list(l->a, &clean);
+	return r;
+}
+
+static int numbers_of(struct wh_lower *l, struct wh_stage *s, const struct wh_node *n, struct wh_op_profile *op,
+		      struct wh_err **err)
+{
+	const char *timeout = wh_flag_text(n, "timeout"), *runs = wh_flag_text(n, "runs"), *text;
+	int r = 0;
+
+	op->runs = 1;
+	if (timeout) {
+		r = wh_scope_keep(l, s, timeout, &text, err);
+		if (r == 0)
+			r = duration("--timeout", text, &op->timeout_ns, err);
+	}
+	if (r == 0 && runs) {
+		r = wh_scope_keep(l, s, runs, &text, err);
+		if (r == 0)
+			r = count("--runs", text, MAX_RUNS, 1, &op->runs, err);
+	}
+	return r;
+}
+
+/* The driver's environment: its own root's, then --env. */
+static int driver_env(struct wh_lower *l, struct wh_stage *s, const struct wh_node *n, struct wh_op_exec *driver,
+		      struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv env = {0}, more = {0};
+	size_t i;
+	int r = list_flag(l, s, n, "env", &more, err);
+
+	if (r < 0)
+		return r;
+	for (i = 0; driver->env && driver->env[i]; i++)
+		wh_strv_add(&env, driver->env[i]);
+	for (i = 0; i < more.n; i++) {
+		const char *eq = strchr(more.v[i], '=');
+		WH_AUTO_FREE char *name = eq ? wh_strndup(more.v[i], (size_t)(eq - more.v[i])) : NULL;
+
+		if (name)
+			wh_env_set(&env, name, eq + 1);
+	}
+	driver->env = wh_arena_list(l->a, &env);
+	return 0;
+}
+
+static int in_order(struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err)
+{
+	if (c->trigger)
+		return wh_usage(err, "%s isn't allowed as an ONBUILD trigger", wh_instr_name(c->n->instr));
+	if (s->pruned)
+		return wh_usage(err, "%s after the stage's PRUNE", wh_instr_name(c->n->instr));
+	return 0;
+}
+
+int wh_lower_profile(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err)
+{
+	struct wh_op_profile *op = wh_arena_alloc(l->a, sizeof(*op));
+	struct wh_vertex v = {.kind = WH_OP_PROFILE, .op.profile = op, .pos = c->pos, .stage = s->name};
+	struct wh_stage *driver = c->sources[0] ? c->sources[0] : s;
+	struct wh_exec_parts parts = {.root = driver, .scope = s, .cmd = c, .skip = 1};
+	int r = in_order(s, c, err);
+
+	if (r == 0 && driver != s && !driver->lowered)
+		r = wh_usage(err, "--from=%s: the stage needs to be defined before this line", wh_flag_text(c->n, "from"));
+	if (r == 0)
+		r = app_of(l, s, c, op, err);
+	if (r == 0)
+		r = ready_of(l, s, c->n, op, err);
+	if (r == 0)
+		r = share_of(l, s, c->n, op, err);
+	if (r == 0)
+		r = numbers_of(l, s, c->n, op, err);
+	if (r < 0)
+		return r;
+	parts.first[0] = s->state;
+	parts.first[1] = driver == s && s->profiles ? s->unprofiled : driver->state;
+	parts.n_first = 2;
+	r = wh_exec_lower(l, &parts, &op->driver, err);
+	if (r == 0)
+		r = driver_env(l, s, c->n, &op->driver, err);
+	if (r < 0)
+		return r;
+	if (!wh_flag_text(c->n, "network"))
+		op->driver.network = WH_NET_NONE;
+	if (!s->n_profiles)
+		s->unprofiled = s->state;
+	v.inputs = parts.inputs;
+	v.n_inputs = parts.n_inputs;
+	v.no_cache = s->no_cache;
+	v.name = wh_step_name(l, s, c, parts.text);
+	s->state = wh_graph_add(l->g, &v);
+	WH_PUSH(s->profiles, s->n_profiles, s->cap_profiles) = s->state;
+	wh_history_add(l, s, wh_arena_strdup(l->a, c->n->original), NULL);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- PRUNE */
+
+/* The config that the tests ran under, labels left out: those may still follow. Canonical. */
+static const char *config_text(struct wh_lower *l, const struct wh_stage *s)
+{
+	WH_AUTO_JSON json_t *config = json_copy(json_object_get(s->image, "config"));
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+
+	if (!config)
+		return "{}";
+	json_object_del(config, "Labels");
+	wh_json_dump(config, &text);
+	return wh_arena_strdup(l->a, text.p);
+}
+
+static int globs_of(struct wh_lower *l, struct wh_stage *s, const struct wh_node *n, const char *flag,
+		    const char *const **ret, struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv values = {0};
+	size_t i;
+	int r = list_flag(l, s, n, flag, &values, err);
+
+	for (i = 0; r == 0 && i < values.n; i++)
+		if (values.v[i][0] != '/')
+			r = wh_usage(err, "--%s: \"%s\" does not begin with /", flag, values.v[i]);
+	*ret = wh_arena_list(l->a, &values);
+	return r;
+}
+
+int wh_lower_prune(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err)
+{
+	struct wh_op_prune *op = wh_arena_alloc(l->a, sizeof(*op));
+	struct wh_vertex v = {.kind = WH_OP_PRUNE, .op.prune = op, .pos = c->pos, .stage = s->name};
+	struct wh_vertex **inputs = wh_arena_alloc(l->a, (s->n_profiles + 1) * sizeof(struct wh_vertex *));
+	const char *repair = wh_flag_text(c->n, "repair");
+	int r = in_order(s, c, err);
+
+	if (r == 0 && !s->n_profiles) {
+		wh_usage(err, "PRUNE without a PROFILE before it in this stage");
+		wh_err_hint(err, "nothing would be known to be needed; what FROM's stage profiled does not count here");
+		r = -EINVAL;
+	}
+	if (r == 0)
+		r = globs_of(l, s, c->n, "keep", &op->keep, err);
+	if (r == 0)
+		r = globs_of(l, s, c->n, "drop", &op->drop, err);
+	if (r == 0)
+		r = one_of(c->n, "mode", "observed", "package", &op->package_mode, err);
+	if (r == 0)
+		r = one_of(c->n, "shell", "remove", "keep", &op->keep_shell, err);
+	if (r == 0)
+		r = one_of(c->n, "setuid", "strip", "keep", &op->keep_setid, err);
+	if (r == 0 && repair) {
+		r = wh_scope_keep(l, s, repair, &repair, err);
+		if (r == 0)
+			r = count("--repair", repair, MAX_REPAIR, 0, &op->repair, err);
+	}
+	if (r < 0)
+		return r;
+	op->config = config_text(l, s);
+	inputs[0] = s->state;
+	memcpy(inputs + 1, s->profiles, s->n_profiles * sizeof(struct wh_vertex *));
+	v.inputs = inputs;
+	v.n_inputs = s->n_profiles + 1;
+	v.no_cache = s->no_cache;
+	v.name = wh_step_name(l, s, c, c->n->original);
+	s->state = wh_graph_add(l->g, &v);
+	s->pruned = true;
+	wh_history_add(l, s, wh_arena_strdup(l->a, c->n->original), s->state);
+	return 0;
+}
+
+int wh_stage_check_after_profile(const struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err)
+{
+	enum wh_instr i = c->n->instr;
+
+	if (!s->n_profiles || i == WH_I_PROFILE || i == WH_I_PRUNE || i == WH_I_LABEL)
+		return 0;
+	wh_usage(err, "%s after PROFILE: what was tested must be what is shipped", wh_instr_name(i));
+	wh_err_hint(err, "move it above the stage's first PROFILE; only PROFILE, PRUNE and LABEL may follow that");
+	return -EINVAL;
+}
