@@ -137,17 +137,17 @@ under_podman() {
 example() {
 	local name=$1 url=$2 want=$3 digest
 
-	run "$WHITTLE" build --root "$T/s1" "${common[@]}" --iidfile "$name.iid" -t "$name" \
+	run "$WHITTLE" build --target app --root "$T/s1" "${common[@]}" --iidfile "$name.iid" -t "$name" \
 		--output "type=oci,dest=$name,tar=false" "$SRC/examples/$name"
 	is "$status" 0 "$name: built as root"
 	[ "$status" = 0 ] || { show "$err"; return; }
-	run as_user "$WHITTLE" build --root "$UT/s1" "${common[@]}" -t "$name" \
+	run as_user "$WHITTLE" build --target app --root "$UT/s1" "${common[@]}" -t "$name" \
 		--output "type=oci,dest=$UT/$name,tar=false" "$UT/examples/$name"
 	is "$status" 0 "$name: built as an ordinary user"
 	[ "$status" = 0 ] || { show "$err"; return; }
 	ok "$name: both have the same files" diff <(python3 "$TREE" "${noise[@]}" "oci:$name") \
 		<(python3 "$TREE" "${noise[@]}" "oci:$UT/$name")
-	run as_user "$WHITTLE" build --root "$UT/s1" "${common[@]}" -t "$name" \
+	run as_user "$WHITTLE" build --target app --root "$UT/s1" "${common[@]}" -t "$name" \
 		--output "type=oci,dest=$UT/$name-gzip,tar=false,compression=gzip" "$UT/examples/$name"
 	unlike "$err" '^#[0-9]+ [0-9]+\.[0-9]{3} ' "$name: the second build runs nothing"
 	python3 "$TREE" --config "oci:$UT/$name" >/dev/null || fail "$name: the layout is not whole"

@@ -75,9 +75,11 @@ cp -r "$SRC/examples/python-service" service
 sed -i 's/^FROM [^ ]*debian[^ ]*/FROM debian/' service/Dockerfile
 # What package managers write anew at each run: logs, caches, byte code with its source's time in it.
 volatile=('/var/log/*' '/var/cache/ldconfig/aux-cache' '*.pyc')
+sed -i '/^FROM debian AS tests/,$d' service/Dockerfile
 same 'python-service' service "${volatile[@]}"
 cp -r "$SRC/examples/nginx" web
 sed -i 's/^FROM [^ ]*debian[^ ]*/FROM debian/' web/Dockerfile
+sed -i '/^FROM debian AS tests/,$d' web/Dockerfile
 same 'nginx' web "${volatile[@]}"
 
 done_testing

@@ -523,8 +523,6 @@ static void refusals(void **state)
 		{"FROM img\nRUN --device=x y", 2, "RUN --device is not available", NULL},
 		{"FROM img\nRUN --mount=type=bind,target=/ x", 2, "invalid mount target \"/\"", NULL},
 		{"FROM img\nRUN --mount=type=tmp x", 2, "unsupported mount type \"tmp\"", "did you mean tmpfs?"},
-		{"FROM img\nPROFILE x", 2, "PROFILE is not available in this version", NULL},
-		{"FROM img\nPRUNE", 2, "PRUNE is not available in this version", NULL},
 		{"FROM img AS a\nONBUILD COPY x\nFROM a", 2, "COPY requires at least two arguments", NULL},
 		{"ARG SOURCE_DATE_EPOCH=soon\nFROM img", 1, "invalid SOURCE_DATE_EPOCH: soon", "seconds"},
 	};

@@ -1,0 +1,53 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The tests of the redis example: run beside it, on the same loopback.
+set -eu
+
+# is WANT WORD…: redis-cli WORD… prints WANT
+is() {
+	want=$1
+	shift
+	got=$(redis-cli "$@")
+	if [ "$got" != "$want" ]; then
+		echo "redis-cli $*: \"$got\" instead of \"$want\"" >&2
+		exit 1
+	fi
+	echo "ok: redis-cli $*"
+}
+
+up() {
+	n=0
+	until [ "$(redis-cli ping 2>/dev/null)" = PONG ]; do
+		n=$((n + 1))
+		[ "$n" -lt 100 ] || { echo "redis does not come back" >&2; exit 1; }
+		sleep 0.1
+	done
+}
+
+is PONG ping
+is OK set greeting hello
+is hello get greeting
+is 3 rpush list a b c
+is 2 sadd set x y
+is 1 hset hash field value
+is 2 zadd ranks 1 one 2 two
+is two zrevrange ranks 0 0
+is 5 eval 'return tonumber(redis.call("rpush", KEYS[1], "d", "e"))' 1 list
+is OK set short lived ex 100
+is 100 ttl short
+is 1 pfadd visitors someone
+is OK save
+is 'Background saving started' bgsave
+is 'Background append only file rewriting started' bgrewriteaof
+redis-cli info server | grep -q '^redis_version:'
+is OK config set maxmemory 50mb
+is OK acl setuser reader on '>secret' '~*' '+@read'
+is hello --user reader --pass secret --no-auth-warning get greeting
+redis-cli -h ::1 ping >/dev/null
+
+# What was written survives a restart.
+/run/whittle/app restart
+up
+is hello get greeting
+is 5 llen list
+/run/whittle/app exec redis-cli ping
