@@ -11,7 +11,8 @@
  *                                                      Numbers from 1; PARENT 0: whoever started the command. One record for each
  *                                                      distinct (PARENT, PROGRAM, SCRIPT), not for each pid
  *   M  TEXT                                            from here on: "start", "serve", "stop", "test NAME" … (phase)
- *   A  KINDS PROCESS PATH                              used: something exists at PATH
+ *   A  KINDS PROCESS PATH                              used: something exists at PATH. PROCESS 0, here and below: whoever started
+ *                                                      the command, as it looked for it and executed it
  *   N  KINDS PROCESS PATH                              looked up, and nothing is there
  *   X  PROCESS TEXT                                    a remark: "listener" (it wanted a seccomp listener of its own), "setsid",
  *                                                      "chroot PATH" …
