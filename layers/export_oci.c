@@ -6,6 +6,7 @@
  * Before anything is written, layers that nobody has read yet are read, so
  * that no image leaves whose layers are not what its config says.
  */
+#include "layers/artifact_private.h"
 #include "layers/image_private.h"
 #include "layers/store_private.h"
 #include "layers/stream.h"
@@ -41,22 +42,45 @@ static int by_digest(const void *a, const void *b)
 	return memcmp(x->digest.b, y->digest.b, sizeof(x->digest.b));
 }
 
+/* Its manifest and what that names; all of it is in the store. */
+static int collect_artifact(struct export *e, const struct wh_artifact *a, size_t *n, size_t *cap, struct wh_err **err)
+{
+	WH_CLEANUP(wh_artifact_manifest_release) struct wh_artifact_manifest m = {0};
+	int r;
+
+	if (!wh_digest_eq(&a->subject, &e->i->manifest))
+		return wh_err_set(err, "layers", WH_ERR_INTERNAL, EINVAL, "an artifact of another image");
+	r = wh_artifact_manifest_read(e->s, a, &m, err);
+	if (r < 0)
+		return r;
+	WH_PUSH(e->blobs, *n, *cap) = (struct blob){.digest = a->manifest.digest, .size = a->manifest.size};
+	WH_PUSH(e->blobs, *n, *cap) = (struct blob){.digest = m.config.digest, .size = m.config.size};
+	for (size_t l = 0; l < m.n; l++)
+		WH_PUSH(e->blobs, *n, *cap) = (struct blob){.digest = m.layers[l].digest, .size = m.layers[l].size};
+	return 0;
+}
+
 static int collect_blobs(struct export *e, struct wh_err **err)
 {
 	const struct wh_image *i = e->i;
-	size_t n = 0, k = 0;
+	size_t n = 0, k = 0, cap = 0;
 	uint64_t size = 0;
 
 	if (wh_digest_is_zero(&i->manifest))
 		return wh_err_set(err, "layers", WH_ERR_INTERNAL, EINVAL, "the image has no manifest yet");
 	if (!wh_blob_has(e->s, &i->config_digest, &size))
 		return wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "the image's config is not in the store");
-	e->blobs = wh_calloc(i->n_layers + 2, sizeof(*e->blobs));
-	e->blobs[n++] = (struct blob){.digest = i->manifest, .size = i->manifest_size};
-	e->blobs[n++] = (struct blob){.digest = i->config_digest, .size = size};
+	WH_PUSH(e->blobs, n, cap) = (struct blob){.digest = i->manifest, .size = i->manifest_size};
+	WH_PUSH(e->blobs, n, cap) = (struct blob){.digest = i->config_digest, .size = size};
 	for (size_t l = 0; l < i->n_layers; l++)
-		e->blobs[n++] = (struct blob){
+		WH_PUSH(e->blobs, n, cap) = (struct blob){
 			.digest = i->layers[l].blob, .size = i->layers[l].blob_size, .layer = &i->layers[l]};
+	for (size_t a = 0; e->x->artifacts && a < e->x->artifacts->n; a++) {
+		int r = collect_artifact(e, &e->x->artifacts->v[a], &n, &cap, err);
+
+		if (r < 0)
+			return r;
+	}
 	qsort(e->blobs, n, sizeof(*e->blobs), by_digest);
 	for (size_t l = 0; l < n; l++)
 		if (l == 0 || by_digest(&e->blobs[l], &e->blobs[k - 1]) != 0)
@@ -232,6 +256,33 @@ static int write_blob_file(struct export *e, const struct blob *b, int dir, stru
 	return r;
 }
 
+/* Whose an artifact is that an existing layout has. */
+static bool subject_in_layout(void *arg, const struct wh_descriptor *d, struct wh_digest *ret)
+{
+	WH_CLEANUP(wh_artifact_manifest_release) struct wh_artifact_manifest m = {0};
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	WH_AUTO_FREE char *name = NULL;
+	WH_AUTO_FD int fd = -1;
+	const int *dir = arg;
+	struct stat st;
+	char hex[65];
+
+	name = wh_asprintf("blobs/sha256/%s", wh_digest_hex(&d->digest, hex));
+	fd = wh_open_beneath(*dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, false);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || wh_read_fd(fd, WH_MANIFEST_MAX, &buf) < 0 ||
+	    wh_artifact_manifest_parse(buf.p, buf.n, name, &m, NULL) < 0 || !m.has_subject)
+		return false;
+	*ret = m.subject;
+	return true;
+}
+
+/* dir: the layout, or -1. */
+static void put_artifacts(struct export *e, int dir, json_t *manifests)
+{
+	for (size_t k = 0; e->x->artifacts && k < e->x->artifacts->n; k++)
+		wh_index_put_artifact(manifests, &e->x->artifacts->v[k], subject_in_layout, &dir);
+}
+
 /* What an existing layout has stays, but for what bears one of this image's names. */
 static int merged_index(struct export *e, int dir, struct wh_buf *out, struct wh_err **err)
 {
@@ -241,6 +292,7 @@ static int merged_index(struct export *e, int dir, struct wh_buf *out, struct wh
 	int r = wh_read_file(dir, "index.json", WH_MANIFEST_MAX, &buf);
 
 	if (r == -ENOENT) {
+		put_artifacts(e, dir, e->manifests);
 		wh_index_json(e->manifests, out);
 		return 0;
 	}
@@ -255,6 +307,7 @@ static int merged_index(struct export *e, int dir, struct wh_buf *out, struct wh
 				  e->x->dest);
 	for (size_t k = 0; k < json_array_size(e->manifests); k++)
 		wh_index_put(ms, json_array_get(e->manifests, k));
+	put_artifacts(e, dir, ms);
 	wh_index_json(ms, out);
 	return 0;
 }
@@ -430,6 +483,7 @@ static int write_tar(struct export *e, int fd, struct wh_err **err)
 		r = tar_blob(e, fd, &e->blobs[k], err);
 	if (r < 0)
 		return r;
+	put_artifacts(e, -1, e->manifests);
 	wh_index_json(e->manifests, &buf);
 	r = tar_text(e, fd, "index.json", buf.p, buf.n, err);
 	if (r == 0)

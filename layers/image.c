@@ -4,6 +4,7 @@
  * the keys that the OCI specification names come in its order, others sorted
  * behind them, and there is no blank anywhere.
  */
+#include "layers/artifact_private.h"
 #include "layers/image_private.h"
 
 #include <errno.h>
@@ -22,7 +23,9 @@ static const char *const manifest_keys[] = {
 	"schemaVersion", "mediaType", "artifactType", "config", "layers", "subject", "annotations", NULL,
 };
 static const char *const index_keys[] = {"schemaVersion", "mediaType", "manifests", "annotations", NULL};
-static const char *const descriptor_keys[] = {"mediaType", "digest", "size", "platform", "annotations", NULL};
+static const char *const descriptor_keys[] = {
+	"mediaType", "digest", "size", "platform", "artifactType", "annotations", NULL,
+};
 static const char *const platform_keys[] = {"architecture", "os", "os.version", "os.features", "variant", NULL};
 
 void wh_image_release(struct wh_image *i)
@@ -46,6 +49,7 @@ static const char *const *order_below(const char *key)
 	} table[] = {
 		{"config", run_keys},        {"rootfs", rootfs_keys},        {"history", history_keys},
 		{"layers", descriptor_keys}, {"manifests", descriptor_keys}, {"platform", platform_keys},
+		{"subject", descriptor_keys},
 	};
 
 	for (size_t i = 0; i < WH_ARRAY_SIZE(table); i++)
@@ -237,15 +241,25 @@ void wh_index_put(json_t *manifests, json_t *d)
 	while (i < json_array_size(manifests)) {
 		json_t *old = json_array_get(manifests, i);
 
-		if (strcmp(name_in(old), name) == 0 || !yield_ref_name(old, ref_name))
+		if (wh_index_entry_is_artifact(old))
+			i++;
+		else if (strcmp(name_in(old), name) == 0 || !yield_ref_name(old, ref_name))
 			json_array_remove(manifests, i);
 		else
 			i++;
 	}
-	for (i = 0; i < json_array_size(manifests); i++)
-		if (strcmp(name_in(json_array_get(manifests, i)), name) > 0)
+	for (i = 0; i < json_array_size(manifests); i++) {
+		const json_t *old = json_array_get(manifests, i);
+
+		if (wh_index_entry_is_artifact(old) || strcmp(name_in(old), name) > 0)
 			break;
+	}
 	json_array_insert(manifests, i, d);
+}
+
+void wh_manifest_json(const json_t *m, struct wh_buf *out)
+{
+	wh_json_dump_ordered(m, manifest_keys, out);
 }
 
 void wh_index_json(const json_t *manifests, struct wh_buf *out)

@@ -33,14 +33,19 @@ static inline enum wh_err_class wh_dest_class(int r)
 
 /* An object's bytes with the given keys first, in this order, then the others sorted; nested values are canonical. */
 void wh_json_dump_ordered(const json_t *o, const char *const *first, struct wh_buf *out);
+/* A manifest's bytes. */
+void wh_manifest_json(const json_t *m, struct wh_buf *out);
 /* One descriptor of an index.json: the image under a name (NULL: none). ref_name is for the ref.name annotation. */
 json_t *wh_image_descriptor(const struct wh_image *i, const char *name, const char *ref_name);
-/* Puts descriptor d into manifests (an array, sorted by name): what bears its name, or is as nameless, goes. */
+/* Puts descriptor d into manifests (an array, sorted by name): what bears its name, or is as nameless, goes;
+ * artifacts stay, and stand behind the images. */
 void wh_index_put(json_t *manifests, json_t *d);
 /* The whole document: descriptors in the order given. */
 void wh_index_json(const json_t *manifests, struct wh_buf *out);
 /* The list of manifests in the store's index.json, which has a name for each. */
 int wh_store_names(struct wh_store *s, json_t **ret, struct wh_err **err);
+/* Replaces it. Under wh_store_lock(s, "index"), and after a sync of what it names. */
+int wh_store_names_write(struct wh_store *s, const json_t *manifests, struct wh_err **err);
 /* mkdir -p for a path of the user's. 0 or -errno. */
 int wh_make_parents(const char *dir);
 /* Runs fn with the file that x->dest names: x->out_fd for "-", else a temporary that is renamed when fn succeeds. */

@@ -5,6 +5,7 @@
  * media types mean the same and are taken too). Every document is checked
  * against the digest and size by which it was found.
  */
+#include "layers/artifact_private.h"
 #include "layers/image_private.h"
 
 #include <errno.h>
@@ -402,7 +403,7 @@ static void hint_tags(const json_t *manifests, struct wh_err **err)
 		const json_t *an = json_object_get(json_array_get(manifests, i), "annotations");
 		const char *name = wh_json_str(an, WH_AN_REF_NAME);
 
-		if (name && !wh_strv_has(&names, name) && names.n < 1000)
+		if (name && !wh_artifact_tag_parse(name, NULL) && !wh_strv_has(&names, name) && names.n < 1000)
 			wh_strv_add(&names, name);
 	}
 	wh_strv_sort(&names);
@@ -416,8 +417,20 @@ static void hint_tags(const json_t *manifests, struct wh_err **err)
 		wh_err_hint(err, "no image in it has a name");
 }
 
-static int find_by_tag(struct search *x, const json_t *manifests, const char *tag, struct wh_err **err)
+/* What is attached to an image does not count as one. */
+static json_t *images_among(const json_t *manifests)
 {
+	json_t *images = json_array();
+
+	for (size_t i = 0; i < json_array_size(manifests); i++)
+		if (!wh_index_entry_is_artifact(json_array_get(manifests, i)))
+			json_array_append(images, json_array_get(manifests, i));
+	return images;
+}
+
+static int find_by_tag(struct search *x, const json_t *all, const char *tag, struct wh_err **err)
+{
+	WH_AUTO_JSON json_t *manifests = images_among(all);
 	size_t n = json_array_size(manifests), hits = 0;
 	int r = 0;
 

@@ -32,7 +32,7 @@ int wh_store_names(struct wh_store *s, json_t **ret, struct wh_err **err)
 	return 0;
 }
 
-static int write_index(struct wh_store *s, const json_t *manifests, struct wh_err **err)
+int wh_store_names_write(struct wh_store *s, const json_t *manifests, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
 	WH_AUTO_FREE char *tmp = wh_temp_name("index-");
@@ -77,5 +77,5 @@ int wh_store_tag(struct wh_store *s, const char *name, const struct wh_image *i,
 	/* One layout, many images: the whole name is what tells them apart. */
 	d = wh_image_descriptor(i, full, full);
 	wh_index_put(ms, d);
-	return write_index(s, ms, err);
+	return wh_store_names_write(s, ms, err);
 }

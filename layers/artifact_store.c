@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which artifacts an image has: in the store's index.json, or in a layout's. What an index says of an artifact is not believed: its
+ * manifest says what it is, and whose.
+ */
+#include "layers/artifact_private.h"
+#include "layers/image_private.h"
+#include "layers/store_private.h"
+
+#include <errno.h>
+
+#define MAX_DEPTH 3
+#define MAX_DOCUMENTS 20000 /* manifests read while the artifacts of one image are looked for */
+
+struct source {
+	struct wh_store *s;
+	int dir;          /* a layout; -1: the store itself */
+	const char *path; /* its name for messages */
+	const struct wh_digest *subject;
+	unsigned documents;
+	struct wh_artifacts *list;
+};
+
+/* ---------------------------------------------------------------- blobs */
+
+static int damaged(const struct source *x, const struct wh_digest *d, struct wh_err **err)
+{
+	char hex[65];
+
+	return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG,
+			  "damaged: the content of %s/blobs/sha256/%s is not what its name says", x->path,
+			  wh_digest_hex(d, hex));
+}
+
+/* A blob of the source, verified. */
+static int read_blob(struct source *x, const struct wh_descriptor *d, size_t max, struct wh_buf *buf, struct wh_err **err)
+{
+	WH_AUTO_FREE char *name = NULL;
+	WH_AUTO_FD int fd = -1;
+	struct wh_digest got;
+	struct stat st;
+	char hex[65];
+	int r;
+
+	if (d->size > max)
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EFBIG, "a blob of %llu bytes is too big for an artifact",
+				  (unsigned long long)d->size);
+	if (x->dir < 0) {
+		r = wh_blob_read(x->s, &d->digest, max, buf, err);
+	} else {
+		name = wh_asprintf("blobs/sha256/%s", wh_digest_hex(&d->digest, hex));
+		/* O_NONBLOCK: it may be a fifo. */
+		fd = wh_open_beneath(x->dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, false);
+		if (fd < 0)
+			return wh_err_sys(err, "layers", WH_ERR_BUILD, -fd, "open %s/%s", x->path, name);
+		if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+			return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "%s/%s is not a regular file", x->path,
+					  name);
+		r = wh_read_fd(fd, max, buf);
+		if (r < 0)
+			return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "read %s/%s", x->path, name);
+		wh_digest_of(buf->p ? buf->p : "", buf->n, &got);
+		if (!wh_digest_eq(&got, &d->digest))
+			return damaged(x, &d->digest, err);
+	}
+	if (r == 0 && buf->n != d->size)
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG,
+				  "damaged: blob %s has %zu bytes, its descriptor says %llu",
+				  wh_digest_hex(&d->digest, hex), buf->n, (unsigned long long)d->size);
+	return r;
+}
+
+/* From a layout into the store. */
+static int import_blob(struct source *x, const struct wh_descriptor *d, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	struct wh_digest put;
+	int r = read_blob(x, d, WH_ARTIFACT_BLOB_MAX, &buf, err);
+
+	return r < 0 ? r : wh_blob_put(x->s, buf.p ? buf.p : "", buf.n, &put, err);
+}
+
+static int import(struct source *x, const struct wh_buf *manifest, const struct wh_artifact_manifest *m,
+		  struct wh_err **err)
+{
+	struct wh_digest put;
+	int r = import_blob(x, &m->config, err);
+
+	for (size_t i = 0; i < m->n && r == 0; i++)
+		r = import_blob(x, &m->layers[i], err);
+	return r < 0 ? r : wh_blob_put(x->s, manifest->p, manifest->n, &put, err);
+}
+
+/* ---------------------------------------------------------------- looking */
+
+static bool is_manifest(const char *mt)
+{
+	return strcmp(mt, WH_MT_MANIFEST) == 0 || strcmp(mt, WH_MT_DOCKER_MANIFEST) == 0;
+}
+
+static bool listed(const struct wh_artifacts *l, const struct wh_digest *d, const char *tag)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (wh_digest_eq(&l->v[i].manifest.digest, d) && wh_streq(l->v[i].tag, tag))
+			return true;
+	return false;
+}
+
+static int take(struct source *x, const struct wh_descriptor *d, const char *tag, const struct wh_artifact_manifest *m,
+		struct wh_err **err)
+{
+	struct wh_artifact *a;
+
+	if (listed(x->list, &d->digest, tag))
+		return 0;
+	if (x->list->n >= WH_ARTIFACTS_MAX)
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EFBIG, "the image has more than %d artifacts",
+				  WH_ARTIFACTS_MAX);
+	a = wh_artifacts_add(x->list);
+	a->manifest.digest = d->digest;
+	a->manifest.size = d->size;
+	a->manifest.media_type = wh_strdup(d->media_type);
+	a->subject = *x->subject;
+	a->tag = wh_strdup(tag);
+	if (!tag) {
+		a->artifact_type = wh_strdup(m->artifact_type ? m->artifact_type : "");
+		if (json_is_object(json_object_get(m->doc, "annotations")))
+			a->manifest.annotations = json_incref(json_object_get(m->doc, "annotations"));
+	}
+	return 0;
+}
+
+static int consider_manifest(struct source *x, const struct wh_descriptor *d, const char *tag, struct wh_err **err)
+{
+	WH_CLEANUP(wh_artifact_manifest_release) struct wh_artifact_manifest m = {0};
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	char text[WH_DIGEST_TEXT];
+	struct wh_digest about;
+	bool ours;
+	int r = read_blob(x, d, WH_MANIFEST_MAX, &buf, err);
+
+	if (r == 0)
+		r = wh_artifact_manifest_parse(buf.p, buf.n, wh_digest_text(&d->digest, text), &m, err);
+	if (r < 0)
+		return r;
+	ours = tag && wh_artifact_tag_parse(tag, &about) && wh_digest_eq(&about, x->subject);
+	if (!ours) {
+		tag = NULL;
+		ours = m.has_subject && wh_digest_eq(&m.subject, x->subject);
+	}
+	if (!ours)
+		return 0;
+	if (x->dir >= 0)
+		r = import(x, &buf, &m, err);
+	return r < 0 ? r : take(x, d, tag, &m, err);
+}
+
+static int consider_all(struct source *x, const json_t *manifests, unsigned depth, struct wh_err **err);
+
+static int consider_index(struct source *x, const struct wh_descriptor *d, unsigned depth, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *o = NULL;
+	char text[WH_DIGEST_TEXT];
+	int r;
+
+	if (depth == MAX_DEPTH)
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "indexes are nested too deeply");
+	r = read_blob(x, d, WH_MANIFEST_MAX, &buf, err);
+	if (r == 0)
+		r = wh_json_parse(buf.p, buf.n, wh_digest_text(&d->digest, text), &o, err);
+	return r < 0 ? r : consider_all(x, json_object_get(o, "manifests"), depth + 1, err);
+}
+
+static int consider(struct source *x, const json_t *o, unsigned depth, struct wh_err **err)
+{
+	WH_CLEANUP(wh_descriptor_release) struct wh_descriptor d = {0};
+	const char *tag;
+	int r = wh_descriptor_parse(o, "index", &d, err);
+
+	if (r < 0)
+		return r;
+	if (++x->documents > MAX_DOCUMENTS)
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EFBIG, "more than %d documents have to be read",
+				  MAX_DOCUMENTS);
+	if (strcmp(d.media_type, WH_MT_INDEX) == 0)
+		return x->dir < 0 ? 0 : consider_index(x, &d, depth, err);
+	if (!is_manifest(d.media_type) || wh_digest_eq(&d.digest, x->subject))
+		return 0;
+	tag = depth == 0 ? wh_json_str(d.annotations, WH_AN_REF_NAME) : NULL;
+	return consider_manifest(x, &d, tag, err);
+}
+
+static int consider_all(struct source *x, const json_t *manifests, unsigned depth, struct wh_err **err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < json_array_size(manifests) && r == 0; i++)
+		r = consider(x, json_array_get(manifests, i), depth, err);
+	return r;
+}
+
+/* Only what is complete reaches the caller's list. */
+static void hand_over(struct wh_artifacts *from, struct wh_artifacts *to)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		*wh_artifacts_add(to) = from->v[i];
+		from->v[i] = (struct wh_artifact){0};
+	}
+}
+
+int wh_artifacts_from_store(struct wh_store *s, const struct wh_digest *subject, struct wh_artifacts *ret,
+			    struct wh_err **err)
+{
+	WH_CLEANUP(wh_artifacts_release) struct wh_artifacts list = {0};
+	WH_AUTO_JSON json_t *ms = NULL;
+	struct source x = {.s = s, .dir = -1, .path = wh_store_path(s), .subject = subject, .list = &list};
+	int r = wh_store_names(s, &ms, err);
+
+	for (size_t i = 0; i < json_array_size(ms) && r == 0; i++) {
+		const json_t *d = json_array_get(ms, i);
+
+		/* The store's own index is ours: only what is attached needs a look. */
+		if (wh_index_entry_is_artifact(d))
+			r = consider(&x, d, 0, err);
+	}
+	if (r == 0)
+		hand_over(&list, ret);
+	else
+		wh_err_wrap(err, "artifacts in the store");
+	return r;
+}
+
+int wh_artifacts_from_layout(struct wh_store *s, const char *dir, const struct wh_digest *subject,
+			     struct wh_artifacts *ret, struct wh_err **err)
+{
+	WH_CLEANUP(wh_artifacts_release) struct wh_artifacts list = {0};
+	WH_AUTO_FD int fd = wh_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0);
+	struct source x = {.s = s, .dir = fd, .path = dir, .subject = subject, .list = &list};
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *o = NULL;
+	int r;
+
+	if (fd < 0)
+		return wh_err_sys(err, "layers", WH_ERR_BUILD, -fd, "open %s", dir);
+	r = wh_read_file(fd, "index.json", WH_MANIFEST_MAX, &buf);
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "read %s/index.json", dir);
+	r = wh_json_parse(buf.p, buf.n, "index.json", &o, err);
+	if (r == 0)
+		r = consider_all(&x, json_object_get(o, "manifests"), 0, err);
+	if (r == 0)
+		hand_over(&list, ret);
+	else
+		wh_err_wrap(err, "artifacts in %s", dir);
+	return r;
+}
+
+/* ---------------------------------------------------------------- attaching */
+
+static bool subject_in_store(void *arg, const struct wh_descriptor *d, struct wh_digest *ret)
+{
+	WH_CLEANUP(wh_artifact_manifest_release) struct wh_artifact_manifest m = {0};
+	struct wh_artifact a = {.manifest = *d};
+
+	if (wh_artifact_manifest_read(arg, &a, &m, NULL) < 0 || !m.has_subject)
+		return false;
+	*ret = m.subject;
+	return true;
+}
+
+int wh_store_attach(struct wh_store *s, const struct wh_artifacts *list, struct wh_err **err)
+{
+	WH_AUTO_JSON json_t *ms = NULL;
+	WH_AUTO_FD int lock = -1;
+	int r;
+
+	if (list->n == 0)
+		return 0;
+	r = wh_store_sync(s, err);
+	if (r < 0)
+		return r;
+	r = lock = wh_store_lock(s, "index", err);
+	if (r >= 0)
+		r = wh_store_names(s, &ms, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < list->n; i++)
+		wh_index_put_artifact(ms, &list->v[i], subject_in_store, s);
+	return wh_store_names_write(s, ms, err);
+}
