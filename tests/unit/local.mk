@@ -93,3 +93,9 @@ tests_unit_builder_fileop_actions_test_LDADD = $(BUILDER_LIBS)
 tests_unit_builder_fileop_test_SOURCES = tests/unit/builder_fileop_test.c tests/unit/fileop_fixture.c
 tests_unit_builder_fileop_test_LDADD = $(BUILDER_LIBS)
 tests_unit_builder_memo_test_LDADD = $(BUILDER_LIBS)
+
+# evidence: keys and signatures
+EVIDENCE_SIGN_TESTS = tests/unit/evidence_key_test
+check_PROGRAMS += $(EVIDENCE_SIGN_TESTS)
+EVIDENCE_LIBS = evidence/libevidence.a harden/libharden.a layers/liblayers.a base/libbase.a $(TEST_LIBS)
+tests_unit_evidence_key_test_LDADD = $(EVIDENCE_LIBS)

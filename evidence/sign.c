@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Signing an image and statements about it, everything in both forms: there are readers that know only the older one, and readers that
+ * look at the newer one first. Each bundle is a referrer of its own; of the older form there is one manifest for signatures
+ * and one for attestations, with a layer each.
+ */
+#include "evidence/sign_private.h"
+
+#include <errno.h>
+
+struct signing {
+	struct wh_store *s;
+	const struct wh_image *i;
+	const char *repo;
+	const struct wh_signer *signer;
+	struct wh_artifacts list;
+	struct wh_artifact_blob *atts; /* layers of the .att manifest; data and annotations owned */
+	size_t n_atts, cap_atts;
+};
+
+static void signing_release(struct signing *x)
+{
+	for (size_t k = 0; k < x->n_atts; k++) {
+		free((void *)(uintptr_t)x->atts[k].data);
+		json_decref(x->atts[k].annotations);
+	}
+	free(x->atts);
+	wh_artifacts_release(&x->list);
+}
+
+static int sign(const struct signing *x, const struct wh_digest *d, struct wh_buf *ret_der, struct wh_err **err)
+{
+	int r = x->signer->sign(x->signer->arg, d, ret_der, err);
+
+	return r < 0 ? r : 0;
+}
+
+static char *tag_of(const struct wh_image *i, const char *kind)
+{
+	char hex[65];
+
+	return wh_asprintf("sha256-%s.%s", wh_digest_hex(&i->manifest, hex), kind);
+}
+
+/* ---------------------------------------------------------------- the older form */
+
+/* The manifest of the older form looks like an image's: its config lists the layers as if they were file systems. */
+static void dummy_config(const struct wh_artifact_blob *layers, size_t n, struct wh_buf *out)
+{
+	WH_AUTO_JSON json_t *o = NULL;
+	json_t *ids = json_array(), *history = json_array();
+	char text[WH_DIGEST_TEXT];
+	struct wh_digest d;
+
+	for (size_t k = 0; k < n; k++) {
+		wh_digest_of(layers[k].data, layers[k].len, &d);
+		json_array_append_new(ids, json_string(wh_digest_text(&d, text)));
+		json_array_append_new(history, json_pack("{s:s}", "created", "0001-01-01T00:00:00Z"));
+	}
+	o = json_pack("{s:s, s:s, s:{}, s:o, s:s, s:{s:s, s:o}}", "architecture", "", "created", "0001-01-01T00:00:00Z",
+		      "config", "history", history, "os", "", "rootfs", "type", "layers", "diff_ids", ids);
+	wh_json_dump(o, out);
+}
+
+static int write_older(struct signing *x, const char *kind, const struct wh_artifact_blob *layers, size_t n,
+		       struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf config = WH_BUF_INIT;
+	WH_AUTO_FREE char *tag = tag_of(x->i, kind);
+	struct wh_artifact_blob c = {.media_type = WH_MEDIA_CONFIG};
+
+	dummy_config(layers, n, &config);
+	c.data = config.p;
+	c.len = config.n;
+	return wh_artifact_write(x->s, x->i, NULL, tag, &c, layers, n, NULL, &x->list, err);
+}
+
+static int sign_simple(struct signing *x, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf payload = WH_BUF_INIT;
+	WH_AUTO_BUF struct wh_buf der = WH_BUF_INIT;
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *an = NULL;
+	struct wh_artifact_blob layer = {.media_type = WH_MEDIA_SIMPLE};
+	struct wh_digest d;
+	int r;
+
+	wh_simple_payload(x->repo, &x->i->manifest, &payload);
+	wh_digest_of(payload.p, payload.n, &d);
+	r = sign(x, &d, &der, err);
+	if (r < 0)
+		return r;
+	wh_base64_add(&text, der.p, der.n);
+	an = json_pack("{s:s}", WH_AN_SIGNATURE, text.p);
+	layer.data = payload.p;
+	layer.len = payload.n;
+	layer.annotations = an;
+	return write_older(x, "sig", &layer, 1, err);
+}
+
+/* ---------------------------------------------------------------- statements */
+
+static int write_bundle(struct signing *x, const char *type, json_t *envelope, struct wh_err **err)
+{
+	WH_AUTO_JSON json_t *bundle = wh_bundle_json(x->signer->hint, json_incref(envelope));
+	WH_AUTO_JSON json_t *an = json_pack("{s:s, s:s}", WH_AN_BUNDLE_CONTENT, "dsse-envelope", WH_AN_BUNDLE_PREDICATE,
+					    type);
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	struct wh_artifact_blob layer = {.media_type = WH_MEDIA_BUNDLE};
+
+	wh_json_dump(bundle, &text);
+	layer.data = text.p;
+	layer.len = text.n;
+	return wh_artifact_write(x->s, x->i, WH_MEDIA_BUNDLE, NULL, NULL, &layer, 1, an, &x->list, err);
+}
+
+static void add_att(struct signing *x, const char *type, const json_t *envelope)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	struct wh_artifact_blob *b;
+
+	wh_json_dump(envelope, &text);
+	WH_PUSH(x->atts, x->n_atts, x->cap_atts) = (struct wh_artifact_blob){.media_type = WH_MEDIA_DSSE};
+	b = &x->atts[x->n_atts - 1];
+	b->len = text.n;
+	b->data = wh_buf_take(&text);
+	/* The signature is in the envelope; readers want the annotation all the same. */
+	b->annotations = json_pack("{s:s, s:s}", WH_AN_SIGNATURE, "", WH_AN_PREDICATE, type);
+}
+
+static int sign_statement(struct signing *x, const struct wh_attest_item *item, bool att, struct wh_err **err)
+{
+	WH_AUTO_JSON json_t *st = wh_statement(x->repo, &x->i->manifest, item->predicate_type, item->predicate);
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	WH_AUTO_BUF struct wh_buf der = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *envelope = NULL;
+	struct wh_digest d;
+	int r;
+
+	if (!st)
+		return wh_err_set(err, "evidence", WH_ERR_INTERNAL, EINVAL, "a statement that is not UTF-8");
+	wh_json_dump(st, &text);
+	if (!wh_buf_ok(&text) || text.n > WH_PAYLOAD_MAX / 2)
+		return wh_err_set(err, "evidence", WH_ERR_BUILD, EFBIG, "the statement is larger than %zu MiB",
+				  WH_PAYLOAD_MAX >> 21);
+	wh_dsse_digest(WH_TYPE_INTOTO, text.p, text.n, &d);
+	r = sign(x, &d, &der, err);
+	if (r < 0)
+		return r;
+	envelope = wh_envelope_json(WH_TYPE_INTOTO, text.p, text.n, der.p, der.n);
+	if (att)
+		add_att(x, item->predicate_type, envelope);
+	return write_bundle(x, item->predicate_type, envelope, err);
+}
+
+static int sign_all(struct signing *x, const struct wh_attest_item *items, size_t n, struct wh_err **err)
+{
+	static const struct wh_attest_item image = {.predicate_type = WH_PREDICATE_SIGN};
+	int r = sign_simple(x, err);
+
+	/* A bundle about the image itself has its own type: another statement's is not "the signature". */
+	if (r == 0)
+		r = sign_statement(x, &image, false, err);
+	if (r < 0) {
+		wh_err_wrap(err, "sign the image");
+		return r;
+	}
+	for (size_t k = 0; k < n && r == 0; k++) {
+		r = sign_statement(x, &items[k], true, err);
+		if (r < 0)
+			wh_err_wrap(err, "sign the statement %s", items[k].predicate_type);
+	}
+	return r < 0 || n == 0 ? r : write_older(x, "att", x->atts, x->n_atts, err);
+}
+
+int wh_sign_image(struct wh_store *s, const struct wh_image *i, const char *repo, const struct wh_signer *signer,
+		  const struct wh_attest_item *items, size_t n, struct wh_artifacts *list, struct wh_err **err)
+{
+	WH_CLEANUP(signing_release)
+	struct signing x = {.s = s, .i = i, .repo = repo ? repo : "", .signer = signer};
+	int r;
+
+	if (wh_digest_is_zero(&i->manifest))
+		return wh_err_set(err, "evidence", WH_ERR_INTERNAL, EINVAL, "the image has no manifest yet");
+	r = sign_all(&x, items, n, err);
+	if (r < 0)
+		return r;
+	for (size_t k = 0; k < x.list.n; k++) {
+		*wh_artifacts_add(list) = x.list.v[k];
+		x.list.v[k] = (struct wh_artifact){0};
+	}
+	return 0;
+}
