@@ -69,7 +69,7 @@ static int mount_pts(int dev, struct wh_err **err)
 	return r < 0 ? wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "mount /dev/pts") : 0;
 }
 
-int wh_dev_mount(struct wh_rootfs *r, uint64_t shm_size, struct wh_err **err)
+int wh_dev_mount(struct wh_rootfs *r, uint64_t shm_size, bool null_input, struct wh_err **err)
 {
 	static const struct wh_mount_opt dev_opts[] = {{"mode", "0755"}, {"size", "64m"}};
 	char size[24];
@@ -96,8 +96,9 @@ int wh_dev_mount(struct wh_rootfs *r, uint64_t shm_size, struct wh_err **err)
 			return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "make /dev/%s", links[i][1]);
 	/* Ours, read-only, and by this way rather than by its name, which a mount of the build's may cover. The
 	 * host's, which stands there until now, would let real root's step change that one's mode. */
-	null = wh_openat(dev, "null", O_RDONLY, 0);
-	if (null < 0 || dup2(null, 0) < 0)
+	if (null_input)
+		null = wh_openat(dev, "null", O_RDONLY, 0);
+	if (null_input && (null < 0 || dup2(null, 0) < 0))
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, null < 0 ? -null : errno, "open the step's /dev/null");
 	e = mount_pts(dev, err);
 	if (e < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inner process's way into its user and mount namespace. */
 #include "sandbox/inner.h"
+#include "sandbox/service.h"
 #include "sandbox/wire.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 struct wh_inner {
 	int sock;
@@ -83,7 +85,7 @@ int wh_inner_enter(struct wh_inner *i, struct wh_err **err)
 		return -r;
 	}
 	die_with_outer(i);
-	r = wh_wire_send(i->sock, "map", 3, NULL, 0);
+	r = wh_wire_send(i->sock, WH_ASK_MAP, strlen(WH_ASK_MAP), NULL, 0);
 	if (r == 0)
 		r = wh_wire_recv(i->sock, &reply, NULL, NULL);
 	if (r < 0)
@@ -111,6 +113,26 @@ int wh_inner_enter(struct wh_inner *i, struct wh_err **err)
 	i->entered = true;
 	i->id_count = count;
 	return 0;
+}
+
+/* Nothing here depends on the process's other state, and a packet is sent whole or not at all: any thread may. */
+int wh_inner_call(struct wh_inner *i, const char *service, const json_t *request, json_t **ret_reply, struct wh_err **err)
+{
+	WH_AUTO_FREE char *ask = wh_asprintf(WH_ASK_SERVICE "%s", service);
+	WH_AUTO_FD int ours = -1;
+	int pair[2], r;
+
+	if (strlen(service) > WH_SERVICE_NAME_MAX)
+		return wh_err_set(err, "sandbox", WH_ERR_INTERNAL, EINVAL, "a service's name of %zu bytes",
+				  strlen(service));
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "socketpair");
+	ours = pair[0];
+	r = wh_wire_send(i->sock, ask, strlen(ask), &pair[1], 1);
+	close(pair[1]);
+	if (r < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_INTERNAL, -r, "ask the outer process for \"%s\"", service);
+	return wh_service_ask(ours, service, request, ret_reply, err);
 }
 
 bool wh_inner_entered(const struct wh_inner *i)

@@ -21,6 +21,13 @@ struct pending {
 	void *arg;
 };
 
+struct question { /* wh_launcher_exists() */
+	uint64_t number;
+	wh_exists_fn fn;
+	void *arg;
+	int answer; /* not 0: known already */
+};
+
 struct wh_launcher {
 	struct wh_loop *loop;
 	pid_t pid;
@@ -29,6 +36,10 @@ struct wh_launcher {
 	uint64_t next_id;
 	struct pending *v;
 	size_t n, cap;
+	uint64_t next_number;
+	struct question *questions;
+	size_t n_questions, cap_questions;
+	uint64_t timer; /* for answers that need no asking */
 };
 
 /* Set once, by the first line of main(). */
@@ -150,11 +161,26 @@ static bool finish(struct wh_launcher *l, uint64_t id, struct wh_step_result *re
 	return false;
 }
 
+static void tell(struct wh_launcher *l, uint64_t number, int answer)
+{
+	for (size_t i = 0; i < l->n_questions; i++) {
+		struct question q = l->questions[i];
+
+		if (q.number != number)
+			continue;
+		l->questions[i] = l->questions[--l->n_questions];
+		q.fn(q.arg, answer);
+		return;
+	}
+}
+
 /* The launcher was killed, and with it every step. */
 static void all_dead(struct wh_launcher *l)
 {
 	l->dead = true;
 	wh_loop_del_fd(l->loop, l->sock);
+	while (l->n_questions)
+		tell(l, l->questions[l->n_questions - 1].number, -ESRCH);
 	while (l->n) {
 		struct wh_step_result result = {.status = 137, .signal = SIGKILL};
 
@@ -163,13 +189,26 @@ static void all_dead(struct wh_launcher *l)
 	}
 }
 
+static void on_end(struct wh_launcher *l, struct wh_wire *w)
+{
+	struct wh_step_result result = {0};
+	uint64_t id = wh_wire_u64(w);
+
+	result.status = (int)wh_wire_u32(w);
+	result.signal = (int)wh_wire_u32(w);
+	result.wall_ns = wh_wire_u64(w);
+	result.started = wh_wire_u8(w) != 0;
+	result.err = wh_wire_err(w);
+	if (!finish(l, id, &result))
+		wh_err_freep(&result.err);
+}
+
 static void on_packet(void *arg, int fd, short revents)
 {
 	struct wh_launcher *l = arg;
 	WH_AUTO_BUF struct wh_buf packet = WH_BUF_INIT;
-	struct wh_step_result result = {0};
 	struct wh_wire w;
-	uint64_t id;
+	uint64_t number;
 
 	(void)revents;
 	if (wh_wire_recv(fd, &packet, NULL, NULL) < 0) {
@@ -177,13 +216,15 @@ static void on_packet(void *arg, int fd, short revents)
 		return;
 	}
 	w = (struct wh_wire){packet.p, packet.n, false};
-	id = wh_wire_u64(&w);
-	result.status = (int)wh_wire_u32(&w);
-	result.signal = (int)wh_wire_u32(&w);
-	result.wall_ns = wh_wire_u64(&w);
-	result.err = wh_wire_err(&w);
-	if (!finish(l, id, &result))
-		wh_err_freep(&result.err);
+	switch ((enum wh_said_kind)wh_wire_u32(&w)) {
+	case WH_SAID_END:
+		on_end(l, &w);
+		break;
+	case WH_SAID_EXISTS:
+		number = wh_wire_u64(&w);
+		tell(l, number, (int)wh_wire_u32(&w));
+		break;
+	}
 }
 
 int wh_launcher_start(struct wh_inner *i, struct wh_loop *loop, struct wh_launcher **ret, struct wh_err **err)
@@ -217,28 +258,58 @@ int wh_launcher_start(struct wh_inner *i, struct wh_loop *loop, struct wh_launch
 	return 0;
 }
 
-int wh_launcher_run(struct wh_launcher *l, const struct wh_step *step, wh_step_fn done, void *arg, uint64_t *ret_id,
-		    struct wh_err **err)
+/* What the step is, as a file that its own process reads. fd or -errno. */
+static int spec_file(const struct wh_step *step, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf spec = WH_BUF_INIT;
-	WH_AUTO_FD int memfd = -1;
-	struct wh_order order = {.kind = WH_ORDER_RUN,
-				 .net = step->net,
-				 .insecure = step->insecure,
-				 .own_dns = step->resolv_conf != NULL};
+	WH_AUTO_FD int memfd = memfd_create("whittle-step", MFD_CLOEXEC);
 	int r;
 
-	if (l->dead)
-		return wh_err_set(err, "sandbox", WH_ERR_ENV, EPIPE, "the process that starts the steps was killed");
-	wh_spec_write(step, &spec);
-	memfd = memfd_create("whittle-step", MFD_CLOEXEC);
 	if (memfd < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "memfd_create");
+	wh_spec_write(step, &spec);
 	r = wh_buf_ok(&spec) ? wh_write_all(memfd, spec.p, spec.n) : -EFBIG;
 	if (r < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "describe the step");
+	return WH_TAKE_FD(memfd);
+}
+
+int wh_launcher_run(struct wh_launcher *l, const struct wh_step *step, wh_step_fn done, void *arg, uint64_t *ret_id,
+		    struct wh_err **err)
+{
+	WH_AUTO_FD int spec = -1;
+	int fds[WH_ORDER_MAX_FDS], r;
+	size_t n = 0;
+	struct wh_order order = {.kind = WH_ORDER_RUN,
+				 .net = step->net,
+				 .insecure = step->insecure,
+				 .own_dns = step->resolv_conf != NULL,
+				 .join = step->join};
+
+	if (l->dead)
+		return wh_err_set(err, "sandbox", WH_ERR_ENV, EPIPE, "the process that starts the steps was killed");
+	if (step->observe_fd > 0 && step->insecure)
+		return wh_err_set(err, "sandbox", WH_ERR_BUILD, EINVAL, "an insecure step cannot be observed");
+	spec = spec_file(step, err);
+	if (spec < 0)
+		return spec;
+	fds[n++] = spec;
+	fds[n++] = step->out_fd;
+	fds[n++] = step->err_fd;
+	if (step->in_fd > 0) {
+		order.carries |= WH_ORDER_INPUT;
+		fds[n++] = step->in_fd;
+	}
+	if (step->net == WH_SANDBOX_NET_JOIN && !step->join) {
+		order.carries |= WH_ORDER_NETNS;
+		fds[n++] = step->net_fd;
+	}
+	if (step->observe_fd > 0) {
+		order.carries |= WH_ORDER_LOG;
+		fds[n++] = step->observe_fd;
+	}
 	order.id = ++l->next_id;
-	r = wh_wire_send(l->sock, &order, sizeof(order), (int[]){memfd, step->out_fd, step->err_fd}, 3);
+	r = wh_wire_send(l->sock, &order, sizeof(order), fds, n);
 	if (r < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "reach the process that starts the steps");
 	WH_PUSH(l->v, l->n, l->cap) = (struct pending){order.id, done, arg};
@@ -247,12 +318,56 @@ int wh_launcher_run(struct wh_launcher *l, const struct wh_step *step, wh_step_f
 	return 0;
 }
 
+static int send_order(struct wh_launcher *l, const struct wh_order *order, const char *text)
+{
+	WH_AUTO_BUF struct wh_buf packet = WH_BUF_INIT;
+	size_t n = strlen(text);
+
+	if (l->dead)
+		return -ESRCH;
+	if (n > WH_ORDER_MAX_TEXT)
+		return -ENAMETOOLONG;
+	wh_buf_add(&packet, order, sizeof(*order));
+	wh_buf_adds(&packet, text);
+	return wh_wire_send(l->sock, packet.p, packet.n, NULL, 0);
+}
+
 void wh_launcher_kill(struct wh_launcher *l, uint64_t id)
 {
-	struct wh_order order = {.kind = WH_ORDER_KILL, .id = id};
+	send_order(l, &(struct wh_order){.kind = WH_ORDER_KILL, .id = id}, "");
+}
 
-	if (!l->dead)
-		wh_wire_send(l->sock, &order, sizeof(order), NULL, 0);
+void wh_launcher_signal(struct wh_launcher *l, uint64_t id, int sig)
+{
+	send_order(l, &(struct wh_order){.kind = WH_ORDER_SIGNAL, .id = id, .number = (uint64_t)sig}, "");
+}
+
+void wh_launcher_mark(struct wh_launcher *l, uint64_t id, const char *text)
+{
+	WH_AUTO_FREE char *cut = wh_strndup(text, strnlen(text, WH_ORDER_MAX_TEXT));
+
+	send_order(l, &(struct wh_order){.kind = WH_ORDER_MARK, .id = id}, cut);
+}
+
+static void tell_known(void *arg)
+{
+	struct wh_launcher *l = arg;
+
+	l->timer = 0;
+	for (size_t i = l->n_questions; i > 0; i--)
+		if (i <= l->n_questions && l->questions[i - 1].answer)
+			tell(l, l->questions[i - 1].number, l->questions[i - 1].answer);
+}
+
+void wh_launcher_exists(struct wh_launcher *l, uint64_t id, const char *path, wh_exists_fn fn, void *arg)
+{
+	struct wh_order order = {.kind = WH_ORDER_EXISTS, .id = id, .number = ++l->next_number};
+	int r = send_order(l, &order, path);
+
+	WH_PUSH(l->questions, l->n_questions, l->cap_questions) = (struct question){order.number, fn, arg, r};
+	/* The answer always comes on the loop, never from in here. */
+	if (r < 0 && !l->timer)
+		l->timer = wh_loop_add_timer(l->loop, 0, tell_known, l);
 }
 
 void wh_launcher_free(struct wh_launcher *l)
@@ -261,6 +376,7 @@ void wh_launcher_free(struct wh_launcher *l)
 		return;
 	if (!l->dead)
 		wh_loop_del_fd(l->loop, l->sock);
+	wh_loop_del_timer(l->loop, l->timer);
 	/* As the init of its pid namespace it takes everything below along, and is a zombie only after all of that
 	 * is gone. */
 	kill(l->pid, SIGKILL);
@@ -268,5 +384,6 @@ void wh_launcher_free(struct wh_launcher *l)
 		;
 	close(l->sock);
 	free(l->v);
+	free(l->questions);
 	free(l);
 }

@@ -3,12 +3,12 @@ noinst_LIBRARIES += sandbox/libsandbox.a
 sandbox_libsandbox_a_SOURCES = \
 	sandbox/binds.c sandbox/caps.c sandbox/dev.c sandbox/exec.c sandbox/host.c sandbox/idmap.c sandbox/idmap.h \
 	sandbox/inner.c sandbox/inner.h sandbox/landlock.c sandbox/launcher.c sandbox/mount.c sandbox/mount.h \
-	sandbox/net.c sandbox/net.h sandbox/outer.c sandbox/overlay.c sandbox/procfs.c sandbox/report.c \
+	sandbox/net.c sandbox/net.h sandbox/netns.c sandbox/outer.c sandbox/overlay.c sandbox/procfs.c sandbox/report.c \
 	sandbox/report.h sandbox/rootfs.c sandbox/rootfs.h sandbox/sandbox.h sandbox/seccomp.c sandbox/seccomp.h \
-	sandbox/seccomp_table.c sandbox/spec.c sandbox/spec.h sandbox/step.c sandbox/step.h sandbox/stubs.c \
+	sandbox/seccomp_table.c sandbox/service.c sandbox/service.h sandbox/spec.c sandbox/spec.h sandbox/step.c sandbox/step.h sandbox/stubs.c \
 	sandbox/stubs.h sandbox/supervisor.h sandbox/usernet.c sandbox/warden.c sandbox/warden.h sandbox/wire.c sandbox/wire.h
 
-# Steps from the command line, for tests/prog/sandbox.t.
+# Steps from the command line or a script, for tests/prog/sandbox.t and containers.t.
 noinst_PROGRAMS = tests/prog/sandbox-driver
-tests_prog_sandbox_driver_SOURCES = tests/prog/sandbox-driver.c
+tests_prog_sandbox_driver_SOURCES = tests/prog/sandbox-driver.c tests/prog/sandbox-driver.h tests/prog/sandbox-play.c
 tests_prog_sandbox_driver_LDADD = sandbox/libsandbox.a base/libbase.a $(DEPS_LIBS)

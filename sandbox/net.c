@@ -97,6 +97,21 @@ int wh_net_loopback(struct wh_err **err)
 	return 0;
 }
 
+void wh_net_open_ports(void)
+{
+	static const char *const switches[][2] = {
+		{"/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"},
+		{"/proc/sys/net/ipv4/ping_group_range", "0 65535"},
+	};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(switches); i++) {
+		WH_AUTO_FD int fd = wh_openat(AT_FDCWD, switches[i][0], O_WRONLY, 0);
+
+		if (fd >= 0)
+			wh_write_all(fd, switches[i][1], strlen(switches[i][1]));
+	}
+}
+
 /* Text of /proc/net: is there a default route that leads out? */
 static bool has_route(const char *path, bool v6)
 {

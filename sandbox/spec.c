@@ -60,6 +60,7 @@ void wh_spec_write(const struct wh_step *s, struct wh_buf *out)
 	put_list(out, s->extra_hosts);
 	wh_buf_lstr(out, s->resolv_conf);
 	wh_buf_u64(out, s->shm_size);
+	wh_buf_u64(out, s->join);
 }
 
 static char *get_str(struct wh_wire *w, struct wh_arena *a)
@@ -123,7 +124,7 @@ static void get_bind(struct wh_wire *w, struct wh_arena *a, struct wh_bind *m)
 int wh_spec_read(struct wh_arena *a, const void *p, size_t n, struct wh_step *ret)
 {
 	struct wh_wire w = {p, n, false};
-	struct wh_step s = {.out_fd = -1, .err_fd = -1};
+	struct wh_step s = {.out_fd = -1, .err_fd = -1, .in_fd = -1, .net_fd = -1, .observe_fd = -1};
 	struct wh_bind *binds;
 	uint32_t count;
 
@@ -146,6 +147,7 @@ int wh_spec_read(struct wh_arena *a, const void *p, size_t n, struct wh_step *re
 	s.extra_hosts = get_list(&w, a);
 	s.resolv_conf = get_str(&w, a);
 	s.shm_size = wh_wire_u64(&w);
+	s.join = wh_wire_u64(&w);
 	if (w.bad || w.n)
 		return -EBADMSG;
 	*ret = s;

@@ -7,7 +7,7 @@
 
 void wh_spec_write(const struct wh_step *s, struct wh_buf *out);
 /* Strings and arrays are allocated from the arena, bind data points into the bytes. -EBADMSG when they are not a spec.
- * out_fd and err_fd become -1. */
+ * The descriptors become -1: they go beside it. */
 int wh_spec_read(struct wh_arena *a, const void *p, size_t n, struct wh_step *ret);
 
 #endif

@@ -75,13 +75,21 @@ static int read_spec(struct step *s, struct wh_err **err)
 
 static int standard_fds(struct step *s, struct wh_err **err)
 {
-	int null = wh_openat(AT_FDCWD, "/dev/null", O_RDONLY, 0);
+	const struct wh_step_task *t = s->task;
+	WH_AUTO_FD int null = t->in_fd < 0 ? wh_openat(AT_FDCWD, "/dev/null", O_RDONLY, 0) : -1;
 
-	if (null < 0)
+	if (t->in_fd < 0 && null < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -null, "open /dev/null");
-	if (dup2(null, 0) < 0 || dup2(s->task->out_fd, 1) < 0 || dup2(s->task->err_fd, 2) < 0)
-		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "set up standard output");
-	close(null);
+	if (dup2(t->in_fd < 0 ? null : t->in_fd, 0) < 0 || dup2(t->out_fd, 1) < 0 || dup2(t->err_fd, 2) < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "set up standard input and output");
+	return 0;
+}
+
+/* Before /sys is mounted, which shows the network that its mounter is in. */
+static int join_network(struct step *s, struct wh_err **err)
+{
+	if (s->task->net_fd >= 0 && setns(s->task->net_fd, CLONE_NEWNET) < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_INTERNAL, errno, "enter the network namespace");
 	return 0;
 }
 
@@ -146,22 +154,6 @@ static int mount_root(struct step *s, struct wh_err **err)
 	return wh_rootfs_mount(&s->root, &s->spec.root, places, n, err);
 }
 
-/* As docker has it in a network namespace of the container's own: any user binds low ports and sends echo requests. */
-static void open_ports(void)
-{
-	static const char *const switches[][2] = {
-		{"/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"},
-		{"/proc/sys/net/ipv4/ping_group_range", "0 65535"},
-	};
-
-	for (size_t i = 0; i < WH_ARRAY_SIZE(switches); i++) {
-		WH_AUTO_FD int fd = wh_openat(AT_FDCWD, switches[i][0], O_WRONLY, 0);
-
-		if (fd >= 0)
-			wh_write_all(fd, switches[i][1], strlen(switches[i][1]));
-	}
-}
-
 /* The private tmpfs has done its part: its files are bound where they belong. Put somewhere into the old tree it
  * goes with that, instead of costing an unmount of its own. Not on the old root itself: that would shield it from
  * the unmount. */
@@ -183,17 +175,23 @@ static bool root_is_the_hosts(void)
 	       sscanf(map.p, "%u %u", &inside, &outside) != 2 || inside != 0 || outside == 0;
 }
 
+/* A network namespace that was made with this step; one that it joins was set up by whoever made it. */
+static bool own_net(const struct step *s)
+{
+	return s->spec.net == WH_SANDBOX_NET_NONE || s->spec.net == WH_SANDBOX_NET_USER;
+}
+
 static int mount_inside(struct step *s, struct wh_err **err)
 {
 	const struct wh_step *spec = &s->spec;
 	bool open_kernel = spec->insecure && !root_is_the_hosts();
 	int r;
 
-	if (spec->net != WH_SANDBOX_NET_HOST)
-		open_ports();
+	if (own_net(s))
+		wh_net_open_ports();
 	r = wh_proc_mount(&s->root, s->files, open_kernel, err);
 	if (r == 0)
-		r = wh_dev_mount(&s->root, spec->shm_size, err);
+		r = wh_dev_mount(&s->root, spec->shm_size, s->task->in_fd < 0, err);
 	if (r == 0)
 		r = wh_sys_mount(&s->root, s->files, open_kernel, spec->net != WH_SANDBOX_NET_HOST, err);
 	for (int i = 0; r == 0 && i < N_FILES; i++) {
@@ -272,7 +270,7 @@ static int namespaces(struct step *s, struct wh_err **err)
 
 	if (name && *name && sethostname(name, strlen(name)) < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_BUILD, errno, "set the hostname \"%s\"", name);
-	if (s->spec.net != WH_SANDBOX_NET_HOST) {
+	if (own_net(s)) {
 		int r = wh_net_loopback(err);
 
 		if (r < 0)
@@ -388,6 +386,8 @@ static int run(struct step *s, struct wh_err **err)
 
 	if (r == 0)
 		r = read_spec(s, err);
+	if (r == 0)
+		r = join_network(s, err);
 	if (r == 0)
 		r = open_files(s, err);
 	if (r == 0)

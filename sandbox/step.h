@@ -9,20 +9,34 @@
 /* What the launcher hands to a step's process. */
 struct wh_step_task {
 	int spec_fd; /* memfd with the spec */
+	int in_fd; /* -1: the null device */
 	int out_fd, err_fd;
+	int net_fd;    /* network namespace to enter; -1: none */
 	int report_fd; /* records for the launcher (report.h); close-on-exec: its end says that the command runs */
 	int go_fd;     /* private network: ends when its helper does; -1: none */
 	int go_other;  /* the launcher's end of it, to be closed here */
 	int filter_fd; /* memfd with the BPF program; -1: none */
 };
+#define WH_STEP_TASK_INIT                                                                                       \
+	((struct wh_step_task){                                                                                 \
+		.spec_fd = -1,                                                                                  \
+		.in_fd = -1,                                                                                    \
+		.out_fd = -1,                                                                                   \
+		.err_fd = -1,                                                                                   \
+		.net_fd = -1,                                                                                   \
+		.report_fd = -1,                                                                                \
+		.go_fd = -1,                                                                                    \
+		.go_other = -1,                                                                                 \
+		.filter_fd = -1,                                                                                \
+	})
 /* Sets up and executes; never returns. */
 _Noreturn void wh_step_main(const struct wh_step_task *t);
 
 /* ---------------------------------------------------------------- dev.c, procfs.c */
 
-/* A minimal /dev: the six devices of the host, pts, shm, mqueue, the usual links. Standard input becomes its null
- * device. */
-int wh_dev_mount(struct wh_rootfs *r, uint64_t shm_size, struct wh_err **err);
+/* A minimal /dev: the six devices of the host, pts, shm, mqueue, the usual links. null_input: standard input becomes its
+ * null device. */
+int wh_dev_mount(struct wh_rootfs *r, uint64_t shm_size, bool null_input, struct wh_err **err);
 /* /proc of this pid namespace and /sys, read-only and masked as docker does; insecure: neither. own_net: fresh sysfs.
  * files: of wh_files_new(). */
 int wh_proc_mount(struct wh_rootfs *r, int files, bool insecure, struct wh_err **err);
@@ -52,6 +66,8 @@ int wh_net_hosts(const struct wh_step *s, struct wh_buf *out, struct wh_err **er
 int wh_net_resolv(const struct wh_step *s, struct wh_buf *out, struct wh_err **err);
 /* Brings the loopback interface of this network namespace up. */
 int wh_net_loopback(struct wh_err **err);
+/* As docker has it in a network namespace of the container's own: any user binds low ports and sends echo requests. */
+void wh_net_open_ports(void);
 /* Waits for the private network's default route; go_fd as in the task. */
 int wh_net_wait(int go_fd, struct wh_err **err);
 

@@ -48,10 +48,12 @@ static void answer(struct warden *w, const struct child *c, const struct wh_repo
 	const struct wh_err *err = c->err ? c->err : r->err;
 	uint32_t status = (uint32_t)(killed ? 128 + end->si_status : end->si_status);
 
+	wh_buf_u32(&b, WH_SAID_END);
 	wh_buf_u64(&b, c->id);
 	wh_buf_u32(&b, r->err ? r->status : status);
 	wh_buf_u32(&b, killed ? (uint32_t)end->si_status : 0);
 	wh_buf_u64(&b, r->started && c->end_ns > r->start_ns ? c->end_ns - r->start_ns : 0);
+	wh_buf_u8(&b, r->started);
 	wh_wire_put_err(&b, err);
 	wh_wire_send(w->sock, b.p, b.n, NULL, 0);
 }
@@ -152,11 +154,26 @@ static int make_pipes(struct child *c, bool usernet, struct wh_step_task *task, 
 	return 0;
 }
 
-static int start(struct warden *w, const struct wh_order *o, const int fds[3], struct wh_err **err)
+/* The descriptors of an order, by name; -1 where it carries none. */
+static struct wh_step_task task_of(const struct wh_order *o, const int fds[WH_ORDER_MAX_FDS])
+{
+	struct wh_step_task t = WH_STEP_TASK_INIT;
+	size_t n = 3;
+
+	t.spec_fd = fds[0];
+	t.out_fd = fds[1];
+	t.err_fd = fds[2];
+	if (o->carries & WH_ORDER_INPUT)
+		t.in_fd = fds[n++];
+	if (o->carries & WH_ORDER_NETNS)
+		t.net_fd = fds[n++];
+	return t;
+}
+
+static int start(struct warden *w, const struct wh_order *o, const int fds[WH_ORDER_MAX_FDS], struct wh_err **err)
 {
 	unsigned long flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_PIDFD;
-	struct wh_step_task task = {
-		.spec_fd = fds[0], .out_fd = fds[1], .err_fd = fds[2], .report_fd = -1, .go_fd = -1, .go_other = -1};
+	struct wh_step_task task = task_of(o, fds);
 	struct child *c;
 	long pid = -1;
 	int r;
@@ -166,7 +183,7 @@ static int start(struct warden *w, const struct wh_order *o, const int fds[3], s
 		return task.filter_fd;
 	c = child_new(o->id);
 	r = make_pipes(c, o->net == WH_SANDBOX_NET_USER, &task, err);
-	if (o->net != WH_SANDBOX_NET_HOST)
+	if (o->net == WH_SANDBOX_NET_NONE || o->net == WH_SANDBOX_NET_USER)
 		flags |= CLONE_NEWNET;
 	if (r == 0) {
 		pid = syscall(SYS_clone, flags | SIGCHLD, NULL, &c->pidfd, NULL, NULL);
@@ -189,30 +206,44 @@ static int start(struct warden *w, const struct wh_order *o, const int fds[3], s
 	return 0;
 }
 
-static void kill_child(struct warden *w, uint64_t id)
+static void send_signal(struct warden *w, uint64_t id, int sig)
 {
 	for (size_t i = 0; i < w->n; i++)
 		if (w->v[i]->id == id)
-			syscall(SYS_pidfd_send_signal, w->v[i]->pidfd, SIGKILL, NULL, 0);
+			syscall(SYS_pidfd_send_signal, w->v[i]->pidfd, sig, NULL, 0);
+}
+
+static void run_order(struct warden *w, const struct wh_order *o, const int fds[WH_ORDER_MAX_FDS])
+{
+	struct wh_err *err = NULL;
+
+	if (start(w, o, fds, &err) < 0)
+		refuse(w, o->id, err);
 }
 
 static void take_order(struct warden *w)
 {
 	WH_AUTO_BUF struct wh_buf packet = WH_BUF_INIT;
 	struct wh_order o;
-	int fds[3] = {-1, -1, -1};
+	int fds[WH_ORDER_MAX_FDS] = {-1, -1, -1, -1, -1, -1};
 	size_t n_fds = WH_ARRAY_SIZE(fds);
 
-	if (wh_wire_recv(w->sock, &packet, fds, &n_fds) < 0 || packet.n != sizeof(o))
+	if (wh_wire_recv(w->sock, &packet, fds, &n_fds) < 0 || packet.n < sizeof(o))
 		_exit(0); /* the inner process is gone: with this one all steps end */
 	memcpy(&o, packet.p, sizeof(o));
-	if (o.kind == WH_ORDER_KILL) {
-		kill_child(w, o.id);
-	} else {
-		struct wh_err *err = NULL;
-
-		if (start(w, &o, fds, &err) < 0)
-			refuse(w, o.id, err);
+	switch ((enum wh_order_kind)o.kind) {
+	case WH_ORDER_RUN:
+		run_order(w, &o, fds);
+		break;
+	case WH_ORDER_KILL:
+		send_signal(w, o.id, SIGKILL);
+		break;
+	case WH_ORDER_SIGNAL:
+		send_signal(w, o.id, (int)o.number);
+		break;
+	case WH_ORDER_MARK:
+	case WH_ORDER_EXISTS:
+		break;
 	}
 	for (size_t i = 0; i < WH_ARRAY_SIZE(fds); i++)
 		wh_closep(&fds[i]);

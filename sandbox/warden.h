@@ -5,16 +5,35 @@
 
 #include "sandbox/wire.h"
 
-enum wh_order_kind { WH_ORDER_RUN = 1, WH_ORDER_KILL = 2 };
-/* inner → launcher, one packet; RUN carries three descriptors: spec, standard output, standard error. */
+enum wh_order_kind {
+	WH_ORDER_RUN = 1,
+	WH_ORDER_KILL,
+	WH_ORDER_SIGNAL, /* number: which */
+	WH_ORDER_MARK,   /* the text follows the struct */
+	WH_ORDER_EXISTS, /* number: of the question; the path follows the struct */
+};
+/* Descriptors that a RUN carries after spec, standard output and standard error, in this order. */
+enum { WH_ORDER_INPUT = 1, WH_ORDER_NETNS = 2, WH_ORDER_LOG = 4 };
+#define WH_ORDER_MAX_FDS 6
+/* inner → launcher, one packet. */
 struct wh_order {
 	uint32_t kind;
 	uint32_t net; /* enum wh_net */
 	uint32_t insecure;
 	uint32_t own_dns; /* the step brings its resolv.conf */
+	uint32_t carries; /* WH_ORDER_INPUT … */
+	uint32_t unused;
 	uint64_t id;
+	uint64_t join; /* the step whose container is entered; 0: none */
+	uint64_t number;
 };
-/* launcher → inner: u64 id, u32 status, u32 signal, u64 wall_ns, error (wire.h). */
+#define WH_ORDER_MAX_TEXT ((size_t)4096)
+
+enum wh_said_kind {
+	WH_SAID_END = 1, /* u64 id, u32 status, u32 signal, u64 wall_ns, u8 started, error (wire.h) */
+	WH_SAID_EXISTS,  /* u64 number, u32 answer */
+};
+/* launcher → inner: a u32 of the above, and what it says. */
 
 /* Never returns: ends when the socket does. */
 _Noreturn void wh_warden_main(int sock);

@@ -6,7 +6,8 @@
 
 #define MAX_PACKET ((size_t)64 * 1024)
 #define MAX_TEXT 4096
-#define MAX_FDS 4
+#define MAX_DETAIL 32768 /* with the other texts still below a packet */
+#define MAX_FDS 8
 
 static bool take(struct wh_wire *w, size_t n, const char **ret)
 {
@@ -71,7 +72,7 @@ void wh_buf_lbytes(struct wh_buf *b, const void *p, size_t n)
 		wh_buf_add(b, p, n);
 }
 
-static void put_text(struct wh_buf *b, const char *s)
+static void put_text(struct wh_buf *b, const char *s, size_t max)
 {
 	size_t n;
 
@@ -80,7 +81,19 @@ static void put_text(struct wh_buf *b, const char *s)
 		return;
 	}
 	n = strlen(s);
-	wh_buf_lbytes(b, s, n > MAX_TEXT ? MAX_TEXT : n);
+	wh_buf_lbytes(b, s, n > max ? max : n);
+}
+
+/* struct wh_err holds a static string: one of these, or ours. */
+static const char *domain_of(struct wh_str s)
+{
+	static const char *const known[] = {"base",   "layers",   "sandbox",  "harden",
+					    "builder", "frontend", "evidence", "cli"};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(known); i++)
+		if (wh_str_eq(s, known[i]))
+			return known[i];
+	return "sandbox";
 }
 
 void wh_wire_put_err(struct wh_buf *b, const struct wh_err *e)
@@ -88,34 +101,50 @@ void wh_wire_put_err(struct wh_buf *b, const struct wh_err *e)
 	wh_buf_u8(b, e != NULL);
 	if (!e)
 		return;
+	put_text(b, e->domain, MAX_TEXT);
 	wh_buf_u32(b, e->class);
 	wh_buf_u32(b, (uint32_t)e->sys);
-	put_text(b, e->msg);
-	put_text(b, e->hint);
-	put_text(b, e->detail);
+	wh_buf_u32(b, (uint32_t)e->status);
+	put_text(b, e->msg, MAX_TEXT);
+	put_text(b, e->hint, MAX_TEXT);
+	put_text(b, e->file, MAX_TEXT);
+	wh_buf_u32(b, e->line);
+	wh_buf_u32(b, e->column);
+	put_text(b, e->excerpt, MAX_TEXT);
+	put_text(b, e->detail, MAX_DETAIL);
 }
 
 struct wh_err *wh_wire_err(struct wh_wire *w)
 {
-	WH_AUTO_FREE char *msg = NULL, *hint = NULL, *detail = NULL;
-	struct wh_err *e = NULL;
-	uint32_t class;
-	int sys;
+	struct wh_err got = {0}, *e = NULL;
 
 	if (!wh_wire_u8(w))
 		return NULL;
-	class = wh_wire_u32(w);
-	sys = (int)wh_wire_u32(w);
-	msg = wh_wire_str(w);
-	hint = wh_wire_str(w);
-	detail = wh_wire_str(w);
-	if (w->bad || !msg)
-		return NULL;
-	wh_err_set(&e, "sandbox", (enum wh_err_class) class, sys, "%s", msg);
-	if (hint)
-		wh_err_hint(&e, "%s", hint);
-	if (detail)
-		wh_err_detail(&e, detail);
+	got.domain = domain_of(wh_wire_bytes(w));
+	got.class = (enum wh_err_class)wh_wire_u32(w);
+	got.sys = (int)wh_wire_u32(w);
+	got.status = (int)wh_wire_u32(w);
+	got.msg = wh_wire_str(w);
+	got.hint = wh_wire_str(w);
+	got.file = wh_wire_str(w);
+	got.line = wh_wire_u32(w);
+	got.column = wh_wire_u32(w);
+	got.excerpt = wh_wire_str(w);
+	got.detail = wh_wire_str(w);
+	if (!w->bad && got.msg) {
+		wh_err_set(&e, got.domain, got.class, got.sys, "%s", got.msg);
+		wh_err_status(&e, got.status);
+		if (got.hint)
+			wh_err_hint(&e, "%s", got.hint);
+		wh_err_at(&e, got.file, got.line, got.column, got.excerpt);
+		if (got.detail)
+			wh_err_detail(&e, got.detail);
+	}
+	free(got.msg);
+	free(got.hint);
+	free(got.file);
+	free(got.excerpt);
+	free(got.detail);
 	return e;
 }
 

@@ -23,11 +23,11 @@ char *wh_wire_str(struct wh_wire *w); /* malloc'ed; NULL for a NULL string and w
 struct wh_str wh_wire_bytes(struct wh_wire *w);
 void wh_buf_lbytes(struct wh_buf *b, const void *p, size_t n);
 
-/* An error with its class, hint and detail; NULL stays NULL. Texts are cut at 4 KiB. */
+/* An error whole; NULL stays NULL. Texts are cut at 4 KiB, the detail at 32. */
 void wh_wire_put_err(struct wh_buf *b, const struct wh_err *e);
 struct wh_err *wh_wire_err(struct wh_wire *w);
 
-/* One packet on a SOCK_SEQPACKET socket, with up to 4 descriptors. 0 or -errno. */
+/* One packet on a SOCK_SEQPACKET socket, with up to 8 descriptors. 0 or -errno. */
 int wh_wire_send(int sock, const void *p, size_t n, const int *fds, size_t n_fds);
 /* Appends the packet to buf; *n_fds in: room, out: received (close-on-exec; the caller owns them). Returns 0,
  * -errno, or -EPIPE when the other end is gone. */

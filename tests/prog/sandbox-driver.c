@@ -3,11 +3,12 @@
  * Runs steps in the sandbox from the command line, for the program tests.
  *
  *   sandbox-driver [option]… -- COMMAND [ARG]…
+ *   sandbox-driver --script FILE         several, as the script says (sandbox-play.c)
  *
  * Its standard output is the step's; a last line on standard error says
  * "result: status=N signal=N ms=N.NNN err=…". The exit status is the step's.
  */
-#include "sandbox/sandbox.h"
+#include "tests/prog/sandbox-driver.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -40,6 +41,11 @@ enum {
 	OPT_OVERLAY,
 	OPT_SHM,
 	OPT_FRESH,
+	OPT_SCRIPT,
+	OPT_JOIN,
+	OPT_OBSERVE,
+	OPT_INPUT,
+	OPT_OUTPUT,
 };
 
 static const struct option options[] = {
@@ -69,24 +75,12 @@ static const struct option options[] = {
 	{"bind-overlay", 1, 0, OPT_OVERLAY},
 	{"fresh", 1, 0, OPT_FRESH},
 	{"shm", 1, 0, OPT_SHM},
+	{"script", 1, 0, OPT_SCRIPT},
+	{"join", 1, 0, OPT_JOIN},
+	{"observe", 1, 0, OPT_OBSERVE},
+	{"input", 1, 0, OPT_INPUT},
+	{"output", 1, 0, OPT_OUTPUT},
 	{0},
-};
-
-struct driver {
-	struct wh_step step;
-	struct wh_strv lowers, env, hosts;
-	struct wh_bind binds[32];
-	struct wh_root roots[4]; /* of binds */
-	struct wh_strv root_lowers[4];
-	size_t n_roots;
-	uint64_t kill_after, repeat, parallel, left, running;
-	const char *probe;
-	const char *fresh; /* a directory: each step gets upper, work and stubs of its own there, made beforehand */
-	bool pids;
-	struct wh_loop *loop;
-	struct wh_launcher *launcher;
-	uint64_t began, last_id;
-	int status;
 };
 
 static const char *const *list(const struct wh_strv *l)
@@ -163,6 +157,7 @@ static bool option(struct driver *d, int c, char *arg)
 	case OPT_NET:
 		s->net = !strcmp(arg, "none")   ? WH_SANDBOX_NET_NONE
 			 : !strcmp(arg, "user") ? WH_SANDBOX_NET_USER
+			 : !strcmp(arg, "join") ? WH_SANDBOX_NET_JOIN
 						: WH_SANDBOX_NET_HOST;
 		break;
 	case OPT_INSECURE:
@@ -231,14 +226,56 @@ static bool option(struct driver *d, int c, char *arg)
 	case OPT_SHM:
 		s->shm_size = number(arg);
 		break;
+	case OPT_SCRIPT:
+		d->script = arg;
+		break;
+	case OPT_JOIN:
+		d->join = arg;
+		break;
+	case OPT_OBSERVE:
+		d->observe = arg;
+		break;
+	case OPT_INPUT:
+		d->input = arg;
+		break;
+	case OPT_OUTPUT:
+		d->output = arg;
+		break;
 	default:
 		return false;
 	}
 	return true;
 }
 
-/* Prints and frees. */
-static void fail(struct wh_err *e)
+bool driver_options(struct driver *d, int argc, char **argv)
+{
+	int c;
+
+	d->step.out_fd = 1;
+	d->step.err_fd = 2;
+	d->step.binds = d->binds;
+	optind = 0;
+	while ((c = getopt_long(argc, argv, "+", options, NULL)) != -1)
+		if (!option(d, c, optarg))
+			return false;
+	d->step.root.lowers = list(&d->lowers);
+	d->step.env = list(&d->env);
+	d->step.extra_hosts = list(&d->hosts);
+	argv += optind;
+	memcpy(&d->step.args, &argv, sizeof(d->step.args));
+	return true;
+}
+
+void driver_release(struct driver *d)
+{
+	wh_strv_release(&d->lowers);
+	wh_strv_release(&d->env);
+	wh_strv_release(&d->hosts);
+	for (size_t i = 0; i < d->n_roots; i++)
+		wh_strv_release(&d->root_lowers[i]);
+}
+
+void driver_fail(struct wh_err *e)
 {
 	fprintf(stderr, "error: class=%d %s\n", e ? (int)e->class : 0, e ? e->msg : "?");
 	if (e && e->hint)
@@ -260,7 +297,7 @@ static void done(void *arg, struct wh_step_result *r)
 		fprintf(stderr, "result: status=%d signal=%d ms=%.3f err=%s\n", r->status, r->signal,
 			(double)r->wall_ns / 1e6, r->err ? r->err->msg : "-");
 		if (r->err)
-			fail(WH_TAKE_PTR(r->err));
+			driver_fail(WH_TAKE_PTR(r->err));
 	}
 	wh_err_freep(&r->err);
 	if (d->left)
@@ -282,7 +319,7 @@ static void start_one(struct driver *d)
 		d->step.root.stubs = stubs = wh_asprintf("%s/%llu/stubs", d->fresh, (unsigned long long)d->left);
 	}
 	if (wh_launcher_run(d->launcher, &d->step, done, d, &d->last_id, &err) < 0) {
-		fail(err);
+		driver_fail(err);
 		exit(125);
 	}
 	d->running++;
@@ -302,7 +339,7 @@ static int probe(struct driver *d)
 	int fd = wh_openat(AT_FDCWD, d->probe, O_RDONLY | O_DIRECTORY, 0);
 
 	if (fd < 0 || wh_host_probe(fd, d->probe, &h, &err) < 0) {
-		fail(err);
+		driver_fail(err);
 		return 1;
 	}
 	printf("kernel=%u.%u overlay=%d why=%s tun=%d pasta=%s slirp4netns=%s seccomp=%d landlock=%d\n", h.kernel_major,
@@ -330,7 +367,7 @@ static int run_steps(struct driver *d, struct wh_inner *inner)
 
 	d->loop = wh_loop_new();
 	if (wh_launcher_start(inner, d->loop, &d->launcher, &err) < 0) {
-		fail(err);
+		driver_fail(err);
 		wh_loop_free(d->loop);
 		return 4;
 	}
@@ -359,7 +396,9 @@ static int inner_main(struct driver *d, struct wh_inner *inner)
 	int status = 4;
 
 	if (wh_inner_enter(inner, &err) < 0)
-		fail(err);
+		driver_fail(err);
+	else if (d->script)
+		status = driver_play(d->script, inner);
 	else
 		status = d->probe ? probe(d) : run_steps(d, inner);
 	wh_inner_free(inner);
@@ -375,26 +414,13 @@ int main(int argc, char **argv)
 	int c;
 
 	wh_sandbox_init(argc, argv);
-	d.step.out_fd = 1;
-	d.step.err_fd = 2;
-	d.step.binds = d.binds;
-	while ((c = getopt_long(argc, argv, "+", options, NULL)) != -1)
-		if (!option(&d, c, optarg))
-			return 2;
-	d.step.root.lowers = list(&d.lowers);
-	d.step.env = list(&d.env);
-	d.step.extra_hosts = list(&d.hosts);
-	argv += optind;
-	memcpy(&d.step.args, &argv, sizeof(d.step.args));
+	if (!driver_options(&d, argc, argv))
+		return 2;
 	if (wh_outer_fork(&outer, &inner, &err) < 0) {
-		fail(err);
+		driver_fail(err);
 		return 4;
 	}
 	c = outer ? wh_outer_serve(outer) : inner_main(&d, inner);
-	wh_strv_release(&d.lowers);
-	wh_strv_release(&d.env);
-	wh_strv_release(&d.hosts);
-	for (size_t i = 0; i < d.n_roots; i++)
-		wh_strv_release(&d.root_lowers[i]);
+	driver_release(&d);
 	return c;
 }

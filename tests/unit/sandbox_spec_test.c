@@ -31,6 +31,7 @@ static const struct wh_step step = {
 	.n_binds = WH_ARRAY_SIZE(binds),
 	.extra_hosts = hosts,
 	.shm_size = 77,
+	.join = 1ULL << 33,
 };
 
 static void same_list(const char *const *a, const char *const *b)
@@ -95,6 +96,8 @@ static void errors(void **state)
 	(void)state;
 	wh_err_set(&e, "x", WH_ERR_ENV, ENOSPC, "no %s", "room");
 	wh_err_hint(&e, "buy a disk");
+	wh_err_status(&e, 11);
+	wh_err_at(&e, "f", 2, 3, "x y");
 	wh_err_detail(&e, "line 1\nline 2");
 	wh_wire_put_err(&b, e);
 	wh_wire_put_err(&b, NULL);
@@ -105,11 +108,46 @@ static void errors(void **state)
 	assert_int_equal(got->sys, ENOSPC);
 	assert_string_equal(got->msg, "no room");
 	assert_string_equal(got->hint, "buy a disk");
+	assert_string_equal(got->domain, "sandbox"); /* "x" is none of ours */
+	assert_int_equal(got->status, 11);
+	assert_string_equal(got->file, "f");
+	assert_int_equal(got->line, 2);
+	assert_int_equal(got->column, 3);
+	assert_string_equal(got->excerpt, "x y");
 	assert_string_equal(got->detail, "line 1\nline 2");
 	assert_null(wh_wire_err(&w));
 	assert_false(w.bad);
 	assert_null(wh_wire_err(&w));
 	assert_true(w.bad);
+}
+
+/* However long its texts, an error fits into a packet. */
+static void long_errors(void **state)
+{
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT, got = WH_BUF_INIT;
+	WH_AUTO_FREE char *text = wh_malloc(200001);
+	WH_AUTO_ERR struct wh_err *e = NULL, *back = NULL;
+	struct wh_wire w;
+	int pair[2];
+
+	(void)state;
+	memset(text, 't', 200000);
+	text[200000] = '\0';
+	wh_err_set(&e, "layers", WH_ERR_BUILD, 0, "%s", text);
+	wh_err_hint(&e, "%s", text);
+	wh_err_at(&e, text, 1, 1, text);
+	wh_err_detail(&e, text);
+	wh_wire_put_err(&b, e);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(wh_wire_send(pair[0], b.p, b.n, NULL, 0), 0);
+	assert_int_equal(wh_wire_recv(pair[1], &got, NULL, NULL), 0);
+	w = (struct wh_wire){got.p, got.n, false};
+	back = wh_wire_err(&w);
+	assert_non_null(back);
+	assert_string_equal(back->domain, "layers");
+	assert_int_equal(strlen(back->detail), 32768);
+	close(pair[0]);
+	close(pair[1]);
 }
 
 static void reports(void **state)
@@ -185,6 +223,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(round_trip), cmocka_unit_test(cut_short), cmocka_unit_test(errors),
+		cmocka_unit_test(long_errors),
 		cmocka_unit_test(reports),    cmocka_unit_test(packets),
 	};
 

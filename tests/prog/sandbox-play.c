@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Several steps at once, as a script says; one command a line, words in single quotes where they hold blanks:
+ *
+ *   netns                           a network namespace, which steps with --net join share
+ *   start NAME [OPTION]… -- CMD…    a step; --join NAME: in the container of that one
+ *   wait NAME                       for its end: "NAME: status=N signal=N started=N err=…"
+ *   signal NAME NUMBER, kill NAME, mark NAME TEXT
+ *   exists NAME PATH                "exists PATH: N"
+ *   until NAME PATH                 asks until there is one, or the step is over
+ *   connect PORT                    from our side, inside the network namespace, until something listens on 127.0.0.1 and on ::1
+ *   say TEXT
+ */
+#include "tests/prog/sandbox-driver.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sys/socket.h>
+
+#define MAX_STEPS 32
+#define RETRY_MS 10
+
+struct played {
+	char *name;
+	struct driver options;
+	struct wh_strv words;
+	uint64_t id;
+	bool over;
+	struct wh_step_result result;
+};
+
+struct play {
+	struct wh_loop *loop;
+	struct wh_launcher *launcher;
+	int netns;
+	struct played steps[MAX_STEPS];
+	size_t n;
+	int answer;
+};
+
+static _Noreturn void complain(const char *what, const char *name)
+{
+	fprintf(stderr, "script: %s: %s\n", what, name ? name : "?");
+	exit(2);
+}
+
+/* The newest of that name. */
+static struct played *find(struct play *p, const char *name)
+{
+	for (size_t i = p->n; i > 0; i--)
+		if (wh_streq(p->steps[i - 1].name, name))
+			return &p->steps[i - 1];
+	complain("no such step", name);
+}
+
+static void on_done(void *arg, struct wh_step_result *r)
+{
+	struct played *s = arg;
+
+	s->over = true;
+	s->result = *r;
+	wh_loop_stop(s->options.loop, 0);
+}
+
+static int open_file(const char *path, int flags, int otherwise)
+{
+	int fd = path ? wh_openat(AT_FDCWD, path, flags, 0644) : otherwise;
+
+	if (fd < 0)
+		complain("cannot open", path);
+	return fd;
+}
+
+static void start(struct play *p, struct wh_strv *words)
+{
+	struct played *s = &p->steps[p->n++];
+	struct wh_step *step = &s->options.step;
+	struct wh_err *err = NULL;
+	int write_flags = O_WRONLY | O_CREAT | O_APPEND;
+
+	if (p->n > MAX_STEPS || words->n < 2)
+		complain("start", "too many, or no name");
+	s->name = wh_strdup(words->v[1]);
+	s->words = *words;
+	*words = (struct wh_strv){0};
+	s->options.loop = p->loop;
+	/* The name is to getopt what a program's is. */
+	if (!driver_options(&s->options, (int)s->words.n - 1, s->words.v + 1))
+		complain("options of", s->name);
+	step->net_fd = p->netns;
+	step->in_fd = open_file(s->options.input, O_RDONLY, 0);
+	step->out_fd = step->err_fd = open_file(s->options.output, write_flags, 1);
+	step->observe_fd = open_file(s->options.observe, write_flags, 0);
+	if (s->options.join)
+		step->join = find(p, s->options.join)->id;
+	if (wh_launcher_run(p->launcher, step, on_done, s, &s->id, &err) < 0) {
+		s->over = true;
+		s->result = (struct wh_step_result){.status = 125, .err = err};
+	}
+	/* Nothing is kept of what a step was described with. */
+	if (step->in_fd > 2)
+		close(step->in_fd);
+	if (step->out_fd > 2)
+		close(step->out_fd);
+	if (step->observe_fd > 2)
+		close(step->observe_fd);
+}
+
+static void wait_for(struct play *p, struct played *s)
+{
+	const struct wh_step_result *r = &s->result;
+
+	while (!s->over)
+		wh_loop_run(p->loop);
+	printf("%s: status=%d signal=%d started=%d err=%s\n", s->name, r->status, r->signal, r->started,
+	       r->err ? r->err->msg : "-");
+	if (r->err && r->err->hint)
+		printf("%s: hint: %s\n", s->name, r->err->hint);
+}
+
+static void on_answer(void *arg, int answer)
+{
+	struct play *p = arg;
+
+	p->answer = answer;
+	wh_loop_stop(p->loop, 1);
+}
+
+static int exists(struct play *p, struct played *s, const char *path)
+{
+	wh_launcher_exists(p->launcher, s->id, path, on_answer, p);
+	while (wh_loop_run(p->loop) != 1)
+		; /* a step has ended meanwhile */
+	return p->answer;
+}
+
+static void stop(void *arg)
+{
+	wh_loop_stop(arg, 2);
+}
+
+static void pause_ms(struct play *p, uint64_t ms)
+{
+	wh_loop_add_timer(p->loop, ms, stop, p->loop);
+	while (wh_loop_run(p->loop) != 2)
+		;
+}
+
+/* In the network namespace. 0, or -errno of either family. */
+static int connect_both(void *arg)
+{
+	uint16_t port = htons(*(const uint16_t *)arg);
+	struct sockaddr_in a4 = {.sin_family = AF_INET, .sin_port = port, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_port = port, .sin6_addr = in6addr_loopback};
+	WH_AUTO_FD int s4 = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	WH_AUTO_FD int s6 = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (connect(s4, (const struct sockaddr *)&a4, sizeof(a4)) < 0)
+		return -errno;
+	return connect(s6, (const struct sockaddr *)&a6, sizeof(a6)) < 0 ? -errno : 0;
+}
+
+static void connect_until(struct play *p, uint16_t port)
+{
+	struct wh_err *err = NULL;
+	int r;
+
+	while ((r = wh_netns_run(p->netns, connect_both, &port, &err)) == -ECONNREFUSED)
+		pause_ms(p, RETRY_MS);
+	printf("connect %u: %s\n", port, r == 0 ? "both" : strerrorname_np(-r));
+	if (err)
+		driver_fail(err);
+}
+
+/* Words apart at blanks; in single quotes they hold any. */
+static void split(const char *line, struct wh_strv *words)
+{
+	while (*line) {
+		WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+		bool quoted = false, any = false;
+
+		line += strspn(line, " \t\n");
+		for (; *line && (quoted || !strchr(" \t\n", *line)); line++, any = true)
+			if (*line == '\'')
+				quoted = !quoted;
+			else
+				wh_buf_addc(&b, *line);
+		if (any)
+			wh_strv_take(words, wh_buf_take(&b));
+	}
+}
+
+static void command(struct play *p, struct wh_strv *w)
+{
+	const char *verb = w->v[0], *arg = w->n > 1 ? w->v[1] : NULL, *text = w->n > 2 ? w->v[2] : "";
+	struct wh_err *err = NULL;
+	uint64_t number = 0;
+
+	if (wh_streq(verb, "netns")) {
+		p->netns = wh_netns_new(&err);
+		if (p->netns < 0)
+			driver_fail(err);
+	} else if (wh_streq(verb, "start")) {
+		start(p, w);
+	} else if (wh_streq(verb, "wait")) {
+		wait_for(p, find(p, arg));
+	} else if (wh_streq(verb, "signal")) {
+		wh_parse_u64(text, 10, &number);
+		wh_launcher_signal(p->launcher, find(p, arg)->id, (int)number);
+	} else if (wh_streq(verb, "kill")) {
+		wh_launcher_kill(p->launcher, find(p, arg)->id);
+	} else if (wh_streq(verb, "mark")) {
+		wh_launcher_mark(p->launcher, find(p, arg)->id, text);
+	} else if (wh_streq(verb, "exists")) {
+		printf("exists %s: %d\n", text, exists(p, find(p, arg), text));
+	} else if (wh_streq(verb, "until")) {
+		while (exists(p, find(p, arg), text) == 0)
+			pause_ms(p, RETRY_MS);
+	} else if (wh_streq(verb, "connect") && wh_parse_u64(arg, 10, &number)) {
+		connect_until(p, (uint16_t)number);
+	} else if (wh_streq(verb, "say")) {
+		printf("%s\n", arg);
+	} else {
+		complain("no such command", verb);
+	}
+	fflush(stdout);
+}
+
+int driver_play(const char *path, struct wh_inner *inner)
+{
+	struct play *p = wh_calloc(1, sizeof(*p));
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	struct wh_err *err = NULL;
+	char *save = NULL;
+
+	p->netns = -1;
+	p->loop = wh_loop_new();
+	if (wh_read_file(AT_FDCWD, path, (size_t)1 << 20, &text) < 0)
+		complain("cannot read", path);
+	if (wh_launcher_start(inner, p->loop, &p->launcher, &err) < 0) {
+		driver_fail(err);
+		return 4;
+	}
+	for (char *line = strtok_r(text.p, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		WH_AUTO_STRV struct wh_strv words = {0};
+
+		split(line, &words);
+		if (words.n)
+			command(p, &words);
+	}
+	wh_launcher_free(p->launcher);
+	wh_loop_free(p->loop);
+	for (size_t i = 0; i < p->n; i++) {
+		wh_err_freep(&p->steps[i].result.err);
+		driver_release(&p->steps[i].options);
+		wh_strv_release(&p->steps[i].words);
+		free(p->steps[i].name);
+	}
+	wh_closep(&p->netns);
+	free(p);
+	return 0;
+}
