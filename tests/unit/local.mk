@@ -100,3 +100,21 @@ EVIDENCE_SIGN_TESTS = tests/unit/evidence_key_test
 check_PROGRAMS += $(EVIDENCE_SIGN_TESTS)
 EVIDENCE_LIBS = evidence/libevidence.a harden/libharden.a layers/liblayers.a base/libbase.a $(TEST_LIBS)
 tests_unit_evidence_key_test_LDADD = $(EVIDENCE_LIBS)
+
+# harden: packages
+HARDEN_PKG_TESTS = tests/unit/harden_packages_test tests/unit/harden_pkgdb_test
+check_PROGRAMS += $(HARDEN_PKG_TESTS)
+noinst_HEADERS += tests/unit/harden_packages_helper.h
+HARDEN_PKG_LIBS = harden/libharden.a layers/liblayers.a base/libbase.a $(TEST_LIBS)
+tests_unit_harden_packages_test_LDADD = $(HARDEN_PKG_LIBS)
+tests_unit_harden_pkgdb_test_LDADD = $(HARDEN_PKG_LIBS)
+
+# evidence: the vulnerability database, findings, the verdict
+EVIDENCE_FIND_TESTS = tests/unit/evidence_debversion_test tests/unit/evidence_findings_test tests/unit/evidence_severity_test \
+	tests/unit/evidence_verdict_test tests/unit/evidence_vulndb_test
+check_PROGRAMS += $(EVIDENCE_FIND_TESTS)
+tests_unit_evidence_debversion_test_LDADD = $(EVIDENCE_LIBS)
+tests_unit_evidence_findings_test_LDADD = $(EVIDENCE_LIBS)
+tests_unit_evidence_severity_test_LDADD = $(EVIDENCE_LIBS)
+tests_unit_evidence_verdict_test_LDADD = $(EVIDENCE_LIBS)
+tests_unit_evidence_vulndb_test_LDADD = $(EVIDENCE_LIBS)
