@@ -14,3 +14,7 @@ layers_liblayers_a_SOURCES += \
 	layers/image.c layers/image_private.h layers/layout.c layers/names.c layers/names.h layers/pair.c layers/platform.c \
 	layers/reader.c layers/reader.h layers/registry.h layers/root.c layers/root.h layers/stream.c layers/stream.h \
 	layers/tag.c layers/unpack.c layers/xattr.c layers/xattr.h
+# Registries.
+layers_liblayers_a_SOURCES += \
+	layers/registry_auth.c layers/registry_blob.c layers/registry_call.c layers/registry_http.c layers/registry_login.c \
+	layers/registry_private.h layers/registry_pull.c layers/registry_push.c layers/registry_referrers.c layers/registry_text.c

@@ -14,10 +14,11 @@
 #include "layers/artifact.h"
 
 struct wh_registry_opts {
-	const char *auth_file;  /* docker's config.json; NULL: $REGISTRY_AUTH_FILE, $DOCKER_CONFIG/config.json, ~/.docker/config.json */
+	const char *auth_file;  /* docker's config.json; NULL: $REGISTRY_AUTH_FILE, $DOCKER_CONFIG/config.json or
+				 * ~/.docker/config.json, then $XDG_RUNTIME_DIR/containers/auth.json */
 	const char *user, *password; /* instead; or NULL */
 	bool insecure;          /* plain HTTP and unknown certificates are taken from any host */
-	const char *ca_file;    /* further certificates, or NULL */
+	const char *ca_file;    /* further certificates; NULL: $SSL_CERT_FILE */
 	void (*progress)(void *arg, const char *what, uint64_t done, uint64_t total); /* or NULL */
 	void *arg;
 };
@@ -29,6 +30,9 @@ void wh_registry_free(struct wh_registry *r);
  * manifest's digest; then wh_image_from_store() finds the image by that digest. -ENOENT: no such image; -EACCES: not allowed. */
 int wh_registry_pull(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_platform *p, bool layers,
 		     struct wh_digest *ret, struct wh_err **err);
+/* What a push needs of the image, done where no login is: fetches layers from their origin, reads those that were never read. A
+ * push refuses an image with layers that nobody looked at. */
+int wh_registry_prepare(struct wh_store *s, const struct wh_image *i, struct wh_err **err);
 /* Uploads what the registry lacks, layers first, manifest last, then artifacts, then the tag. Layers come from the store or their
  * origin layout. Returns when all is there. Artifacts: by the referrers API, with the fallback tag (read, changed, written;
  * annotations and artifactType kept) where the registry does not answer OCI-Subject. */

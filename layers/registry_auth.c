@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tokens (distribution's token authentication): the registry's challenge names a realm, which gives a token for a scope to
+ * whoever shows a login, or to everybody. With a refresh token the realm is asked by OAuth 2 (RFC 6749, section 6).
+ */
+#include "layers/registry_private.h"
+
+#include <sodium.h>
+
+static char *basic_header(const struct wh_login *l)
+{
+	WH_AUTO_SECRET char *both = wh_asprintf("%s:%s", l->user, l->password);
+	size_t n = strlen(both), room = sodium_base64_ENCODED_LEN(n, sodium_base64_VARIANT_ORIGINAL);
+	WH_AUTO_SECRET char *b64 = wh_malloc(room);
+
+	sodium_bin2base64(b64, room, (const unsigned char *)both, n, sodium_base64_VARIANT_ORIGINAL);
+	return wh_asprintf("Basic %s", b64);
+}
+
+/* ---------------------------------------------------------------- scopes */
+
+/* Does "repository:NAME:pull,push" grant all of "repository:NAME:pull"? */
+static bool scope_covers(const char *have, const char *want, size_t want_n)
+{
+	const char *have_end = strrchr(have, ':');
+	const char *want_end = memrchr(want, ':', want_n);
+	const char *end = want + want_n;
+	size_t resource;
+
+	if (!have_end || !want_end)
+		return false;
+	resource = (size_t)(have_end - have);
+	if (resource != (size_t)(want_end - want) || memcmp(have, want, resource) != 0)
+		return false;
+	for (const char *p = want_end + 1; p < end;) {
+		size_t n = 0;
+		const char *h = have_end + 1;
+		bool found = false;
+
+		while (p + n < end && p[n] != ',')
+			n++;
+		while (*h && !found) {
+			size_t k = strcspn(h, ",");
+
+			found = k == n && memcmp(h, p, n) == 0;
+			h += k + (h[k] == ',');
+		}
+		if (!found)
+			return false;
+		p += n + 1;
+	}
+	return true;
+}
+
+/* Ours, and what the registry asked for beyond that: where it calls a repository by another name, it knows best. */
+static void scopes_for(const char *ours, const char *theirs, struct wh_strv *ret)
+{
+	wh_strv_add(ret, ours);
+	for (const char *p = theirs ? theirs : ""; *p && ret->n < 8;) {
+		size_t n = strcspn(p, " ");
+
+		if (n && !scope_covers(ours, p, n))
+			wh_strv_take(ret, wh_strndup(p, n));
+		p += n + (p[n] == ' ');
+	}
+}
+
+/* ---------------------------------------------------------------- asking the realm */
+
+/* May a login be shown to this address? */
+static bool realm_allowed(const struct wh_reg_conn *c, const char *realm)
+{
+	return wh_url_is_https(realm) || c->r->o.insecure ||
+	       (wh_url_is_loopback(realm) && !wh_url_is_https(c->host->base));
+}
+
+/* It becomes a header. */
+static bool token_harmless(const char *s)
+{
+	if (!s || !s[0] || strlen(s) > WH_REG_TOKEN_MAX)
+		return false;
+	for (; *s; s++)
+		if (*s <= ' ' || *s > '~')
+			return false;
+	return true;
+}
+
+static int read_token(const struct wh_http_req *q, const struct wh_http_resp *a, char **ret, struct wh_err **err)
+{
+	WH_AUTO_JSON json_t *o = NULL;
+	const char *token;
+
+	if (wh_json_parse(a->body.p, a->body.n, "token", &o, NULL) < 0)
+		return wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG, "%s: the answer is no JSON", q->what);
+	token = wh_json_str(o, "token");
+	if (!token)
+		token = wh_json_str(o, "access_token");
+	if (!token_harmless(token))
+		return wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG, "%s: there is no token in the answer",
+				  q->what);
+	*ret = wh_asprintf("Bearer %s", token);
+	return 0;
+}
+
+static void form_add(struct wh_buf *b, const char *key, const char *value)
+{
+	WH_AUTO_SECRET char *pair = wh_url_with("", key, value);
+
+	if (b->n)
+		wh_buf_addc(b, '&');
+	wh_buf_adds(b, pair + 1);
+}
+
+/* One request to the realm; its retries are a few, and it follows no redirect. */
+static int ask_realm(struct wh_reg_conn *c, const struct wh_http_req *q, struct wh_http_resp *ret, struct wh_err **err)
+{
+	for (unsigned i = 0;; i++) {
+		WH_AUTO_ERR struct wh_err *why = NULL;
+		enum wh_http_fault fault;
+		unsigned after = 0;
+		int r = wh_http_transfer(c, q, ret, &fault, &why);
+
+		if (r == 0 && !wh_reg_status_passing(ret->status))
+			return 0;
+		if (i + 1 == WH_REG_TRIES || (r < 0 && fault != WH_HTTP_BROKEN)) {
+			wh_err_move(err, &why);
+			return r;
+		}
+		if (r == 0) {
+			after = ret->retry_after;
+			wh_http_resp_release(ret);
+		}
+		wh_reg_pause(i, after);
+	}
+}
+
+static void secret_buf_release(struct wh_buf *b)
+{
+	if (b->p)
+		explicit_bzero(b->p, b->cap);
+	wh_buf_release(b);
+}
+
+static int get_token(struct wh_reg_conn *c, char **ret, struct wh_err **err)
+{
+	const struct wh_challenge *ch = &c->host->challenge;
+	const struct wh_login *l = &c->host->login;
+	WH_AUTO_FREE char *realm = wh_url_resolve(c->host->base, ch->realm);
+	WH_CLEANUP(secret_buf_release) struct wh_buf form = WH_BUF_INIT;
+	WH_AUTO_BUF struct wh_buf what = WH_BUF_INIT;
+	WH_AUTO_SECRET char *basic = l->user ? basic_header(l) : NULL;
+	WH_AUTO_STRV struct wh_strv scopes = {0};
+	WH_AUTO_HTTP_RESP struct wh_http_resp a = {0};
+	struct wh_http_req q = {.method = "GET", .accept = "application/json", .max = WH_REG_TOKEN_MAX * 2};
+	int r;
+
+	wh_buf_adds(&what, "get a token from ");
+	wh_reg_text(&what, realm ? realm : ch->realm);
+	q.what = what.p;
+	if (!realm || !realm_allowed(c, realm)) {
+		r = wh_err_set(err, "registry", WH_ERR_ENV, EACCES, "%s: that is no https address", what.p);
+		wh_err_hint(err, "--registry-insecure allows plain HTTP");
+		return r;
+	}
+	scopes_for(c->scope, ch->scope, &scopes);
+	if (l->identity) {
+		WH_AUTO_BUF struct wh_buf all = WH_BUF_INIT;
+
+		for (size_t i = 0; i < scopes.n; i++)
+			wh_buf_addf(&all, "%s%s", i ? " " : "", scopes.v[i]);
+		form_add(&form, "grant_type", "refresh_token");
+		form_add(&form, "client_id", "whittle");
+		form_add(&form, "service", ch->service ? ch->service : "");
+		form_add(&form, "scope", all.p);
+		form_add(&form, "refresh_token", l->identity);
+		q.method = "POST";
+		q.type = "application/x-www-form-urlencoded";
+		q.body = form.p;
+		q.len = form.n;
+	} else {
+		if (ch->service) {
+			char *with = wh_url_with(realm, "service", ch->service);
+
+			free(realm);
+			realm = with;
+		}
+		for (size_t i = 0; i < scopes.n; i++) {
+			char *with = wh_url_with(realm, "scope", scopes.v[i]);
+
+			free(realm);
+			realm = with;
+		}
+		q.authorization = basic;
+	}
+	q.url = realm;
+	r = ask_realm(c, &q, &a, err);
+	if (r < 0)
+		return r;
+	if (a.status != 200)
+		return wh_reg_refusal(c, &q, &a, err);
+	return read_token(&q, &a, ret, err);
+}
+
+/* ---------------------------------------------------------------- what a request is sent with */
+
+static struct wh_reg_token *find_token(struct wh_reg_host *h, const char *scope)
+{
+	for (size_t i = 0; i < h->n_tokens; i++)
+		if (strcmp(h->tokens[i].scope, scope) == 0)
+			return &h->tokens[i];
+	return NULL;
+}
+
+/* Logins may differ from repository to repository. */
+static int need_login(struct wh_reg_conn *c, struct wh_err **err)
+{
+	struct wh_reg_host *h = c->host;
+	struct wh_login l;
+	int r;
+
+	if (h->login_path && strcmp(h->login_path, c->ref.path) == 0)
+		return 0;
+	r = wh_login_load(&c->r->o, h->domain, c->ref.path, &l, err);
+	if (r < 0)
+		return r;
+	wh_login_release(&h->login);
+	h->login = l;
+	free(h->login_path);
+	h->login_path = wh_strdup(c->ref.path);
+	return 0;
+}
+
+static int authorize(struct wh_reg_conn *c, bool renew, char **ret, struct wh_err **err)
+{
+	struct wh_reg_host *h = c->host;
+	struct wh_reg_token *t = find_token(h, c->scope);
+	char *header = NULL;
+	int r = 0;
+
+	if (t && !renew) {
+		*ret = wh_strdup(t->header);
+		return 0;
+	}
+	if (h->challenge.scheme == WH_AUTH_NONE)
+		return 0;
+	r = need_login(c, err);
+	if (r < 0)
+		return r;
+	if (h->challenge.scheme == WH_AUTH_BEARER)
+		r = get_token(c, &header, err);
+	else if (h->login.user)
+		header = basic_header(&h->login);
+	if (r < 0 || !header)
+		return r;
+	if (!t) {
+		t = &WH_PUSH(h->tokens, h->n_tokens, h->cap_tokens);
+		*t = (struct wh_reg_token){.scope = wh_strdup(c->scope)};
+	}
+	wh_secret_free(t->header);
+	t->header = header;
+	*ret = wh_strdup(header);
+	return 0;
+}
+
+int wh_reg_authorize(struct wh_reg_conn *c, bool renew, char **ret, struct wh_err **err)
+{
+	int r;
+
+	*ret = NULL;
+	pthread_mutex_lock(&c->r->mutex);
+	r = authorize(c, renew, ret, err);
+	pthread_mutex_unlock(&c->r->mutex);
+	return r;
+}

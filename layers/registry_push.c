@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pushing (distribution-spec, pushing manifests). What a name leads to is there before the name is: blobs, the manifest by
+ * its digest, what is attached to it, the tag.
+ */
+#include "layers/registry_private.h"
+#include "layers/store_private.h"
+
+int wh_reg_manifest_put(struct wh_reg_conn *c, const char *tag, const char *type, const void *p, size_t n, bool *ret_subject,
+			struct wh_err **err)
+{
+	char text[WH_DIGEST_TEXT], other[WH_DIGEST_TEXT];
+	struct wh_digest d, said;
+	WH_AUTO_FREE char *url = NULL;
+	WH_AUTO_FREE char *what = NULL;
+	struct wh_http_req q = {.method = "PUT", .type = type, .body = p, .len = n};
+	WH_AUTO_HTTP_RESP struct wh_http_resp a = {0};
+	int r;
+
+	wh_digest_of(p, n, &d);
+	wh_digest_text(&d, text);
+	q.url = url = wh_reg_url(c, "manifests/%s", tag ? tag : text);
+	q.what = what = wh_asprintf("send manifest %s%s%s", c->ref.path, tag ? ":" : "@", tag ? tag : text);
+	r = wh_reg_call(c, &q, &a, err);
+	if (r == 0 && a.status / 100 != 2)
+		r = wh_reg_refusal(c, &q, &a, err);
+	if (r == 0 && a.digest && wh_digest_parse(a.digest, &said) && !wh_digest_eq(&said, &d))
+		r = wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG, "%s: it was taken in as %s, but is %s", what,
+			       wh_digest_text(&said, other), text);
+	if (r < 0) {
+		wh_reg_name(c, err);
+		return r;
+	}
+	if (ret_subject)
+		*ret_subject = a.subject && wh_digest_parse(a.subject, &said);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- blobs */
+
+struct blobs {
+	struct wh_store *s;
+	const struct wh_image *image; /* whose layers may lie elsewhere; NULL: all is in the store */
+	struct wh_reg_blob *v;
+	size_t n, cap;
+};
+
+static void add_blob(struct blobs *b, const struct wh_reg_blob *x)
+{
+	for (size_t i = 0; i < b->n; i++)
+		if (wh_digest_eq(&b->v[i].digest, &x->digest))
+			return;
+	WH_PUSH(b->v, b->n, b->cap) = *x;
+}
+
+static int blobs_of(const json_t *manifest, struct blobs *b, struct wh_err **err)
+{
+	const json_t *ls = json_object_get(manifest, "layers");
+	struct wh_reg_blob x = {.what = "layer"};
+	const char *type;
+	int r;
+
+	for (size_t i = 0; i < json_array_size(ls); i++) {
+		r = wh_reg_descriptor(json_array_get(ls, i), "layer", &type, &x.digest, &x.size, err);
+		if (r < 0)
+			return r;
+		add_blob(b, &x);
+	}
+	x.what = "config";
+	r = wh_reg_descriptor(json_object_get(manifest, "config"), "config", &type, &x.digest, &x.size, err);
+	if (r == 0)
+		add_blob(b, &x);
+	return r;
+}
+
+/* From the layout that the image came from. */
+static int fetch(const struct blobs *b, const struct wh_digest *d, struct wh_err **err)
+{
+	for (size_t k = 0; b->image && k < b->image->n_layers; k++)
+		if (wh_digest_eq(&b->image->layers[k].blob, d))
+			return wh_layer_fetch(b->s, &b->image->layers[k], err);
+	return 0;
+}
+
+static int put_blob(struct wh_reg_conn *c, void *arg, size_t i, struct wh_err **err)
+{
+	struct blobs *b = arg;
+	int r = wh_reg_blob_there(c, &b->v[i], err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = fetch(b, &b->v[i].digest, err);
+	return r < 0 ? r : wh_reg_blob_put(c, b->s, &b->v[i], err);
+}
+
+static int put_blobs(struct wh_reg_conn *c, struct wh_store *s, const struct wh_image *image, const json_t *manifest,
+		     struct wh_err **err)
+{
+	struct blobs b = {.s = s, .image = image};
+	int r = blobs_of(manifest, &b, err);
+
+	if (r == 0)
+		r = wh_reg_each(c, b.n, put_blob, &b, err);
+	free(b.v);
+	return r;
+}
+
+/* ---------------------------------------------------------------- manifests in the store */
+
+static int read_manifest(struct wh_store *s, const struct wh_digest *d, struct wh_buf *buf, json_t **ret, const char **ret_type,
+			 struct wh_err **err)
+{
+	char text[WH_DIGEST_TEXT];
+	int r = wh_blob_read(s, d, WH_MANIFEST_MAX, buf, err);
+
+	if (r == 0)
+		r = wh_json_parse(buf->p, buf->n, wh_digest_text(d, text), ret, err);
+	if (r == 0)
+		*ret_type = wh_json_str(*ret, "mediaType");
+	return r;
+}
+
+static int put_artifact(struct wh_reg_conn *c, struct wh_store *s, const struct wh_artifact *a, bool *ret_subject,
+			struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *m = NULL;
+	const char *type;
+	int r = read_manifest(s, &a->manifest.digest, &buf, &m, &type, err);
+
+	if (r == 0)
+		r = put_blobs(c, s, NULL, m, err);
+	if (r == 0)
+		r = wh_reg_manifest_put(c, a->tag, type ? type : WH_MT_MANIFEST, buf.p, buf.n, ret_subject, err);
+	return r;
+}
+
+static int put_artifacts(struct wh_reg_conn *c, struct wh_store *s, const struct wh_image *i,
+			 const struct wh_artifacts *l, struct wh_err **err)
+{
+	WH_AUTO_FREE const struct wh_artifact **unlisted = wh_calloc(l->n + 1, sizeof(*unlisted));
+	size_t n = 0;
+
+	for (size_t k = 0; k < l->n; k++) {
+		bool listed = false;
+		int r;
+
+		if (!wh_digest_eq(&l->v[k].subject, &i->manifest))
+			return wh_err_set(err, "registry", WH_ERR_INTERNAL, EINVAL, "an artifact of another image");
+		r = put_artifact(c, s, &l->v[k], &listed, err);
+		if (r < 0) {
+			wh_err_wrap(err, "%s", l->v[k].tag             ? l->v[k].tag
+					       : l->v[k].artifact_type ? l->v[k].artifact_type
+								       : "artifact");
+			return r;
+		}
+		if (!l->v[k].tag && !listed)
+			unlisted[n++] = &l->v[k];
+	}
+	return n ? wh_referrers_announce(c, &i->manifest, unlisted, n, err) : 0;
+}
+
+/* ---------------------------------------------------------------- one image */
+
+int wh_registry_prepare(struct wh_store *s, const struct wh_image *i, struct wh_err **err)
+{
+	int r = 0;
+
+	for (size_t k = 0; k < i->n_layers && r == 0; k++) {
+		r = wh_layer_fetch(s, &i->layers[k], err);
+		if (r == 0)
+			r = wh_layer_verify(s, &i->layers[k], err);
+	}
+	return r;
+}
+
+/* Nothing leaves the store before it was seen to be what the image says; reading it is not for a process with a login. */
+static int check_layers(struct wh_store *s, const struct wh_image *i, struct wh_err **err)
+{
+	char text[WH_DIGEST_TEXT];
+
+	for (size_t k = 0; k < i->n_layers; k++) {
+		if (wh_pair_known(s, &i->layers[k].diff_id, &i->layers[k].blob))
+			continue;
+		wh_err_set(err, "registry", WH_ERR_BUILD, EINVAL, "layer %.19s… was never read",
+			   wh_digest_text(&i->layers[k].blob, text));
+		wh_err_hint(err, "give the image a name in the store: that reads what was not read yet");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int put_image(struct wh_reg_conn *c, struct wh_store *s, const struct wh_image *i,
+		     const struct wh_artifacts *artifacts, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *m = NULL;
+	const char *type = NULL;
+	int r = check_layers(s, i, err);
+
+	if (r == 0)
+		r = read_manifest(s, &i->manifest, &buf, &m, &type, err);
+	if (!type)
+		type = i->media_type ? i->media_type : WH_MT_MANIFEST;
+	if (r == 0)
+		r = put_blobs(c, s, i, m, err);
+	if (r == 0)
+		r = wh_reg_manifest_put(c, NULL, type, buf.p, buf.n, NULL, err);
+	if (r == 0 && artifacts)
+		r = put_artifacts(c, s, i, artifacts, err);
+	if (r == 0 && c->ref.tag)
+		r = wh_reg_manifest_put(c, c->ref.tag, type, buf.p, buf.n, NULL, err);
+	return r;
+}
+
+int wh_registry_push(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_image *i,
+		     const struct wh_artifacts *artifacts, struct wh_err **err)
+{
+	WH_AUTO_REG_CONN struct wh_reg_conn *c = NULL;
+	int res = wh_reg_connect(r, ref, "pull,push", &c, err);
+
+	if (res == 0 && c->ref.has_digest && !wh_digest_eq(&c->ref.digest, &i->manifest))
+		res = wh_err_set(err, "registry", WH_ERR_USAGE, EINVAL, "the image has another digest");
+	if (res == 0)
+		res = put_image(c, s, i, artifacts, err);
+	if (res < 0)
+		wh_err_wrap(err, "push %s", ref);
+	return res;
+}
