@@ -168,6 +168,7 @@ int wh_layer_as(struct wh_store *s, const struct wh_layer *l, const struct wh_la
 struct wh_tree; /* indexes of a stack of layers, lowest first; nothing is unpacked or merged in advance */
 int wh_tree_open(struct wh_store *s, const struct wh_layer *layers, size_t n, struct wh_tree **ret, struct wh_err **err);
 void wh_tree_close(struct wh_tree *t);
+size_t wh_tree_layers(const struct wh_tree *t); /* how many */
 struct wh_node_ref { /* an entry and where it lives; valid while the tree is open */
 	struct wh_entry e;             /* HARDLINK is shown as what it links to (FILE, …), with e.link = the first name's path */
 	struct wh_xattr xs[WH_MAX_XATTRS];

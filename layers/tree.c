@@ -64,6 +64,11 @@ void wh_tree_close(struct wh_tree *t)
 	free(t);
 }
 
+size_t wh_tree_layers(const struct wh_tree *t)
+{
+	return t->n;
+}
+
 /* ---------------------------------------------------------------- looking up */
 
 static int load(const struct wh_tree *t, size_t layer, size_t pos, struct wh_node_ref *ret)

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What stays. Rules add paths in this order, each with its reason; the first reason a path gets is the one that is told:
+ * observed, repair, what the config names, the base of every image, --keep; then, until nothing new comes, what those
+ * need (closure.c); whole packages with --mode=package; and last the package database of what stays.
+ *
+ * A profile that saw everything makes the other rules idle: they are for what no observation can show (the interpreter of
+ * an ELF file is opened by the kernel) and for what a run may do that no test did.
+ */
+#include "harden/keep_private.h"
+
+#include <errno.h>
+
+const char *wh_rule_name(enum wh_rule r)
+{
+	static const char *const names[] = {
+		[WH_RULE_OBSERVED] = "observed", [WH_RULE_SYMLINK] = "symlink", [WH_RULE_ELF] = "elf",
+		[WH_RULE_SCRIPT] = "script",	 [WH_RULE_CONFIG] = "config",	[WH_RULE_BASE] = "base",
+		[WH_RULE_PACKAGE] = "package",	 [WH_RULE_KEEP] = "keep",	[WH_RULE_REPAIR] = "repair",
+		[WH_RULE_PARENT] = "parent",
+	};
+
+	return names[r];
+}
+
+/* ---------------------------------------------------------------- the set */
+
+static struct wh_kept *find(struct wh_kept *set, const char *path)
+{
+	struct wh_kept *i;
+
+	HASH_FIND_STR(set, path, i);
+	return i;
+}
+
+static char *own(struct wh_keep *k, const char *s)
+{
+	return s ? wh_arena_strdup(k->a, s) : NULL;
+}
+
+static void explain(struct wh_keep *k, struct wh_kept *i, const struct wh_why *why)
+{
+	i->rule = why->rule;
+	i->via = own(k, why->via);
+	i->access = own(k, why->access);
+	i->program = own(k, why->program);
+	i->script = own(k, why->script);
+}
+
+static struct wh_kept *insert(struct wh_keep *k, struct wh_kept **set, const char *path, const struct wh_why *why)
+{
+	struct wh_kept *i = wh_arena_alloc(k->a, sizeof(*i));
+
+	i->path = own(k, path);
+	explain(k, i, why);
+	HASH_ADD_KEYPTR(hh, *set, i->path, strlen(i->path), i);
+	return i;
+}
+
+static void add_parents(struct wh_decide *d, const char *path)
+{
+	const struct wh_why why = {.rule = WH_RULE_PARENT, .via = path};
+	WH_AUTO_FREE char *dir = wh_strdup(path);
+	char *slash;
+
+	do {
+		slash = strrchr(dir, '/');
+		*(slash ? slash : dir) = '\0';
+		if (find(d->k->items, dir))
+			return;
+		insert(d->k, &d->k->items, dir, &why);
+	} while (*dir);
+}
+
+/* Must it stay whatever --drop says? */
+static bool is_needed(enum wh_rule r)
+{
+	return r != WH_RULE_BASE && r != WH_RULE_PACKAGE && r != WH_RULE_KEEP && r != WH_RULE_PARENT;
+}
+
+static int refuse_drop(struct wh_decide *d, const char *path, const struct wh_why *why, struct wh_err **err)
+{
+	unsigned by = wh_patterns_decider(d->drop, path);
+	const char *word = by && by <= d->drop_words.n ? d->drop_words.v[by - 1] : "";
+
+	if (why->rule == WH_RULE_OBSERVED)
+		wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EINVAL, "--drop=%s would take away /%s, which %s%s was seen to use", word,
+			   path, why->program ? "/" : "the application", why->program ? why->program : "");
+	else
+		wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EINVAL, "--drop=%s would take away /%s, which %s%s needs (rule \"%s\")",
+			   word, path, why->via ? "/" : "the image", why->via ? why->via : "", wh_rule_name(why->rule));
+	wh_err_hint(err, "narrow the pattern, or change the application so that it does without");
+	return -EINVAL;
+}
+
+static int add_node(struct wh_decide *d, const struct wh_node_ref *n, const struct wh_why *why, struct wh_err **err)
+{
+	struct wh_kept *i;
+
+	if (!d->o->keep_shell && wh_shells_kind_of(d->shells, d->t, n) != WH_SHELL_NONE) {
+		if (!find(d->k->shells, n->e.path))
+			insert(d->k, &d->k->shells, n->e.path, why);
+		return 0;
+	}
+	if (d->drop && wh_patterns_excluded(d->drop, n->e.path)) {
+		if (is_needed(why->rule))
+			return refuse_drop(d, n->e.path, why, err);
+		return 0;
+	}
+	i = insert(d->k, &d->k->items, n->e.path, why);
+	if (*n->e.path)
+		add_parents(d, n->e.path);
+	WH_PUSH(d->todo, d->n_todo, d->cap_todo) = i;
+	return 0;
+}
+
+int wh_decide_add(struct wh_decide *d, const char *path, const struct wh_why *why, struct wh_err **err)
+{
+	struct wh_kept *i = find(d->k->items, path);
+	struct wh_node_ref n;
+	int r;
+
+	if (i) {
+		if (i->rule == WH_RULE_PARENT && why->rule != WH_RULE_PARENT)
+			explain(d->k, i, why);
+		return 0;
+	}
+	r = wh_tree_lookup(d->t, path, &n);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return wh_err_sys(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, -r, "look up /%s", path);
+	return add_node(d, &n, why, err);
+}
+
+int wh_decide_reach(struct wh_decide *d, const char *path, bool follow_last, const struct wh_why *why, struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv links = {0};
+	WH_AUTO_FREE char *canonical = NULL;
+	struct wh_why link = *why;
+	struct wh_node_ref n;
+	int r = wh_walk(d->t, path, follow_last, &links, &canonical, &n);
+
+	if (r == -EBADMSG)
+		return wh_err_sys(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, -r, "look up %s", path);
+	if (r < 0)
+		return -ENOENT;
+	link.rule = WH_RULE_SYMLINK;
+	link.access = NULL;
+	for (size_t i = 0; r == 0 && i < links.n; i++)
+		r = wh_decide_add(d, links.v[i], &link, err);
+	return r < 0 ? r : wh_decide_add(d, canonical, why, err);
+}
+
+/* ---------------------------------------------------------------- observed */
+
+static void set_by(struct wh_decide *d, const json_t *o, struct wh_why *why, char **program, char **script)
+{
+	const json_t *by = json_array_get(json_object_get(o, "by"), 0);
+	const json_t *p = by ? json_array_get(json_object_get(d->profile, "processes"), (size_t)json_integer_value(by)) : NULL;
+
+	if (!p)
+		return;
+	*program = wh_path_of_json(wh_json_str(p, "program"));
+	*script = wh_json_str(p, "script") ? wh_path_of_json(wh_json_str(p, "script")) : NULL;
+	why->program = *program;
+	why->script = *script;
+}
+
+static int add_used(struct wh_decide *d, const json_t *o, struct wh_err **err)
+{
+	WH_AUTO_FREE char *path = wh_path_of_json(wh_json_str(o, "path")), *program = NULL, *script = NULL;
+	struct wh_why why = {.rule = WH_RULE_OBSERVED, .access = wh_json_str(o, "access")};
+	struct wh_node_ref n;
+
+	set_by(d, o, &why, &program, &script);
+	if (wh_tree_lookup(d->t, path, &n) == -ENOENT) {
+		if (wh_shell_name(path)) /* an earlier PRUNE took it away */
+			return 0;
+		wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, ENOENT, "the profile says that /%s is used, and the image does not have it",
+			   path);
+		wh_err_hint(err, "the profile was made with another image: profile this one");
+		return -ENOENT;
+	}
+	wh_strv_add(&d->k->observed, path);
+	return wh_decide_add(d, path, &why, err);
+}
+
+/* Where something was made, the directory has to be there; not what was made. */
+static int add_created(struct wh_decide *d, const json_t *o, struct wh_err **err)
+{
+	WH_AUTO_FREE char *path = wh_path_of_json(wh_json_str(o, "path")), *program = NULL, *script = NULL;
+	struct wh_why why = {.rule = WH_RULE_OBSERVED, .access = "c"};
+	struct wh_node_ref n;
+
+	set_by(d, o, &why, &program, &script);
+	for (;;) {
+		char *slash = strrchr(path, '/');
+
+		*(slash ? slash : path) = '\0';
+		if (wh_tree_lookup(d->t, path, &n) == 0)
+			return n.e.type == WH_T_DIR ? wh_decide_add(d, path, &why, err) : 0;
+		if (!*path)
+			return 0;
+	}
+}
+
+static int add_observed(struct wh_decide *d, struct wh_err **err)
+{
+	const json_t *used = json_object_get(d->profile, "used"), *created = json_object_get(d->profile, "created");
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < json_array_size(used); i++)
+		r = add_used(d, json_array_get(used, i), err);
+	for (size_t i = 0; r == 0 && i < json_array_size(created); i++)
+		r = add_created(d, json_array_get(created, i), err);
+	return r;
+}
+
+static int add_repairs(struct wh_decide *d, struct wh_err **err)
+{
+	const struct wh_why why = {.rule = WH_RULE_REPAIR};
+	size_t n = d->o->repairs ? d->o->repairs->n : 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		const char *path = d->o->repairs->v[i];
+		bool before = find(d->k->items, path);
+
+		r = wh_decide_add(d, path, &why, err);
+		if (!before && find(d->k->items, path))
+			wh_strv_add(&d->k->repaired, path);
+	}
+	return r;
+}
+
+/* ---------------------------------------------------------------- --keep, --drop */
+
+/* A pattern on an absolute path, its plain beginning made canonical (/lib/x on a merged /usr is /usr/lib/x). Links on the
+ * way go to links. malloc'ed; NULL with err: no pattern. */
+static char *pattern_of(struct wh_decide *d, const char *option, const char *word, struct wh_strv *links, struct wh_err **err)
+{
+	WH_AUTO_FREE char *plain = NULL, *canonical = NULL;
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+	size_t n = strcspn(word, "*?[\\");
+	struct wh_node_ref ref;
+
+	if (word[0] != '/') {
+		wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EINVAL, "%s=%s: a pattern begins with a slash", option, word);
+		return NULL;
+	}
+	/* Only whole components; of a word without a pattern, not the last, which may be a link itself. */
+	while (n && word[n - 1] != '/')
+		n--;
+	plain = wh_strndup(word, n);
+	if (wh_walk(d->t, plain, true, links, &canonical, &ref) < 0)
+		return wh_strdup(word);
+	wh_buf_addc(&b, '/');
+	for (const char *p = canonical; *p; p++) {
+		if (strchr("*?[\\", *p))
+			wh_buf_addc(&b, '\\');
+		wh_buf_addc(&b, *p);
+	}
+	if (*canonical)
+		wh_buf_addc(&b, '/');
+	wh_buf_adds(&b, word + n);
+	return wh_buf_take(&b);
+}
+
+static int open_drop(struct wh_decide *d, struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv words = {0};
+
+	for (size_t i = 0; d->o->drop && d->o->drop[i]; i++) {
+		char *p = pattern_of(d, "--drop", d->o->drop[i], NULL, err);
+
+		if (!p)
+			return -EINVAL;
+		wh_strv_take(&words, p);
+		wh_strv_add(&d->drop_words, d->o->drop[i]);
+	}
+	return words.n ? wh_patterns_new(&words, &d->drop, err) : 0;
+}
+
+struct keeping {
+	struct wh_decide *d;
+	const struct wh_patterns *p;
+	size_t matches;
+	struct wh_err **err;
+};
+
+static int keep_match(void *arg, const struct wh_node_ref *n)
+{
+	const struct wh_why why = {.rule = WH_RULE_KEEP};
+	struct keeping *k = arg;
+
+	if (!wh_patterns_excluded(k->p, n->e.path))
+		return 0;
+	k->matches++;
+	return wh_decide_add(k->d, n->e.path, &why, k->err);
+}
+
+static int add_keep(struct wh_decide *d, const char *word, struct wh_err **err)
+{
+	const struct wh_why why = {.rule = WH_RULE_KEEP};
+	WH_CLEANUP(wh_patterns_freep) struct wh_patterns *p = NULL;
+	WH_AUTO_STRV struct wh_strv links = {0}, words = {0};
+	char *pattern = pattern_of(d, "--keep", word, &links, err);
+	struct keeping k = {.d = d, .err = err};
+	int r = pattern ? 0 : -EINVAL;
+
+	if (pattern)
+		wh_strv_take(&words, pattern);
+	if (r == 0)
+		r = wh_patterns_new(&words, &p, err);
+	k.p = p;
+	if (r == 0)
+		r = wh_tree_walk(d->t, "", keep_match, &k);
+	if (r < 0)
+		return wh_err_sys(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, -r, "--keep=%s", word);
+	for (size_t i = 0; r == 0 && k.matches && i < links.n; i++)
+		r = wh_decide_add(d, links.v[i], &why, err);
+	if (!k.matches) {
+		r = wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, ENOENT, "--keep=%s matches nothing in the image", word);
+		wh_err_hint(err, "patterns are absolute paths; ** stands for any number of directories");
+	}
+	return r;
+}
+
+/* ---------------------------------------------------------------- packages */
+
+static bool is_kept(void *arg, const char *path)
+{
+	const struct wh_decide *d = arg;
+
+	return find(d->k->items, path);
+}
+
+static int add_list(struct wh_decide *d, const struct wh_strv *paths, struct wh_err **err)
+{
+	const struct wh_why why = {.rule = WH_RULE_PACKAGE};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < paths->n; i++) {
+		r = wh_decide_reach(d, paths->v[i], false, &why, err);
+		if (r == -ENOENT)
+			r = 0;
+	}
+	return r;
+}
+
+static int add_packages(struct wh_decide *d, struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv files = {0};
+	int r = wh_pkgdb_expand(d->t, is_kept, d, &files, err);
+
+	if (r == 0)
+		r = add_list(d, &files, err);
+	return r < 0 ? r : wh_decide_close(d, err);
+}
+
+static int add_database(struct wh_decide *d, struct wh_err **err)
+{
+	struct wh_pkgdb_plan *p = &d->k->plan;
+	const struct wh_why why = {.rule = WH_RULE_PACKAGE};
+	int r = wh_pkgdb_plan_make(d->t, is_kept, d, p, err);
+
+	if (r == 0)
+		r = add_list(d, &p->keep, err);
+	for (size_t i = 0; r == 0 && i < p->n; i++) {
+		struct wh_kept *item = find(d->k->items, p->v[i].path);
+
+		if (!p->v[i].drop)
+			r = wh_decide_add(d, p->v[i].path, &why, err);
+		else if (item && item->rule != WH_RULE_OBSERVED && item->rule != WH_RULE_REPAIR && item->rule != WH_RULE_KEEP)
+			HASH_DEL(d->k->items, item);
+	}
+	return r < 0 ? r : wh_decide_close(d, err);
+}
+
+/* ---------------------------------------------------------------- all of it */
+
+static const char *env_of(const json_t *config, const char *key)
+{
+	const json_t *env = json_object_get(config, "Env");
+	size_t n = strlen(key);
+
+	for (size_t i = 0; i < json_array_size(env); i++) {
+		const char *s = json_string_value(json_array_get(env, i));
+
+		if (s && strncmp(s, key, n) == 0 && s[n] == '=')
+			return s + n + 1;
+	}
+	return NULL;
+}
+
+static int begin(struct wh_decide *d, struct wh_err **err)
+{
+	const char *path = env_of(d->o->config, "PATH");
+	int r;
+
+	if (!path)
+		path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	while (*path) {
+		size_t n = strcspn(path, ":");
+
+		if (n && path[0] == '/')
+			wh_strv_take(&d->path, wh_strndup(path, n));
+		path += n + (path[n] == ':');
+	}
+	if (!d->o->n_profiles) {
+		wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EINVAL, "nothing was profiled, so nothing can be pruned");
+		wh_err_hint(err, "put a PROFILE before the PRUNE");
+		return -EINVAL;
+	}
+	r = wh_profile_merge(d->o->profiles, d->o->n_profiles, &d->profile, err);
+	if (r == 0)
+		r = wh_shells_open(d->t, &d->shells, err);
+	if (r == 0)
+		r = wh_libs_open(d->t, env_of(d->o->config, "LD_LIBRARY_PATH"), &d->libs, err);
+	return r < 0 ? r : open_drop(d, err);
+}
+
+static int decide(struct wh_decide *d, struct wh_err **err)
+{
+	int r = d->o->keep_shell ? 0 : wh_decide_shells_run(d, err);
+
+	if (r == 0)
+		r = add_observed(d, err);
+	if (r == 0)
+		r = add_repairs(d, err);
+	if (r == 0)
+		r = wh_decide_config(d, err);
+	for (size_t i = 0; r == 0 && d->o->keep && d->o->keep[i]; i++)
+		r = add_keep(d, d->o->keep[i], err);
+	if (r == 0)
+		r = wh_decide_close(d, err);
+	/* With fewer reasons than those: so that the others are told where both hold. */
+	if (r == 0)
+		r = wh_decide_base(d, err);
+	if (r == 0)
+		r = wh_decide_close(d, err);
+	if (r == 0 && d->o->package_mode)
+		r = add_packages(d, err);
+	if (r == 0)
+		r = wh_decide_late(d, err);
+	return r < 0 ? r : add_database(d, err);
+}
+
+static void decide_release(struct wh_decide *d)
+{
+	if (d->shells)
+		wh_shells_free(d->shells);
+	wh_libs_free(d->libs);
+	wh_patterns_freep(&d->drop);
+	wh_strv_release(&d->drop_words);
+	wh_strv_release(&d->path);
+	json_decref(d->profile);
+	free(d->todo);
+}
+
+int wh_keep_decide(struct wh_tree *t, const struct wh_prune_opts *o, struct wh_keep **ret, struct wh_err **err)
+{
+	struct wh_keep *k = wh_calloc(1, sizeof(*k));
+	WH_CLEANUP(decide_release) struct wh_decide d = {.t = t, .o = o, .k = k};
+	int r;
+
+	k->a = wh_arena_new();
+	k->keep_setid = o->keep_setid;
+	r = begin(&d, err);
+	if (r == 0)
+		r = decide(&d, err);
+	if (r < 0) {
+		wh_keep_free(k);
+		return r;
+	}
+	*ret = k;
+	return 0;
+}
+
+void wh_keep_free(struct wh_keep *k)
+{
+	if (!k)
+		return;
+	HASH_CLEAR(hh, k->items);
+	HASH_CLEAR(hh, k->shells);
+	wh_strv_release(&k->observed);
+	wh_strv_release(&k->repaired);
+	wh_pkgdb_plan_release(&k->plan);
+	wh_arena_free(k->a);
+	free(k);
+}
+
+bool wh_keep_has(const struct wh_keep *k, const char *path)
+{
+	return find(k->items, path);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What stays without having been seen: what the image's config names, what every system has, what glibc loads by itself. */
+#include "harden/keep_private.h"
+
+#include <errno.h>
+
+#define MAX_TEXT ((size_t)256 << 10)
+
+static int reach(struct wh_decide *d, const char *path, enum wh_rule rule, const char *via, struct wh_err **err)
+{
+	const struct wh_why why = {.rule = rule, .via = via};
+	int r = wh_decide_reach(d, path, true, &why, err);
+
+	return r == -ENOENT ? 0 : r;
+}
+
+/* ---------------------------------------------------------------- every system */
+
+int wh_decide_base(struct wh_decide *d, struct wh_err **err)
+{
+	static const char *const paths[] = {
+		"", "dev", "etc/group", "etc/hostname", "etc/hosts", "etc/localtime", "etc/nsswitch.conf", "etc/os-release", "etc/passwd",
+		"etc/resolv.conf", "proc", "run", "sys", "tmp", "usr/lib/os-release", "var/tmp",
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < WH_ARRAY_SIZE(paths); i++)
+		r = reach(d, paths[i], WH_RULE_BASE, NULL, err);
+	return r;
+}
+
+/* bin → usr/bin and its like: another way to what stays is part of it. */
+static int add_top_links(struct wh_decide *d, struct wh_err **err)
+{
+	const struct wh_why why = {.rule = WH_RULE_BASE};
+	WH_AUTO_STRV struct wh_strv names = {0};
+	int r = wh_tree_list(d->t, "", &names);
+
+	if (r < 0)
+		return wh_err_sys(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, -r, "list the image's root");
+	for (size_t i = 0; r == 0 && i < names.n; i++) {
+		WH_AUTO_FREE char *canonical = NULL;
+		struct wh_node_ref n;
+
+		if (wh_tree_lookup(d->t, names.v[i], &n) < 0 || n.e.type != WH_T_SYMLINK)
+			continue;
+		if (wh_walk(d->t, names.v[i], true, NULL, &canonical, &n) == 0 && n.e.type == WH_T_DIR &&
+		    wh_keep_has(d->k, canonical))
+			r = wh_decide_add(d, names.v[i], &why, err);
+	}
+	return r;
+}
+
+/* ---------------------------------------------------------------- glibc */
+
+/* Services that /etc/nsswitch.conf names: each is a library that the C library opens when a name is looked up. */
+static int nss_services(struct wh_decide *d, struct wh_strv *ret, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+	int r = wh_text_read(d->t, "etc/nsswitch.conf", MAX_TEXT, &b, err);
+
+	if (r < 0 || !b.n)
+		return r == -ENOENT ? 0 : r;
+	for (char *line = b.p, *next; line && *line; line = next) {
+		size_t n = strcspn(line, "\n");
+
+		next = line[n] ? line + n + 1 : NULL;
+		line[n] = '\0';
+		line[strcspn(line, "#")] = '\0';
+		line = strchr(line, ':');
+		while (line && *line) {
+			line += strspn(line, ": \t\r");
+			n = strcspn(line, " \t\r");
+			if (*line == '[') {
+				n = strcspn(line, "]");
+				n += line[n] != '\0';
+			} else if (n && n < 64 && !memchr(line, '/', n)) {
+				WH_AUTO_FREE char *word = wh_strndup(line, n);
+
+				if (!wh_strv_has(ret, word))
+					wh_strv_add(ret, word);
+			}
+			line += n;
+		}
+	}
+	return 0;
+}
+
+/* path: a kept libc.so.6. It opens libgcc_s when a thread is cancelled, and services by name. */
+static int add_libc_modules(struct wh_decide *d, const char *path, const struct wh_strv *services, struct wh_err **err)
+{
+	WH_AUTO_FREE char *dir = wh_path_dir(path), *gcc = wh_path_join(dir, "libgcc_s.so.1");
+	int r = reach(d, gcc, WH_RULE_BASE, path, err);
+
+	for (size_t i = 0; r == 0 && i < services->n; i++) {
+		WH_AUTO_FREE char *module = wh_asprintf("%s/libnss_%s.so.2", dir, services->v[i]);
+
+		r = reach(d, module, WH_RULE_BASE, path, err);
+	}
+	return r;
+}
+
+static int add_preload(struct wh_decide *d, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+	int r = reach(d, "etc/ld.so.preload", WH_RULE_ELF, NULL, err);
+
+	if (r == 0)
+		r = wh_text_read(d->t, "etc/ld.so.preload", MAX_TEXT, &b, err);
+	if (r < 0 || !b.n)
+		return r == -ENOENT ? 0 : r;
+	for (char *p = b.p; r == 0 && *p;) {
+		size_t n;
+
+		p += strspn(p, ": \t\r\n");
+		n = strcspn(p, ": \t\r\n");
+		if (n && p[0] == '/') {
+			WH_AUTO_FREE char *path = wh_strndup(p, n);
+
+			r = reach(d, path, WH_RULE_ELF, "etc/ld.so.preload", err);
+		}
+		p += n;
+	}
+	return r;
+}
+
+/* Names first: adding changes the set that is gone through. */
+static void libc_and_linker(struct wh_decide *d, struct wh_strv *libcs, bool *ret_linker)
+{
+	for (const struct wh_kept *i = d->k->items; i; i = i->hh.next) {
+		if (wh_streq(wh_path_base(i->path), "libc.so.6"))
+			wh_strv_add(libcs, i->path);
+		*ret_linker |= wh_is_glibc_linker(i->path);
+	}
+	wh_strv_sort(libcs);
+}
+
+int wh_decide_late(struct wh_decide *d, struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv libcs = {0}, services = {0};
+	bool linker = false;
+	int r = 0;
+
+	libc_and_linker(d, &libcs, &linker);
+	if (libcs.n)
+		r = nss_services(d, &services, err);
+	for (size_t i = 0; r == 0 && i < libcs.n; i++)
+		r = add_libc_modules(d, libcs.v[i], &services, err);
+	if (r == 0 && linker)
+		r = reach(d, "etc/ld.so.cache", WH_RULE_ELF, NULL, err);
+	if (r == 0 && linker)
+		r = add_preload(d, err);
+	if (r == 0)
+		r = wh_decide_close(d, err);
+	return r < 0 ? r : add_top_links(d, err);
+}
+
+/* ---------------------------------------------------------------- config */
+
+static int add_program(struct wh_decide *d, const json_t *argv, size_t at, const char *cwd, struct wh_err **err)
+{
+	const char *name = json_string_value(json_array_get(argv, at));
+	WH_AUTO_FREE char *path = name ? wh_decide_program(d, name, cwd) : NULL;
+
+	return path ? reach(d, path, WH_RULE_CONFIG, NULL, err) : 0;
+}
+
+static int add_health(struct wh_decide *d, const json_t *test, const char *cwd, struct wh_err **err)
+{
+	const char *kind = json_string_value(json_array_get(test, 0));
+
+	if (wh_streq(kind, "CMD"))
+		return add_program(d, test, 1, cwd, err);
+	return wh_streq(kind, "CMD-SHELL") ? reach(d, "bin/sh", WH_RULE_CONFIG, NULL, err) : 0;
+}
+
+int wh_decide_config(struct wh_decide *d, struct wh_err **err)
+{
+	const json_t *c = d->o->config, *entrypoint = json_object_get(c, "Entrypoint"), *value;
+	const char *cwd = wh_json_str(c, "WorkingDir"), *volume;
+	json_t *volumes = json_object_get(c, "Volumes");
+	int r = 0;
+
+	r = add_program(d, json_array_size(entrypoint) ? entrypoint : json_object_get(c, "Cmd"), 0, cwd, err);
+	if (r == 0)
+		r = add_health(d, json_object_get(json_object_get(c, "Healthcheck"), "Test"), cwd, err);
+	if (r == 0 && cwd)
+		r = reach(d, cwd, WH_RULE_CONFIG, NULL, err);
+	if (r < 0)
+		return r;
+	json_object_foreach(volumes, volume, value) {
+		r = reach(d, volume, WH_RULE_CONFIG, NULL, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
