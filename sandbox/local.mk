@@ -6,9 +6,17 @@ sandbox_libsandbox_a_SOURCES = \
 	sandbox/net.c sandbox/net.h sandbox/netns.c sandbox/outer.c sandbox/overlay.c sandbox/procfs.c sandbox/report.c \
 	sandbox/report.h sandbox/rootfs.c sandbox/rootfs.h sandbox/sandbox.h sandbox/seccomp.c sandbox/seccomp.h \
 	sandbox/seccomp_table.c sandbox/service.c sandbox/service.h sandbox/spec.c sandbox/spec.h sandbox/step.c sandbox/step.h sandbox/stubs.c \
-	sandbox/stubs.h sandbox/supervisor.h sandbox/usernet.c sandbox/warden.c sandbox/warden.h sandbox/wire.c sandbox/wire.h
+	sandbox/stubs.h sandbox/observer.h sandbox/observer_call.c sandbox/observer_exec.c sandbox/observer_log.c \
+	sandbox/observer_path.c sandbox/observer_task.c sandbox/supervisor.c sandbox/supervisor.h sandbox/supervisor_private.h sandbox/supervisor_table.c \
+	sandbox/supervisor_table.h sandbox/usernet.c sandbox/warden.c sandbox/warden.h sandbox/wire.c sandbox/wire.h
 
 # Steps from the command line or a script, for tests/prog/sandbox.t and containers.t.
 noinst_PROGRAMS = tests/prog/sandbox-driver
 tests_prog_sandbox_driver_SOURCES = tests/prog/sandbox-driver.c tests/prog/sandbox-driver.h tests/prog/sandbox-play.c
 tests_prog_sandbox_driver_LDADD = sandbox/libsandbox.a base/libbase.a $(DEPS_LIBS)
+
+# The observer by itself. Static, so that it runs in any root; it needs nothing but the observer's own objects.
+bin_PROGRAMS += whittle-record
+whittle_record_SOURCES = sandbox/record.c
+whittle_record_LDADD = sandbox/libsandbox.a base/libbase.a -lseccomp
+whittle_record_LDFLAGS = $(RECORD_LDFLAGS)

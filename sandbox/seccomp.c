@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sandbox/seccomp.h"
+#include "sandbox/supervisor.h"
+#include "sandbox/supervisor_table.h"
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/net.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -17,6 +20,11 @@
 #define MAX_ARCHES 2
 #define DENY SCMP_ACT_ERRNO(EPERM)
 #define ABSENT SCMP_ACT_ERRNO(ENOSYS)
+
+/* Linux 5.19; libseccomp 2.5.4 has no attribute for it. */
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+#endif
 
 static void filter_freep(scmp_filter_ctx *f)
 {
@@ -62,7 +70,41 @@ static int add_list(scmp_filter_ctx f, const char *const *names, uint32_t action
 	return 0;
 }
 
-static int fill(scmp_filter_ctx f)
+/* Asks the supervisor where the argument's bits are as the row wants them, and allows the call where any of them is not. */
+static int ask_where(scmp_filter_ctx f, int nr, const struct wh_when *w)
+{
+	struct scmp_arg_cmp where = {w->arg, SCMP_CMP_MASKED_EQ, w->mask, w->bits};
+	int r = seccomp_rule_add_array(f, SCMP_ACT_NOTIFY, nr, 1, &where);
+
+	for (uint32_t bit = 1; r == 0 && bit; bit <<= 1) {
+		if (!(w->mask & bit))
+			continue;
+		where = (struct scmp_arg_cmp){w->arg, SCMP_CMP_MASKED_EQ, bit, ~w->bits & bit};
+		r = seccomp_rule_add_array(f, SCMP_ACT_ALLOW, nr, 1, &where);
+	}
+	return r;
+}
+
+/* Like add_list(), but what the supervisor has a row for is asked of it. */
+static int add_observed(scmp_filter_ctx f, const char *const *names)
+{
+	for (; *names; names++) {
+		const struct wh_row *row = wh_table_find(*names);
+		int nr = seccomp_syscall_resolve_name(*names), r;
+
+		if (nr == __NR_SCMP_ERROR)
+			continue;
+		if (row && row->when)
+			r = ask_where(f, nr, row->when);
+		else
+			r = seccomp_rule_add(f, row ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW, nr, 0);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int fill(scmp_filter_ctx f, bool observed)
 {
 	int r = 0;
 
@@ -73,7 +115,7 @@ static int fill(scmp_filter_ctx f)
 	/* A binary tree instead of a chain; only libseccomp 2.5 has it, and only speed depends on it. */
 	seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (r == 0)
-		r = add_list(f, wh_seccomp_allowed, SCMP_ACT_ALLOW);
+		r = observed ? add_observed(f, wh_seccomp_allowed) : add_list(f, wh_seccomp_allowed, SCMP_ACT_ALLOW);
 	if (r == 0)
 		r = add_list(f, wh_seccomp_absent, ABSENT);
 	return r == 0 ? add_by_argument(f) : r;
@@ -107,7 +149,7 @@ static size_t prologue(struct sock_filter *p)
 	return n;
 }
 
-int wh_seccomp_build(struct wh_err **err)
+static int build(bool observed, struct wh_err **err)
 {
 	WH_CLEANUP(filter_freep) scmp_filter_ctx f = seccomp_init(DENY);
 	struct sock_filter head[5 * MAX_ARCHES];
@@ -116,7 +158,7 @@ int wh_seccomp_build(struct wh_err **err)
 
 	if (fd < 0 || !f)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, fd < 0 ? errno : ENOMEM, "prepare the seccomp filter");
-	r = fill(f);
+	r = fill(f, observed);
 	if (r == 0)
 		r = wh_write_all(fd, head, prologue(head) * sizeof(head[0]));
 	if (r == 0)
@@ -126,18 +168,58 @@ int wh_seccomp_build(struct wh_err **err)
 	return WH_TAKE_FD(fd);
 }
 
+int wh_seccomp_build(struct wh_err **err)
+{
+	return build(false, err);
+}
+
+int wh_seccomp_build_observed(struct wh_err **err)
+{
+	return build(true, err);
+}
+
+/* The program of the memfd; program must hold MAX_PROGRAM. */
+static int read_program(int fd, struct sock_filter *program, struct sock_fprog *ret, struct wh_err **err)
+{
+	ssize_t n = pread(fd, program, MAX_PROGRAM * sizeof(*program), 0);
+
+	if (n <= 0 || n % (ssize_t)sizeof(*program))
+		return wh_err_set(err, "sandbox", WH_ERR_INTERNAL, EBADMSG, "the seccomp filter is damaged");
+	*ret = (struct sock_fprog){.len = (unsigned short)((size_t)n / sizeof(*program)), .filter = program};
+	return 0;
+}
+
 int wh_seccomp_load(int fd, struct wh_err **err)
 {
 	struct sock_filter program[MAX_PROGRAM];
-	struct sock_fprog prog = {.filter = program};
-	ssize_t n = pread(fd, program, sizeof(program), 0);
+	struct sock_fprog prog;
+	int r = read_program(fd, program, &prog, err);
 
-	if (n <= 0 || n % (ssize_t)sizeof(program[0]))
-		return wh_err_set(err, "sandbox", WH_ERR_INTERNAL, EBADMSG, "the seccomp filter is damaged");
-	prog.len = (unsigned short)((size_t)n / sizeof(program[0]));
 	/* The raw call: libseccomp's own would set no_new_privs, and with it sudo, su and file capabilities would
 	 * end. */
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) < 0)
+	if (r == 0 && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "load the seccomp filter");
-	return 0;
+	return r;
+}
+
+int wh_seccomp_listen(int fd, struct wh_err **err)
+{
+	const unsigned long listen = SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	struct sock_filter program[MAX_PROGRAM];
+	struct sock_fprog prog;
+	int r = read_program(fd, program, &prog, err);
+	long listener;
+
+	if (r < 0)
+		return r;
+	/* A signal then waits until a call that we look at is answered, instead of having it made twice. */
+	listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, listen | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &prog);
+	if (listener < 0 && errno == EINVAL)
+		listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, listen, &prog);
+	if (listener >= 0)
+		return (int)listener;
+	r = wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "load the seccomp filter of an observed command");
+	if (r == -EBUSY)
+		wh_err_hint(err, "this runs under a filter with a listener already; a tree of processes may have but one");
+	return r;
 }

@@ -19,5 +19,7 @@ extern const uint32_t wh_seccomp_personalities[5];
 int wh_seccomp_build(struct wh_err **err);
 /* Loads the program of such a memfd into this process. Needs CAP_SYS_ADMIN in its user namespace or no_new_privs. */
 int wh_seccomp_load(int fd, struct wh_err **err);
+/* The same for one of wh_seccomp_build_observed() (supervisor.h). Returns its listener. */
+int wh_seccomp_listen(int fd, struct wh_err **err);
 
 #endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The parts of the observer. Internal to sandbox/; supervisor.c calls them, and nothing here depends on the rest of sandbox/,
+ * so that whittle-record links them alone.
+ *
+ *   supervisor.c        the loop: notification in, answer out
+ *   supervisor_table.c  which system calls, and what each does with its arguments
+ *   observer_call.c     a call's arguments → which paths, used how
+ *   observer_exec.c     the same for execve: scripts, and what becomes of the caller
+ *   observer_task.c     who called: thread → process → program image; its memory, its /proc links
+ *   observer_path.c     a path of the caller's → canonical path in the container's root, symlinks recorded
+ *   observer_log.c      records, each once
+ *
+ * What is looked up is looked up below the root's descriptor, with openat2 and without magic links: nothing outside can be
+ * opened, whatever the caller names. Descriptors are O_PATH, but for the first bytes of an executed regular file.
+ */
+#ifndef WH_SANDBOX_OBSERVER_H
+#define WH_SANDBOX_OBSERVER_H
+
+#include "base/base.h"
+#include "base/observation.h"
+
+#include <limits.h>
+#include <linux/seccomp.h>
+
+#define WH_PLACE_MAX (2 * PATH_MAX) /* a canonical path: /proc names no longer ones than PATH_MAX, a call adds as much */
+
+/* ---------------------------------------------------------------- state */
+
+struct wh_program; /* a P record */
+struct wh_thread;  /* a thread that is no leader of its process */
+struct wh_image;   /* a program image that was seen running */
+struct wh_seen;    /* an A, N or X record */
+
+/* An execve whose outcome is not known yet: CONTINUE tells nobody. The caller's next call, or its end, tells. */
+struct wh_pending {
+	pid_t tid; /* who called it */
+	char *program, *script;
+	dev_t dev;
+	ino_t ino;
+};
+
+struct wh_task { /* a process */
+	pid_t pid;
+	int pidfd;         /* readable when it is gone; -1: no descriptor was free, then started tells */
+	uint64_t started;  /* field 22 of /proc/PID/stat */
+	uint32_t record;   /* its P record; 0: none yet */
+	uint64_t image;    /* what it runs (observer_task.c) */
+	struct wh_pending *pending;
+	struct wh_task_links *links; /* the table's */
+};
+
+struct wh_observer {
+	int root;     /* the container's "/" */
+	int proc;     /* a /proc that knows the callers' numbers */
+	int listener; /* to ask whether a caller is still there */
+	int exits;    /* epoll: processes that ended */
+	int log;
+	bool counting; /* the first execve was seen */
+	bool chrooted; /* somebody changed its root, or tried to */
+	bool failed;   /* the log cannot be written */
+	uint64_t events, lost;
+	uint32_t phase;
+	struct wh_buf out;
+	struct wh_seen *seen;
+	size_t n_seen;
+	struct wh_program *programs;
+	struct wh_program **by_number;
+	size_t n_programs, cap_programs;
+	struct wh_task_links *tasks;
+	struct wh_thread *threads;
+	size_t n_threads;
+	struct wh_image *images;
+	size_t n_images;
+};
+/* Takes nothing over but proc; root, listener come with the handover. */
+int wh_observer_init(struct wh_observer *o, int log_fd, struct wh_err **err);
+void wh_observer_release(struct wh_observer *o);
+/* The end: what is still open is assumed, the last line is written. 0 or -errno. */
+int wh_observer_finish(struct wh_observer *o);
+/* One event could not be told. */
+void wh_observer_lost(struct wh_observer *o);
+
+/* ---------------------------------------------------------------- one call */
+
+struct wh_call {
+	uint64_t id;
+	pid_t tid;
+	bool compat; /* a 32-bit call */
+	uint64_t args[6];
+	struct wh_task *task;
+};
+struct wh_row;
+typedef void (*wh_call_fn)(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
+
+/* The caller waits still: what was read was its own. */
+bool wh_call_holds(const struct wh_observer *o, const struct wh_call *c);
+
+/* observer_call.c, observer_exec.c: the table's handlers. */
+void wh_see_path(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
+void wh_see_open(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
+void wh_see_creat(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
+void wh_see_openat2(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
+void wh_see_make(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
+void wh_see_rename(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
+void wh_see_link(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
+void wh_see_fd(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
+void wh_see_chroot(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
+void wh_see_socket(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
+void wh_see_socketcall(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
+void wh_see_remark(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
+void wh_see_exec(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
+
+/* ---------------------------------------------------------------- observer_task.c */
+
+/* The process that thread tid belongs to. -ESRCH: it is gone. */
+int wh_task_find(struct wh_observer *o, pid_t tid, struct wh_task **ret);
+/* Settles what became of a pending execve; tid has made a call since. */
+void wh_task_settle(struct wh_observer *o, struct wh_task *t, pid_t tid);
+/* Takes p over. */
+void wh_task_execs(struct wh_observer *o, struct wh_task *t, struct wh_pending *p);
+/* Processes that ended since. False: there are more, call again. */
+bool wh_task_bury(struct wh_observer *o);
+void wh_tasks_release(struct wh_observer *o);
+
+/* n bytes at the caller's addr. 0; -EFAULT: not readable, for the kernel neither; -ESRCH: gone; else it cannot be told. */
+int wh_task_read(const struct wh_observer *o, pid_t tid, uint64_t addr, void *p, size_t n);
+/* A string of at most PATH_MAX bytes with its NUL, else -ENAMETOOLONG. */
+int wh_task_string(const struct wh_observer *o, pid_t tid, uint64_t addr, char p[PATH_MAX]);
+
+/* What /proc/PID/NAME ("cwd", "fd/3") leads to, as a canonical path in the container. -ENOENT: to nothing that the root holds. */
+int wh_task_link(const struct wh_observer *o, pid_t pid, const char *name, char p[WH_PLACE_MAX]);
+
+/* ---------------------------------------------------------------- observer_path.c */
+
+struct wh_start {
+	char at[WH_PLACE_MAX];   /* where the path begins; "" is the container's "/" */
+	char root[WH_PLACE_MAX]; /* what is "/" for the caller */
+};
+struct wh_found {
+	char path[WH_PLACE_MAX]; /* canonical, in the container */
+	struct stat st;          /* of what is there */
+	int fd;                  /* it, with O_PATH; -1 when missing */
+};
+#define WH_FOUND_INIT ((struct wh_found){.fd = -1})
+static inline void wh_found_release(struct wh_found *f)
+{
+	wh_closep(&f->fd);
+}
+#define WH_AUTO_FOUND WH_CLEANUP(wh_found_release)
+
+/* Where a path of the caller's begins. dirfd as in openat(2). 0; -ESRCH; -ENOENT: nowhere in the root; -ENOTDIR; else lost. */
+int wh_place_start(struct wh_observer *o, const struct wh_call *c, int dirfd, const char *path, struct wh_start *ret);
+/* Walks. 0: *f tells what is there. -ENOENT: nothing is; f->path is set. -EXDEV: it lies in /proc or is nothing of the
+ * root's, so there is nothing to record. -EACCES, -ELOOP, -ENAMETOOLONG …: the caller gets that too. */
+int wh_place_walk(struct wh_observer *o, const struct wh_call *c, const struct wh_start *s, const char *path, bool follow,
+		  struct wh_found *f);
+
+/* ---------------------------------------------------------------- observer_log.c */
+
+/* An A record, or an N record when missing. Nothing for what is in /proc, /sys and /dev. */
+void wh_record(struct wh_observer *o, uint32_t process, unsigned access, bool missing, const char *path);
+void wh_remark(struct wh_observer *o, uint32_t process, const char *text);
+void wh_phase(struct wh_observer *o, const char *text);
+/* The number of that P record; a new one is written. */
+uint32_t wh_program(struct wh_observer *o, uint32_t parent, const char *program, const char *script);
+/* Writes out what is buffered. */
+void wh_log_flush(struct wh_observer *o);
+void wh_log_release(struct wh_observer *o);
+
+#endif

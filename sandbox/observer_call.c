@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What each system call does with its paths. All of a call is read first (memory, /proc links); then the caller is asked for
+ * once more, so that nothing of another process with its number is taken for its own; then paths are walked and recorded.
+ * A call that the kernel will refuse for what it was given (a bad address, a descriptor that is none) uses nothing.
+ */
+#include "sandbox/supervisor_table.h"
+
+#include <errno.h>
+#include <linux/openat2.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define PATHS 2
+#define RENAME_SWAPS 2 /* RENAME_EXCHANGE */
+
+/* One path of a call. */
+struct named {
+	struct wh_start start;
+	char path[PATH_MAX];
+};
+
+bool wh_call_holds(const struct wh_observer *o, const struct wh_call *c)
+{
+	return ioctl(o->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &c->id) == 0;
+}
+
+/* Sorts a failure: what the caller cannot have used either is nothing, the rest is lost. Always false, for "do not go on". */
+static bool failed(struct wh_observer *o, int r)
+{
+	switch (r) {
+	case -EFAULT:
+	case -ENAMETOOLONG:
+	case -ESRCH:
+	case -ENOENT:
+	case -ENOTDIR:
+		return false;
+	default:
+		wh_observer_lost(o);
+		return false;
+	}
+}
+
+static int dirfd_of(const struct wh_row *row, const struct wh_call *c)
+{
+	return row->dirfd == WH_NO_ARG ? AT_FDCWD : (int)c->args[row->dirfd];
+}
+
+static uint32_t flags_of(const struct wh_row *row, const struct wh_call *c)
+{
+	return row->flags == WH_NO_ARG ? 0 : (uint32_t)c->args[row->flags];
+}
+
+static bool follows(const struct wh_row *row, const struct wh_call *c)
+{
+	bool set = flags_of(row, c) & row->bit;
+
+	switch (row->follow) {
+	case WH_FOLLOW_YES:
+		return true;
+	case WH_FOLLOW_NO:
+		return false;
+	case WH_FOLLOW_UNLESS:
+		return !set;
+	case WH_FOLLOW_IF:
+		return set;
+	}
+	return true;
+}
+
+static bool read_at(struct wh_observer *o, const struct wh_call *c, int dirfd, uint64_t addr, struct named *n)
+{
+	int r = wh_task_string(o, c->tid, addr, n->path);
+
+	if (r == 0 && !*n->path)
+		return false;
+	if (r == 0)
+		r = wh_place_start(o, c, dirfd, n->path, &n->start);
+	return r == 0 || failed(o, r);
+}
+
+static int walk(struct wh_observer *o, const struct wh_call *c, const struct named *n, bool follow, struct wh_found *f)
+{
+	int r = wh_place_walk(o, c, &n->start, n->path, follow, f);
+
+	/* What was said of a path that is too long is not said of one that became so by its symlinks. */
+	if (r == -ENAMETOOLONG && strlen(n->path) < PATH_MAX / 2)
+		return r;
+	switch (r) {
+	case 0:
+	case -ENOENT:
+	case -EXDEV:        /* the kernel's */
+	case -EACCES:       /* we may more than the caller does */
+	case -ELOOP:
+	case -ENAMETOOLONG:
+		return r;
+	default:
+		wh_observer_lost(o);
+		return r;
+	}
+}
+
+/* A record of what was found, or not found. */
+static void note(struct wh_observer *o, const struct wh_call *c, int r, unsigned access, const struct wh_found *f)
+{
+	if (r == 0 && S_ISLNK(f->st.st_mode))
+		access |= WH_ACCESS_LINK;
+	if (r == 0 || r == -ENOENT)
+		wh_record(o, c->task->record, access, r != 0, f->path);
+}
+
+/* ---------------------------------------------------------------- the usual */
+
+static void see_descriptor(struct wh_observer *o, const struct wh_call *c, int fd, unsigned access)
+{
+	char name[32], path[WH_PLACE_MAX];
+	int r;
+
+	if (fd < 0 && fd != AT_FDCWD)
+		return;
+	snprintf(name, sizeof(name), "fd/%d", fd);
+	r = wh_task_link(o, c->tid, fd == AT_FDCWD ? "cwd" : name, path);
+	if (r < 0)
+		failed(o, r);
+	else if (wh_call_holds(o, c))
+		wh_record(o, c->task->record, access, false, path);
+}
+
+void wh_see_fd(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
+{
+	see_descriptor(o, c, dirfd_of(row, c), row->access);
+}
+
+void wh_see_path(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
+{
+	WH_AUTO_FOUND struct wh_found f = WH_FOUND_INIT;
+	uint64_t addr = c->args[row->path];
+	struct named n;
+	int r = addr ? wh_task_string(o, c->tid, addr, n.path) : 0;
+
+	if (!addr || (r == 0 && !*n.path)) {
+		/* The descriptor itself: it was opened by name, and that was seen. Only a change is news. */
+		if (row->access == WH_ACCESS_CHANGE && row->dirfd != WH_NO_ARG)
+			see_descriptor(o, c, dirfd_of(row, c), row->access);
+		return;
+	}
+	if (r == 0)
+		r = wh_place_start(o, c, dirfd_of(row, c), n.path, &n.start);
+	if (r < 0) {
+		failed(o, r);
+		return;
+	}
+	if (wh_call_holds(o, c))
+		note(o, c, walk(o, c, &n, follows(row, c), &f), row->access, &f);
+}
+
+/* ---------------------------------------------------------------- open */
+
+static unsigned kinds_of_open(uint64_t flags, bool dir)
+{
+	unsigned access = flags & O_TRUNC ? WH_ACCESS_WRITE : 0;
+
+	if (flags & O_PATH)
+		return WH_ACCESS_READ;
+	if ((flags & O_TMPFILE) == O_TMPFILE)
+		return WH_ACCESS_WRITE;
+	switch (flags & O_ACCMODE) {
+	case O_WRONLY:
+		return access | WH_ACCESS_WRITE;
+	case O_RDWR:
+		return access | WH_ACCESS_READ | WH_ACCESS_WRITE;
+	default:
+		return access | (dir ? WH_ACCESS_LIST : WH_ACCESS_READ);
+	}
+}
+
+static void opened(struct wh_observer *o, const struct wh_call *c, const struct named *n, uint64_t flags)
+{
+	WH_AUTO_FOUND struct wh_found f = WH_FOUND_INIT;
+	bool makes = (flags & O_CREAT) && !(flags & O_PATH), alone = makes && (flags & O_EXCL);
+	bool follow = !(flags & O_NOFOLLOW) && !alone;
+	unsigned access;
+	int r = walk(o, c, n, follow, &f);
+
+	if (r == -ENOENT) {
+		access = makes ? WH_ACCESS_CREATE : kinds_of_open(flags, flags & O_DIRECTORY);
+	} else if (r == 0) {
+		/* O_EXCL of what is there, and a symlink that is not to be followed, are refused: looks. */
+		bool refused = alone || (S_ISLNK(f.st.st_mode) && !(flags & O_PATH));
+
+		access = refused ? WH_ACCESS_STAT : kinds_of_open(flags, S_ISDIR(f.st.st_mode));
+	} else {
+		return;
+	}
+	note(o, c, r, access, &f);
+}
+
+void wh_see_open(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
+{
+	struct named n;
+
+	if (read_at(o, c, dirfd_of(row, c), c->args[row->path], &n) && wh_call_holds(o, c))
+		opened(o, c, &n, flags_of(row, c));
+}
+
+void wh_see_creat(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
+{
+	struct named n;
+
+	if (read_at(o, c, dirfd_of(row, c), c->args[row->path], &n) && wh_call_holds(o, c))
+		opened(o, c, &n, O_CREAT | O_WRONLY | O_TRUNC);
+}
+
+void wh_see_openat2(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
+{
+	struct open_how how = {0};
+	int dirfd = dirfd_of(row, c), r;
+	struct named n;
+
+	if (c->args[3] < sizeof(how))
+		return; /* EINVAL */
+	r = wh_task_read(o, c->tid, c->args[2], &how, sizeof(how));
+	if (r < 0) {
+		failed(o, r);
+		return;
+	}
+	if (!read_at(o, c, dirfd, c->args[row->path], &n))
+		return;
+	if (how.resolve & RESOLVE_IN_ROOT) {
+		struct wh_start in;
+
+		/* The directory is "/" for this call. */
+		r = wh_place_start(o, c, dirfd, "", &in);
+		if (r < 0) {
+			failed(o, r);
+			return;
+		}
+		memcpy(n.start.at, in.at, sizeof(in.at));
+		memcpy(n.start.root, in.at, sizeof(in.at));
+	}
+	if (wh_call_holds(o, c))
+		opened(o, c, &n, how.flags);
+}
+
+/* ---------------------------------------------------------------- what makes names */
+
+/* The name that a call makes: nothing there is an N record, something there is looked at (EEXIST) or, with over, replaced. */
+static void made(struct wh_observer *o, const struct wh_call *c, const struct named *n, bool over)
+{
+	WH_AUTO_FOUND struct wh_found f = WH_FOUND_INIT;
+	int r = walk(o, c, n, false, &f);
+
+	note(o, c, r, r == 0 && !over ? WH_ACCESS_STAT : WH_ACCESS_CREATE, &f);
+}
+
+void wh_see_make(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
+{
+	struct named n;
+
+	if (read_at(o, c, dirfd_of(row, c), c->args[row->path], &n) && wh_call_holds(o, c))
+		made(o, c, &n, false);
+}
+
+/* (dirfd, path, dirfd, path, flags), or (path, path). */
+static bool read_two(struct wh_observer *o, const struct wh_row *row, const struct wh_call *c, struct named n[PATHS])
+{
+	bool at = row->dirfd != WH_NO_ARG;
+
+	return read_at(o, c, at ? (int)c->args[0] : AT_FDCWD, c->args[at ? 1 : 0], &n[0]) &&
+	       read_at(o, c, at ? (int)c->args[2] : AT_FDCWD, c->args[at ? 3 : 1], &n[1]) && wh_call_holds(o, c);
+}
+
+void wh_see_rename(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
+{
+	WH_AUTO_FOUND struct wh_found f = WH_FOUND_INIT;
+	bool swap = flags_of(row, c) & RENAME_SWAPS;
+	struct named n[PATHS];
+	int r;
+
+	if (!read_two(o, row, c, n))
+		return;
+	r = walk(o, c, &n[0], false, &f);
+	note(o, c, r, WH_ACCESS_REMOVE | (r == 0 && swap ? WH_ACCESS_CREATE : 0), &f);
+	if (r == 0)
+		made(o, c, &n[1], true);
+}
+
+void wh_see_link(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
+{
+	WH_AUTO_FOUND struct wh_found f = WH_FOUND_INIT;
+	struct named n[PATHS];
+	int r;
+
+	if (!read_two(o, row, c, n)) {
+		/* linkat(fd, "", …): a name for an open file. */
+		if (row->dirfd != WH_NO_ARG && read_at(o, c, (int)c->args[2], c->args[3], &n[1]) && wh_call_holds(o, c))
+			made(o, c, &n[1], false);
+		return;
+	}
+	r = walk(o, c, &n[0], follows(row, c), &f);
+	note(o, c, r, WH_ACCESS_READ, &f); /* its content gets another name */
+	if (r == 0 || r == -EXDEV)
+		made(o, c, &n[1], false);
+}
+
+/* ---------------------------------------------------------------- sockets, roots, remarks */
+
+static void address(struct wh_observer *o, const struct wh_call *c, uint64_t addr, uint64_t len, unsigned access)
+{
+	WH_AUTO_FOUND struct wh_found f = WH_FOUND_INIT;
+	struct sockaddr_un a = {0};
+	const size_t head = offsetof(struct sockaddr_un, sun_path);
+	struct named n;
+	int r;
+
+	if (len <= head || len > sizeof(struct sockaddr_storage))
+		return;
+	if (len > sizeof(a))
+		len = sizeof(a);
+	r = wh_task_read(o, c->tid, addr, &a, (size_t)len);
+	if (r < 0) {
+		failed(o, r);
+		return;
+	}
+	if (a.sun_family != AF_UNIX || !a.sun_path[0])
+		return;
+	snprintf(n.path, sizeof(n.path), "%.*s", (int)(len - head), a.sun_path);
+	r = wh_place_start(o, c, AT_FDCWD, n.path, &n.start);
+	if (r < 0) {
+		failed(o, r);
+		return;
+	}
+	if (!wh_call_holds(o, c))
+		return;
+	if (access == WH_ACCESS_CREATE)
+		made(o, c, &n, false);
+	else
+		note(o, c, walk(o, c, &n, true, &f), access, &f);
+}
+
+void wh_see_socket(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
+{
+	address(o, c, c->args[row->path], (uint32_t)c->args[row->flags], row->access);
+}
+
+/* socketcall(2) SYS_BIND or SYS_CONNECT: (number, pointer to the arguments). */
+void wh_see_socketcall(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
+{
+	const struct wh_row *real = wh_table_find((uint32_t)c->args[0] == 2 ? "bind" : "connect");
+	uint32_t narrow[3];
+	uint64_t wide[3];
+	int r;
+
+	(void)row;
+	if (c->compat)
+		r = wh_task_read(o, c->tid, c->args[1], narrow, sizeof(narrow));
+	else
+		r = wh_task_read(o, c->tid, c->args[1], wide, sizeof(wide));
+	if (r < 0)
+		failed(o, r);
+	else if (c->compat)
+		address(o, c, narrow[1], narrow[2], real->access);
+	else
+		address(o, c, wide[1], (uint32_t)wide[2], real->access);
+}
+
+void wh_see_chroot(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
+{
+	WH_AUTO_FOUND struct wh_found f = WH_FOUND_INIT;
+	WH_AUTO_FREE char *text = NULL;
+	struct named n;
+	int r;
+
+	if (!read_at(o, c, AT_FDCWD, c->args[row->path], &n) || !wh_call_holds(o, c))
+		return;
+	/* From now on each path is asked for its caller's root. */
+	o->chrooted = true;
+	r = walk(o, c, &n, true, &f);
+	note(o, c, r, row->access, &f);
+	if (r == 0) {
+		text = wh_asprintf("chroot %s", f.path);
+		wh_remark(o, c->task->record, text);
+	}
+}
+
+void wh_see_remark(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
+{
+	wh_remark(o, c->task->record, row->text);
+}

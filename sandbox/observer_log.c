@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Records, each once for a phase. What was written is kept in a table: an observed command asks for the same files again and again. */
+#include "sandbox/observer.h"
+
+#include <errno.h>
+#include <uthash.h>
+
+#define FLUSH_AT ((size_t)64 * 1024)
+#define MAX_SEEN ((size_t)4 << 20) /* records; beyond, the log would not be one that anybody can use */
+#define MAX_PROGRAMS ((size_t)1 << 20)
+#define MAX_RECURSION 16 /* the same program below itself: a server that executes itself anew would go on for ever */
+
+struct wh_seen {
+	UT_hash_handle hh;
+	uint32_t phase;
+	unsigned access; /* written in that phase */
+	size_t n;
+	char key[]; /* kind, process, path */
+};
+
+struct wh_program {
+	UT_hash_handle hh;
+	uint32_t number, parent;
+	size_t n;
+	char key[]; /* parent, program NUL script NUL: the text of the record */
+};
+
+void wh_log_flush(struct wh_observer *o)
+{
+	if (!wh_buf_ok(&o->out) || (!o->failed && wh_write_all(o->log, o->out.p, o->out.n) < 0))
+		o->failed = true; /* a full disk; the command goes on, its log never gets its last line */
+	wh_buf_reset(&o->out);
+}
+
+static void put(struct wh_observer *o, const struct wh_obs *r)
+{
+	wh_obs_write(r, &o->out);
+	if (o->out.n >= FLUSH_AT)
+		wh_log_flush(o);
+}
+
+void wh_observer_lost(struct wh_observer *o)
+{
+	o->lost++;
+}
+
+/* The kernel's: whatever is there is no image's. */
+static bool is_kernels(const char *path)
+{
+	static const char *const trees[] = {"/proc", "/sys", "/dev"};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(trees); i++) {
+		size_t n = strlen(trees[i]);
+
+		if (strncmp(path, trees[i], n) == 0 && (path[n] == '/' || !path[n]))
+			return true;
+	}
+	return false;
+}
+
+/* The bits of access that the record lacks in this phase; they count as written from here on. */
+static unsigned news(struct wh_observer *o, enum wh_obs_kind kind, uint32_t process, unsigned access, const char *text)
+{
+	char key[1 + sizeof(process) + WH_PLACE_MAX];
+	size_t len = strlen(text), n = 1 + sizeof(process) + len;
+	struct wh_seen *s;
+
+	if (len >= WH_PLACE_MAX) {
+		wh_observer_lost(o);
+		return 0;
+	}
+	key[0] = (char)kind;
+	memcpy(key + 1, &process, sizeof(process));
+	memcpy(key + 1 + sizeof(process), text, len);
+	HASH_FIND(hh, o->seen, key, n, s);
+	if (!s) {
+		if (o->n_seen >= MAX_SEEN) {
+			wh_observer_lost(o);
+			return 0;
+		}
+		o->n_seen++;
+		s = wh_malloc(sizeof(*s) + n);
+		*s = (struct wh_seen){.phase = o->phase, .n = n};
+		memcpy(s->key, key, n);
+		HASH_ADD(hh, o->seen, key, n, s);
+	}
+	if (s->phase != o->phase) {
+		s->phase = o->phase;
+		s->access = 0;
+	}
+	access &= ~s->access;
+	s->access |= access;
+	return access;
+}
+
+void wh_record(struct wh_observer *o, uint32_t process, unsigned access, bool missing, const char *path)
+{
+	enum wh_obs_kind kind = missing ? WH_OBS_MISSING : WH_OBS_USED;
+
+	if (is_kernels(path))
+		return;
+	access = news(o, kind, process, access, path);
+	if (access)
+		put(o, &(struct wh_obs){.kind = kind, .process = process, .access = access, .path = path});
+}
+
+void wh_remark(struct wh_observer *o, uint32_t process, const char *text)
+{
+	if (news(o, WH_OBS_REMARK, process, 1, text))
+		put(o, &(struct wh_obs){.kind = WH_OBS_REMARK, .process = process, .text = text});
+}
+
+void wh_phase(struct wh_observer *o, const char *text)
+{
+	o->phase++;
+	put(o, &(struct wh_obs){.kind = WH_OBS_MARK, .text = text});
+	wh_log_flush(o);
+}
+
+/* The nearest of too many ancestors that are the same program, or 0. */
+static uint32_t recursion(const struct wh_observer *o, uint32_t parent, const char *text, size_t n)
+{
+	uint32_t nearest = 0;
+	unsigned depth = 0;
+
+	for (uint32_t up = parent; up; up = o->by_number[up - 1]->parent) {
+		const struct wh_program *p = o->by_number[up - 1];
+
+		if (p->n != sizeof(p->parent) + n || memcmp(p->key + sizeof(p->parent), text, n) != 0)
+			continue;
+		if (!nearest)
+			nearest = up;
+		if (++depth >= MAX_RECURSION)
+			return nearest;
+	}
+	return 0;
+}
+
+uint32_t wh_program(struct wh_observer *o, uint32_t parent, const char *program, const char *script)
+{
+	WH_AUTO_BUF struct wh_buf key = WH_BUF_INIT;
+	struct wh_program *p;
+	uint32_t same;
+
+	wh_buf_add(&key, &parent, sizeof(parent));
+	wh_buf_add(&key, program, strlen(program) + 1);
+	if (script)
+		wh_buf_add(&key, script, strlen(script) + 1);
+	HASH_FIND(hh, o->programs, key.p, key.n, p);
+	if (p)
+		return p->number;
+	same = recursion(o, parent, key.p + sizeof(parent), key.n - sizeof(parent));
+	if (same)
+		return same;
+	if (o->n_programs >= MAX_PROGRAMS) {
+		wh_observer_lost(o);
+		return parent;
+	}
+	p = wh_malloc(sizeof(*p) + key.n);
+	*p = (struct wh_program){.parent = parent, .n = key.n};
+	memcpy(p->key, key.p, key.n);
+	HASH_ADD(hh, o->programs, key, key.n, p);
+	WH_PUSH(o->by_number, o->n_programs, o->cap_programs) = p;
+	p->number = (uint32_t)o->n_programs;
+	put(o, &(struct wh_obs){.kind = WH_OBS_PROCESS,
+				.process = p->number,
+				.parent = parent,
+				.program = program,
+				.script = script});
+	return p->number;
+}
+
+void wh_log_release(struct wh_observer *o)
+{
+	struct wh_seen *s, *next_seen;
+	struct wh_program *p, *next_program;
+
+	HASH_ITER(hh, o->seen, s, next_seen) {
+		HASH_DEL(o->seen, s);
+		free(s);
+	}
+	HASH_ITER(hh, o->programs, p, next_program) {
+		HASH_DEL(o->programs, p);
+		free(p);
+	}
+	free(o->by_number);
+	wh_buf_release(&o->out);
+}

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A path as the caller means it → what it stands for in the container's root.
+ *
+ * Two gaits. The fast one asks the kernel for the whole path at once and forbids symlinks: where that succeeds (or fails for want
+ * of a part), the path is what it says, and one call has told all. It is tried anew after each symlink. The slow one goes part
+ * by part, up to the next symlink. Nothing is remembered between calls, so nothing can be stale.
+ */
+#include "sandbox/observer.h"
+
+#include <errno.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+
+#define MAX_LINKS 40 /* the kernel's */
+#define TRIES 64
+
+struct walk {
+	struct wh_observer *o;
+	const struct wh_call *c;
+	const struct wh_start *s;
+	struct wh_found *f;
+	char *at; /* f->path, without a last slash: "" is "/" */
+	size_t n;
+	char rest[WH_PLACE_MAX];
+	bool follow;
+	unsigned links;
+};
+
+static int open_at(int dirfd, const char *path, uint64_t how)
+{
+	struct open_how h = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS | how};
+	long fd;
+
+	for (unsigned i = 0;; i++) {
+		fd = syscall(SYS_openat2, dirfd, path, &h, sizeof(h));
+		if (fd >= 0)
+			return (int)fd;
+		/* EAGAIN: a rename somewhere raced with a "..". */
+		if ((errno != EINTR && errno != EAGAIN) || i == TRIES)
+			return -errno;
+	}
+}
+
+/* ---------------------------------------------------------------- names */
+
+/* Is the walk at the caller's "/"? There ".." leads nowhere. */
+static bool at_root(const struct walk *w)
+{
+	return w->n == 0 || strcmp(w->at, w->s->root) == 0;
+}
+
+static int append(struct walk *w, const char *name, size_t n)
+{
+	if (w->n + 1 + n + 1 > WH_PLACE_MAX)
+		return -ENAMETOOLONG;
+	w->at[w->n] = '/';
+	memcpy(w->at + w->n + 1, name, n);
+	w->n += 1 + n;
+	w->at[w->n] = '\0';
+	return 0;
+}
+
+static void climb(struct walk *w)
+{
+	if (at_root(w))
+		return;
+	while (w->at[--w->n] != '/')
+		;
+	w->at[w->n] = '\0';
+}
+
+static void jump(struct walk *w, const char *to)
+{
+	w->n = strlen(to);
+	memcpy(w->at, to, w->n + 1);
+}
+
+static bool is_dot(const char *p, size_t n)
+{
+	return n == 1 && p[0] == '.';
+}
+
+static bool is_dotdot(const char *p, size_t n)
+{
+	return n == 2 && p[0] == '.' && p[1] == '.';
+}
+
+static size_t part(const char **p)
+{
+	*p += strspn(*p, "/");
+	return strcspn(*p, "/");
+}
+
+static bool climbs(const char *p)
+{
+	for (size_t n; (n = part(&p)) > 0; p += n)
+		if (is_dotdot(p, n))
+			return true;
+	return false;
+}
+
+/* The rest, word for word: right where no part of it is a symlink. dotdot false: ends before the first "..". */
+static int append_words(struct walk *w, const char *p, bool dotdot)
+{
+	int r = 0;
+
+	for (size_t n; r == 0 && (n = part(&p)) > 0; p += n) {
+		if (is_dot(p, n))
+			continue;
+		if (!is_dotdot(p, n))
+			r = append(w, p, n);
+		else if (dotdot)
+			climb(w);
+		else
+			break;
+	}
+	return r;
+}
+
+/* In the kernel's trees the slow gait is needed: /proc has links that only mean something to the caller. */
+static bool leads_to_proc(const char *at)
+{
+	return strncmp(at, "/proc", 5) == 0 && (at[5] == '/' || !at[5]);
+}
+
+/* ---------------------------------------------------------------- symlinks */
+
+/* rest becomes target/more, and the walk stands where the link's directory is, or at the caller's "/". */
+static int replace(struct walk *w, const char *target, const char *more)
+{
+	char all[WH_PLACE_MAX];
+	int n = snprintf(all, sizeof(all), "%s%s%s", target, *more ? "/" : "", more);
+
+	if (n < 0 || (size_t)n >= sizeof(all))
+		return -ENAMETOOLONG;
+	memcpy(w->rest, all, (size_t)n + 1);
+	if (target[0] == '/')
+		jump(w, w->s->root);
+	return 0;
+}
+
+/* fd is a symlink whose directory is dir (a length of at) and whose name ends at. */
+static int expand(struct walk *w, int fd, size_t dir, const char *more)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(fd, "", target, sizeof(target));
+
+	if (n < 0)
+		return -errno;
+	if (n == 0 || n == sizeof(target))
+		return -ENAMETOOLONG;
+	target[n] = '\0';
+	wh_record(w->o, w->c->task->record, WH_ACCESS_LINK, false, w->at);
+	if (++w->links > MAX_LINKS)
+		return -ELOOP;
+	w->n = dir;
+	w->at[dir] = '\0';
+	return replace(w, target, more);
+}
+
+/* ---------------------------------------------------------------- /proc */
+
+static bool is_link_name(const char *p, size_t n)
+{
+	static const char *const names[] = {"exe", "cwd", "root"};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(names); i++)
+		if (strlen(names[i]) == n && memcmp(names[i], p, n) == 0)
+			return true;
+	return false;
+}
+
+static bool all_digits(const char *p, size_t n)
+{
+	return n > 0 && n < 11 && strspn(p, "0123456789") >= n;
+}
+
+/* Another process's link, as the container's own /proc shows it: it knows the numbers that the caller means. */
+static int foreign_link(struct walk *w, const char *name, char target[WH_PLACE_MAX])
+{
+	char path[PATH_MAX];
+	WH_AUTO_FD int fd = -1;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "proc/%s", name);
+	fd = open_at(w->o->root, path, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+	if (fd < 0)
+		return fd;
+	n = readlinkat(fd, "", target, WH_PLACE_MAX - 1);
+	if (n <= 0)
+		return -ENOENT;
+	target[n] = '\0';
+	return target[0] == '/' ? 0 : -ENOENT;
+}
+
+/*
+ * The walk stands at /proc with this much to go: PROCESS[/task/N]/(exe|cwd|root|fd/N)[/more]. 0: at is what the link means,
+ * rest what is left. Else there is nothing to record.
+ */
+static int walk_proc(struct walk *w, const char *rest)
+{
+	const char *p = rest, *name, *more;
+	char text[64], target[WH_PLACE_MAX];
+	size_t n = part(&p), n_who = n;
+	const char *who = p;
+	int r;
+
+	p += n;
+	n = part(&p);
+	if (n == 4 && memcmp(p, "task", 4) == 0) {
+		p += n;
+		n = part(&p);
+		if (!all_digits(p, n))
+			return -EXDEV;
+		who = p;
+		n_who = n;
+		p += n;
+		n = part(&p);
+	}
+	name = p;
+	if (n == 2 && memcmp(p, "fd", 2) == 0) {
+		p += n;
+		n = part(&p);
+		if (!all_digits(p, n))
+			return -EXDEV;
+		name = "fd";
+	} else if (!is_link_name(p, n)) {
+		return -EXDEV;
+	}
+	more = p + n;
+	if (!*more && !w->follow)
+		return -EXDEV;
+	snprintf(text, sizeof(text), "%s%.*s", name[0] == 'f' ? "fd/" : "", (int)n, p);
+	if (n_who == 4 && memcmp(who, "self", 4) == 0) {
+		r = wh_task_link(w->o, w->c->task->pid, text, target);
+	} else if (n_who == 11 && memcmp(who, "thread-self", 11) == 0) {
+		r = wh_task_link(w->o, w->c->tid, text, target);
+	} else if (all_digits(who, n_who)) {
+		char path[128];
+
+		snprintf(path, sizeof(path), "%.*s/%s", (int)n_who, who, text);
+		r = foreign_link(w, path, target);
+	} else {
+		return -EXDEV;
+	}
+	if (r < 0)
+		return -EXDEV;
+	if (++w->links > MAX_LINKS)
+		return -ELOOP;
+	memmove(w->rest, more, strlen(more) + 1);
+	jump(w, strcmp(target, "/") == 0 ? "" : target);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- gaits */
+
+enum { ON = 1 }; /* beside 0 and errors: a symlink was taken, go on */
+
+static int found(struct walk *w, int fd)
+{
+	if (fstat(fd, &w->f->st) < 0) {
+		int e = -errno;
+
+		close(fd);
+		return e;
+	}
+	w->f->fd = fd;
+	return 0;
+}
+
+/* -EAGAIN: the slow one must look. */
+static int fast(struct walk *w)
+{
+	char saved[WH_PLACE_MAX], path[2 * WH_PLACE_MAX];
+	size_t n = w->n, dir;
+	bool up = climbs(w->rest);
+	int fd, r;
+
+	if (up && w->s->root[0])
+		return -EAGAIN;
+	memcpy(saved, w->at, n + 1);
+	if (up)
+		snprintf(path, sizeof(path), "%s/%s", w->at, w->rest);
+	r = append_words(w, w->rest, true);
+	if (r == 0 && leads_to_proc(w->at))
+		r = -EAGAIN;
+	fd = r < 0 ? r : open_at(w->o->root, up ? path : *w->at ? w->at : "/", RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+	if (!up && (fd == -ENOENT || fd == -ENOTDIR))
+		return -ENOENT;
+	if (fd < 0) {
+		memcpy(w->at, saved, n + 1);
+		w->n = n;
+		return -EAGAIN;
+	}
+	r = found(w, fd);
+	if (r < 0 || !w->follow || !S_ISLNK(w->f->st.st_mode))
+		return r;
+	fd = WH_TAKE_FD(w->f->fd);
+	dir = (size_t)(strrchr(w->at, '/') - w->at);
+	r = expand(w, fd, dir, "");
+	close(fd);
+	return r < 0 ? r : ON;
+}
+
+static int missing(struct walk *w, const char *rest)
+{
+	int r = append_words(w, rest, false);
+
+	return r < 0 ? r : -ENOENT;
+}
+
+/* One part of the rest that is a name; *cur is the directory where the walk stands. */
+static int step(struct walk *w, int *cur, const char **p, size_t n)
+{
+	char name[NAME_MAX + 1];
+	size_t dir = w->n;
+	const char *more = *p + n;
+	bool last = !more[strspn(more, "/")];
+	int fd, r;
+
+	if (n > NAME_MAX)
+		return -ENAMETOOLONG;
+	snprintf(name, sizeof(name), "%.*s", (int)n, *p);
+	fd = open_at(*cur, name, RESOLVE_BENEATH);
+	if (fd == -ENOENT || fd == -ENOTDIR)
+		return missing(w, *p);
+	r = fd < 0 ? fd : append(w, name, n);
+	if (r == 0)
+		r = found(w, fd);
+	else if (fd >= 0)
+		close(fd);
+	if (r < 0)
+		return r;
+	fd = WH_TAKE_FD(w->f->fd);
+	if (S_ISLNK(w->f->st.st_mode) && (!last || w->follow)) {
+		r = expand(w, fd, dir, more + strspn(more, "/"));
+		close(fd);
+		return r < 0 ? r : ON;
+	}
+	close(*cur);
+	*cur = fd;
+	*p = more;
+	if (!last && leads_to_proc(w->at) && !w->at[5]) {
+		r = walk_proc(w, more);
+		return r < 0 ? r : ON;
+	}
+	return 0;
+}
+
+static int slow(struct walk *w)
+{
+	WH_AUTO_FD int cur = open_at(w->o->root, *w->at ? w->at : "/", RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+	const char *p = w->rest;
+	int r = cur < 0 ? cur : 0;
+
+	if (r == 0 && leads_to_proc(w->at) && !w->at[5] && p[strspn(p, "/")]) {
+		r = walk_proc(w, p);
+		return r < 0 ? r : ON;
+	}
+	for (size_t n; r == 0 && (n = part(&p)) > 0;) {
+		if (is_dot(p, n) || is_dotdot(p, n)) {
+			if (n == 2) {
+				climb(w);
+				close(cur);
+				cur = open_at(w->o->root, *w->at ? w->at : "/", RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+				r = cur < 0 ? cur : 0;
+			}
+			p += n;
+			continue;
+		}
+		r = step(w, &cur, &p, n);
+	}
+	return r == 0 ? found(w, WH_TAKE_FD(cur)) : r;
+}
+
+int wh_place_walk(struct wh_observer *o, const struct wh_call *c, const struct wh_start *s, const char *path, bool follow,
+		  struct wh_found *f)
+{
+	struct walk w = {.o = o, .c = c, .s = s, .f = f, .at = f->path, .follow = follow};
+	size_t len = strlen(path);
+	int r;
+
+	if (len >= PATH_MAX)
+		return -ENAMETOOLONG;
+	memcpy(w.rest, path, len + 1);
+	if (len > 1 && path[len - 1] == '/')
+		w.follow = true;
+	jump(&w, s->at);
+	do {
+		r = fast(&w);
+		if (r == -EAGAIN)
+			r = slow(&w);
+	} while (r == ON);
+	if ((r == 0 || r == -ENOENT) && !*f->path)
+		memcpy(f->path, "/", 2);
+	return r;
+}
+
+/* ---------------------------------------------------------------- where it begins */
+
+static int link_of(struct wh_observer *o, pid_t tid, const char *name, char *p)
+{
+	int r = wh_task_link(o, tid, name, p);
+
+	if (r == 0 && strcmp(p, "/") == 0)
+		*p = '\0';
+	return r;
+}
+
+int wh_place_start(struct wh_observer *o, const struct wh_call *c, int dirfd, const char *path, struct wh_start *ret)
+{
+	char name[32];
+
+	ret->at[0] = ret->root[0] = '\0';
+	if (o->chrooted) {
+		int r = link_of(o, c->tid, "root", ret->root);
+
+		if (r < 0)
+			return r;
+	}
+	if (path[0] == '/') {
+		memcpy(ret->at, ret->root, strlen(ret->root) + 1);
+		return 0;
+	}
+	if (dirfd == AT_FDCWD)
+		return link_of(o, c->tid, "cwd", ret->at);
+	if (dirfd < 0)
+		return -ENOTDIR;
+	snprintf(name, sizeof(name), "fd/%d", dirfd);
+	return link_of(o, c->tid, name, ret->at);
+}
