@@ -5,3 +5,9 @@ evidence_libevidence_a_SOURCES = evidence/evidence.h
 evidence_libevidence_a_SOURCES += \
 	evidence/bundle.c evidence/dsse.c evidence/key.c evidence/key_box.c evidence/key_private.h evidence/sign.c \
 	evidence/sign_private.h evidence/simple_signing.c evidence/statement.c
+# The vulnerability database, findings, the verdict.
+evidence_libevidence_a_SOURCES += \
+	evidence/cvss.c evidence/debversion.c evidence/findings.c evidence/langversion.c evidence/severity.c evidence/verdict.c \
+	evidence/vulndb.c evidence/vulndb_private.h evidence/vulndb_range.c evidence/vulndb_record.c evidence/vulndb_stream.c
+# The bill of materials.
+evidence_libevidence_a_SOURCES += evidence/purl.c evidence/sbom.c evidence/sbom_license.c evidence/sbom_private.h

@@ -101,6 +101,11 @@ check_PROGRAMS += $(EVIDENCE_SIGN_TESTS)
 EVIDENCE_LIBS = evidence/libevidence.a harden/libharden.a layers/liblayers.a base/libbase.a $(TEST_LIBS)
 tests_unit_evidence_key_test_LDADD = $(EVIDENCE_LIBS)
 
+# layers: what is attached to images
+LAYERS_ARTIFACT_TESTS = tests/unit/layers_artifact_test
+check_PROGRAMS += $(LAYERS_ARTIFACT_TESTS)
+tests_unit_layers_artifact_test_LDADD = $(LAYERS_LIBS)
+
 # harden: packages
 HARDEN_PKG_TESTS = tests/unit/harden_packages_test tests/unit/harden_pkgdb_test
 check_PROGRAMS += $(HARDEN_PKG_TESTS)
@@ -118,3 +123,8 @@ tests_unit_evidence_findings_test_LDADD = $(EVIDENCE_LIBS)
 tests_unit_evidence_severity_test_LDADD = $(EVIDENCE_LIBS)
 tests_unit_evidence_verdict_test_LDADD = $(EVIDENCE_LIBS)
 tests_unit_evidence_vulndb_test_LDADD = $(EVIDENCE_LIBS)
+
+# evidence: the bill of materials
+EVIDENCE_SBOM_TESTS = tests/unit/evidence_sbom_test
+check_PROGRAMS += $(EVIDENCE_SBOM_TESTS)
+tests_unit_evidence_sbom_test_LDADD = $(EVIDENCE_LIBS)
