@@ -142,9 +142,26 @@ int wh_output_write(struct wh_store *s, const struct wh_image *i, const struct w
 		    const struct wh_output *o, int stdout_fd, int64_t epoch, struct wh_progress *p,
 		    struct wh_err **err);
 
+/* ---------------------------------------------------------------- registry_service.c */
+
+#define WH_SERVICE_REGISTRY "registry"
+/* Outer side: service for wh_outer_offer(), in which credentials live. arg is not used. */
+int wh_cli_registry_service(void *arg, const json_t *request, json_t **ret_reply, struct wh_err **err);
+/* Inner side. */
+struct wh_cli_pull {
+	struct wh_inner *inner;
+	struct wh_store *store;
+	bool insecure;
+};
+int wh_cli_registry_builder_pull(void *arg /* struct wh_cli_pull */, const char *ref, const char *platform,
+				 struct wh_digest *ret, struct wh_err **err); /* a wh_pull_fn */
+int wh_cli_registry_push(struct wh_inner *inner, struct wh_store *s, const char *ref, const struct wh_image *i,
+			 const struct wh_artifacts *artifacts, bool insecure, struct wh_err **err);
+
 /* ---------------------------------------------------------------- commands */
 
 extern const struct wh_command wh_cmd_build, wh_cmd_version, wh_cmd_help;
+extern const struct wh_command wh_cmd_pull, wh_cmd_push;
 /* Prints a buffer to standard output; exit code. */
 int wh_cli_say(const struct wh_buf *text);
 

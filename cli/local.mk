@@ -4,6 +4,8 @@ noinst_LIBRARIES += cli/libcli.a
 cli_libcli_a_SOURCES = \
 	cli/build_run.c cli/build_spec.c cli/cli.h cli/cmd_build.c cli/cmd_help.c cli/cmd_version.c cli/errors.c \
 	cli/options.c cli/options.h cli/output.c cli/progress_plain.c cli/text.c
+# Registries.
+cli_libcli_a_SOURCES += cli/cmd_pull.c cli/cmd_push.c cli/registry_service.c cli/registry_service.h
 EXTRA_DIST += build-aux/mkbase.sh
 
 bin_PROGRAMS += whittle

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* whittle pull: from a registry into the store, with what is attached to the image. */
+#include "cli/registry_service.h"
+
+struct flags {
+	const char *root, *platform;
+	bool insecure, quiet;
+};
+
+struct pull {
+	struct flags flags;
+	const char *ref;
+	struct wh_inner *inner;
+	struct wh_store *store;
+	struct wh_progress *progress;
+	struct wh_image image;
+	size_t attached;
+	char *name; /* NULL: it was pulled by digest */
+};
+
+#define AT(field) offsetof(struct flags, field)
+
+static const struct wh_option options[] = {
+	{"platform", 0, WH_OPT_TEXT, AT(platform), "OS/ARCH", "Which image of several (default: this machine's)", NULL},
+	{"quiet", 'q', WH_OPT_FLAG, AT(quiet), NULL, "Print nothing but the manifest's digest", NULL},
+	{"registry-insecure", 0, WH_OPT_FLAG, AT(insecure), NULL,
+	 "Take plain HTTP and unknown certificates (a registry on\nloopback may always speak plain HTTP)", NULL},
+	{"root", 0, WH_OPT_TEXT, AT(root), "DIR", "The store (as for build)", NULL},
+	{0},
+};
+
+/* Everything that is behind the name, before anything is done with it. */
+static int fetch(struct pull *p, struct wh_err **err)
+{
+	char text[WH_DIGEST_TEXT];
+	struct wh_digest d;
+	int r = wh_cli_registry_pull(p->inner, p->store, p->ref, p->flags.platform, p->flags.insecure, &d, err);
+
+	return r < 0 ? r : wh_image_from_store(p->store, wh_digest_text(&d, text), NULL, &p->image, err);
+}
+
+static int fetch_artifacts(struct pull *p, struct wh_err **err)
+{
+	WH_CLEANUP(wh_artifacts_release) struct wh_artifacts list = {0};
+	int r = wh_cli_registry_artifacts(p->inner, p->store, p->ref, &p->image.manifest, p->flags.insecure, &list, err);
+
+	if (r == 0 && list.n)
+		r = wh_store_attach(p->store, &list, err);
+	p->attached = list.n;
+	return r;
+}
+
+static int keep(struct pull *p, struct wh_err **err)
+{
+	WH_AUTO_FREE char *name = NULL;
+	int r = wh_reference_normalize(p->ref, &name, err);
+
+	if (r == 0 && !strchr(name, '@')) {
+		p->name = WH_TAKE_PTR(name);
+		return wh_store_tag(p->store, p->name, &p->image, err);
+	}
+	if (r == 0)
+		r = wh_registry_prepare(p->store, &p->image, err);
+	return r < 0 ? r : wh_store_sync(p->store, err);
+}
+
+static int step(struct pull *p, const char *what, int (*fn)(struct pull *p, struct wh_err **err), struct wh_err **err)
+{
+	WH_AUTO_ERR struct wh_err *e = NULL;
+	unsigned id = wh_progress_begin(p->progress, "%s %s", what, p->ref);
+	int r = fn(p, &e);
+
+	wh_progress_end(p->progress, id, e);
+	wh_err_move(err, &e);
+	return r;
+}
+
+static int tell(const struct pull *p)
+{
+	char manifest[WH_DIGEST_TEXT], id[WH_DIGEST_TEXT];
+	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
+
+	wh_digest_text(&p->image.manifest, manifest);
+	if (p->flags.quiet) {
+		wh_buf_addf(&out, "%s\n", manifest);
+		return wh_cli_say(&out);
+	}
+	wh_buf_addf(&out, "image  %s\nid     %s\n", manifest, wh_digest_text(&p->image.config_digest, id));
+	if (p->name)
+		wh_buf_addf(&out, "name   %s\n", p->name);
+	if (p->attached)
+		wh_buf_addf(&out, "with   %zu attached\n", p->attached);
+	return wh_cli_say(&out);
+}
+
+static int pull(void *arg, struct wh_inner *inner)
+{
+	WH_AUTO_ERR struct wh_err *err = NULL;
+	struct pull *p = arg;
+	int r;
+
+	p->inner = inner;
+	if (!p->flags.quiet)
+		p->progress = wh_progress_new(stderr);
+	r = wh_cli_store_open(p->flags.root, &p->store, &err);
+	if (r == 0)
+		r = step(p, "pulling", fetch, &err);
+	if (r == 0)
+		r = step(p, "reading", keep, &err);
+	if (r == 0)
+		r = step(p, "looking for what is attached to", fetch_artifacts, &err);
+	r = r < 0 ? wh_err_report(err) : tell(p);
+	wh_image_release(&p->image);
+	wh_progress_free(p->progress);
+	free(p->name);
+	if (p->store)
+		wh_store_close(p->store);
+	return r;
+}
+
+static int run(const struct wh_command *c, int argc, char **argv)
+{
+	WH_AUTO_ERR struct wh_err *err = NULL;
+	WH_AUTO_STRV struct wh_strv args = {0};
+	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
+	struct pull p = {0};
+	bool help;
+	int r = wh_options_parse(c, argc, argv, &p.flags, &args, &help, &err);
+
+	if (r < 0)
+		return wh_err_report(err);
+	if (help) {
+		wh_options_help(c, &out);
+		return wh_cli_say(&out);
+	}
+	p.ref = args.v[0];
+	r = wh_cli_with_registry(pull, &p);
+	wh_options_release(c, &p.flags);
+	return r;
+}
+
+const struct wh_command wh_cmd_pull = {
+	.name = "pull",
+	.args = "NAME[:TAG][@DIGEST]",
+	.summary = "Fetch an image from a registry into the store",
+	.about = "Fetches the image and what is attached to it (signatures, attestations, SBOMs). Logins are those of\n"
+		 "docker and podman: config.json, auth.json, credential helpers.",
+	.examples = "  whittle pull registry.example/shop:1.4",
+	.options = options,
+	.min_args = 1,
+	.max_args = 1,
+	.args_wanted = "exactly one image name",
+	.run = run,
+};

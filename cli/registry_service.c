@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/registry_service.h"
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+
+/* ---------------------------------------------------------------- artifacts as JSON */
+
+static json_t *artifact_json(const struct wh_artifact *a)
+{
+	char manifest[WH_DIGEST_TEXT], subject[WH_DIGEST_TEXT];
+	json_t *o = json_pack("{s:s, s:I, s:s, s:s}", "digest", wh_digest_text(&a->manifest.digest, manifest), "size",
+			      (json_int_t)a->manifest.size, "mediaType",
+			      a->manifest.media_type ? a->manifest.media_type : "", "subject",
+			      wh_digest_text(&a->subject, subject));
+
+	if (a->manifest.annotations)
+		json_object_set(o, "annotations", a->manifest.annotations);
+	if (a->artifact_type)
+		json_object_set_new(o, "artifactType", json_string(a->artifact_type));
+	if (a->tag)
+		json_object_set_new(o, "tag", json_string(a->tag));
+	return o;
+}
+
+static json_t *artifacts_json(const struct wh_artifacts *l)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; l && i < l->n; i++)
+		json_array_append_new(list, artifact_json(&l->v[i]));
+	return list;
+}
+
+static int artifacts_parse(const json_t *list, struct wh_artifacts *ret, struct wh_err **err)
+{
+	struct wh_artifacts l = {0};
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach (list, i, o) {
+		const char *digest = wh_json_str(o, "digest"), *subject = wh_json_str(o, "subject");
+		json_t *an = json_object_get(o, "annotations");
+		struct wh_artifact *a = wh_artifacts_add(&l);
+
+		if (!digest || !subject || !wh_digest_parse(digest, &a->manifest.digest) ||
+		    !wh_digest_parse(subject, &a->subject)) {
+			wh_artifacts_release(&l);
+			return wh_err_set(err, "cli", WH_ERR_INTERNAL, EBADMSG, "an artifact without its digests");
+		}
+		a->manifest.size = (uint64_t)wh_json_int(o, "size", 0);
+		a->manifest.media_type = wh_strdup(wh_json_str(o, "mediaType"));
+		a->manifest.annotations = json_is_object(an) ? json_incref(an) : NULL;
+		a->artifact_type = wh_strdup(wh_json_str(o, "artifactType"));
+		a->tag = wh_strdup(wh_json_str(o, "tag"));
+	}
+	*ret = l;
+	return 0;
+}
+
+/* ---------------------------------------------------------------- outer side */
+
+struct task {
+	const json_t *q;
+	const char *ref;
+	struct wh_registry *registry;
+	struct wh_store *store;
+};
+
+static int do_pull(struct task *t, json_t **ret, struct wh_err **err)
+{
+	const char *platform = wh_json_str(t->q, "platform");
+	char text[WH_DIGEST_TEXT];
+	struct wh_platform p;
+	struct wh_digest d;
+	int r = platform ? wh_platform_parse(platform, NULL, &p, err) : 0;
+
+	if (r == 0)
+		r = wh_registry_pull(t->registry, t->store, t->ref, platform ? &p : NULL, true, &d, err);
+	if (r == 0)
+		*ret = json_pack("{s:s}", "digest", wh_digest_text(&d, text));
+	return r;
+}
+
+static int do_push(struct task *t, json_t **ret, struct wh_err **err)
+{
+	const char *manifest = wh_json_str(t->q, "image");
+	struct wh_artifacts l = {0};
+	struct wh_image i = {0};
+	int r = wh_image_from_store(t->store, manifest ? manifest : "", NULL, &i, err);
+
+	if (r == 0)
+		r = artifacts_parse(json_object_get(t->q, "artifacts"), &l, err);
+	if (r == 0)
+		r = wh_registry_push(t->registry, t->store, t->ref, &i, &l, err);
+	wh_artifacts_release(&l);
+	wh_image_release(&i);
+	if (r == 0)
+		*ret = json_object();
+	return r;
+}
+
+static int do_artifacts(struct task *t, json_t **ret, struct wh_err **err)
+{
+	const char *subject = wh_json_str(t->q, "subject");
+	struct wh_artifacts l = {0};
+	struct wh_digest d;
+	int r;
+
+	if (!subject || !wh_digest_parse(subject, &d))
+		return wh_err_set(err, "cli", WH_ERR_INTERNAL, EBADMSG, "a request without a subject");
+	r = wh_registry_artifacts(t->registry, t->store, t->ref, &d, &l, err);
+	if (r == 0)
+		*ret = json_pack("{s:o}", "artifacts", artifacts_json(&l));
+	wh_artifacts_release(&l);
+	return r;
+}
+
+int wh_cli_registry_service(void *arg, const json_t *request, json_t **ret_reply, struct wh_err **err)
+{
+	static const struct {
+		const char *op;
+		int (*fn)(struct task *t, json_t **ret, struct wh_err **err);
+	} table[] = {{"pull", do_pull}, {"push", do_push}, {"artifacts", do_artifacts}};
+	const char *op = wh_json_str(request, "op"), *root = wh_json_str(request, "root");
+	struct wh_registry_opts o = {.insecure = json_is_true(json_object_get(request, "insecure"))};
+	struct task t = {.q = request, .ref = wh_json_str(request, "ref")};
+	int r = -ENOSYS;
+
+	(void)arg;
+	if (!op || !root || !t.ref)
+		return wh_err_set(err, "cli", WH_ERR_INTERNAL, EBADMSG, "a request to a registry that says too little");
+	r = wh_store_open(root, &t.store, err);
+	if (r == 0)
+		r = wh_registry_new(&o, &t.registry, err);
+	for (size_t i = 0; i < WH_ARRAY_SIZE(table) && r == 0; i++)
+		if (strcmp(table[i].op, op) == 0)
+			r = table[i].fn(&t, ret_reply, err);
+	/* Another process goes on with what is in the store now. */
+	if (r == 0 && !*ret_reply)
+		r = wh_err_set(err, "cli", WH_ERR_INTERNAL, ENOSYS, "\"%s\" is nothing to do with a registry", op);
+	wh_registry_free(t.registry);
+	if (t.store)
+		wh_store_close(t.store);
+	return r;
+}
+
+/* ---------------------------------------------------------------- inner side */
+
+static json_t *request_new(const char *op, struct wh_store *s, const char *ref, bool insecure)
+{
+	return json_pack("{s:s, s:s, s:s, s:b}", "op", op, "root", wh_store_path(s), "ref", ref, "insecure", insecure);
+}
+
+int wh_cli_registry_pull(struct wh_inner *inner, struct wh_store *s, const char *ref, const char *platform, bool insecure,
+			 struct wh_digest *ret, struct wh_err **err)
+{
+	WH_AUTO_JSON json_t *q = request_new("pull", s, ref, insecure);
+	WH_AUTO_JSON json_t *a = NULL;
+	const char *digest;
+	int r;
+
+	if (platform)
+		json_object_set_new(q, "platform", json_string(platform));
+	r = wh_inner_call(inner, WH_SERVICE_REGISTRY, q, &a, err);
+	if (r < 0)
+		return r;
+	digest = wh_json_str(a, "digest");
+	if (!digest || !wh_digest_parse(digest, ret))
+		return wh_err_set(err, "cli", WH_ERR_INTERNAL, EBADMSG, "no digest came back");
+	return 0;
+}
+
+int wh_cli_registry_builder_pull(void *arg, const char *ref, const char *platform, struct wh_digest *ret,
+				 struct wh_err **err)
+{
+	const struct wh_cli_pull *p = arg;
+
+	return wh_cli_registry_pull(p->inner, p->store, ref, platform, p->insecure, ret, err);
+}
+
+int wh_cli_registry_push(struct wh_inner *inner, struct wh_store *s, const char *ref, const struct wh_image *i,
+			 const struct wh_artifacts *artifacts, bool insecure, struct wh_err **err)
+{
+	WH_AUTO_JSON json_t *q = request_new("push", s, ref, insecure);
+	WH_AUTO_JSON json_t *a = NULL;
+	char text[WH_DIGEST_TEXT];
+	int r = wh_registry_prepare(s, i, err);
+
+	if (r < 0)
+		return r;
+	json_object_set_new(q, "image", json_string(wh_digest_text(&i->manifest, text)));
+	json_object_set_new(q, "artifacts", artifacts_json(artifacts));
+	return wh_inner_call(inner, WH_SERVICE_REGISTRY, q, &a, err);
+}
+
+int wh_cli_registry_artifacts(struct wh_inner *inner, struct wh_store *s, const char *ref, const struct wh_digest *subject,
+			      bool insecure, struct wh_artifacts *ret, struct wh_err **err)
+{
+	WH_AUTO_JSON json_t *q = request_new("artifacts", s, ref, insecure);
+	WH_AUTO_JSON json_t *a = NULL;
+	char text[WH_DIGEST_TEXT];
+	int r;
+
+	json_object_set_new(q, "subject", json_string(wh_digest_text(subject, text)));
+	r = wh_inner_call(inner, WH_SERVICE_REGISTRY, q, &a, err);
+	return r < 0 ? r : artifacts_parse(json_object_get(a, "artifacts"), ret, err);
+}
+
+/* ---------------------------------------------------------------- for the commands */
+
+int wh_cli_with_registry(int (*fn)(void *arg, struct wh_inner *inner), void *arg)
+{
+	static const struct wh_service services[] = {{WH_SERVICE_REGISTRY, wh_cli_registry_service, NULL}};
+	WH_AUTO_ERR struct wh_err *err = NULL;
+	struct wh_outer *outer = NULL;
+	struct wh_inner *inner = NULL;
+	int r = wh_outer_fork(&outer, &inner, &err);
+
+	if (r < 0)
+		return wh_err_report(err);
+	if (outer) {
+		wh_outer_offer(outer, services, WH_ARRAY_SIZE(services));
+		return wh_outer_serve(outer);
+	}
+	r = fn(arg, inner);
+	wh_inner_free(inner);
+	return r;
+}
+
+static char *usual_store(void)
+{
+	const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+
+	if (geteuid() == 0)
+		return wh_strdup("/var/lib/whittle");
+	if (data && data[0] == '/')
+		return wh_asprintf("%s/whittle", data);
+	return home && home[0] == '/' ? wh_asprintf("%s/.local/share/whittle", home) : NULL;
+}
+
+int wh_cli_store_open(const char *root, struct wh_store **ret, struct wh_err **err)
+{
+	WH_AUTO_FREE char *path = root && root[0] ? wh_strdup(root) : usual_store();
+	WH_AUTO_FREE char *dir = path ? wh_path_dir(path) : NULL;
+	int r;
+
+	if (!path) {
+		wh_err_set(err, "cli", WH_ERR_ENV, ENOENT, "no place for the store: HOME is not set");
+		wh_err_hint(err, "--root names one");
+		return -ENOENT;
+	}
+	r = wh_mkdir_p(AT_FDCWD, dir, 0755);
+	if (r < 0)
+		return wh_err_sys(err, "cli", WH_ERR_ENV, -r, "make the directory \"%s\" for the store", dir);
+	return wh_store_open(path, ret, err);
+}

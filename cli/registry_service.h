@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Registries, for a process that holds no login.
+ *
+ *   inner: wh_cli_registry_…() ──request──▶ outer: service "registry" ──▶ a fork with logins: store ⇄ registry
+ *
+ * The two meet in the store: what was pulled is there by digest, what is to be pushed was prepared there. (Service, push and
+ * the builder's pull are declared in cli.h.)
+ */
+#ifndef WH_CLI_REGISTRY_SERVICE_H
+#define WH_CLI_REGISTRY_SERVICE_H
+
+#include "cli/cli.h"
+
+/* By digest in the store; platform NULL: this machine's. */
+int wh_cli_registry_pull(struct wh_inner *inner, struct wh_store *s, const char *ref, const char *platform, bool insecure,
+			 struct wh_digest *ret, struct wh_err **err);
+/* What is attached to the image of this manifest, in the store. */
+int wh_cli_registry_artifacts(struct wh_inner *inner, struct wh_store *s, const char *ref, const struct wh_digest *subject,
+			      bool insecure, struct wh_artifacts *ret, struct wh_err **err);
+/* For commands that have nothing else to ask the outer process: forks, offers the service, runs fn in the inner process and
+ * gives its exit code. */
+int wh_cli_with_registry(int (*fn)(void *arg, struct wh_inner *inner), void *arg);
+/* The store that --root names, or the usual one; made when missing. */
+int wh_cli_store_open(const char *root, struct wh_store **ret, struct wh_err **err);
+
+#endif
