@@ -113,20 +113,26 @@ static int fill_manifest(struct wh_artifact_manifest *m, const char *what, struc
 	return r;
 }
 
-int wh_artifact_manifest_parse(const char *p, size_t n, const char *what, struct wh_artifact_manifest *ret,
-			       struct wh_err **err)
+int wh_artifact_manifest_judge(json_t *doc, const char *what, struct wh_artifact_manifest *ret, struct wh_err **err)
 {
-	struct wh_artifact_manifest m = {0};
-	int r = wh_json_parse(p, n, what, &m.doc, err);
+	struct wh_artifact_manifest m = {.doc = doc};
+	int r = fill_manifest(&m, what, err);
 
-	if (r == 0)
-		r = fill_manifest(&m, what, err);
 	if (r < 0) {
 		wh_artifact_manifest_release(&m);
 		return r;
 	}
 	*ret = m;
 	return 0;
+}
+
+int wh_artifact_manifest_parse(const char *p, size_t n, const char *what, struct wh_artifact_manifest *ret,
+			       struct wh_err **err)
+{
+	json_t *doc;
+	int r = wh_json_parse(p, n, what, &doc, err);
+
+	return r < 0 ? r : wh_artifact_manifest_judge(doc, what, ret, err);
 }
 
 int wh_artifact_manifest_read(struct wh_store *s, const struct wh_artifact *a, struct wh_artifact_manifest *ret,

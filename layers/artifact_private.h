@@ -24,6 +24,8 @@ struct wh_artifact_manifest {
 };
 int wh_artifact_manifest_parse(const char *p, size_t n, const char *what, struct wh_artifact_manifest *ret,
 			       struct wh_err **err);
+/* The same of a document that is parsed; takes the reference in any case. */
+int wh_artifact_manifest_judge(json_t *doc, const char *what, struct wh_artifact_manifest *ret, struct wh_err **err);
 void wh_artifact_manifest_release(struct wh_artifact_manifest *m);
 int wh_artifact_manifest_read(struct wh_store *s, const struct wh_artifact *a, struct wh_artifact_manifest *ret,
 			      struct wh_err **err);

@@ -231,6 +231,33 @@ int wh_artifacts_from_store(struct wh_store *s, const struct wh_digest *subject,
 	return r;
 }
 
+int wh_layout_names(const char *dir, const struct wh_digest *manifest, struct wh_strv *ret, struct wh_err **err)
+{
+	WH_AUTO_FREE char *path = wh_asprintf("%s/index.json", dir);
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *o = NULL;
+	const json_t *ms;
+	int r = wh_read_file(AT_FDCWD, path, WH_MANIFEST_MAX, &buf);
+
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "read %s", path);
+	r = wh_json_parse(buf.p, buf.n, path, &o, err);
+	if (r < 0)
+		return r;
+	ms = json_object_get(o, "manifests");
+	for (size_t i = 0; i < json_array_size(ms); i++) {
+		const json_t *d = json_array_get(ms, i);
+		const char *digest = wh_json_str(d, "digest");
+		const char *name = wh_json_str(json_object_get(d, "annotations"), WH_AN_IMAGE_NAME);
+		struct wh_digest got;
+
+		if (name && digest && wh_digest_parse(digest, &got) && wh_digest_eq(&got, manifest))
+			wh_strv_add(ret, name);
+	}
+	wh_strv_sort(ret);
+	return 0;
+}
+
 int wh_artifacts_from_layout(struct wh_store *s, const char *dir, const struct wh_digest *subject,
 			     struct wh_artifacts *ret, struct wh_err **err)
 {

@@ -31,7 +31,7 @@ struct export
 	const struct wh_image *i;
 	const struct wh_export *x;
 	struct blob *blobs; /* sorted, each once */
-	size_t n;
+	size_t n, cap;
 	json_t *manifests; /* this image under each of its names */
 };
 
@@ -42,47 +42,61 @@ static int by_digest(const void *a, const void *b)
 	return memcmp(x->digest.b, y->digest.b, sizeof(x->digest.b));
 }
 
-/* Its manifest and what that names; all of it is in the store. */
-static int collect_artifact(struct export *e, const struct wh_artifact *a, size_t *n, size_t *cap, struct wh_err **err)
+static void add_blob(struct export *e, const struct wh_digest *d, uint64_t size, const struct wh_layer *layer)
 {
-	WH_CLEANUP(wh_artifact_manifest_release) struct wh_artifact_manifest m = {0};
-	int r;
-
-	if (!wh_digest_eq(&a->subject, &e->i->manifest))
-		return wh_err_set(err, "layers", WH_ERR_INTERNAL, EINVAL, "an artifact of another image");
-	r = wh_artifact_manifest_read(e->s, a, &m, err);
-	if (r < 0)
-		return r;
-	WH_PUSH(e->blobs, *n, *cap) = (struct blob){.digest = a->manifest.digest, .size = a->manifest.size};
-	WH_PUSH(e->blobs, *n, *cap) = (struct blob){.digest = m.config.digest, .size = m.config.size};
-	for (size_t l = 0; l < m.n; l++)
-		WH_PUSH(e->blobs, *n, *cap) = (struct blob){.digest = m.layers[l].digest, .size = m.layers[l].size};
-	return 0;
+	WH_PUSH(e->blobs, e->n, e->cap) = (struct blob){.digest = *d, .size = size, .layer = layer};
 }
 
-static int collect_blobs(struct export *e, struct wh_err **err)
+static int collect_image(struct export *e, struct wh_err **err)
 {
 	const struct wh_image *i = e->i;
-	size_t n = 0, k = 0, cap = 0;
 	uint64_t size = 0;
 
 	if (wh_digest_is_zero(&i->manifest))
 		return wh_err_set(err, "layers", WH_ERR_INTERNAL, EINVAL, "the image has no manifest yet");
 	if (!wh_blob_has(e->s, &i->config_digest, &size))
 		return wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "the image's config is not in the store");
-	WH_PUSH(e->blobs, n, cap) = (struct blob){.digest = i->manifest, .size = i->manifest_size};
-	WH_PUSH(e->blobs, n, cap) = (struct blob){.digest = i->config_digest, .size = size};
+	add_blob(e, &i->manifest, i->manifest_size, NULL);
+	add_blob(e, &i->config_digest, size, NULL);
 	for (size_t l = 0; l < i->n_layers; l++)
-		WH_PUSH(e->blobs, n, cap) = (struct blob){
-			.digest = i->layers[l].blob, .size = i->layers[l].blob_size, .layer = &i->layers[l]};
-	for (size_t a = 0; e->x->artifacts && a < e->x->artifacts->n; a++) {
-		int r = collect_artifact(e, &e->x->artifacts->v[a], &n, &cap, err);
+		add_blob(e, &i->layers[l].blob, i->layers[l].blob_size, &i->layers[l]);
+	for (size_t a = 0; e->x->artifacts && a < e->x->artifacts->n; a++)
+		if (!wh_digest_eq(&e->x->artifacts->v[a].subject, &i->manifest))
+			return wh_err_set(err, "layers", WH_ERR_INTERNAL, EINVAL, "an artifact of another image");
+	return 0;
+}
+
+/* Their manifests and what those name; all of it is in the store. */
+static int collect_artifacts(struct export *e, struct wh_err **err)
+{
+	for (size_t k = 0; e->x->artifacts && k < e->x->artifacts->n; k++) {
+		WH_CLEANUP(wh_artifact_manifest_release) struct wh_artifact_manifest m = {0};
+		const struct wh_artifact *a = &e->x->artifacts->v[k];
+		int r = wh_artifact_manifest_read(e->s, a, &m, err);
 
 		if (r < 0)
 			return r;
+		add_blob(e, &a->manifest.digest, a->manifest.size, NULL);
+		add_blob(e, &m.config.digest, m.config.size, NULL);
+		for (size_t l = 0; l < m.n; l++)
+			add_blob(e, &m.layers[l].digest, m.layers[l].size, NULL);
 	}
-	qsort(e->blobs, n, sizeof(*e->blobs), by_digest);
-	for (size_t l = 0; l < n; l++)
+	return 0;
+}
+
+/* Of image and artifacts, or of artifacts alone. */
+static int collect_blobs(struct export *e, struct wh_err **err)
+{
+	int r = e->i ? collect_image(e, err) : 0;
+	size_t k = 0;
+
+	if (r == 0)
+		r = collect_artifacts(e, err);
+	if (r < 0)
+		return r;
+	if (e->n)
+		qsort(e->blobs, e->n, sizeof(*e->blobs), by_digest);
+	for (size_t l = 0; l < e->n; l++)
 		if (l == 0 || by_digest(&e->blobs[l], &e->blobs[k - 1]) != 0)
 			e->blobs[k++] = e->blobs[l];
 	e->n = k;
@@ -552,5 +566,27 @@ int wh_export_oci(struct wh_store *s, const struct wh_image *i, const struct wh_
 	free(e.blobs);
 	if (r < 0)
 		wh_err_wrap(err, "export to %s", x->dest);
+	return r;
+}
+
+int wh_layout_attach(struct wh_store *s, const char *dir, const struct wh_artifacts *list, struct wh_err **err)
+{
+	struct wh_export x = {.dest = dir, .artifacts = list};
+	struct export e = {.s = s, .x = &x};
+	WH_AUTO_FD int fd = wh_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0);
+	int r;
+
+	if (fd < 0)
+		return wh_err_sys(err, "layers", wh_dest_class(fd), -fd, "%s", dir);
+	if (faccessat(fd, "oci-layout", F_OK, 0) < 0)
+		return wh_err_set(err, "layers", WH_ERR_USAGE, ENOENT, "%s is no OCI image layout", dir);
+	e.manifests = json_array();
+	r = collect_blobs(&e, err);
+	if (r == 0)
+		r = write_dir(&e, fd, err);
+	json_decref(e.manifests);
+	free(e.blobs);
+	if (r < 0)
+		wh_err_wrap(err, "attach to the image in %s", dir);
 	return r;
 }

@@ -236,6 +236,8 @@ int wh_image_from_store(struct wh_store *s, const char *ref, const struct wh_pla
 			struct wh_err **err);
 /* Fetches the layer's blob into the store from its origin (verified) when it is not there. */
 int wh_layer_fetch(struct wh_store *s, const struct wh_layer *l, struct wh_err **err);
+/* Reads the blob to its end, whatever is known of it: its digest, and the diff id of what comes out. */
+int wh_layer_prove(struct wh_store *s, const struct wh_layer *l, struct wh_err **err);
 /* Completes config (rootfs.diff_ids, history as given) and writes config and manifest blobs; sets manifest, manifest_size,
  * config_digest. Keys in fixed order; nothing but the arguments decides the bytes. */
 int wh_image_write(struct wh_store *s, struct wh_image *i, struct wh_err **err);

@@ -46,12 +46,15 @@ int wh_pair_note(struct wh_store *s, const struct wh_digest *diff_id, const stru
 
 int wh_layer_verify(struct wh_store *s, const struct wh_layer *l, struct wh_err **err)
 {
+	return wh_pair_known(s, &l->diff_id, &l->blob) ? 0 : wh_layer_prove(s, l, err);
+}
+
+int wh_layer_prove(struct wh_store *s, const struct wh_layer *l, struct wh_err **err)
+{
 	WH_CLEANUP(wh_stream_freep) struct wh_stream *t = NULL;
 	char text[WH_DIGEST_TEXT];
 	int r;
 
-	if (wh_pair_known(s, &l->diff_id, &l->blob))
-		return 0;
 	r = wh_layer_stream_anywhere(s, l, &t, err);
 	if (r < 0)
 		return r;

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is attached to images: written, listed, replaced, exported, and what a layout must be for every byte of it to count. */
+#include "layers/artifact_private.h"
+#include "layers/image_private.h"
+#include "tests/unit/layers_helper.h"
+
+#include <dirent.h>
+
+#define BUNDLE "application/vnd.dev.sigstore.bundle.v0.3+json"
+#define SIMPLE "application/vnd.dev.cosign.simplesigning.v1+json"
+#define PREDICATE "dev.sigstore.bundle.predicateType"
+
+static void image_of(struct bed *b, const char *spec, struct wh_image *ret)
+{
+	struct wh_err *err = NULL;
+
+	*ret = (struct wh_image){.config = json_pack("{s:s, s:s}", "architecture", "amd64", "os", "linux")};
+	ret->layers = wh_calloc(1, sizeof(*ret->layers));
+	ret->n_layers = 1;
+	layer_of(b->store, spec, &ret->layers[0]);
+	assert_ok(wh_image_write(b->store, ret, &err), err);
+}
+
+static void attach(struct bed *b, const struct wh_image *i, const char *predicate, const char *text, struct wh_artifacts *list)
+{
+	struct wh_artifact_blob layer = {.media_type = BUNDLE, .data = text, .len = strlen(text)};
+	WH_AUTO_JSON json_t *an = json_pack("{s:s}", PREDICATE, predicate);
+	struct wh_err *err = NULL;
+
+	assert_ok(wh_artifact_write(b->store, i, BUNDLE, NULL, NULL, &layer, 1, an, list, &err), err);
+}
+
+static void sign(struct bed *b, const struct wh_image *i, const char *text, struct wh_artifacts *list)
+{
+	WH_AUTO_JSON json_t *an = json_pack("{s:s}", "dev.cosignproject.cosign/signature", "AAAA");
+	struct wh_artifact_blob layer = {.media_type = SIMPLE, .data = text, .len = strlen(text), .annotations = an};
+	struct wh_artifact_blob config = {.media_type = WH_MT_CONFIG, .data = "{\"os\":\"\"}", .len = 9};
+	struct wh_err *err = NULL;
+	char hex[65];
+	WH_AUTO_FREE char *tag = wh_asprintf("sha256-%s.sig", wh_digest_hex(&i->manifest, hex));
+
+	assert_ok(wh_artifact_write(b->store, i, NULL, tag, &config, &layer, 1, NULL, list, &err), err);
+}
+
+static json_t *document(struct bed *b, const struct wh_digest *d)
+{
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	struct wh_err *err = NULL;
+	json_t *o = NULL;
+
+	assert_ok(wh_blob_read(b->store, d, WH_MANIFEST_MAX, &buf, &err), err);
+	assert_ok(wh_json_parse(buf.p, buf.n, "test", &o, &err), err);
+	return o;
+}
+
+static void written(void **state)
+{
+	struct bed b;
+	struct wh_image i;
+	struct wh_artifacts list = {0}, again = {0};
+	struct wh_descriptor *layers;
+	struct wh_err *err = NULL;
+	WH_AUTO_JSON json_t *m = NULL, *s = NULL;
+	char text[WH_DIGEST_TEXT];
+	struct wh_digest d;
+	size_t n;
+
+	(void)state;
+	bed_open(&b);
+	image_of(&b, "f a 644 one\n", &i);
+	attach(&b, &i, "https://example.org/a", "{\"a\":1}", &list);
+	sign(&b, &i, "payload", &list);
+	assert_int_equal(list.n, 2);
+
+	m = document(&b, &list.v[0].manifest.digest);
+	assert_string_equal(wh_json_str(m, "artifactType"), BUNDLE);
+	assert_string_equal(wh_json_str(json_object_get(m, "config"), "mediaType"), WH_MEDIA_EMPTY);
+	assert_string_equal(wh_json_str(json_object_get(m, "config"), "digest"),
+			    "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
+	assert_string_equal(wh_json_str(json_object_get(m, "subject"), "digest"), wh_digest_text(&i.manifest, text));
+	assert_int_equal(wh_json_int(json_object_get(m, "subject"), "size", 0), i.manifest_size);
+	assert_string_equal(wh_json_str(list.v[0].manifest.annotations, PREDICATE), "https://example.org/a");
+
+	s = document(&b, &list.v[1].manifest.digest);
+	assert_null(json_object_get(s, "subject"));
+	assert_null(json_object_get(s, "artifactType"));
+	assert_string_equal(wh_json_str(json_object_get(s, "config"), "mediaType"), WH_MT_CONFIG);
+
+	assert_ok(wh_artifact_layers(b.store, &list.v[1], &layers, &n, &err), err);
+	assert_int_equal(n, 1);
+	wh_digest_of("payload", 7, &d);
+	assert_true(wh_digest_eq(&d, &layers[0].digest));
+	assert_int_equal(layers[0].size, 7);
+	assert_string_equal(wh_json_str(layers[0].annotations, "dev.cosignproject.cosign/signature"), "AAAA");
+	wh_descriptor_release(&layers[0]);
+	free(layers);
+
+	/* The same again is the same to the byte. */
+	attach(&b, &i, "https://example.org/a", "{\"a\":1}", &again);
+	assert_true(wh_digest_eq(&again.v[0].manifest.digest, &list.v[0].manifest.digest));
+	wh_artifacts_release(&again);
+	wh_artifacts_release(&list);
+	wh_image_release(&i);
+	bed_close(&b);
+}
+
+/* "KIND:DIGEST…" of each, in the order in which they come. */
+static char *shown(const struct wh_artifacts *l)
+{
+	struct wh_buf b = WH_BUF_INIT;
+	char hex[65];
+
+	for (size_t i = 0; i < l->n; i++)
+		wh_buf_addf(&b, "%s:%.8s ", l->v[i].tag ? "tag" : wh_json_str(l->v[i].manifest.annotations, PREDICATE),
+			    wh_digest_hex(&l->v[i].manifest.digest, hex));
+	return wh_buf_take(&b);
+}
+
+static void replaced(void **state)
+{
+	struct bed b;
+	struct wh_image i, other;
+	struct wh_artifacts first = {0}, second = {0}, foreign = {0}, got = {0}, none = {0};
+	struct wh_err *err = NULL;
+
+	(void)state;
+	bed_open(&b);
+	image_of(&b, "f a 644 one\n", &i);
+	image_of(&b, "f a 644 two\n", &other);
+	assert_ok(wh_store_tag(b.store, "first:1", &i, &err), err);
+	attach(&b, &i, "p:a", "1", &first);
+	attach(&b, &i, "p:b", "2", &first);
+	sign(&b, &i, "3", &first);
+	attach(&b, &other, "p:a", "4", &foreign);
+	sign(&b, &other, "5", &foreign);
+	assert_ok(wh_store_attach(b.store, &first, &err), err);
+	assert_ok(wh_store_attach(b.store, &foreign, &err), err);
+	assert_ok(wh_artifacts_from_store(b.store, &i.manifest, &got, &err), err);
+	assert_int_equal(got.n, 3);
+	wh_artifacts_release(&got);
+
+	attach(&b, &i, "p:a", "6", &second);
+	sign(&b, &i, "7", &second);
+	assert_ok(wh_store_attach(b.store, &second, &err), err);
+	assert_ok(wh_store_attach(b.store, &second, &err), err); /* once more changes nothing */
+	assert_ok(wh_artifacts_from_store(b.store, &i.manifest, &got, &err), err);
+	assert_int_equal(got.n, 3);
+	for (size_t k = 0; k < got.n; k++) {
+		const struct wh_artifact *want = got.v[k].tag ? &second.v[1]
+						 : strcmp(wh_json_str(got.v[k].manifest.annotations, PREDICATE), "p:a")
+							 ? &first.v[1]
+							 : &second.v[0];
+
+		assert_true(wh_digest_eq(&got.v[k].manifest.digest, &want->manifest.digest));
+		assert_true(wh_digest_eq(&got.v[k].subject, &i.manifest));
+	}
+	wh_artifacts_release(&got);
+	assert_ok(wh_artifacts_from_store(b.store, &other.manifest, &got, &err), err);
+	assert_int_equal(got.n, 2);
+
+	/* The image keeps its name, a new image takes one, and neither disturbs what is attached. */
+	assert_ok(wh_store_tag(b.store, "second:1", &other, &err), err);
+	wh_artifacts_release(&got);
+	assert_ok(wh_artifacts_from_store(b.store, &i.manifest, &got, &err), err);
+	assert_int_equal(got.n, 3);
+	wh_image_release(&other);
+	assert_ok(wh_image_from_store(b.store, "first:1", NULL, &other, &err), err);
+	assert_true(wh_digest_eq(&other.manifest, &i.manifest));
+	assert_ok(wh_artifacts_from_store(b.store, &first.v[0].manifest.digest, &none, &err), err);
+	assert_int_equal(none.n, 0);
+
+	wh_artifacts_release(&got);
+	wh_artifacts_release(&first);
+	wh_artifacts_release(&second);
+	wh_artifacts_release(&foreign);
+	wh_image_release(&i);
+	wh_image_release(&other);
+	bed_close(&b);
+}
+
+static void read_into(const char *dir, const char *name, struct wh_buf *b)
+{
+	WH_AUTO_FREE char *path = wh_asprintf("%s/%s", dir, name);
+
+	assert_int_equal(wh_read_file(AT_FDCWD, path, 1 << 20, b), 0);
+}
+
+static void export_to(struct bed *b, const struct wh_image *i, const char *dir, const char *name, const struct wh_artifacts *l)
+{
+	const char *names[] = {name, NULL};
+	struct wh_export x = {.dest = dir, .names = names, .epoch = INT64_MAX, .artifacts = l};
+	struct wh_err *err = NULL;
+
+	assert_ok(wh_export_oci(b->store, i, &x, &err), err);
+}
+
+static void layouts(void **state)
+{
+	struct bed b, c;
+	struct wh_image i, other, back = {0};
+	struct wh_artifacts list = {0}, more = {0}, got = {0};
+	WH_AUTO_BUF struct wh_buf without = WH_BUF_INIT, with = WH_BUF_INIT;
+	WH_AUTO_FREE char *dir = NULL, *plain = NULL, *a = NULL, *z = NULL;
+	WH_AUTO_STRV struct wh_strv names = {0};
+	struct wh_err *err = NULL;
+
+	(void)state;
+	bed_open(&b);
+	bed_open(&c);
+	dir = wh_asprintf("%s/layout", b.dir);
+	plain = wh_asprintf("%s/plain", b.dir);
+	image_of(&b, "f a 644 one\n", &i);
+	image_of(&b, "f a 644 two\n", &other);
+	attach(&b, &i, "p:a", "1", &list);
+	attach(&b, &i, "p:b", "2", &list);
+	sign(&b, &i, "3", &list);
+	export_to(&b, &i, dir, NULL, &list);
+	assert_ok(wh_layout_check(dir, &err), err);
+
+	/* What is attached is no image: this is still the only one. */
+	assert_ok(wh_image_from_layout(c.store, dir, NULL, NULL, NULL, &back, &err), err);
+	assert_true(wh_digest_eq(&back.manifest, &i.manifest));
+	assert_ok(wh_artifacts_from_layout(c.store, dir, &back.manifest, &got, &err), err);
+	assert_int_equal(got.n, 3);
+	a = shown(&got);
+	/* All of it came along: it can be exported from there. */
+	wh_artifacts_release(&more);
+	export_to(&c, &back, plain, NULL, &got);
+	read_into(dir, "index.json", &without);
+	read_into(plain, "index.json", &with);
+	assert_string_equal(without.p, with.p);
+
+	/* Another image, and newer artifacts of the first, into the same layout. */
+	export_to(&b, &other, dir, "other:2", NULL);
+	attach(&b, &i, "p:a", "4", &more);
+	assert_ok(wh_layout_attach(b.store, dir, &more, &err), err);
+	assert_ok(wh_layout_check(dir, &err), err);
+	wh_artifacts_release(&got);
+	assert_ok(wh_artifacts_from_layout(c.store, dir, &i.manifest, &got, &err), err);
+	assert_int_equal(got.n, 3);
+	z = shown(&got);
+	assert_string_not_equal(a, z);
+	wh_artifacts_release(&got);
+	assert_ok(wh_artifacts_from_layout(c.store, dir, &other.manifest, &got, &err), err);
+	assert_int_equal(got.n, 0);
+	assert_ok(wh_layout_names(dir, &other.manifest, &names, &err), err);
+	assert_int_equal(names.n, 1);
+	assert_string_equal(names.v[0], "docker.io/library/other:2");
+	wh_image_release(&back);
+	assert_ok(wh_image_from_layout(c.store, dir, "2", NULL, NULL, &back, &err), err);
+	assert_true(wh_digest_eq(&back.manifest, &other.manifest));
+	assert_int_equal(wh_layout_attach(b.store, b.dir, &more, &err), -ENOENT);
+	wh_err_freep(&err);
+
+	wh_image_release(&back);
+	wh_image_release(&i);
+	wh_image_release(&other);
+	wh_artifacts_release(&list);
+	wh_artifacts_release(&more);
+	wh_artifacts_release(&got);
+	bed_close(&b);
+	bed_close(&c);
+}
+
+/* ---------------------------------------------------------------- every byte */
+
+/* All files of a layout: paths relative to it. */
+static void files_of(const char *dir, struct wh_strv *ret)
+{
+	WH_AUTO_FREE char *blobs = wh_asprintf("%s/blobs/sha256", dir);
+	DIR *d = opendir(blobs);
+	const struct dirent *de;
+
+	assert_non_null(d);
+	while ((de = readdir(d)))
+		if (de->d_name[0] != '.')
+			wh_strv_addf(ret, "blobs/sha256/%s", de->d_name);
+	closedir(d);
+	wh_strv_add(ret, "index.json");
+	wh_strv_add(ret, "oci-layout");
+}
+
+static void every_byte(void **state)
+{
+	struct bed b;
+	struct wh_image i;
+	struct wh_artifacts list = {0};
+	WH_AUTO_FREE char *dir = NULL;
+	WH_AUTO_STRV struct wh_strv files = {0};
+	struct wh_err *err = NULL;
+	size_t flips = 0, unseen = 0;
+
+	(void)state;
+	bed_open(&b);
+	dir = wh_asprintf("%s/layout", b.dir);
+	image_of(&b, "f a 644 one\n", &i);
+	attach(&b, &i, "p:a", "1", &list);
+	sign(&b, &i, "3", &list);
+	export_to(&b, &i, dir, "registry.example/shop:1.4", &list);
+	assert_ok(wh_layout_check(dir, &err), err);
+	files_of(dir, &files);
+	for (size_t f = 0; f < files.n; f++) {
+		WH_AUTO_FREE char *path = wh_asprintf("%s/%s", dir, files.v[f]);
+		WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+
+		read_into(dir, files.v[f], &buf);
+		for (size_t k = 0; k < buf.n; k++) {
+			static const char flip[] = {1, 2, 4, 8, 32, '\xff'};
+			const char *name = strcmp(files.v[f], "index.json") ? NULL : strstr(buf.p, "registry.example/shop");
+
+			for (size_t x = 0; x < WH_ARRAY_SIZE(flip); x++) {
+				buf.p[k] ^= flip[x];
+				assert_int_equal(wh_write_file_atomic(AT_FDCWD, path, buf.p, buf.n, 0644, false), 0);
+				flips++;
+				/* The name itself is for its signature to vouch for; its tag stands twice. */
+				if (wh_layout_check(dir, &err) == 0) {
+					unseen++;
+					if (!name || buf.p + k < name || buf.p + k >= name + strlen("registry.example/shop"))
+						fail_msg("%s, byte %zu (flip %d): not seen", files.v[f], k, flip[x]);
+				} else if (!err || strchr(err->msg, '\n')) {
+					fail_msg("%s, byte %zu: no line of text", files.v[f], k);
+				}
+				wh_err_freep(&err);
+				buf.p[k] ^= flip[x];
+			}
+		}
+		assert_int_equal(wh_write_file_atomic(AT_FDCWD, path, buf.p, buf.n, 0644, false), 0);
+	}
+	assert_ok(wh_layout_check(dir, &err), err);
+	print_message("%zu changes, %zu of them in the name alone\n", flips, unseen);
+	wh_image_release(&i);
+	wh_artifacts_release(&list);
+	bed_close(&b);
+}
+
+/* Things that a layout must not have or lack; each is done to a fresh copy. */
+static void odd_things(void **state)
+{
+	static const struct {
+		const char *what, *path, *text; /* text NULL: removed; "@": a symlink; "/": a directory */
+	} cases[] = {
+		{"a stray file", "manifest.json", "[]"},
+		{"a stray file among the blobs", "blobs/sha256/x", "x"},
+		{"another kind of digest", "blobs/sha512", "/"},
+		{"a symlink", "index.json", "@"},
+		{"no index", "index.json", NULL},
+		{"no oci-layout", "oci-layout", NULL},
+		{"an older layout", "oci-layout", "{\"imageLayoutVersion\":\"0.9.0\"}"},
+		{"more in oci-layout", "oci-layout", "{\"imageLayoutVersion\":\"1.0.0\",\"x\":1}"},
+		{"an index that is none", "index.json", "{\"schemaVersion\":2}"},
+		{"a blob that is missing", "index.json",
+		 "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"" WH_MT_MANIFEST "\",\"size\":1,\"digest\":"
+		 "\"sha256:0000000000000000000000000000000000000000000000000000000000000000\"}]}"},
+	};
+	struct wh_err *err = NULL;
+
+	(void)state;
+	for (size_t k = 0; k < WH_ARRAY_SIZE(cases); k++) {
+		struct bed b;
+		struct wh_image i;
+		WH_AUTO_FREE char *dir = NULL, *path = NULL;
+
+		bed_open(&b);
+		dir = wh_asprintf("%s/layout", b.dir);
+		path = wh_asprintf("%s/%s", dir, cases[k].path);
+		image_of(&b, "f a 644 one\n", &i);
+		export_to(&b, &i, dir, NULL, NULL);
+		assert_ok(wh_layout_check(dir, &err), err);
+		if (!cases[k].text || cases[k].text[0] == '@') {
+			WH_AUTO_FREE char *away = wh_asprintf("%s/away", b.dir);
+
+			assert_int_equal(rename(path, away), 0);
+			if (cases[k].text)
+				assert_int_equal(symlink(away, path), 0);
+		} else if (cases[k].text[0] == '/') {
+			assert_int_equal(mkdir(path, 0755), 0);
+		} else {
+			assert_int_equal(
+				wh_write_file_atomic(AT_FDCWD, path, cases[k].text, strlen(cases[k].text), 0644, false), 0);
+		}
+		if (wh_layout_check(dir, &err) != -EBADMSG)
+			fail_msg("%s: %s", cases[k].what, err ? err->msg : "not seen");
+		wh_err_freep(&err);
+		wh_image_release(&i);
+		bed_close(&b);
+	}
+}
+
+static void tags(void **state)
+{
+#define HEX "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+	static const struct {
+		const char *tag;
+		bool good;
+	} cases[] = {
+		{"sha256-" HEX ".sig", true},  {"sha256-" HEX ".att", true}, {"sha256-" HEX ".", false},
+		{"sha256-" HEX, false},        {"sha256:" HEX ".sig", false}, {"sha256-" HEX ".SIG", false},
+		{"sha256-" HEX ".sig/x", false}, {"sha256-0" HEX ".sig", false}, {"", false}, {"latest", false},
+	};
+
+	(void)state;
+	assert_false(wh_artifact_tag_parse(NULL, NULL));
+	for (size_t i = 0; i < WH_ARRAY_SIZE(cases); i++)
+		assert_int_equal(wh_artifact_tag_parse(cases[i].tag, NULL), cases[i].good);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(written),    cmocka_unit_test(replaced),   cmocka_unit_test(layouts),
+		cmocka_unit_test(every_byte), cmocka_unit_test(odd_things), cmocka_unit_test(tags),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
