@@ -106,11 +106,6 @@ LAYERS_ARTIFACT_TESTS = tests/unit/layers_artifact_test
 check_PROGRAMS += $(LAYERS_ARTIFACT_TESTS)
 tests_unit_layers_artifact_test_LDADD = $(LAYERS_LIBS)
 
-# layers: what is attached to images
-LAYERS_ARTIFACT_TESTS = tests/unit/layers_artifact_test
-check_PROGRAMS += $(LAYERS_ARTIFACT_TESTS)
-tests_unit_layers_artifact_test_LDADD = $(LAYERS_LIBS)
-
 # harden: packages
 HARDEN_PKG_TESTS = tests/unit/harden_packages_test tests/unit/harden_pkgdb_test
 check_PROGRAMS += $(HARDEN_PKG_TESTS)
