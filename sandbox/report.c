@@ -31,6 +31,7 @@ void wh_report_read(struct wh_str records, struct wh_report *ret)
 				free(made.path);
 		} else if (kind == WH_REPORT_START) {
 			ret->start_ns = wh_wire_u64(&w);
+			ret->root_mount = wh_wire_u64(&w);
 			ret->started = !w.bad;
 		} else if (kind == WH_REPORT_ERROR) {
 			ret->status = wh_wire_u32(&w);

@@ -8,7 +8,7 @@
 enum wh_report_kind {
 	WH_REPORT_BASE = 'b',  /* string: where things made in place lie */
 	WH_REPORT_MADE = 'm',  /* one of them */
-	WH_REPORT_START = 's', /* u64: CLOCK_MONOTONIC at exec */
+	WH_REPORT_START = 's', /* u64: CLOCK_MONOTONIC at exec; u64: the id of the mount that is its root */
 	WH_REPORT_ERROR = 'e', /* u32 status, error: the command does not run */
 };
 /* Writes one record. A launcher that is gone is no concern: it takes the step along. */
@@ -19,6 +19,7 @@ struct wh_report {
 	struct wh_stub_list made;
 	bool started;
 	uint64_t start_ns;
+	uint64_t root_mount;
 	uint32_t status;
 	struct wh_err *err;
 };

@@ -140,7 +140,9 @@ struct wh_step {
 	int net_fd;                  /* NET_JOIN */
 	uint64_t join;               /* not 0: id of a running step whose container this command enters (as `docker exec` does): its
 				      * root, mounts, pid, ipc, uts, cgroup and network namespaces. root, binds, net, hostname and hosts are
-				      * ignored; user, cwd and env count. It ends with that container */
+				      * ignored; user, cwd and env count, and insecure where both are. It ends with that container; one that is
+				      * not up yet is waited for. What the command leaves running lives on, and when observed, done() waits for it;
+				      * wh_launcher_kill() reaches its process group */
 	int observe_fd;              /* above 0: observed; the log (base/observation.h) is appended here. done() comes when it is complete */
 };
 
@@ -165,8 +167,8 @@ void wh_launcher_kill(struct wh_launcher *l, uint64_t id); /* SIGKILL to all of 
 void wh_launcher_signal(struct wh_launcher *l, uint64_t id, int sig);
 /* Puts a phase mark into the log of an observed step. */
 void wh_launcher_mark(struct wh_launcher *l, uint64_t id, const char *text);
-/* Is there something at this path in the step's container, mounts included? The answer comes on the loop: 1, 0, or -errno (-ESRCH: the
- * step is over). */
+/* Is there something at this path in the step's container, mounts included (a symlink to nothing is nothing; before its command runs
+ * there is nothing)? The answer comes on the loop: 1, 0, or -errno (-ESRCH: the step is over). */
 typedef void (*wh_exists_fn)(void *arg, int answer);
 void wh_launcher_exists(struct wh_launcher *l, uint64_t id, const char *path, wh_exists_fn fn, void *arg);
 void wh_launcher_free(struct wh_launcher *l);              /* kills what runs; no more done() */

@@ -13,6 +13,7 @@
 #include "sandbox/report.h"
 #include "sandbox/seccomp.h"
 #include "sandbox/spec.h"
+#include "sandbox/supervisor.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -234,8 +235,7 @@ static int resolve_user(struct step *s, struct wh_err **err)
 
 /* ---------------------------------------------------------------- after */
 
-/* Closes every descriptor above 2 but these. */
-static void close_all_but(const int *keep, size_t n)
+void wh_step_close_all_but(const int *keep, size_t n)
 {
 	unsigned from = 3;
 
@@ -259,9 +259,10 @@ static void close_all_but(const int *keep, size_t n)
  * program's interpreter. */
 static void forget_host(struct step *s)
 {
-	const int keep[] = {s->task->report_fd, s->task->go_fd, s->task->filter_fd, s->cwd};
+	const int keep[] = {s->task->report_fd, s->task->go_fd, s->task->filter_fd, s->task->handover_fd,
+			    s->cwd};
 
-	close_all_but(keep, WH_ARRAY_SIZE(keep));
+	wh_step_close_all_but(keep, WH_ARRAY_SIZE(keep));
 }
 
 static int namespaces(struct step *s, struct wh_err **err)
@@ -276,9 +277,6 @@ static int namespaces(struct step *s, struct wh_err **err)
 		if (r < 0)
 			return r;
 	}
-	/* A keyring of its own instead of the session's of whoever runs us. Without keys in the kernel there is
-	 * none. */
-	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 	return s->task->go_fd < 0 ? 0 : wh_net_wait(s->task->go_fd, err);
 }
 
@@ -337,13 +335,18 @@ static int confine(struct step *s, struct wh_err **err)
 	bool insecure = s->spec.insecure;
 	int r = 0;
 
+	/* A keyring of its own instead of the session's of whoever runs us. Without keys in the kernel there is
+	 * none. */
+	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 	limits();
 	/* With the host's network, its abstract sockets (a desktop's bus, an init's) are in reach but for this. */
 	if (s->spec.net == WH_SANDBOX_NET_HOST)
 		wh_landlock_scope();
 	if (fchdir(s->cwd) < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_BUILD, errno, "enter the working directory");
-	if (s->task->filter_fd >= 0 && !insecure)
+	if (s->task->handover_fd >= 0)
+		r = wh_supervisor_join(s->task->handover_fd, s->task->filter_fd, err);
+	else if (s->task->filter_fd >= 0 && !insecure)
 		r = wh_seccomp_load(s->task->filter_fd, err);
 	if (r == 0)
 		r = wh_caps_bound(insecure, err);
@@ -371,8 +374,9 @@ static int execute(struct step *s, struct wh_err **err)
 		wh_env_set(&env, "HOME", *home ? home : "/");
 	/* Closed, not marked: execve walks names of the image's choice too. A failing exec is told through the
 	 * report. */
-	close_all_but(&s->task->report_fd, 1);
+	wh_step_close_all_but(&s->task->report_fd, 1);
 	wh_buf_u64(&start, wh_now_ns());
+	wh_buf_u64(&start, s->root.mount);
 	wh_report(s->task->report_fd, WH_REPORT_START, &start);
 	memcpy(&e, &env.v, sizeof(e));
 	return wh_exec(s->spec.args, e, &s->status, err);
@@ -414,6 +418,30 @@ static int run(struct step *s, struct wh_err **err)
 	return r < 0 ? r : execute(s, err);
 }
 
+/* In the namespaces of a container that runs: its root is ours already. */
+static int run_joined(struct step *s, struct wh_err **err)
+{
+	int r = read_spec(s, err);
+
+	if (r < 0)
+		return r;
+	s->spec.net = s->task->net;
+	s->spec.insecure = s->task->insecure;
+	s->root.base = -1;
+	s->root.fd = wh_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+	if (s->root.fd < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -s->root.fd, "open the container's root");
+	r = resolve_user(s, err);
+	if (r < 0)
+		return r;
+	s->cwd = wh_rootfs_cwd(&s->root, s->spec.cwd && *s->spec.cwd ? s->spec.cwd : "/", err);
+	if (s->cwd < 0)
+		return s->cwd;
+	forget_host(s);
+	r = confine(s, err);
+	return r < 0 ? r : execute(s, err);
+}
+
 static void reset_signals(void)
 {
 	struct sigaction dfl = {.sa_handler = SIG_DFL};
@@ -436,7 +464,10 @@ _Noreturn void wh_step_main(const struct wh_step_task *t)
 	reset_signals();
 	umask(0);
 	setsid();
-	run(&s, &err);
+	if (t->joined)
+		run_joined(&s, &err);
+	else
+		run(&s, &err);
 	wh_buf_u32(&b, (uint32_t)s.status);
 	wh_wire_put_err(&b, err);
 	wh_report(t->report_fd, WH_REPORT_ERROR, &b);

@@ -16,6 +16,10 @@ struct wh_step_task {
 	int go_fd;     /* private network: ends when its helper does; -1: none */
 	int go_other;  /* the launcher's end of it, to be closed here */
 	int filter_fd; /* memfd with the BPF program; -1: none */
+	int handover_fd; /* observed: to the supervisor; -1: not observed */
+	bool joined;     /* in a container that is there already: its own net and insecure stand here, not in the spec */
+	bool insecure;
+	enum wh_net net;
 };
 #define WH_STEP_TASK_INIT                                                                                       \
 	((struct wh_step_task){                                                                                 \
@@ -28,9 +32,12 @@ struct wh_step_task {
 		.go_fd = -1,                                                                                    \
 		.go_other = -1,                                                                                 \
 		.filter_fd = -1,                                                                                \
+		.handover_fd = -1,                                                                              \
 	})
 /* Sets up and executes; never returns. */
 _Noreturn void wh_step_main(const struct wh_step_task *t);
+/* Closes every descriptor above 2 but these; -1 among them is none. */
+void wh_step_close_all_but(const int *keep, size_t n);
 
 /* ---------------------------------------------------------------- dev.c, procfs.c */
 

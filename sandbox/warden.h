@@ -21,8 +21,7 @@ struct wh_order {
 	uint32_t net; /* enum wh_net */
 	uint32_t insecure;
 	uint32_t own_dns; /* the step brings its resolv.conf */
-	uint32_t carries; /* WH_ORDER_INPUT … */
-	uint32_t unused;
+	uint64_t carries; /* WH_ORDER_INPUT … */
 	uint64_t id;
 	uint64_t join; /* the step whose container is entered; 0: none */
 	uint64_t number;

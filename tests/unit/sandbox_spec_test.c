@@ -174,6 +174,7 @@ static void reports(void **state)
 	wh_report(p[1], WH_REPORT_MADE, &body);
 	wh_buf_reset(&body);
 	wh_buf_u64(&body, 12345);
+	wh_buf_u64(&body, 678);
 	wh_report(p[1], WH_REPORT_START, &body);
 	close(p[1]);
 	assert_int_equal(wh_read_fd(p[0], 4096, &all), 0);
@@ -187,6 +188,7 @@ static void reports(void **state)
 	assert_int_equal(r.made.v[0].mtime_s, -5);
 	assert_true(r.started);
 	assert_int_equal(r.start_ns, 12345);
+	assert_int_equal(r.root_mount, 678);
 	assert_null(r.err);
 	wh_report_release(&r);
 	/* a step that was killed in the middle of a record */
