@@ -158,10 +158,23 @@ int wh_cli_registry_builder_pull(void *arg /* struct wh_cli_pull */, const char 
 int wh_cli_registry_push(struct wh_inner *inner, struct wh_store *s, const char *ref, const struct wh_image *i,
 			 const struct wh_artifacts *artifacts, bool insecure, struct wh_err **err);
 
+/* ---------------------------------------------------------------- image_ref.c */
+
+/* An image by any name that the user has for it: a name or digest in the store, oci:DIR[:TAG] or
+ * oci-layout://DIR[:TAG][@DIGEST]. root: what --root says, or NULL. The caller closes the store and releases the image. */
+int wh_cli_image_open(const char *ref, const char *root, struct wh_store **ret_store, struct wh_image *ret,
+		      struct wh_err **err);
+/* What is attached to it, where it was found. */
+int wh_cli_image_artifacts(const char *ref, struct wh_store *s, const struct wh_image *i, struct wh_artifacts *ret,
+			   struct wh_err **err);
+/* The full name by which it goes ("image": it has none); malloc'ed. */
+int wh_cli_image_name(const char *ref, const struct wh_image *i, char **ret, struct wh_err **err);
+
 /* ---------------------------------------------------------------- commands */
 
 extern const struct wh_command wh_cmd_build, wh_cmd_version, wh_cmd_help;
 extern const struct wh_command wh_cmd_pull, wh_cmd_push;
+extern const struct wh_command wh_cmd_sbom;
 /* Prints a buffer to standard output; exit code. */
 int wh_cli_say(const struct wh_buf *text);
 

@@ -6,6 +6,8 @@ cli_libcli_a_SOURCES = \
 	cli/options.c cli/options.h cli/output.c cli/progress_plain.c cli/text.c
 # Registries.
 cli_libcli_a_SOURCES += cli/cmd_pull.c cli/cmd_push.c cli/registry_service.c cli/registry_service.h
+# Images by any name; the bill of materials.
+cli_libcli_a_SOURCES += cli/cmd_sbom.c cli/image_ref.c
 EXTRA_DIST += build-aux/mkbase.sh
 
 bin_PROGRAMS += whittle
