@@ -330,6 +330,16 @@ static int become_user(struct step *s, struct wh_err **err)
 	return 0;
 }
 
+/* As docker has it: /dev/stdout and /dev/stderr, which open the pipes anew, work for whoever the command runs as. */
+static void give_output(const struct step *s)
+{
+	struct stat st;
+
+	for (int fd = 1; fd <= 2; fd++)
+		if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && st.st_uid != s->user.uid)
+			(void)!fchown(fd, s->user.uid, (gid_t)-1);
+}
+
 static int confine(struct step *s, struct wh_err **err)
 {
 	bool insecure = s->spec.insecure;
@@ -350,6 +360,8 @@ static int confine(struct step *s, struct wh_err **err)
 		r = wh_seccomp_load(s->task->filter_fd, err);
 	if (r == 0)
 		r = wh_caps_bound(insecure, err);
+	if (r == 0)
+		give_output(s);
 	if (r == 0)
 		r = become_user(s, err);
 	/* For any other user the kernel has cleared them all with the change. */
