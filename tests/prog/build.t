@@ -272,6 +272,12 @@ is "$(config sde1 .created)" 2010-01-01T00:00:00Z 'SOURCE_DATE_EPOCH as build ar
 SOURCE_DATE_EPOCH=1262304000 build --no-cache --output type=oci,dest=sde2,tar=false ctx
 is "$(digest_of sde2)" "$(digest_of sde1)" 'from the environment: the same digest, run again'
 
+# ---- output by name ----
+printf 'FROM busybox\nUSER 4321\nRUN echo to-out >/dev/stdout && echo to-err >/dev/stderr\n' >stdout.df
+build -f stdout.df ctx
+is "$status" 0 'a step that is not root writes to /dev/stdout and /dev/stderr'
+like "$err" 'to-out' 'and it is shown'
+
 # ---- the default store ----
 if is_root; then
 	cp -r ctx "$UT/ctx" && chown -R "$TEST_USER:" "$UT"
