@@ -116,7 +116,8 @@ int wh_inner_enter(struct wh_inner *i, struct wh_err **err)
 }
 
 /* Nothing here depends on the process's other state, and a packet is sent whole or not at all: any thread may. */
-int wh_inner_call(struct wh_inner *i, const char *service, const json_t *request, json_t **ret_reply, struct wh_err **err)
+int wh_inner_call(struct wh_inner *i, const char *service, const json_t *request, json_t **ret_reply,
+		  struct wh_err **err)
 {
 	WH_AUTO_FREE char *ask = wh_asprintf(WH_ASK_SERVICE "%s", service);
 	WH_AUTO_FD int ours = -1;

@@ -5,8 +5,8 @@
 
 #include "sandbox/sandbox.h"
 
-/* What the inner process asks of the outer one, a packet each: its id maps (answered on the same socket), or a service by
- * name (with a stream socket that the call then goes over; nothing is answered here). */
+/* What the inner process asks of the outer one, a packet each: its id maps (answered on the same socket), or a service
+ * by name (with a stream socket that the call then goes over; nothing is answered here). */
 #define WH_ASK_MAP "map"
 #define WH_ASK_SERVICE "service "
 

@@ -30,8 +30,8 @@ static int over(struct wh_err **err)
 	return wh_err_set(err, "sandbox", WH_ERR_BUILD, ESRCH, "the container to enter is not running");
 }
 
-/* The root of a mount namespace is not always its first process's: where we run in a chroot, what lies above that is still there.
- * Only what the container calls "/" is entered. */
+/* The root of a mount namespace is not always its first process's: where we run in a chroot, what lies above that is
+ * still there. Only what the container calls "/" is entered. */
 static int enter(const struct wh_container *c, int namespaces, struct wh_err **err)
 {
 	struct statx sx;
@@ -51,7 +51,8 @@ static int open_null(struct wh_err **err)
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
-		return wh_err_set(err, "sandbox", WH_ERR_BUILD, ENODEV, "the container's /dev/null is not the null device");
+		return wh_err_set(err, "sandbox", WH_ERR_BUILD, ENODEV,
+				  "the container's /dev/null is not the null device");
 	fcntl(fd, F_SETFL, O_RDONLY);
 	return WH_TAKE_FD(fd);
 }
@@ -114,8 +115,7 @@ static _Noreturn void be_agent(const struct wh_container *c, const struct wh_ste
 	_exit(0);
 }
 
-/* What the agent tells. It neither waits for anything nor reads what the container could hold back, so neither do we for
- * long. */
+/* What the agent tells. It waits for nothing that the container could hold back, so neither do we. */
 static int hear(int sock, pid_t *ret_pid, int *ret_pidfd, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;

@@ -12,8 +12,8 @@ struct wh_container {
 	bool own_net;        /* not the host's, which is ours too and could not be entered */
 };
 
-/* Starts the task's process in all of the container's namespaces, as our child. *ret_pid is its number here, *ret_pidfd the
- * caller's. -ESRCH: the container is over. */
+/* Starts the task's process in all of the container's namespaces, as our child. *ret_pid is its number here,
+ * *ret_pidfd the caller's. -ESRCH: the container is over. */
 int wh_join_start(const struct wh_container *c, const struct wh_step_task *task, pid_t *ret_pid, int *ret_pidfd,
 		  struct wh_err **err);
 

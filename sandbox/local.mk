@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += sandbox/libsandbox.a
 sandbox_libsandbox_a_SOURCES = \
+	sandbox/app_blob.c sandbox/app_protocol.h sandbox/app_request.c \
 	sandbox/binds.c sandbox/caps.c sandbox/dev.c sandbox/exec.c sandbox/host.c sandbox/idmap.c sandbox/idmap.h \
 	sandbox/inner.c sandbox/inner.h sandbox/join.c sandbox/join.h sandbox/landlock.c sandbox/launcher.c sandbox/mount.c sandbox/mount.h \
 	sandbox/net.c sandbox/net.h sandbox/netns.c sandbox/outer.c sandbox/overlay.c sandbox/procfs.c sandbox/report.c \
@@ -20,3 +21,11 @@ bin_PROGRAMS += whittle-record
 whittle_record_SOURCES = sandbox/record.c
 whittle_record_LDADD = sandbox/libsandbox.a base/libbase.a -lseccomp
 whittle_record_LDFLAGS = $(RECORD_LDFLAGS)
+
+# The helper of a profile's driver: a static program inside of ours. It runs in any container, without the flags of our own.
+noinst_PROGRAMS += sandbox/app-helper
+sandbox_app_helper_SOURCES = sandbox/app_helper.c sandbox/app_protocol.h
+sandbox_app_helper_CPPFLAGS = -D_GNU_SOURCE -I$(top_srcdir)
+sandbox_app_helper_CFLAGS = -std=gnu17 $(WARN_CFLAGS)
+sandbox_app_helper_LDFLAGS = -static -s
+sandbox/app_blob.$(OBJEXT): sandbox/app-helper$(EXEEXT)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Network namespaces without a process of their own. The namespace is the thread's that enters it, so each is entered on one that ends. */
+/* Network namespaces without a process of their own. A namespace is entered on a thread that then ends. */
 #include "sandbox/step.h"
 
 #include <errno.h>

@@ -20,6 +20,7 @@
 
 #include "base/base.h"
 #include "base/passwd.h"
+#include "sandbox/app_protocol.h"
 
 /* ---------------------------------------------------------------- outer and inner */
 

@@ -13,7 +13,7 @@
 
 /* The caller's side: writes the request, reads the reply, blocks. */
 int wh_service_ask(int sock, const char *name, const json_t *request, json_t **ret_reply, struct wh_err **err);
-/* The other side, in the process that was forked for the call: reads, runs, answers. s NULL: there is no such service. */
+/* The other side, in the process that was forked for the call: reads, runs, answers. s NULL: no such service. */
 void wh_service_answer(int sock, const struct wh_service *s);
 /* Says that the call failed before anything of it ran. */
 void wh_service_refuse(int sock, const struct wh_err *why);

@@ -17,7 +17,7 @@ struct wh_step_task {
 	int go_other;  /* the launcher's end of it, to be closed here */
 	int filter_fd; /* memfd with the BPF program; -1: none */
 	int handover_fd; /* observed: to the supervisor; -1: not observed */
-	bool joined;     /* in a container that is there already: its own net and insecure stand here, not in the spec */
+	bool joined;     /* in a container that is there already: what holds for it stands here */
 	bool insecure;
 	enum wh_net net;
 };

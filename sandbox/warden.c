@@ -299,7 +299,8 @@ static int make_container(struct warden *w, struct child *c, const struct wh_ste
 	return 0;
 }
 
-static int enter_container(struct child *c, const struct child *target, struct wh_step_task *task, struct wh_err **err)
+static int enter_container(struct child *c, const struct child *target, struct wh_step_task *task,
+			   struct wh_err **err)
 {
 	const struct wh_container where = container_of(target);
 
@@ -309,7 +310,7 @@ static int enter_container(struct child *c, const struct child *target, struct w
 	return wh_join_start(&where, task, &c->pid, &c->pidfd, err);
 }
 
-/* target: the container to join, or NULL. The observer comes before the pipes: it outlives what they tell the end of. */
+/* target: the container to join, or NULL. The observer comes before the pipes, whose end it would hide. */
 static int launch(struct warden *w, struct child *c, const struct child *target, struct wh_step_task *task, int log,
 		  struct wh_err **err)
 {

@@ -31,3 +31,13 @@ tests_fuzz_fuzz_index_LDADD = layers/liblayers.a base/libbase.a $(DEPS_LIBS)
 check_PROGRAMS += tests/fuzz/fuzz_chmod
 tests_fuzz_fuzz_chmod_SOURCES = tests/fuzz/fuzz_chmod.c tests/fuzz/replay.c
 tests_fuzz_fuzz_chmod_LDADD = builder/libbuilder.a base/libbase.a $(DEPS_LIBS)
+
+# sandbox: what a profile's driver asks
+check_PROGRAMS += tests/fuzz/fuzz_app
+tests_fuzz_fuzz_app_SOURCES = tests/fuzz/fuzz_app.c tests/fuzz/replay.c
+tests_fuzz_fuzz_app_LDADD = sandbox/libsandbox.a base/libbase.a $(DEPS_LIBS)
+
+# base: the observation log
+check_PROGRAMS += tests/fuzz/fuzz_observation
+tests_fuzz_fuzz_observation_SOURCES = tests/fuzz/fuzz_observation.c tests/fuzz/replay.c
+tests_fuzz_fuzz_observation_LDADD = base/libbase.a $(DEPS_LIBS)

@@ -8,7 +8,7 @@
  *   signal NAME NUMBER, kill NAME, mark NAME TEXT
  *   exists NAME PATH                "exists PATH: N"
  *   until NAME PATH                 asks until there is one, or the step is over
- *   connect PORT                    from our side, inside the network namespace, until something listens on 127.0.0.1 and on ::1
+ *   connect PORT                    from our side, inside the network namespace, to 127.0.0.1 and ::1, until both listen
  *   say TEXT
  */
 #include "tests/prog/sandbox-driver.h"

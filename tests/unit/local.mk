@@ -46,9 +46,10 @@ tests_unit_layers_work_test_LDADD = $(LAYERS_LIBS)
 tests_unit_layers_writer_test_LDADD = $(LAYERS_LIBS)
 
 # sandbox
-SANDBOX_TESTS = tests/unit/sandbox_idmap_test tests/unit/sandbox_net_test tests/unit/sandbox_seccomp_test \
+SANDBOX_TESTS = tests/unit/sandbox_app_test tests/unit/sandbox_idmap_test tests/unit/sandbox_net_test tests/unit/sandbox_seccomp_test \
 	tests/unit/sandbox_service_test tests/unit/sandbox_spec_test tests/unit/sandbox_stubs_test tests/unit/base_passwd_test
 check_PROGRAMS += $(SANDBOX_TESTS)
+tests_unit_sandbox_app_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST_LIBS)
 tests_unit_sandbox_idmap_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST_LIBS)
 tests_unit_sandbox_net_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST_LIBS)
 tests_unit_sandbox_seccomp_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST_LIBS)

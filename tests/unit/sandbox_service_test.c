@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Services of the outer process: what is asked and answered arrives whole, and a call that dies is an error and no more. */
+/* Services of the outer process: requests and answers arrive whole, and a call that dies is an error and no more. */
 #include "sandbox/sandbox.h"
 #include "tests/unit/test.h"
 
