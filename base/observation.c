@@ -108,6 +108,10 @@ static bool decode(char *s)
 		*s = '\0';
 		return true;
 	}
+	if (strcmp(s, "\\x2d") == 0) {
+		memcpy(s, "-", 2);
+		return true;
+	}
 	for (; *s; s++) {
 		int high, low, c = (unsigned char)*s;
 
@@ -117,7 +121,7 @@ static bool decode(char *s)
 			if (s[1] != 'x' || (high = nibble(s[2])) < 0 || (low = nibble(s[3])) < 0)
 				return false;
 			c = high << 4 | low;
-			if (!c)
+			if (!c || (c >= 0x21 && c <= 0x7e && c != '\\'))
 				return false;
 			s += 3;
 		}

@@ -129,3 +129,9 @@ tests_unit_evidence_vulndb_test_LDADD = $(EVIDENCE_LIBS)
 EVIDENCE_SBOM_TESTS = tests/unit/evidence_sbom_test
 check_PROGRAMS += $(EVIDENCE_SBOM_TESTS)
 tests_unit_evidence_sbom_test_LDADD = $(EVIDENCE_LIBS)
+
+# the observer and its log
+OBSERVER_TESTS = tests/unit/base_observation_test tests/unit/sandbox_observer_test
+check_PROGRAMS += $(OBSERVER_TESTS)
+tests_unit_base_observation_test_LDADD = base/libbase.a $(TEST_LIBS)
+tests_unit_sandbox_observer_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST_LIBS)
