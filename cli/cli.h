@@ -173,6 +173,7 @@ int wh_cli_image_name(const char *ref, const struct wh_image *i, char **ret, str
 /* ---------------------------------------------------------------- commands */
 
 extern const struct wh_command wh_cmd_build, wh_cmd_version, wh_cmd_help;
+extern const struct wh_command wh_cmd_db, wh_cmd_scan;
 extern const struct wh_command wh_cmd_pull, wh_cmd_push;
 extern const struct wh_command wh_cmd_sbom;
 /* Prints a buffer to standard output; exit code. */

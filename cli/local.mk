@@ -8,6 +8,8 @@ cli_libcli_a_SOURCES = \
 cli_libcli_a_SOURCES += cli/cmd_pull.c cli/cmd_push.c cli/registry_service.c cli/registry_service.h
 # Images by any name; the bill of materials.
 cli_libcli_a_SOURCES += cli/cmd_sbom.c cli/image_ref.c
+# Vulnerabilities.
+cli_libcli_a_SOURCES += cli/cmd_db.c cli/cmd_scan.c
 EXTRA_DIST += build-aux/mkbase.sh
 
 bin_PROGRAMS += whittle

@@ -8,6 +8,8 @@ const struct wh_command *const wh_commands[] = {
 	&wh_cmd_pull,
 	&wh_cmd_push,
 	&wh_cmd_sbom,
+	&wh_cmd_scan,
+	&wh_cmd_db,
 	&wh_cmd_version,
 	&wh_cmd_help,
 	NULL,
