@@ -41,8 +41,3 @@ tests_fuzz_fuzz_app_LDADD = sandbox/libsandbox.a base/libbase.a $(DEPS_LIBS)
 check_PROGRAMS += tests/fuzz/fuzz_observation
 tests_fuzz_fuzz_observation_SOURCES = tests/fuzz/fuzz_observation.c tests/fuzz/replay.c
 tests_fuzz_fuzz_observation_LDADD = base/libbase.a $(DEPS_LIBS)
-
-# base: the observation log
-check_PROGRAMS += tests/fuzz/fuzz_observation
-tests_fuzz_fuzz_observation_SOURCES = tests/fuzz/fuzz_observation.c tests/fuzz/replay.c
-tests_fuzz_fuzz_observation_LDADD = base/libbase.a $(DEPS_LIBS)
