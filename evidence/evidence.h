@@ -137,6 +137,7 @@ int wh_sign_image(struct wh_store *s, const struct wh_image *i, const char *repo
 
 struct wh_verified {      /* what was proved */
 	bool legacy, bundle;  /* the image signature, in either form */
+	struct wh_strv references; /* docker-references that the older form was signed for, but empty ones; sorted */
 	json_t *statements;   /* array of {predicateType, predicate, form} whose signature and subject are right (owned) */
 	json_t *verdict;      /* the hardening verdict's predicate, or NULL (owned) */
 	uint64_t blobs, bytes;/* hashed */
