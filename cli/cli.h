@@ -164,6 +164,8 @@ int wh_cli_registry_push(struct wh_inner *inner, struct wh_store *s, const char 
  * oci-layout://DIR[:TAG][@DIGEST]. root: what --root says, or NULL. The caller closes the store and releases the image. */
 int wh_cli_image_open(const char *ref, const char *root, struct wh_store **ret_store, struct wh_image *ret,
 		      struct wh_err **err);
+/* The directory when the name is a layout's (malloc'ed), else NULL. */
+int wh_cli_image_layout(const char *ref, char **ret, struct wh_err **err);
 /* What is attached to it, where it was found. */
 int wh_cli_image_artifacts(const char *ref, struct wh_store *s, const struct wh_image *i, struct wh_artifacts *ret,
 			   struct wh_err **err);
@@ -176,6 +178,7 @@ extern const struct wh_command wh_cmd_build, wh_cmd_version, wh_cmd_help;
 extern const struct wh_command wh_cmd_db, wh_cmd_scan;
 extern const struct wh_command wh_cmd_pull, wh_cmd_push;
 extern const struct wh_command wh_cmd_sbom;
+extern const struct wh_command wh_cmd_keygen, wh_cmd_sign, wh_cmd_verify;
 /* Prints a buffer to standard output; exit code. */
 int wh_cli_say(const struct wh_buf *text);
 

@@ -77,6 +77,16 @@ int wh_cli_image_open(const char *ref, const char *root, struct wh_store **ret_s
 	return 0;
 }
 
+int wh_cli_image_layout(const char *ref, char **ret, struct wh_err **err)
+{
+	WH_CLEANUP(ref_release) struct ref x;
+	int r = parse(ref, &x, err);
+
+	if (r == 0)
+		*ret = WH_TAKE_PTR(x.dir);
+	return r;
+}
+
 int wh_cli_image_artifacts(const char *ref, struct wh_store *s, const struct wh_image *i, struct wh_artifacts *ret,
 			   struct wh_err **err)
 {

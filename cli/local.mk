@@ -10,6 +10,8 @@ cli_libcli_a_SOURCES += cli/cmd_pull.c cli/cmd_push.c cli/registry_service.c cli
 cli_libcli_a_SOURCES += cli/cmd_sbom.c cli/image_ref.c
 # Vulnerabilities.
 cli_libcli_a_SOURCES += cli/cmd_db.c cli/cmd_scan.c
+# Keys and signatures.
+cli_libcli_a_SOURCES += cli/cmd_keygen.c cli/cmd_sign.c cli/cmd_verify.c
 EXTRA_DIST += build-aux/mkbase.sh
 
 bin_PROGRAMS += whittle

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * whittle sign IMAGE --key KEY: signs an image that is there already, and statements about it, and puts the signatures beside it.
+ *
+ * Nothing runs here but this: the image's bytes are proved first, then the key is opened, then digests are signed.
+ */
+#include "cli/cli.h"
+#include "cli/password.h"
+#include "cli/registry_service.h"
+#include "evidence/evidence.h"
+
+#include <errno.h>
+
+#define KEY_MAX ((size_t)64 << 10)
+#define PREDICATE_MAX ((size_t)24 << 20)
+
+struct flags {
+	const char *root, *key, *reference;
+	struct wh_strv attest;
+};
+
+struct signing {
+	struct flags flags;
+	const char *ref;
+	char *layout;     /* or NULL */
+	char *tmp;        /* where a store of our own is, or NULL */
+	char *repository; /* what the signature calls the image */
+	struct wh_store *store;
+	struct wh_image image;
+	struct wh_key *key;
+	struct wh_attest_item *items; /* strings and predicates owned */
+	size_t n_items, cap_items;
+	struct wh_artifacts list;
+};
+
+#define AT(field) offsetof(struct flags, field)
+
+static const struct wh_option options[] = {
+	{"attest", 0, WH_OPT_LIST, AT(attest), "TYPE=FILE",
+	 "Sign the JSON document FILE as a statement about the image\n(repeatable). TYPE: spdx, cyclonedx, openvex, vuln, slsa or a URI",
+	 NULL},
+	{"key", 0, WH_OPT_TEXT, AT(key), "FILE", "The private key; its password is in COSIGN_PASSWORD or asked for", NULL},
+	{"reference", 0, WH_OPT_TEXT, AT(reference), "NAME",
+	 "What the signature calls the image (default: its name without tag)", NULL},
+	{"root", 0, WH_OPT_TEXT, AT(root), "DIR", "The store (as for build)", NULL},
+	{0},
+};
+
+/* ---------------------------------------------------------------- what is said */
+
+static const char *type_of(const char *word)
+{
+	static const struct {
+		const char *word, *type;
+	} table[] = {
+		{"spdx", WH_PREDICATE_SPDX},
+		{"cyclonedx", "https://cyclonedx.org/bom"},
+		{"openvex", "https://openvex.dev/ns"},
+		{"vuln", "https://in-toto.io/attestation/vulns/v0.2"},
+		{"slsa", "https://slsa.dev/provenance/v1"},
+	};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(table); i++)
+		if (strcmp(word, table[i].word) == 0)
+			return table[i].type;
+	return strstr(word, ":") ? word : NULL;
+}
+
+static int add_statement(struct signing *x, const char *text, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	WH_AUTO_FREE char *word = NULL;
+	WH_AUTO_JSON json_t *o = NULL;
+	const char *file = strchr(text, '='), *type;
+	int r;
+
+	word = file ? wh_strndup(text, (size_t)(file - text)) : NULL;
+	type = word ? type_of(word) : NULL;
+	if (!type || !file[1]) {
+		r = wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "--attest %s: it takes TYPE=FILE", text);
+		wh_err_hint(err, "TYPE is spdx, cyclonedx, openvex, vuln, slsa, or a URI");
+		return r;
+	}
+	r = wh_read_file(AT_FDCWD, ++file, PREDICATE_MAX, &buf);
+	if (r < 0)
+		return wh_err_sys(err, "cli", WH_ERR_USAGE, -r, "read \"%s\"", file);
+	r = wh_json_parse(buf.p ? buf.p : "", buf.n, file, &o, err);
+	if (r < 0) {
+		(*err)->class = WH_ERR_USAGE;
+		return r;
+	}
+	if (!json_is_object(o))
+		return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "%s: it is no JSON object", file);
+	WH_PUSH(x->items, x->n_items, x->cap_items) =
+		(struct wh_attest_item){.predicate_type = wh_strdup(type), .predicate = json_incref(o)};
+	return 0;
+}
+
+static int read_statements(struct signing *x, struct wh_err **err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < x->flags.attest.n && r == 0; i++)
+		r = add_statement(x, x->flags.attest.v[i], err);
+	return r;
+}
+
+/* ---------------------------------------------------------------- image and key */
+
+/* The part of a name that says where the image is at home: without tag and digest. */
+static char *repository(const char *name)
+{
+	char *s = wh_strdup(name), *colon;
+
+	s[strcspn(s, "@")] = 0;
+	colon = strrchr(s, ':');
+	if (colon && !strchr(colon, '/'))
+		*colon = 0;
+	return s;
+}
+
+static int name_image(struct signing *x, struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv names = {0};
+	WH_AUTO_FREE char *full = NULL;
+	struct wh_digest d;
+	int r = 0;
+
+	if (x->flags.reference)
+		x->repository = wh_strdup(x->flags.reference);
+	else if (x->layout)
+		r = wh_layout_names(x->layout, &x->image.manifest, &names, err);
+	else if (!wh_digest_parse(x->ref, &d))
+		r = wh_reference_normalize(x->ref, &full, err);
+	if (r < 0)
+		return r;
+	if (!x->repository)
+		x->repository = names.n ? repository(names.v[0]) : full ? repository(full) : wh_strdup("");
+	return 0;
+}
+
+static int open_image(struct signing *x, struct wh_err **err)
+{
+	const char *tmp = getenv("TMPDIR");
+	int r = wh_cli_image_layout(x->ref, &x->layout, err);
+
+	if (r == 0 && x->layout && !x->flags.root) {
+		x->tmp = wh_asprintf("%s/whittle-sign-XXXXXX", tmp && tmp[0] ? tmp : "/tmp");
+		if (!mkdtemp(x->tmp)) {
+			r = wh_err_sys(err, "cli", WH_ERR_ENV, errno, "make %s", x->tmp);
+			free(WH_TAKE_PTR(x->tmp));
+		}
+	}
+	if (r == 0)
+		r = wh_cli_image_open(x->ref, x->tmp ? x->tmp : x->flags.root, &x->store, &x->image, err);
+	/* Who signs stands for the bytes: they are looked at first. */
+	for (size_t i = 0; r == 0 && i < x->image.n_layers; i++)
+		r = wh_layer_prove(x->store, &x->image.layers[i], err);
+	return r < 0 ? r : name_image(x, err);
+}
+
+static void wipe(struct wh_buf *b)
+{
+	if (b->cap)
+		explicit_bzero(b->p, b->cap);
+	wh_buf_release(b);
+}
+
+static int open_key(struct signing *x, struct wh_err **err)
+{
+	struct wh_buf pem = WH_BUF_INIT;
+	char *password = NULL;
+	int r = wh_read_file(AT_FDCWD, x->flags.key, KEY_MAX, &pem);
+
+	if (r < 0)
+		wh_err_sys(err, "cli", WH_ERR_USAGE, -r, "read the key \"%s\"", x->flags.key);
+	if (r == 0 && pem.p && strstr(pem.p, "ENCRYPTED"))
+		r = wh_password_ask(x->flags.key, false, &password, err);
+	if (r == 0)
+		r = wh_key_load(pem.p ? pem.p : "", pem.n, password, x->flags.key, &x->key, err);
+	wh_password_free(password);
+	wipe(&pem);
+	return r;
+}
+
+static int sign(struct signing *x, struct wh_err **err)
+{
+	WH_AUTO_FREE char *hint = NULL;
+	struct wh_signer signer;
+	int r = read_statements(x, err);
+
+	if (r == 0)
+		r = open_image(x, err);
+	if (r == 0)
+		r = open_key(x, err);
+	if (r < 0)
+		return r;
+	signer = wh_key_signer(x->key, &hint);
+	r = wh_sign_image(x->store, &x->image, x->repository, &signer, x->items, x->n_items, &x->list, err);
+	if (r < 0)
+		return r;
+	return x->layout ? wh_layout_attach(x->store, x->layout, &x->list, err)
+			 : wh_store_attach(x->store, &x->list, err);
+}
+
+/* ---------------------------------------------------------------- the command */
+
+static void release(struct signing *x)
+{
+	for (size_t i = 0; i < x->n_items; i++) {
+		free((void *)(uintptr_t)x->items[i].predicate_type);
+		json_decref((json_t *)(uintptr_t)x->items[i].predicate);
+	}
+	free(x->items);
+	wh_artifacts_release(&x->list);
+	wh_image_release(&x->image);
+	wh_key_free(x->key);
+	if (x->store)
+		wh_store_close(x->store);
+	if (x->tmp)
+		(void)wh_rm_rf(AT_FDCWD, x->tmp);
+	free(x->tmp);
+	free(x->layout);
+	free(x->repository);
+}
+
+static void tell(const struct signing *x, struct wh_buf *out)
+{
+	char digest[WH_DIGEST_TEXT];
+
+	wh_buf_addf(out, "signed     %s\n", wh_digest_text(&x->image.manifest, digest));
+	if (x->repository[0])
+		wh_buf_addf(out, "as         %s\n", x->repository);
+	for (size_t i = 0; i < x->n_items; i++)
+		wh_buf_addf(out, "statement  %s\n", x->items[i].predicate_type);
+}
+
+static int run(const struct wh_command *c, int argc, char **argv)
+{
+	WH_AUTO_ERR struct wh_err *err = NULL;
+	WH_AUTO_STRV struct wh_strv args = {0};
+	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
+	struct signing x = {0};
+	bool help;
+	int r = wh_options_parse(c, argc, argv, &x.flags, &args, &help, &err);
+
+	if (r == 0 && help) {
+		wh_options_help(c, &out);
+		return wh_cli_say(&out);
+	}
+	if (r == 0 && !x.flags.key)
+		r = wh_err_set(&err, "cli", WH_ERR_USAGE, EINVAL, "whittle sign: --key is missing");
+	if (r == 0) {
+		x.ref = args.v[0];
+		r = sign(&x, &err);
+	}
+	if (r == 0)
+		tell(&x, &out);
+	release(&x);
+	wh_options_release(c, &x.flags);
+	return r < 0 ? wh_err_report(err) : wh_cli_say(&out);
+}
+
+const struct wh_command wh_cmd_sign = {
+	.name = "sign",
+	.args = "IMAGE",
+	.summary = "Sign an image, and statements about it",
+	.about = "Signs in both forms that verifiers know, and puts the signatures beside the image: into the layout or the\n"
+		 "store where it is. What the same kinds of signatures were there before is replaced. IMAGE is a name in the\n"
+		 "store, oci:DIR[:TAG] or oci-layout://DIR[:TAG][@DIGEST].",
+	.examples = "  whittle sign oci:./out:1.4 --key release.key\n"
+		    "  whittle sign shop:1.4 --key release.key --attest spdx=shop.spdx.json",
+	.options = options,
+	.min_args = 1,
+	.max_args = 1,
+	.args_wanted = "one image",
+	.run = run,
+};
