@@ -209,7 +209,7 @@ static char *image_purl(const struct wh_sbom_subject *s)
 	for (const char *c = s->name; *c; c++)
 		if (!isalnum((unsigned char)*c) && !strchr("._-/:", *c))
 			return NULL;
-	if (!*base || base == tag)
+	if (!*base || base == tag || wh_streq(s->name, "image")) /* that stands for no name */
 		return NULL;
 	wh_buf_adds(&b, "pkg:oci/");
 	for (const char *c = base; *c && c != tag; c++)

@@ -41,3 +41,13 @@ tests_fuzz_fuzz_app_LDADD = sandbox/libsandbox.a base/libbase.a $(DEPS_LIBS)
 check_PROGRAMS += tests/fuzz/fuzz_observation
 tests_fuzz_fuzz_observation_SOURCES = tests/fuzz/fuzz_observation.c tests/fuzz/replay.c
 tests_fuzz_fuzz_observation_LDADD = base/libbase.a $(DEPS_LIBS)
+
+# harden: dpkg's records
+check_PROGRAMS += tests/fuzz/fuzz_dpkg
+tests_fuzz_fuzz_dpkg_SOURCES = tests/fuzz/fuzz_dpkg.c tests/fuzz/replay.c
+tests_fuzz_fuzz_dpkg_LDADD = harden/libharden.a layers/liblayers.a base/libbase.a $(DEPS_LIBS)
+
+# harden: ELF files and scripts
+check_PROGRAMS += tests/fuzz/fuzz_elf
+tests_fuzz_fuzz_elf_SOURCES = tests/fuzz/fuzz_elf.c tests/fuzz/replay.c
+tests_fuzz_fuzz_elf_LDADD = harden/libharden.a layers/liblayers.a base/libbase.a $(DEPS_LIBS)

@@ -292,6 +292,11 @@ static void no_subject(void **state)
 	assert_int_equal(wh_sbom_spdx(&p, &s, &doc, NULL), 0);
 	x = find(doc, "packages", "name", "image");
 	assert_null(json_object_get(x, "checksums"));
+	wh_json_decrefp(&doc);
+	s.digest.b[0] = 1;
+	assert_int_equal(wh_sbom_spdx(&p, &s, &doc, NULL), 0);
+	x = find(doc, "packages", "name", "image");
+	assert_non_null(json_object_get(x, "checksums"));
 	assert_null(json_object_get(x, "externalRefs"));
 	assert_string_equal(wh_json_str(json_object_get(doc, "creationInfo"), "created"), "1970-01-01T00:00:00Z");
 	wh_json_decrefp(&doc);
