@@ -83,7 +83,9 @@ static bool move_aside(struct wh_vulndb *db, bool locked)
 
 int wh_vulndb_error(struct wh_vulndb *db, sqlite3 *sql, int rc, bool locked, const char *what, struct wh_err **err)
 {
-	const char *text = sql ? sqlite3_errmsg(sql) : sqlite3_errstr(rc);
+	/* What we found ourselves (a check that did not say "ok") is not in the connection. */
+	const char *text =
+		sql && (sqlite3_errcode(sql) & 0xff) == (rc & 0xff) ? sqlite3_errmsg(sql) : sqlite3_errstr(rc);
 	int r;
 
 	if (!is_damage(rc) || !db->sql)

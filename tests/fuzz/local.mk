@@ -51,3 +51,8 @@ tests_fuzz_fuzz_dpkg_LDADD = harden/libharden.a layers/liblayers.a base/libbase.
 check_PROGRAMS += tests/fuzz/fuzz_elf
 tests_fuzz_fuzz_elf_SOURCES = tests/fuzz/fuzz_elf.c tests/fuzz/replay.c
 tests_fuzz_fuzz_elf_LDADD = harden/libharden.a layers/liblayers.a base/libbase.a $(DEPS_LIBS)
+
+# evidence: vulnerability records
+check_PROGRAMS += tests/fuzz/fuzz_osv
+tests_fuzz_fuzz_osv_SOURCES = tests/fuzz/fuzz_osv.c tests/fuzz/replay.c
+tests_fuzz_fuzz_osv_LDADD = evidence/libevidence.a harden/libharden.a layers/liblayers.a base/libbase.a $(DEPS_LIBS)
