@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * witness [--own] DIR LOG -- COMMAND [ARG]…
+ *
+ * Runs the command and, until it ends, writes down which regular files of DIR's file system are opened: by whom does not matter to
+ * the kernel's fanotify, which knows nothing of system calls and misses none. What an observer saw can be held against it.
+ *
+ * What counts is opened in containers: by processes in another pid and another mount namespace than ours, with their program on
+ * DIR's file system (before its first exec, a container's process is still the sandbox's own). Paths are seen from
+ * DIR: a container's root below it stands before what the container calls the file. With --own the command is given a pid
+ * namespace, and what is opened in that counts instead.
+ *
+ * LOG: "O PATH" opened, "X PATH" opened to be executed (programs, scripts, and the interpreters of both), each once; bytes that are
+ * not printable, blanks and backslashes as \xHH.
+ *
+ * Needs root. Permission events are used, so that the opener waits until it was looked at: it cannot be gone by then.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fanotify.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LONGEST (3 * PATH_MAX)
+#define EXECS 4096
+
+struct seen {
+	struct seen *next;
+	char text[];
+};
+
+struct exec {
+	pid_t pid;
+	ino_t ino;
+};
+
+static struct seen *seen[65536];
+static struct exec execs[EXECS]; /* the last one of a process */
+static FILE *out;
+static int dir; /* descriptor of DIR */
+static char dir_path[PATH_MAX];
+static struct stat dir_st;
+static bool own;
+static ino_t own_ns; /* --own: the pid namespace of the command */
+
+static int die(const char *what)
+{
+	fprintf(stderr, "witness: %s: %s\n", what, strerror(errno));
+	exit(125);
+}
+
+static void *grab(size_t n)
+{
+	void *p = malloc(n);
+
+	return p ? p : (die("memory"), NULL);
+}
+
+static void tell(char kind, const char *path)
+{
+	char line[4 * LONGEST];
+	size_t n = 0;
+	unsigned h = 5381;
+	struct seen *s;
+
+	n += (size_t)snprintf(line, sizeof(line), "%c ", kind);
+	for (; *path; path++) {
+		unsigned char c = (unsigned char)*path;
+
+		if (c > 0x20 && c < 0x7f && c != '\\')
+			line[n++] = (char)c;
+		else
+			n += (size_t)snprintf(line + n, sizeof(line) - n, "\\x%02x", c);
+	}
+	line[n] = '\0';
+	for (size_t i = 0; i < n; i++)
+		h = h * 33 + (unsigned char)line[i];
+	h %= sizeof(seen) / sizeof(seen[0]);
+	for (s = seen[h]; s; s = s->next)
+		if (strcmp(s->text, line) == 0)
+			return;
+	s = grab(sizeof(*s) + n + 1);
+	memcpy(s->text, line, n + 1);
+	s->next = seen[h];
+	seen[h] = s;
+	fprintf(out, "%s\n", line);
+}
+
+static bool fd_path(int fd, char path[PATH_MAX])
+{
+	char link[32];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, PATH_MAX - 1);
+	path[n < 0 ? 0 : n] = '\0';
+	return n > 0 && path[0] == '/';
+}
+
+static ino_t namespace(pid_t pid, const char *ns)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, ns);
+	return stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
+static bool differs(pid_t pid, const char *ns)
+{
+	ino_t other = namespace(pid, ns);
+
+	return other && other != namespace(getpid(), ns);
+}
+
+static bool counts(pid_t pid, bool exec)
+{
+	char path[64];
+	struct stat st;
+
+	if (own)
+		return namespace(pid, "pid") == own_ns;
+	if (!differs(pid, "pid") || !differs(pid, "mnt"))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	return exec || (stat(path, &st) == 0 && st.st_dev == dir_st.st_dev);
+}
+
+/* Where the root of that process lies, seen from us: its own name for it is "/". Through a handle, which knows no mounts. */
+static bool root_of(pid_t pid, char path[PATH_MAX])
+{
+	union {
+		struct file_handle h;
+		char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+	} u = {.h.handle_bytes = MAX_HANDLE_SZ};
+	char root[64];
+	int id, fd;
+	bool ok;
+
+	snprintf(root, sizeof(root), "/proc/%d/root", (int)pid);
+	if (name_to_handle_at(AT_FDCWD, root, &u.h, &id, AT_SYMLINK_FOLLOW) < 0)
+		return false;
+	fd = open_by_handle_at(dir, &u.h, O_PATH | O_CLOEXEC);
+	ok = fd >= 0 && fd_path(fd, path);
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+static void note(const struct fanotify_event_metadata *e)
+{
+	bool exec = e->mask & FAN_OPEN_EXEC_PERM;
+	char name[PATH_MAX], root[PATH_MAX] = "", path[2 * PATH_MAX];
+	size_t n = strlen(dir_path);
+	struct stat st;
+
+	if (fstat(e->fd, &st) < 0 || !S_ISREG(st.st_mode) || !counts(e->pid, exec) || !fd_path(e->fd, name))
+		return;
+	if (differs(e->pid, "mnt") && !root_of(e->pid, root))
+		return;
+	snprintf(path, sizeof(path), "%s%s", strcmp(root, "/") == 0 ? "" : root, name);
+	if (strcmp(dir_path, "/") == 0)
+		n = 0;
+	else if (strncmp(path, dir_path, n) != 0 || path[n] != '/')
+		return;
+	/* The kernel tells of an execution twice: as that, and as an opening. */
+	if (!exec && execs[e->pid % EXECS].pid == e->pid && execs[e->pid % EXECS].ino == st.st_ino) {
+		execs[e->pid % EXECS].pid = 0;
+		return;
+	}
+	if (exec)
+		execs[e->pid % EXECS] = (struct exec){e->pid, st.st_ino};
+	tell(exec ? 'X' : 'O', path + n);
+}
+
+static void take(int fan)
+{
+	char buf[65536] __attribute__((aligned(8)));
+	ssize_t n = read(fan, buf, sizeof(buf));
+	struct fanotify_event_metadata *e = (void *)buf;
+
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		die("fanotify");
+	for (; n > 0 && FAN_EVENT_OK(e, n); e = FAN_EVENT_NEXT(e, n)) {
+		struct fanotify_response r = {e->fd, FAN_ALLOW};
+
+		if (e->mask & FAN_Q_OVERFLOW) {
+			fprintf(stderr, "witness: events were lost\n");
+			exit(125);
+		}
+		note(e);
+		if (write(fan, &r, sizeof(r)) < 0)
+			die("answer");
+		close(e->fd);
+	}
+}
+
+static pid_t start(char **argv, int go[2], const sigset_t *mask)
+{
+	pid_t pid;
+	char c;
+
+	if (pipe2(go, O_CLOEXEC) < 0 || (own && unshare(CLONE_NEWPID) < 0))
+		die("prepare");
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (pid > 0) {
+		own_ns = namespace(pid, "pid");
+		return pid;
+	}
+	sigprocmask(SIG_SETMASK, mask, NULL);
+	close(go[1]);
+	/* The mark stands: this exec is the first thing to be seen. */
+	if (read(go[0], &c, 1) == 1)
+		execvp(argv[0], argv);
+	fprintf(stderr, "witness: %s: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+int main(int argc, char **argv)
+{
+	int fan, signals, status, first = 1, go[2];
+	sigset_t mask, old;
+	pid_t pid;
+
+	if (argc > 1 && strcmp(argv[1], "--own") == 0) {
+		own = true;
+		first++;
+	}
+	if (argc < first + 4 || strcmp(argv[first + 2], "--") != 0) {
+		fprintf(stderr, "usage: witness [--own] DIR LOG -- COMMAND [ARG]...\n");
+		return 125;
+	}
+	dir = open(argv[first], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0 || fstat(dir, &dir_st) < 0 || !fd_path(dir, dir_path))
+		die(argv[first]);
+	out = fopen(argv[first + 1], "we");
+	if (!out)
+		die(argv[first + 1]);
+	fan = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS,
+			    O_RDONLY | O_LARGEFILE | O_CLOEXEC);
+	if (fan < 0)
+		die("fanotify_init");
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &mask, &old);
+	signals = signalfd(-1, &mask, SFD_CLOEXEC);
+	pid = start(argv + first + 3, go, &old);
+	if (fanotify_mark(fan, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_OPEN_PERM | FAN_OPEN_EXEC_PERM, dir, NULL) < 0)
+		die("fanotify_mark");
+	if (write(go[1], "", 1) != 1)
+		die("pipe");
+	for (;;) {
+		struct pollfd p[] = {{fan, POLLIN, 0}, {signals, POLLIN, 0}};
+
+		if (poll(p, 2, -1) < 0)
+			die("poll");
+		if (p[0].revents)
+			take(fan);
+		else if (p[1].revents && waitpid(pid, &status, WNOHANG) == pid)
+			break;
+	}
+	if (fclose(out) != 0)
+		die(argv[first + 1]);
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
