@@ -71,7 +71,7 @@ static size_t layers_of(struct wh_builder *b, const struct wh_vertex *v, int64_t
 
 	if (!n || n->state != WH_NODE_DONE)
 		return 0;
-	below = n->n_inputs && n->inputs[0] ? n->inputs[0]->result.n_layers : 0;
+	below = n->n_inputs && n->inputs[0] && v->kind != WH_OP_PRUNE ? n->inputs[0]->result.n_layers : 0;
 	if (below > n->result.n_layers)
 		return 0;
 	for (i = below; i < n->result.n_layers; i++)
@@ -80,7 +80,27 @@ static size_t layers_of(struct wh_builder *b, const struct wh_vertex *v, int64_t
 	return n->result.n_layers - below;
 }
 
-/* The base's lines, one for each of its layers whatever it says itself. */
+/* Where the last PRUNE stands: what came before it has no layer of its own any more. SIZE_MAX: nowhere. */
+static size_t pruned_at(const struct wh_target *t)
+{
+	size_t i;
+
+	for (i = t->n_history; i-- > 0;)
+		if (t->history[i].vertex && t->history[i].vertex->kind == WH_OP_PRUNE)
+			return i;
+	return SIZE_MAX;
+}
+
+static void all_empty(json_t *lines)
+{
+	json_t *h;
+	size_t i;
+
+	json_array_foreach (lines, i, h)
+		json_object_set_new(h, "empty_layer", json_true());
+}
+
+/* The base's lines, one for each of its layers whatever it says itself. n_layers SIZE_MAX: just what it says. */
 static json_t *base_lines(const json_t *history, size_t n_layers, int64_t created)
 {
 	json_t *out = json_array();
@@ -97,7 +117,7 @@ static json_t *base_lines(const json_t *history, size_t n_layers, int64_t create
 	} else {
 		told = 0; /* it lies: none of it can be told to which layer it belongs */
 	}
-	for (; told < n_layers; told++)
+	for (; n_layers != SIZE_MAX && told < n_layers; told++)
 		json_array_append_new(
 			out, line(&(struct wh_history){.comment = "base layer without history"}, created, false));
 	return out;
@@ -117,13 +137,16 @@ static int64_t base_created(struct wh_builder *b, const struct wh_target *t)
 static json_t *history(struct wh_builder *b, const struct wh_target *t, size_t n_layers, int64_t *created)
 {
 	int64_t epoch = b->o.layer.epoch, now = base_created(b, t), newest = INT64_MIN;
-	size_t i, j, n, own = 0;
+	size_t i, j, n, own = 0, pruned = pruned_at(t);
 	json_t *out;
 
-	for (i = 0; i < t->n_history; i++)
+	for (i = pruned == SIZE_MAX ? 0 : pruned; i < t->n_history; i++)
 		if (t->history[i].vertex)
 			own += layers_of(b, t->history[i].vertex, &newest);
-	out = base_lines(t->base_history, n_layers > own ? n_layers - own : 0, now);
+	/* Of a pruned image there is no layer but PRUNE's and what came later; how many its base had is of no matter. */
+	out = base_lines(t->base_history, pruned != SIZE_MAX ? SIZE_MAX : n_layers > own ? n_layers - own : 0, now);
+	if (pruned != SIZE_MAX)
+		all_empty(out);
 	for (i = 0; i < t->n_history; i++) {
 		const struct wh_history *h = &t->history[i];
 
@@ -133,6 +156,8 @@ static json_t *history(struct wh_builder *b, const struct wh_target *t, size_t n
 			now = epoch;
 		else if (newest > now)
 			now = newest;
+		if (pruned != SIZE_MAX && i < pruned)
+			n = 0;
 		if (!n)
 			json_array_append_new(out, line(h, now, true));
 		for (j = 0; j < n; j++)
@@ -163,7 +188,7 @@ static bool is_base_layer(struct wh_builder *b, const struct wh_target *t, size_
 	const struct wh_node *n = t->state ? wh_builder_node(b, t->state) : NULL;
 
 	while (n && n->v->kind != WH_OP_SOURCE)
-		n = n->n_inputs ? n->inputs[0] : NULL;
+		n = n->n_inputs && n->v->kind != WH_OP_PRUNE ? n->inputs[0] : NULL;
 	return n && i < n->result.n_layers;
 }
 

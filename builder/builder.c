@@ -86,9 +86,24 @@ static int ref_parse(const char *text, struct image_ref *ret, struct wh_err **er
 	return 0;
 }
 
+/* The store has no such image: a registry may. */
+static int pull(struct wh_builder *b, const struct image_ref *r, const char *platform, const struct wh_platform *p,
+		struct wh_image *ret, struct wh_err **err)
+{
+	char digest[WH_DIGEST_TEXT];
+	WH_AUTO_FREE char *ref = NULL;
+	struct wh_digest got;
+	int e;
+
+	ref = r->pinned ? wh_asprintf("%s@%s", r->name, wh_digest_text(&r->digest, digest)) : wh_strdup(r->name);
+	e = b->o.pull(b->o.pull_arg, ref, platform, &got, err);
+	return e < 0 ? e : wh_image_from_store(b->o.store, wh_digest_text(&got, digest), p, ret, err);
+}
+
 static int load(struct wh_builder *b, const struct image_ref *r, const char *platform, struct wh_image *ret,
 		struct wh_err **err)
 {
+	WH_AUTO_ERR struct wh_err *missing = NULL;
 	char digest[WH_DIGEST_TEXT];
 	struct wh_platform p;
 	int e;
@@ -98,7 +113,11 @@ static int load(struct wh_builder *b, const struct image_ref *r, const char *pla
 		return e;
 	if (r->layout)
 		return wh_image_from_layout(b->o.store, r->name, r->tag, r->pinned ? &r->digest : NULL, &p, ret, err);
-	return wh_image_from_store(b->o.store, r->pinned ? wh_digest_text(&r->digest, digest) : r->name, &p, ret, err);
+	e = wh_image_from_store(b->o.store, r->pinned ? wh_digest_text(&r->digest, digest) : r->name, &p, ret, &missing);
+	if (e == -ENOENT && b->o.pull)
+		return pull(b, r, platform, &p, ret, err);
+	wh_err_move(err, &missing);
+	return e;
 }
 
 /* Takes image. */

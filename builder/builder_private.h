@@ -29,6 +29,8 @@ enum wh_node_state {
 
 struct wh_node;
 struct wh_exec;
+struct wh_trial;
+struct wh_prune;
 typedef void (*wh_node_fn)(struct wh_node *n);
 
 struct wh_nodes { /* a list that owns nothing */
@@ -38,6 +40,11 @@ struct wh_nodes { /* a list that owns nothing */
 void wh_nodes_add(struct wh_nodes *l, struct wh_node *n);
 struct wh_node *wh_nodes_shift(struct wh_nodes *l); /* the first, or NULL */
 bool wh_nodes_remove(struct wh_nodes *l, const struct wh_node *n);
+
+struct wh_key_parts { /* see key.c */
+	struct wh_digest op, base, fast, content, selection;
+	bool has_fast, has_content, has_selection;
+};
 
 struct wh_node {
 	struct wh_node *chain; /* in its bucket */
@@ -56,17 +63,16 @@ struct wh_node {
 	struct wh_digest tree_key;
 	int64_t base_time;      /* time of the newest thing in the tree that its images' configs and our layers tell */
 	const char *local_path; /* local://: the directory; such a node has no layers */
+	struct wh_digest doc;   /* PROFILE, PRUNE: the blob of their document */
 
-	/* Keys; see key.c. */
-	struct wh_key_parts {
-		struct wh_digest op, base, fast, content, selection;
-		bool has_fast, has_content, has_selection;
-	} key;
+	struct wh_key_parts key;
 	bool wants_selection; /* other inputs than the first */
 
 	/* At work. */
 	struct wh_fileop *fileop;
 	struct wh_exec *exec;
+	struct wh_trial *trial; /* PROFILE, PRUNE: an application under test */
+	struct wh_prune *prune;
 	uint64_t started; /* 0: no WH_EV_START was sent */
 	wh_node_fn job_work, job_done;
 	int job_r;
@@ -150,7 +156,7 @@ void wh_node_submit(struct wh_node *n, wh_node_fn work, wh_node_fn done);
 void wh_node_finish(struct wh_node *n, struct wh_layer *own, bool cached);
 /* The first failure counts; takes *err. */
 void wh_node_fail(struct wh_node *n, int r, struct wh_err **err);
-/* For work that ran: records and finishes, or fails when the job failed. */
+/* For work that ran: records own and doc and finishes, or fails when the job failed. */
 void wh_node_ran(struct wh_node *n);
 void wh_node_begin(struct wh_node *n); /* WH_EV_START, once */
 /* Starts what is ready. Called by whoever changed something, on the loop's thread. */
@@ -166,7 +172,7 @@ int wh_builder_record(struct wh_builder *b, struct wh_err **err);
 void wh_tree_key(const struct wh_layer *layers, size_t n, struct wh_digest *ret);
 /* What a FILE operation takes from the tree below: the tree, and the time for directories made on the way. */
 void wh_file_base_key(const struct wh_digest *tree, int64_t base_time, struct wh_digest *ret);
-/* H over the operation's projection alone. EXEC and FILE. epoch: SOURCE_DATE_EPOCH, INT64_MAX: none. */
+/* H over the operation's projection alone. Not for sources, merges and diffs. epoch: SOURCE_DATE_EPOCH, INT64_MAX: none. */
 void wh_op_key(const struct wh_vertex *v, int64_t epoch, struct wh_digest *ret);
 /* others: tree keys of inputs[1…] in order; an entry may be NULL (a local directory has none): then there is no fast key
  * (false). */
@@ -174,6 +180,8 @@ bool wh_fast_key(const struct wh_digest *op, const struct wh_digest *base, const
 		 size_t n_others, struct wh_digest *ret);
 void wh_content_key(const struct wh_digest *op, const struct wh_digest *base, const struct wh_digest *selection,
 		    struct wh_digest *ret);
+/* What a PRUNE's keys say of one of its profiles: which tests, on what, and what they gave (doc: of all that, or of the document). */
+void wh_profile_key(const struct wh_key_parts *k, const struct wh_digest *doc, struct wh_digest *ret);
 
 /* ---------------------------------------------------------------- operations */
 
@@ -192,6 +200,18 @@ bool wh_exec_lock(struct wh_node *n, int *ret_r, struct wh_err **err);
 void wh_exec_run(struct wh_node *n); /* prepares in a job, starts the step, commits in a job, ends in wh_node_ran() */
 void wh_exec_kill(struct wh_node *n);
 void wh_exec_free(struct wh_exec *x);
+/* op_profile.c: as wh_exec_run(). */
+void wh_profile_run(struct wh_node *n);
+/* Documents of results: blobs of canonical JSON. */
+int wh_doc_read(struct wh_builder *b, const struct wh_digest *doc, json_t **ret, struct wh_err **err);
+int wh_doc_write(struct wh_builder *b, const json_t *doc, struct wh_digest *ret, struct wh_err **err);
+/* op_prune.c: the digest of the profiles' documents; the run. */
+void wh_prune_select(struct wh_node *n);
+void wh_prune_run(struct wh_node *n);
+void wh_prune_free(struct wh_prune *p);
+/* profile_run.c. NULL is none. Kills what runs; its end is still told. */
+void wh_trial_cancel(struct wh_trial *t);
+void wh_trial_free(struct wh_trial *t);
 /* A local directory as a tree of one layer (bind mounts of the context). */
 int wh_local_layer(struct wh_node *n, size_t input, const char *source, struct wh_layer *ret, struct wh_err **err);
 /* Layers and such of an input, for fileop.h. */

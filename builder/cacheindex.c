@@ -8,12 +8,13 @@
  *    "layer":{"diff_id":HEX, "blob":HEX, "size":N, "comp":"zstd", "newest":SECONDS, "entries":N}}
  *
  * where a step that changed nothing has "empty":true instead of "layer", and
- * "selection" and "newest" may be missing. It is written before the row, so
+ * "selection" and "newest" may be missing, and "doc":HEX tells the blob of a
+ * document that belongs to the result. It is written before the row, so
  * that the rows can be made again from the files. Documents of another schema
  * are left alone and not read.
  *
  * cache.db has one table with the same fields, and the time of the last use,
- * which is worth nothing after a loss. user_version is the schema; any other
+ * which is worth nothing after a loss. user_version is the table's own version; any other
  * number, or a damaged file, and the table is filled from records/ again.
  * WAL, but not on network file systems, where its shared memory cannot work.
  */
@@ -25,7 +26,8 @@
 #include <sys/file.h>
 #include <time.h>
 
-#define SCHEMA 1
+#define SCHEMA 1 /* of the documents */
+#define TABLE 2  /* of the table; 1 had no doc */
 #define RECORD_MAX ((size_t)64 * 1024)
 #define BUSY_MS 10000
 #define TOUCH_GRAIN 3600 /* seconds */
@@ -97,6 +99,8 @@ static void record_dump(const struct wh_record *r, struct wh_buf *out)
 		json_object_set_new(l, "entries", json_integer((json_int_t)r->layer.n_entries));
 		json_object_set_new(o, "layer", l);
 	}
+	if (!wh_digest_is_zero(&r->doc))
+		put_hex(o, "doc", &r->doc);
 	wh_json_dump(o, out);
 	wh_buf_addc(out, '\n');
 }
@@ -136,6 +140,8 @@ static bool record_load(const char *hex, const char *p, size_t n, struct wh_reco
 	    !get_hex(o, "op", &r.op) || !get_hex(o, "base", &r.base))
 		return false;
 	get_hex(o, "selection", &r.selection);
+	if (json_object_get(o, "doc") && !get_hex(o, "doc", &r.doc))
+		return false;
 	r.empty = json_is_true(json_object_get(o, "empty"));
 	if (!r.empty && !layer_load(json_object_get(o, "layer"), &r.layer))
 		return false;
@@ -219,14 +225,14 @@ static int version(struct wh_cache *c, int *ret)
 	return rc;
 }
 
-#define COLUMNS "key, op, base, selection, empty, diff_id, blob, size, comp, newest, entries"
+#define COLUMNS "key, op, base, selection, empty, diff_id, blob, size, comp, newest, entries, doc"
 
 static int prepare(struct wh_cache *c)
 {
 	static const char get[] = "SELECT " COLUMNS " FROM record WHERE key = ?1";
 	static const char find[] = "SELECT " COLUMNS " FROM record WHERE op = ?1 ORDER BY used DESC LIMIT 1";
 	static const char put[] = "INSERT OR REPLACE INTO record (" COLUMNS ", used)"
-				  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+				  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 	static const char touch[] = "UPDATE record SET used = ?2 WHERE key = ?1 AND used < ?3";
 	int rc = sqlite3_prepare_v3(c->db, get, -1, SQLITE_PREPARE_PERSISTENT, &c->get, NULL);
 
@@ -256,7 +262,8 @@ static int insert(struct wh_cache *c, const struct wh_record *r, int64_t used)
 	sqlite3_bind_int(st, 9, has ? (int)r->layer.comp : 0);
 	sqlite3_bind_int64(st, 10, has ? r->layer.newest : 0);
 	sqlite3_bind_int64(st, 11, has ? (int64_t)r->layer.n_entries : 0);
-	sqlite3_bind_int64(st, 12, used);
+	sqlite3_bind_blob(st, 12, wh_digest_is_zero(&r->doc) ? NULL : r->doc.b, 32, SQLITE_STATIC);
+	sqlite3_bind_int64(st, 13, used);
 	rc = sqlite3_step(st);
 	sqlite3_reset(st);
 	sqlite3_clear_bindings(st);
@@ -303,9 +310,9 @@ static int recreate(struct wh_cache *c, size_t *ret_n)
 				   "CREATE TABLE record(key BLOB PRIMARY KEY, op BLOB NOT NULL, base BLOB NOT NULL,"
 				   " selection BLOB NOT NULL, empty INT NOT NULL, diff_id BLOB, blob BLOB,"
 				   " size INT NOT NULL, comp INT NOT NULL, newest INT NOT NULL, entries INT NOT NULL,"
-				   " used INT NOT NULL) WITHOUT ROWID;"
+				   " doc BLOB, used INT NOT NULL) WITHOUT ROWID;"
 				   "CREATE INDEX record_op ON record(op, used);"
-				   "PRAGMA user_version = 1";
+				   "PRAGMA user_version = 2";
 	int rc;
 
 	sqlite3_finalize(c->get);
@@ -320,7 +327,7 @@ static int recreate(struct wh_cache *c, size_t *ret_n)
 		rc = fill(c, ret_n);
 	return rc;
 }
-_Static_assert(SCHEMA == 1, "user_version in recreate()");
+_Static_assert(TABLE == 2, "user_version in recreate()");
 
 static int make_schema(struct wh_cache *c)
 {
@@ -330,7 +337,7 @@ static int make_schema(struct wh_cache *c)
 	if (rc != SQLITE_OK)
 		return rc;
 	rc = version(c, &v); /* another process may have been faster */
-	if (rc == SQLITE_OK && v != SCHEMA)
+	if (rc == SQLITE_OK && v != TABLE)
 		rc = recreate(c, &n);
 	if (rc == SQLITE_OK)
 		rc = run(c, "COMMIT");
@@ -373,7 +380,7 @@ static int db_setup(struct wh_cache *c, bool wal)
 	rc = run(c, wal ? "PRAGMA journal_mode = WAL" : "PRAGMA journal_mode = DELETE");
 	if (rc == SQLITE_OK)
 		rc = version(c, &v);
-	if (rc == SQLITE_OK && v != SCHEMA)
+	if (rc == SQLITE_OK && v != TABLE)
 		rc = make_schema(c);
 	return rc;
 }
@@ -390,7 +397,7 @@ static int db_open(struct wh_cache *c, bool locked)
 	sqlite3_extended_result_codes(c->db, 1);
 	sqlite3_busy_timeout(c->db, BUSY_MS);
 	rc = version(c, &v);
-	if (rc == SQLITE_OK && (v != SCHEMA || is_wal(c) != wal)) {
+	if (rc == SQLITE_OK && (v != TABLE || is_wal(c) != wal)) {
 		WH_AUTO_FD int lock = locked ? -1 : take_lock(c);
 
 		(void)lock; /* held until the tables are there */
@@ -505,7 +512,8 @@ static bool row(sqlite3_stmt *st, struct wh_record *ret)
 	int comp = sqlite3_column_int(st, 8);
 
 	if (!column_digest(st, 0, &r.key) || !column_digest(st, 1, &r.op) || !column_digest(st, 2, &r.base) ||
-	    !column_digest(st, 3, &r.selection))
+	    !column_digest(st, 3, &r.selection) ||
+	    (sqlite3_column_type(st, 11) != SQLITE_NULL && !column_digest(st, 11, &r.doc)))
 		return false;
 	if (r.empty) {
 		*ret = r;
@@ -555,7 +563,8 @@ int wh_cache_get(struct wh_cache *c, const struct wh_digest *key, struct wh_reco
 
 	if (r <= 0)
 		return r;
-	if (!rec.empty && (!wh_blob_has(c->store, &rec.layer.blob, &size) || size != rec.layer.blob_size)) {
+	if ((!rec.empty && (!wh_blob_has(c->store, &rec.layer.blob, &size) || size != rec.layer.blob_size)) ||
+	    (!wh_digest_is_zero(&rec.doc) && !wh_blob_has(c->store, &rec.doc, NULL))) {
 		wh_record_release(&rec);
 		return 0;
 	}

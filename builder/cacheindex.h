@@ -5,7 +5,7 @@
  *   ROOT/cache.db       SQLite; an index only, made again from records/ when it is missing, damaged or of another version
  *   ROOT/records/HEX    one JSON document for each key (format: cacheindex.c)
  *
- * A record is a hit only when its blob is in the store. One thread at a time;
+ * A record is a hit only when its blobs are in the store. One thread at a time;
  * any number of processes.
  */
 #ifndef WH_BUILDER_CACHEINDEX_H
@@ -21,6 +21,7 @@ struct wh_record {
 	struct wh_digest selection; /* content of the other inputs; zero when there are none or it was not told */
 	bool empty;                 /* nothing changed: no layer */
 	struct wh_layer layer;      /* unless empty; never has an origin */
+	struct wh_digest doc;       /* a blob that belongs to the result (PROFILE, PRUNE); zero: none */
 };
 void wh_record_copy(struct wh_record *dst, const struct wh_record *src);
 void wh_record_release(struct wh_record *r);
@@ -30,7 +31,7 @@ struct wh_cache;
 int wh_cache_open(struct wh_store *s, void (*notice)(void *arg, const char *text), void *arg, struct wh_cache **ret,
 		  struct wh_err **err);
 void wh_cache_close(struct wh_cache *c);
-/* 1 a hit (the blob is there), 0 none, or -errno. */
+/* 1 a hit (layer and document are there), 0 none, or -errno. */
 int wh_cache_get(struct wh_cache *c, const struct wh_digest *key, struct wh_record *ret, struct wh_err **err);
 /* 1 when some record of this operation exists, whatever its inputs; *ret (may be NULL) is the one used last. */
 int wh_cache_find_op(struct wh_cache *c, const struct wh_digest *op, struct wh_record *ret, struct wh_err **err);

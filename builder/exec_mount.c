@@ -45,12 +45,16 @@ static int mount_digest(struct wh_node *n, const struct wh_op_mount *m, struct w
 
 void wh_exec_select(struct wh_node *n)
 {
-	const struct wh_op_exec *x = n->v->op.exec;
+	bool profile = n->v->kind == WH_OP_PROFILE;
+	const struct wh_op_exec *x = profile ? &n->v->op.profile->driver : n->v->op.exec;
 	WH_AUTO_BUF struct wh_buf all = WH_BUF_INIT;
 	struct wh_digest d;
 	size_t i;
 	int r;
 
+	/* A driver can read all of its root. */
+	if (profile && n->n_inputs > 1 && n->inputs[1])
+		wh_buf_add(&all, n->inputs[1]->tree_key.b, sizeof(d.b));
 	for (i = 0; i < x->n_mounts; i++) {
 		const struct wh_op_mount *m = &x->mounts[i];
 
@@ -163,18 +167,18 @@ static int lock_one(const struct wh_node *n, const struct wh_op_mount *m, struct
 }
 
 /* A lock that this very step already has: two mounts of one cache are one directory. */
-static const struct wh_exec_mount *own_lock(const struct wh_node *n, size_t upto)
+static const struct wh_exec_mount *own_lock(const struct wh_exec *x, size_t upto)
 {
-	const struct wh_op_exec *op = n->v->op.exec;
-	WH_AUTO_FREE char *name = cache_name(n, &op->mounts[upto]);
+	const struct wh_op_exec *op = x->op;
+	WH_AUTO_FREE char *name = cache_name(x->node, &op->mounts[upto]);
 	size_t i;
 
 	for (i = 0; i < upto; i++) {
 		if (op->mounts[i].type == WH_MOUNT_CACHE) {
-			WH_AUTO_FREE char *other = cache_name(n, &op->mounts[i]);
+			WH_AUTO_FREE char *other = cache_name(x->node, &op->mounts[i]);
 
 			if (!strcmp(name, other))
-				return &n->exec->mounts[i];
+				return &x->mounts[i];
 		}
 	}
 	return NULL;
@@ -188,43 +192,59 @@ static void unlock(struct wh_exec *x)
 		wh_closep(&x->mounts[i].lock);
 }
 
-bool wh_exec_lock(struct wh_node *n, int *ret_r, struct wh_err **err)
+struct wh_exec *wh_exec_new(struct wh_node *n, const struct wh_op_exec *op)
 {
-	const struct wh_op_exec *op = n->v->op.exec;
+	struct wh_exec *x = wh_calloc(1, sizeof(*x));
+	size_t i;
+
+	x->b = n->b;
+	x->node = n;
+	x->op = op;
+	x->mask = wh_mask_new();
+	x->out = x->err = -1;
+	x->n_mounts = op->n_mounts;
+	x->mounts = wh_calloc(op->n_mounts, sizeof(*x->mounts));
+	for (i = 0; i < x->n_mounts; i++)
+		x->mounts[i].lock = -1;
+	return x;
+}
+
+int wh_exec_try_lock(struct wh_exec *x, struct wh_err **err)
+{
+	const struct wh_op_exec *op = x->op;
 	const struct wh_exec_mount *same;
-	struct wh_exec *x = n->exec;
 	size_t i;
 	int r;
 
-	if (!x) {
-		x = n->exec = wh_calloc(1, sizeof(*x));
-		x->b = n->b;
-		x->mask = wh_mask_new();
-		x->out = x->err = -1;
-		x->n_mounts = op->n_mounts;
-		x->mounts = wh_calloc(op->n_mounts, sizeof(*x->mounts));
-		for (i = 0; i < x->n_mounts; i++)
-			x->mounts[i].lock = -1;
-	}
-	*ret_r = 0;
 	for (i = 0; i < op->n_mounts; i++) {
 		if (op->mounts[i].type != WH_MOUNT_CACHE)
 			continue;
-		same = own_lock(n, i);
+		same = own_lock(x, i);
 		if (same) {
 			x->mounts[i].slot = same->slot;
 			continue;
 		}
-		r = lock_one(n, &op->mounts[i], &x->mounts[i]);
+		r = lock_one(x->node, &op->mounts[i], &x->mounts[i]);
 		if (r == 1)
 			continue;
 		/* All or none, so that two steps never wait for each other. */
 		unlock(x);
 		if (r < 0)
-			*ret_r = wh_err_sys(err, "builder", WH_ERR_ENV, -r, "cache mount %s", op->mounts[i].target);
-		return false;
+			return wh_err_sys(err, "builder", WH_ERR_ENV, -r, "cache mount %s", op->mounts[i].target);
+		return 0;
 	}
-	return true;
+	return 1;
+}
+
+bool wh_exec_lock(struct wh_node *n, int *ret_r, struct wh_err **err)
+{
+	int r;
+
+	if (!n->exec)
+		n->exec = wh_exec_new(n, n->v->op.exec);
+	r = wh_exec_try_lock(n->exec, err);
+	*ret_r = r < 0 ? r : 0;
+	return r == 1;
 }
 
 /* ---------------------------------------------------------------- preparing */
@@ -416,9 +436,10 @@ static int ssh_prepare(struct wh_node *n, struct wh_exec *x, const struct wh_op_
 }
 
 /* 1 with *bind filled in, 0 when there is nothing to mount, or -errno. */
-static int one(struct wh_node *n, struct wh_exec *x, const struct wh_op_mount *m, struct wh_exec_mount *em,
-	       struct wh_bind *bind, struct wh_err **err)
+static int one(struct wh_exec *x, const struct wh_op_mount *m, struct wh_exec_mount *em, struct wh_bind *bind,
+	       struct wh_err **err)
 {
+	struct wh_node *n = x->node;
 	int r;
 
 	*bind = (struct wh_bind){.target = m->target};
@@ -453,15 +474,15 @@ static int one(struct wh_node *n, struct wh_exec *x, const struct wh_op_mount *m
 	return 0;
 }
 
-int wh_exec_mounts_prepare(struct wh_node *n, struct wh_exec *x, struct wh_err **err)
+int wh_exec_mounts_prepare(struct wh_exec *x, size_t more, struct wh_err **err)
 {
-	const struct wh_op_exec *op = n->v->op.exec;
+	const struct wh_op_exec *op = x->op;
 	size_t i;
 	int r;
 
-	x->binds = wh_calloc(op->n_mounts, sizeof(*x->binds));
+	x->binds = wh_calloc(op->n_mounts + more, sizeof(*x->binds));
 	for (i = 0; i < op->n_mounts; i++) {
-		r = one(n, x, &op->mounts[i], &x->mounts[i], &x->binds[x->n_binds], err);
+		r = one(x, &op->mounts[i], &x->mounts[i], &x->binds[x->n_binds], err);
 		if (r < 0) {
 			if (op->mounts[i].type != WH_MOUNT_SECRET && op->mounts[i].type != WH_MOUNT_SSH)
 				wh_err_wrap(err, "mount %s", op->mounts[i].target);

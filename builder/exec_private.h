@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One step being prepared, run and committed: shared by op_exec.c (its life) and exec_mount.c (its mounts). */
+/*
+ * One step being prepared, run and committed: shared by op_exec.c (its life) and exec_mount.c (its mounts). The driver of a
+ * PROFILE is one, too, but for its life (profile_run.c).
+ */
 #ifndef WH_BUILDER_EXEC_PRIVATE_H
 #define WH_BUILDER_EXEC_PRIVATE_H
 
@@ -18,6 +21,8 @@ struct wh_exec_mount {
 
 struct wh_exec {
 	struct wh_builder *b;
+	struct wh_node *node;        /* whose inputs the mounts name */
+	const struct wh_op_exec *op;
 	struct wh_work *root;
 	struct wh_exec_mount *mounts; /* as the operation's */
 	size_t n_mounts;
@@ -34,10 +39,22 @@ struct wh_exec {
 	struct wh_buf tail;    /* the last of its output */
 };
 
-/* exec_mount.c. Job: what the mounts need is made; then the binds. */
-int wh_exec_mounts_prepare(struct wh_node *n, struct wh_exec *x, struct wh_err **err);
+/* exec_mount.c */
+struct wh_exec *wh_exec_new(struct wh_node *n, const struct wh_op_exec *op);
+/* Takes its cache mounts, all or none: 1, 0 when one is held by another, or -errno. */
+int wh_exec_try_lock(struct wh_exec *x, struct wh_err **err);
+/* Job: what the mounts need is made; then the binds, with room for more behind them. */
+int wh_exec_mounts_prepare(struct wh_exec *x, size_t more, struct wh_err **err);
 void wh_exec_mounts_release(struct wh_exec *x); /* trees are discarded, locks dropped */
 /* The overlay of a work as a root. */
 void wh_exec_root(struct wh_work *w, bool writable, enum wh_snapshotter kind, struct wh_root *ret);
+/* tail.c: keeps the last 64 KiB or so */
+void wh_tail_keep(struct wh_buf *tail, const char *p, size_t n);
+/* The last lines, without a line cut in two at the front; NULL: nothing was printed. malloc'ed. */
+char *wh_tail_text(const struct wh_buf *tail);
+/* As Go's %q writes strings, with blanks between. */
+void wh_args_quote(struct wh_buf *b, const char *const *args);
+/* op_exec.c: the environment but for what mounts add. */
+void wh_exec_env(struct wh_exec *x);
 
 #endif

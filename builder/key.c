@@ -294,3 +294,15 @@ void wh_content_key(const struct wh_digest *op, const struct wh_digest *base, co
 	add_digest(&b, selection);
 	end(&b, ret);
 }
+
+void wh_profile_key(const struct wh_key_parts *k, const struct wh_digest *doc, struct wh_digest *ret)
+{
+	struct wh_buf b = WH_BUF_INIT;
+
+	start(&b, "profile");
+	/* Which of the two it has is a matter of its inputs, not of how it was found. */
+	wh_buf_u8(&b, k->has_fast);
+	add_digest(&b, k->has_fast ? &k->fast : &k->content);
+	add_digest(&b, doc);
+	end(&b, ret);
+}

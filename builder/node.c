@@ -73,6 +73,8 @@ static void node_free(struct wh_node *n)
 	wh_result_release(&n->result);
 	wh_fileop_free(n->fileop);
 	wh_exec_free(n->exec);
+	wh_trial_free(n->trial);
+	wh_prune_free(n->prune);
 	wh_layer_release(&n->own);
 	wh_err_free(n->job_err);
 	free(n->inputs);

@@ -13,33 +13,16 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define TAIL_LINES 40
-#define TAIL_KEEP ((size_t)64 * 1024)
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define DEFAULT_HOSTNAME "buildkitsandbox" /* what steps see under docker build */
 
 /* ---------------------------------------------------------------- output */
 
-static void keep_tail(struct wh_exec *x, const char *p, size_t n)
-{
-	if (x->tail.n + n > 2 * TAIL_KEEP) {
-		size_t drop = x->tail.n > TAIL_KEEP ? x->tail.n - TAIL_KEEP : 0;
-
-		memmove(x->tail.p, x->tail.p + drop, x->tail.n - drop);
-		x->tail.n -= drop;
-	}
-	if (n > TAIL_KEEP) {
-		p += n - TAIL_KEEP;
-		n = TAIL_KEEP;
-	}
-	wh_buf_add(&x->tail, p, n);
-}
-
 static void show(struct wh_node *n, int stream, const char *p, size_t len)
 {
 	if (!len)
 		return;
-	keep_tail(n->exec, p, len);
+	wh_tail_keep(&n->exec->tail, p, len);
 	wh_builder_event(n->b,
 			 &(struct wh_event){.kind = WH_EV_LOG, .v = n->v, .stream = stream, .data = p, .len = len});
 }
@@ -108,66 +91,14 @@ static void drain_all(struct wh_node *n)
 	}
 }
 
-/* The last lines, without a line cut in two at the front. */
-static char *tail_text(const struct wh_exec *x)
-{
-	const char *p = x->tail.p, *end, *from;
-	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
-	size_t lines = 0;
-
-	if (!x->tail.n)
-		return NULL;
-	from = end = p + x->tail.n;
-	if (end[-1] == '\n')
-		from = --end;
-	while (from > p) {
-		if (from[-1] == '\n' && ++lines == TAIL_LINES)
-			break;
-		from--;
-	}
-	/* The message is a string: a NUL must not cut it. */
-	for (const char *nul; (nul = memchr(from, 0, (size_t)(end - from))); from = nul + 1) {
-		wh_buf_add(&text, from, (size_t)(nul - from));
-		wh_buf_adds(&text, "^@");
-	}
-	wh_buf_add(&text, from, (size_t)(end - from));
-	return wh_buf_take(&text);
-}
-
 /* ---------------------------------------------------------------- how it ended */
-
-/* As Go's %q writes it. */
-static void quote(struct wh_buf *b, const char *s)
-{
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if (c == '"' || c == '\\')
-			wh_buf_addf(b, "\\%c", c);
-		else if (c == '\n')
-			wh_buf_adds(b, "\\n");
-		else if (c == '\t')
-			wh_buf_adds(b, "\\t");
-		else if (c == '\r')
-			wh_buf_adds(b, "\\r");
-		else if (c < 0x20 || c == 0x7f)
-			wh_buf_addf(b, "\\x%02x", c);
-		else
-			wh_buf_addc(b, (char)c);
-	}
-}
 
 static int status_err(struct wh_node *n, const struct wh_step_result *res, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf what = WH_BUF_INIT;
-	WH_AUTO_FREE char *tail = tail_text(n->exec);
-	size_t i;
+	WH_AUTO_FREE char *tail = wh_tail_text(&n->exec->tail);
 
-	for (i = 0; n->v->op.exec->args[i]; i++) {
-		if (i)
-			wh_buf_addc(&what, ' ');
-		quote(&what, n->v->op.exec->args[i]);
-	}
+	wh_args_quote(&what, n->v->op.exec->args);
 	/* BuildKit's words: tools look for them. */
 	wh_err_set(err, "builder", WH_ERR_BUILD, ECHILD,
 		   "process \"%s\" did not complete successfully: exit code: %d%s%s", what.p ? what.p : "", res->status,
@@ -293,10 +224,10 @@ static int start(struct wh_node *n, struct wh_err **err)
 
 /* ---------------------------------------------------------------- preparing */
 
-static void make_env(struct wh_node *n, struct wh_exec *x)
+void wh_exec_env(struct wh_exec *x)
 {
-	const struct wh_op_exec *op = n->v->op.exec;
-	int64_t epoch = n->b->o.layer.epoch;
+	const struct wh_op_exec *op = x->op;
+	int64_t epoch = x->b->o.layer.epoch;
 	size_t i;
 
 	for (i = 0; op->env && op->env[i]; i++)
@@ -320,8 +251,8 @@ static void prepare_work(struct wh_node *n)
 	struct wh_exec *x = n->exec;
 	int r;
 
-	make_env(n, x);
-	r = wh_exec_mounts_prepare(n, x, &n->job_err);
+	wh_exec_env(x);
+	r = wh_exec_mounts_prepare(x, 0, &n->job_err);
 	if (r == 0)
 		r = wh_work_new(b->o.store, b->snapshotter, base ? base->result.layers : NULL,
 				base ? base->result.n_layers : 0, true, &x->root, &n->job_err);

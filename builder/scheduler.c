@@ -34,8 +34,10 @@ static void stop(struct wh_builder *b)
 	b->stopping = true;
 	b->cancel = true;
 	b->ready.n = b->parked.n = b->queued.n = 0;
-	for (i = 0; i < b->running.n; i++)
+	for (i = 0; i < b->running.n; i++) {
 		wh_exec_kill(b->running.v[i]);
+		wh_trial_cancel(b->running.v[i]->trial);
+	}
 }
 
 static void fail(struct wh_builder *b, int r, struct wh_err **err)
@@ -125,6 +127,11 @@ static bool lookup(struct wh_node *n, const struct wh_digest *key, struct wh_rec
 	r = wh_cache_get(b->cache, key, ret, &err);
 	if (r < 0)
 		cache_trouble(b, &err);
+	if (r > 0 && wh_digest_is_zero(&ret->doc) && (n->v->kind == WH_OP_PROFILE || n->v->kind == WH_OP_PRUNE)) {
+		/* Written by an older program that passed the field over. */
+		wh_record_release(ret);
+		return false;
+	}
 	if (r > 0)
 		WH_PUSH(b->touched, b->n_touched, b->cap_touched) = *key;
 	return r > 0;
@@ -146,7 +153,7 @@ static bool op_is_known(struct wh_node *n, struct wh_record *ret)
 static void remember(struct wh_node *n, const struct wh_digest *key, const struct wh_layer *layer, bool empty)
 {
 	struct wh_builder *b = n->b;
-	struct wh_record rec = {.key = *key, .op = n->key.op, .base = n->key.base, .empty = empty};
+	struct wh_record rec = {.key = *key, .op = n->key.op, .base = n->key.base, .empty = empty, .doc = n->doc};
 
 	if (n->key.has_selection)
 		rec.selection = n->key.selection;
@@ -232,7 +239,8 @@ static void done(struct wh_node *n, bool cached)
 void wh_node_finish(struct wh_node *n, struct wh_layer *own, bool cached)
 {
 	const struct wh_node *base = n->n_inputs ? n->inputs[0] : NULL;
-	size_t i, below = base ? base->result.n_layers : 0;
+	/* A pruned tree is its own layer and nothing below. */
+	size_t i, below = base && n->v->kind != WH_OP_PRUNE ? base->result.n_layers : 0;
 
 	wh_result_release(&n->result);
 	n->result.layers = wh_calloc(below + 1, sizeof(*n->result.layers));
@@ -307,6 +315,20 @@ static void on_retry(void *arg)
 	wh_builder_pump(b);
 }
 
+/* Whatever runs commands has a slot. */
+static void start_step(struct wh_node *n)
+{
+	n->b->slots_used++;
+	n->state = WH_NODE_BUSY;
+	wh_node_begin(n);
+	if (n->v->kind == WH_OP_PROFILE)
+		wh_profile_run(n);
+	else if (n->v->kind == WH_OP_PRUNE)
+		wh_prune_run(n);
+	else
+		wh_exec_run(n);
+}
+
 /* Starts queued steps while there are slots. One whose cache mounts are held stays, and lets others pass. */
 static void start_queued(struct wh_builder *b)
 {
@@ -318,7 +340,7 @@ static void start_queued(struct wh_builder *b)
 
 	while (!b->stopping && i < b->queued.n && b->slots_used < b->slots) {
 		n = b->queued.v[i];
-		if (!wh_exec_lock(n, &r, &err)) {
+		if (n->v->kind == WH_OP_EXEC && !wh_exec_lock(n, &r, &err)) {
 			if (r < 0) {
 				wh_node_fail(n, r, &err);
 				return;
@@ -328,10 +350,7 @@ static void start_queued(struct wh_builder *b)
 			continue;
 		}
 		wh_nodes_remove(&b->queued, n);
-		b->slots_used++;
-		n->state = WH_NODE_BUSY;
-		wh_node_begin(n);
-		wh_exec_run(n);
+		start_step(n);
 	}
 	if (held && !b->stopping && !b->retry_timer)
 		b->retry_timer = wh_loop_add_timer(b->loop, RETRY_MS, on_retry, b);
@@ -398,7 +417,7 @@ static void miss(struct wh_node *n)
 	if (!enter(n))
 		return;
 	wh_nodes_add(&b->running, n);
-	if (n->v->kind == WH_OP_EXEC) {
+	if (n->v->kind != WH_OP_FILE) {
 		n->state = WH_NODE_QUEUED;
 		wh_nodes_add(&b->queued, n);
 		return;
@@ -410,6 +429,7 @@ static void miss(struct wh_node *n)
 
 static void hit(struct wh_node *n, struct wh_record *rec)
 {
+	n->doc = rec->doc;
 	wh_node_finish(n, rec->empty ? NULL : &rec->layer, true);
 	wh_record_release(rec);
 }
@@ -431,6 +451,7 @@ static void selected(struct wh_node *n)
 		wh_content_key(&n->key.op, &n->key.base, &n->key.selection, &n->key.content);
 		n->key.has_content = true;
 		if (lookup(n, &n->key.content, &rec)) {
+			n->doc = rec.doc;
 			/* Next time without a look at the files. */
 			if (n->key.has_fast)
 				remember(n, &n->key.fast, &rec.layer, rec.empty);
@@ -453,7 +474,9 @@ static bool others_are_local(const struct wh_node *n)
 
 static void select_content(struct wh_node *n)
 {
-	wh_node_fn work = n->v->kind == WH_OP_FILE ? wh_file_select : wh_exec_select;
+	wh_node_fn work = n->v->kind == WH_OP_FILE    ? wh_file_select
+			  : n->v->kind == WH_OP_PRUNE ? wh_prune_select
+						      : wh_exec_select;
 
 	/* Files of ours can be read as we are; images' indexes may have to be made first, from foreign archives. */
 	if (!n->b->entered && others_are_local(n)) {
@@ -471,6 +494,7 @@ static void select_content(struct wh_node *n)
 static void keys(struct wh_node *n)
 {
 	WH_AUTO_FREE const struct wh_digest **others = wh_calloc(n->n_inputs, sizeof(*others));
+	WH_AUTO_FREE struct wh_digest *profiles = wh_calloc(n->n_inputs, sizeof(*profiles));
 	const struct wh_node *base = n->n_inputs ? n->inputs[0] : NULL;
 	struct wh_digest none;
 	size_t i;
@@ -483,8 +507,13 @@ static void keys(struct wh_node *n)
 		wh_file_base_key(&n->key.base, base ? base->base_time : 0, &n->key.base);
 	wh_op_key(n->v, n->b->o.layer.epoch, &n->key.op);
 	n->wants_selection = n->n_inputs > 1;
-	for (i = 1; i < n->n_inputs; i++)
+	for (i = 1; i < n->n_inputs; i++) {
 		others[i - 1] = !n->inputs[i] ? &none : n->inputs[i]->local_path ? NULL : &n->inputs[i]->tree_key;
+		if (n->v->kind == WH_OP_PRUNE && n->inputs[i]) {
+			wh_profile_key(&n->inputs[i]->key, &n->inputs[i]->doc, &profiles[i]);
+			others[i - 1] = &profiles[i];
+		}
+	}
 	n->key.has_fast =
 		wh_fast_key(&n->key.op, &n->key.base, others, n->n_inputs ? n->n_inputs - 1 : 0, &n->key.fast);
 }
@@ -506,12 +535,10 @@ static void advance(struct wh_node *n)
 	case WH_OP_DIFF:
 		r = wh_diff_solve(n, &err);
 		break;
-	case WH_OP_PROFILE:
-	case WH_OP_PRUNE:
-		r = wh_err_set(&err, "builder", WH_ERR_INTERNAL, ENOTSUP, "PROFILE and PRUNE cannot be run yet");
-		break;
 	case WH_OP_EXEC:
 	case WH_OP_FILE:
+	case WH_OP_PROFILE:
+	case WH_OP_PRUNE:
 		if (n->n_inputs && n->inputs[0] && n->inputs[0]->local_path) {
 			r = wh_err_set(&err, "builder", WH_ERR_INTERNAL, EINVAL,
 				       "a local directory cannot be built upon");
@@ -523,7 +550,7 @@ static void advance(struct wh_node *n)
 			hit(n, &rec);
 		/* An operation without any record: its files are read once, while the layer is written. */
 		else if (n->wants_selection && !n->key.has_content &&
-			 (n->v->kind == WH_OP_EXEC || (!n->v->no_cache && op_is_known(n, NULL))))
+			 (n->v->kind != WH_OP_FILE || (!n->v->no_cache && op_is_known(n, NULL))))
 			select_content(n);
 		else
 			miss(n);

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PROFILE: a trial on the stage's tree, then a profile of what was observed. The result is the tree unchanged and a document, a blob:
+ *
+ *   {"document":{profile, see harden.h}, "runs":[{run, see builder.h}, …]}
+ */
+#include "builder/profile_private.h"
+
+#include <errno.h>
+
+#define DOC_MAX ((size_t)1024 * 1024 * 1024)
+
+int wh_doc_read(struct wh_builder *b, const struct wh_digest *doc, json_t **ret, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	int r = wh_blob_read(b->o.store, doc, DOC_MAX, &text, err);
+
+	return r < 0 ? r : wh_json_parse(text.p, text.n, "the record of a profile", ret, err);
+}
+
+int wh_doc_write(struct wh_builder *b, const json_t *doc, struct wh_digest *ret, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+
+	wh_json_dump(doc, &text);
+	if (!wh_buf_ok(&text))
+		return wh_err_set(err, "builder", WH_ERR_BUILD, EFBIG, "a profile of more than 1 GiB");
+	return wh_blob_put(b->o.store, text.p, text.n, ret, err);
+}
+
+static void document_work(struct wh_node *n)
+{
+	struct wh_trial *t = n->trial;
+	WH_AUTO_FREE struct wh_obs_log *logs = wh_trial_logs(t);
+	WH_AUTO_JSON json_t *doc = json_object();
+	struct wh_tree *tree = NULL;
+	json_t *profile = NULL;
+	int r = wh_tree_open(n->b->o.store, t->layers, t->n_layers, &tree, &n->job_err);
+
+	if (r == 0) {
+		r = wh_profile_make(tree, logs, t->n_logs, &profile, &n->job_err);
+		wh_tree_close(tree);
+	}
+	if (r == 0) {
+		json_object_set_new(doc, "document", profile);
+		json_object_set(doc, "runs", t->runs);
+		r = wh_doc_write(n->b, doc, &n->doc, &n->job_err);
+	}
+	n->own_empty = true;
+	n->job_r = r;
+}
+
+static void end(struct wh_node *n)
+{
+	wh_trial_free(WH_TAKE_PTR(n->trial));
+	wh_builder_slot_free(n->b);
+	wh_node_ran(n);
+}
+
+static void tested(struct wh_node *n)
+{
+	struct wh_trial *t = n->trial;
+
+	if (t->r < 0) {
+		n->job_r = t->r;
+		wh_err_move(&n->job_err, &t->err);
+		end(n);
+		return;
+	}
+	wh_node_submit(n, document_work, end);
+}
+
+void wh_profile_run(struct wh_node *n)
+{
+	const struct wh_node *base = n->inputs[0];
+
+	if (!n->b->launcher) {
+		wh_err_set(&n->job_err, "builder", WH_ERR_ENV, ENOTSUP, "this builder cannot run commands");
+		n->job_r = -ENOTSUP;
+		end(n);
+		return;
+	}
+	wh_trial_start(n, n, base ? base->result.layers : NULL, base ? base->result.n_layers : 0, tested);
+}

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PRUNE: what the profiles prove or the rules require, as one layer; then every PROFILE of the stage once more, on that.
+ *
+ *   [job] decide, write ──▶ trial of the first profile ──▶ … of the last ──▶ [job] document ──▶ done
+ *     ▲                        │ fails
+ *     └── [job] repair ◀───────┘ what was looked up in vain, and is in the full tree
+ *
+ * The result is that layer alone and a document, a blob:
+ *
+ *   {"report":{see harden.h}, "runs_after":[[run, …], …]}   one list of runs a profile
+ *
+ * Layers of attempts that failed stay in the store, named by nothing.
+ */
+#include "builder/profile_private.h"
+
+#include <errno.h>
+
+#define NAMED_MAX 12 /* missing paths in a message */
+
+struct wh_prune {
+	const struct wh_op_prune *op;
+	json_t **profiles; /* documents; n_inputs - 1 */
+	size_t n_profiles;
+	struct wh_strv repaired; /* paths put back so far */
+	struct wh_strv missing;  /* what the last attempt looked up in vain */
+	unsigned attempts;       /* repairs made */
+	struct wh_layer layer;   /* of this attempt */
+	json_t *report;
+	json_t *runs;            /* array, one entry a profile */
+	size_t at;               /* the profile under test */
+	struct wh_err *why;      /* how the tests failed */
+};
+
+void wh_prune_free(struct wh_prune *p)
+{
+	size_t i;
+
+	if (!p)
+		return;
+	for (i = 0; i < p->n_profiles; i++)
+		json_decref(p->profiles[i]);
+	free(p->profiles);
+	wh_strv_release(&p->repaired);
+	wh_strv_release(&p->missing);
+	wh_layer_release(&p->layer);
+	json_decref(p->report);
+	json_decref(p->runs);
+	wh_err_free(p->why);
+	free(p);
+}
+
+/* ---------------------------------------------------------------- keys */
+
+void wh_prune_select(struct wh_node *n)
+{
+	WH_AUTO_BUF struct wh_buf all = WH_BUF_INIT;
+	size_t i;
+
+	for (i = 1; i < n->n_inputs; i++) {
+		WH_AUTO_JSON json_t *doc = NULL;
+		WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+		struct wh_digest d;
+		int r;
+
+		/* The record tells times; what was seen is what counts. */
+		r = wh_doc_read(n->b, &n->inputs[i]->doc, &doc, &n->job_err);
+		if (r < 0) {
+			n->job_r = r;
+			return;
+		}
+		wh_json_dump(json_object_get(doc, "document"), &text);
+		wh_digest_of(text.n ? text.p : "", text.n, &d);
+		wh_profile_key(&n->inputs[i]->key, &d, &d);
+		wh_buf_add(&all, d.b, sizeof(d.b));
+	}
+	wh_digest_of(all.n ? all.p : "", all.n, &n->key.selection);
+	n->key.has_selection = true;
+}
+
+/* ---------------------------------------------------------------- deciding and writing */
+
+static const struct wh_node *base_of(const struct wh_node *n)
+{
+	return n->inputs[0];
+}
+
+static int open_full(const struct wh_node *n, struct wh_tree **ret, struct wh_err **err)
+{
+	const struct wh_node *base = base_of(n);
+
+	return wh_tree_open(n->b->o.store, base ? base->result.layers : NULL, base ? base->result.n_layers : 0, ret, err);
+}
+
+static int load_profiles(struct wh_node *n, struct wh_prune *p, struct wh_err **err)
+{
+	size_t i;
+
+	if (p->profiles)
+		return 0;
+	p->n_profiles = n->n_inputs - 1;
+	p->profiles = wh_calloc(p->n_profiles, sizeof(json_t *));
+	for (i = 0; i < p->n_profiles; i++) {
+		WH_AUTO_JSON json_t *doc = NULL;
+		int r = wh_doc_read(n->b, &n->inputs[i + 1]->doc, &doc, err);
+
+		if (r < 0)
+			return r;
+		p->profiles[i] = json_incref(json_object_get(doc, "document"));
+	}
+	return 0;
+}
+
+static int decide(struct wh_prune *p, struct wh_tree *full, struct wh_keep **ret, struct wh_err **err)
+{
+	WH_AUTO_JSON json_t *config = NULL;
+	struct wh_prune_opts o = {
+		.keep = p->op->keep,
+		.drop = p->op->drop,
+		.package_mode = p->op->package_mode,
+		.keep_shell = p->op->keep_shell,
+		.keep_setid = p->op->keep_setid,
+		.n_profiles = p->n_profiles,
+		.repairs = p->repaired.n ? &p->repaired : NULL,
+	};
+	WH_AUTO_FREE const json_t **profiles = wh_calloc(p->n_profiles, sizeof(*profiles));
+	const char *text = p->op->config ? p->op->config : "{}";
+	size_t i;
+	int r = wh_json_parse(text, strlen(text), "the image's config", &config, err);
+
+	if (r < 0)
+		return r;
+	for (i = 0; i < p->n_profiles; i++)
+		profiles[i] = p->profiles[i];
+	o.profiles = profiles;
+	o.config = config;
+	return wh_keep_decide(full, &o, ret, err);
+}
+
+static void write_work(struct wh_node *n)
+{
+	struct wh_prune *p = n->prune;
+	struct wh_tree *full = NULL;
+	struct wh_keep *keep = NULL;
+	int r = load_profiles(n, p, &n->job_err);
+
+	if (r == 0)
+		r = open_full(n, &full, &n->job_err);
+	if (r == 0)
+		r = decide(p, full, &keep, &n->job_err);
+	if (r == 0) {
+		wh_layer_release(&p->layer);
+		p->layer = (struct wh_layer){0};
+		json_decref(WH_TAKE_PTR(p->report));
+		r = wh_prune_write(n->b->o.store, full, keep, &n->b->o.layer, &p->layer, &p->report, &n->job_err);
+	}
+	wh_keep_free(keep);
+	if (full)
+		wh_tree_close(full);
+	n->job_r = r;
+}
+
+/* ---------------------------------------------------------------- saying */
+
+static void say(struct wh_node *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct wh_node *n, const char *fmt, ...)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	wh_buf_vaddf(&text, fmt, ap);
+	va_end(ap);
+	wh_buf_addc(&text, '\n');
+	wh_builder_event(
+		n->b,
+		&(struct wh_event){.kind = WH_EV_LOG, .v = n->v, .stream = 1, .data = text.p, .len = text.n});
+}
+
+/* "6,431" */
+static const char *grouped(int64_t n, char out[32])
+{
+	char digits[24];
+	int len = snprintf(digits, sizeof(digits), "%lld", (long long)(n < 0 ? 0 : n)), i, o = 0;
+
+	for (i = 0; i < len; i++) {
+		if (i && (len - i) % 3 == 0)
+			out[o++] = ',';
+		out[o++] = digits[i];
+	}
+	out[o] = '\0';
+	return out;
+}
+
+static void say_figures(struct wh_node *n)
+{
+	const json_t *before = json_object_get(n->prune->report, "before"), *after = json_object_get(n->prune->report, "after");
+	int64_t files = wh_json_int(before, "files", 0), kept = wh_json_int(after, "files", 0);
+	char a[32], b[32];
+
+	say(n, "kept %s of %s files (%.1f %%), %.1f of %.1f MB", grouped(kept, a), grouped(files, b),
+	    files ? 100.0 * (double)kept / (double)files : 100.0, (double)wh_json_int(after, "bytes", 0) / 1e6,
+	    (double)wh_json_int(before, "bytes", 0) / 1e6);
+}
+
+static const char *plural(size_t n, const char *one, const char *more)
+{
+	return n == 1 ? one : more;
+}
+
+/* ---------------------------------------------------------------- the end */
+
+static void end(struct wh_node *n)
+{
+	wh_trial_free(WH_TAKE_PTR(n->trial));
+	wh_prune_free(WH_TAKE_PTR(n->prune));
+	wh_builder_slot_free(n->b);
+	wh_node_ran(n);
+}
+
+static void document_work(struct wh_node *n)
+{
+	struct wh_prune *p = n->prune;
+	WH_AUTO_JSON json_t *doc = json_object();
+
+	json_object_set(doc, "report", p->report);
+	json_object_set(doc, "runs_after", p->runs);
+	n->job_r = wh_doc_write(n->b, doc, &n->doc, &n->job_err);
+	n->own = p->layer;
+	p->layer = (struct wh_layer){0};
+	n->own_empty = false;
+}
+
+/* ---------------------------------------------------------------- repair */
+
+static void test_next(struct wh_node *n);
+
+static void written(struct wh_node *n)
+{
+	struct wh_prune *p = n->prune;
+
+	if (n->job_r < 0) {
+		end(n);
+		return;
+	}
+	if (n->b->stopping) {
+		n->job_r = -ECANCELED;
+		end(n);
+		return;
+	}
+	say_figures(n);
+	json_decref(p->runs);
+	p->runs = json_array();
+	p->at = 0;
+	test_next(n);
+}
+
+static void missing_work(struct wh_node *n)
+{
+	struct wh_prune *p = n->prune;
+	struct wh_trial *t = n->trial;
+	WH_AUTO_FREE struct wh_obs_log *logs = wh_trial_logs(t);
+	struct wh_tree *full = NULL, *pruned = NULL;
+	int r = open_full(n, &full, &n->job_err);
+
+	wh_strv_release(&p->missing);
+	if (r == 0)
+		r = wh_tree_open(n->b->o.store, &p->layer, 1, &pruned, &n->job_err);
+	if (r == 0)
+		r = wh_profile_repairs(full, pruned, logs, t->n_logs, &p->missing, &n->job_err);
+	if (pruned)
+		wh_tree_close(pruned);
+	if (full)
+		wh_tree_close(full);
+	n->job_r = r;
+}
+
+/* The last word: what the tests said, and what they may have missed. */
+static void give_up(struct wh_node *n)
+{
+	struct wh_prune *p = n->prune;
+	const struct wh_pos *pos = &n->inputs[p->at + 1]->v->pos;
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	size_t i;
+
+	wh_buf_addf(&text, "the tests pass before the prune and fail after it (PROFILE in line %u): %s", pos->line,
+		    p->why ? p->why->msg : "they ended");
+	for (i = 0; i < p->missing.n && i < NAMED_MAX; i++)
+		wh_buf_addf(&text, "%s/%s", i ? ", " : "; looked up and no longer there: ", p->missing.v[i]);
+	if (i < p->missing.n)
+		wh_buf_addf(&text, " and %zu more", p->missing.n - i);
+	wh_err_set(&n->job_err, "builder", WH_ERR_BUILD, ECHILD, "%s", text.p);
+	if (p->missing.n && p->attempts >= p->op->repair)
+		wh_err_hint(&n->job_err, "--keep=/%s keeps it; --repair=%u puts back what was looked up in vain, and tests "
+			    "again", p->missing.v[0], p->op->repair + 1);
+	else if (p->why && p->why->hint)
+		wh_err_hint(&n->job_err, "%s", p->why->hint);
+	else
+		wh_err_hint(&n->job_err, "nothing was looked up in vain: look into both logs, and at --keep=GLOB and --mode=package");
+	wh_err_status(&n->job_err, WH_STATUS_PRUNED);
+	if (p->why && p->why->detail)
+		wh_err_detail(&n->job_err, p->why->detail);
+	n->job_r = -ECHILD;
+	end(n);
+}
+
+static void missing_known(struct wh_node *n)
+{
+	struct wh_prune *p = n->prune;
+	size_t i, fresh = 0;
+
+	if (n->job_r < 0) {
+		end(n);
+		return;
+	}
+	for (i = 0; i < p->missing.n; i++)
+		fresh += !wh_strv_has(&p->repaired, p->missing.v[i]);
+	if (n->b->stopping || !fresh || p->attempts >= p->op->repair) {
+		give_up(n);
+		return;
+	}
+	p->attempts++;
+	say(n, "repair %u of %u: %zu %s put back: %s%s", p->attempts, p->op->repair, fresh,
+	    plural(fresh, "path is", "paths are"), p->missing.v[0], p->missing.n > 1 ? ", …" : "");
+	for (i = 0; i < p->missing.n; i++)
+		if (!wh_strv_has(&p->repaired, p->missing.v[i]))
+			wh_strv_add(&p->repaired, p->missing.v[i]);
+	wh_strv_sort(&p->repaired);
+	wh_trial_free(WH_TAKE_PTR(n->trial));
+	wh_err_freep(&p->why);
+	wh_node_submit(n, write_work, written);
+}
+
+/* ---------------------------------------------------------------- testing */
+
+/* What a smaller tree can be the reason of. */
+static bool may_be_repaired(const struct wh_err *err)
+{
+	return err && err->class == WH_ERR_BUILD && err->status != WH_STATUS_INCOMPLETE;
+}
+
+static void tested(struct wh_node *n)
+{
+	struct wh_prune *p = n->prune;
+	struct wh_trial *t = n->trial;
+
+	if (t->r < 0 && !may_be_repaired(t->err)) {
+		n->job_r = t->r;
+		wh_err_move(&n->job_err, &t->err);
+		wh_err_wrap(&n->job_err, "the tests on the pruned tree");
+		end(n);
+		return;
+	}
+	if (t->r < 0) {
+		wh_err_freep(&p->why);
+		wh_err_move(&p->why, &t->err);
+		wh_node_submit(n, missing_work, missing_known);
+		return;
+	}
+	json_array_append(p->runs, t->runs);
+	wh_trial_free(WH_TAKE_PTR(n->trial));
+	p->at++;
+	test_next(n);
+}
+
+static void test_next(struct wh_node *n)
+{
+	struct wh_prune *p = n->prune;
+
+	if (p->at == p->n_profiles) {
+		wh_node_submit(n, document_work, end);
+		return;
+	}
+	say(n, "testing the pruned tree: %s", n->inputs[p->at + 1]->v->name ? n->inputs[p->at + 1]->v->name : "PROFILE");
+	wh_trial_start(n, n->inputs[p->at + 1], &p->layer, 1, tested);
+}
+
+void wh_prune_run(struct wh_node *n)
+{
+	n->prune = wh_calloc(1, sizeof(*n->prune));
+	n->prune->op = n->v->op.prune;
+	if (!n->b->launcher) {
+		wh_err_set(&n->job_err, "builder", WH_ERR_ENV, ENOTSUP, "this builder cannot run commands");
+		n->job_r = -ENOTSUP;
+		end(n);
+		return;
+	}
+	wh_node_submit(n, write_work, written);
+}

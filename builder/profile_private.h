@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An application under test: a PROFILE carried out on some tree, as PROFILE does on the stage's and PRUNE on what it leaves of it.
+ *
+ *   trial   op->runs times a run; observations add up                          profile_run.c
+ *   run     a network namespace, the application's container with its root, the driver's, what both share:
+ *           prepare [job] → up → health → driver → down → tear down [job]       profile_run.c
+ *   app     the application: up, down, what it printed, how it ended            profile_app.c
+ *   ready   probes until it serves                                              profile_ready.c
+ *   control the socket through which the driver speaks to us                    profile_control.c
+ *   tstep   one command of a run, with its output and its observation log       profile_step.c
+ *
+ * Everything belongs to the loop's thread; while a job is under way it may use what the job's comment names. A run ends when nothing of it
+ * is under way any more (busy): then it is torn down, and the next one starts, or done() is called.
+ */
+#ifndef WH_BUILDER_PROFILE_PRIVATE_H
+#define WH_BUILDER_PROFILE_PRIVATE_H
+
+#include "builder/exec_private.h"
+#include "harden/harden.h"
+
+/* ---------------------------------------------------------------- steps of a run */
+
+enum wh_tstep_kind { WH_TSTEP_APP, WH_TSTEP_DRIVER, WH_TSTEP_HEALTH, WH_TSTEP_EXEC, WH_TSTEP_RUN };
+
+struct wh_tstep;
+typedef void (*wh_tstep_fn)(struct wh_tstep *s, struct wh_step_result *res);
+
+struct wh_tstream {
+	int fd;             /* read end, -1: none or at its end */
+	struct wh_buf held; /* what may be the beginning of a secret */
+	struct wh_buf line; /* what has no newline yet */
+};
+
+struct wh_tstep {
+	struct wh_tstep *next;
+	struct wh_trial *t;
+	enum wh_tstep_kind kind;
+	uint64_t id;
+	struct wh_tstream out[2];
+	wh_tstep_fn ended;
+	void *arg;            /* of who waits for it */
+	struct wh_work *work; /* RUN: its root */
+};
+
+/* Starts a command. spec has everything but descriptors; fds: the three standard ones, or NULL: output comes to us. log: the name of its
+ * observation log, or NULL: not observed. ended() is called once; the step is freed after it. */
+int wh_tstep_start(struct wh_trial *t, enum wh_tstep_kind kind, struct wh_step *spec, const int fds[3], const char *log,
+		   wh_tstep_fn ended, void *arg, struct wh_tstep **ret, struct wh_err **err);
+void wh_tstep_kill(struct wh_tstep *s);
+/* Frees what is left of steps whose end will never be told. */
+void wh_tsteps_free(struct wh_trial *t);
+
+/* ---------------------------------------------------------------- the application */
+
+enum wh_app_state { WH_APP_DOWN, WH_APP_STARTING, WH_APP_UP, WH_APP_STOPPING };
+
+typedef void (*wh_app_fn)(struct wh_trial *t, void *arg);
+
+struct wh_app {
+	enum wh_app_state state;
+	struct wh_tstep *step;  /* unless DOWN */
+	bool end_asked;         /* the driver sent it a signal that may end it */
+	bool hung;              /* it had to be killed */
+	bool started;           /* once at least */
+	bool died;              /* it ended by itself: judged when its log is there */
+	bool ready_once;
+	int status, signal;     /* of its last end */
+	int stop_signal;
+	uint64_t since;         /* when it was started last */
+	uint64_t ready_ns;      /* how long the first start took */
+	uint64_t stop_timer;
+	wh_app_fn then;         /* when it is up, or down; may be NULL */
+	void *then_arg;
+	struct wh_buf output;   /* the last of what it printed, for `app logs` */
+	struct wh_buf tail;     /* the same for messages, shorter, secrets masked */
+};
+
+/* Starts it; then() once it is ready and its health check passed. Failure ends the run instead. */
+void wh_app_up(struct wh_trial *t, wh_app_fn then, void *arg);
+/* Called by probes: all hold. */
+void wh_app_ready(struct wh_trial *t);
+/* Sends the stop signal, waits, judges its end; then(). At once when it is down already. */
+void wh_app_down(struct wh_trial *t, wh_app_fn then, void *arg);
+/* What the step of a command in its container (join) or of a further container has in common with it. */
+void wh_app_spec(struct wh_trial *t, struct wh_step *ret);
+int wh_app_signal_number(const char *text); /* "SIGTERM", "TERM", "15", "SIGRTMIN+3"; 0: not known */
+/* entrypoint + cmd, or start; entrypoint + args when args is not NULL. The list borrows its strings. */
+const char **wh_app_args(const struct wh_op_app *app, const char *const *args);
+
+/* ---------------------------------------------------------------- probes */
+
+struct wh_probe;
+int wh_ready_new(struct wh_trial *t, struct wh_err **err); /* compiles expressions */
+void wh_ready_free(struct wh_trial *t);
+void wh_ready_begin(struct wh_trial *t); /* the application was started */
+void wh_ready_cancel(struct wh_trial *t);
+void wh_ready_line(struct wh_trial *t, const char *line); /* it printed this */
+
+/* ---------------------------------------------------------------- the control socket */
+
+struct wh_conn;
+/* Job: makes helper and socket in the directory that becomes /run/whittle. */
+int wh_control_make(struct wh_trial *t, int dir, struct wh_err **err);
+void wh_control_open(struct wh_trial *t);  /* listens on the loop */
+void wh_control_close(struct wh_trial *t); /* drops every connection; replies that are due are lost */
+
+/* ---------------------------------------------------------------- a trial */
+
+struct wh_trial_log {
+	const char *name;
+	int fd;
+	struct wh_buf text; /* once its run is over */
+};
+
+enum wh_trial_phase { WH_TRIAL_PREPARING, WH_TRIAL_RUNNING, WH_TRIAL_ENDING, WH_TRIAL_TEARDOWN };
+
+struct wh_trial {
+	struct wh_builder *b;
+	struct wh_node *shown;   /* whose log shows it */
+	struct wh_node *profile; /* the PROFILE: its operation and inputs */
+	const struct wh_op_profile *op;
+	const struct wh_layer *layers; /* the application's tree; borrowed */
+	size_t n_layers;
+	wh_node_fn done;
+
+	/* What it gives; all runs. */
+	int r;
+	struct wh_err *err;
+	json_t *runs; /* array, see builder.h */
+	struct wh_trial_log *logs;
+	size_t n_logs, cap_logs;
+
+	/* The run under way. */
+	enum wh_trial_phase phase;
+	unsigned run;
+	size_t first_log; /* of this run */
+	size_t busy;      /* steps, jobs and questions under way */
+	_Atomic bool cancel; /* jobs end early */
+	bool canceled;
+	uint64_t from, lock_timer, run_timer, health_timer;
+	int job_r;
+	char *dir;     /* its directory in the lease */
+	char *run_dir; /* absolute: what is /run/whittle in the driver */
+	int dir_fd, net_fd;
+	struct wh_exec *driver;
+	struct wh_tstep *driver_step;
+	int driver_status;
+	struct wh_work *root; /* the application's */
+	struct wh_strv shared; /* our directories, one for each op->share */
+	struct wh_bind *binds; /* of the application's containers: the shares */
+	char hostname[13];
+	struct wh_tstep *steps;
+	struct wh_app app;
+	struct wh_probe *probes;
+	size_t probes_pending; /* answers that are still to come */
+	uint64_t probe_timer, ready_deadline;
+	bool probes_last;
+	unsigned health_tries;
+	int health_status; /* -1: never ran */
+	int listener;      /* control socket */
+	struct wh_conn *conns;
+	struct wh_buf test_tail;
+};
+
+/* Starts it: the end is told through done(shown), on the loop, with shown->trial->r and ->err. The caller frees it. */
+void wh_trial_start(struct wh_node *shown, struct wh_node *profile, const struct wh_layer *layers, size_t n_layers,
+		    wh_node_fn done);
+/* The run fails; the first failure counts. status: enum wh_status, or 0. Takes *err. */
+void wh_trial_fail(struct wh_trial *t, int status, struct wh_err **err);
+void wh_trial_failf(struct wh_trial *t, int status, const char *hint, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* Something that was under way ended: last thing that its callback does with the trial. */
+void wh_trial_idle(struct wh_trial *t);
+/* Work on a worker thread; done() unless the builder goes away. */
+void wh_trial_job(struct wh_trial *t, void (*work)(void *arg), void (*done)(void *arg), void *arg);
+bool wh_trial_over(const struct wh_trial *t); /* failed, canceled or at its end: start nothing */
+/* The logs as harden.h wants them; the array is the caller's to free. */
+struct wh_obs_log *wh_trial_logs(const struct wh_trial *t);
+/* A log line of the node that shows it. */
+void wh_trial_say(struct wh_trial *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* profile_share.c. Job: a directory of the tree (or an empty one when it has none) as name in dirfd: owners, modes, times, xattrs, links. */
+int wh_share_copy(struct wh_store *s, const struct wh_layer *layers, size_t n, const char *path, int dirfd, const char *name,
+		  struct wh_err **err);
+
+/* profile_log.c. Job: counts for a run's record; whether the application put itself into the background. */
+int wh_trial_log_read(struct wh_trial_log *l, struct wh_err **err);
+void wh_trial_count(const struct wh_trial_log *logs, size_t n, uint64_t *ret_events, uint64_t *ret_files);
+bool wh_trial_left_others(const struct wh_trial_log *log);
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One command of a run: its pipes, its lines in the build's log, its observation log. */
+#include "builder/profile_private.h"
+
+#include <errno.h>
+
+#define LINE_MAX_BYTES ((size_t)64 * 1024)
+#define OUTPUT_KEEP ((size_t)256 * 1024)
+#define STEPS_MAX 64 /* at once: who starts them is the driver */
+
+static const char *const prefixes[] = {"app | ", "test | ", "health | ", "app | ", "app | "};
+
+/* ---------------------------------------------------------------- output */
+
+static void show_line(struct wh_tstep *s, int stream, const char *p, size_t n)
+{
+	struct wh_trial *t = s->t;
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+
+	wh_buf_adds(&text, prefixes[s->kind]);
+	wh_buf_add(&text, p, n);
+	wh_buf_addc(&text, '\n');
+	wh_tail_keep(s->kind == WH_TSTEP_APP ? &t->app.tail : &t->test_tail, text.p + strlen(prefixes[s->kind]),
+		     n + 1);
+	wh_builder_event(t->b, &(struct wh_event){.kind = WH_EV_LOG,
+						  .v = t->shown->v,
+						  .stream = stream,
+						  .data = text.p,
+						  .len = text.n});
+	if (s->kind == WH_TSTEP_APP) {
+		WH_AUTO_FREE char *line = wh_strndup(p, n);
+
+		wh_ready_line(t, line);
+	}
+}
+
+static void lines(struct wh_tstep *s, int stream, const char *p, size_t n, bool end)
+{
+	struct wh_buf *held = &s->out[stream - 1].line;
+	size_t from = 0, at;
+
+	wh_buf_add(held, p, n);
+	for (at = held->n - n; at < held->n; at++) {
+		if (held->p[at] != '\n' && at - from < LINE_MAX_BYTES)
+			continue;
+		show_line(s, stream, held->p + from, at - from);
+		from = held->p[at] == '\n' ? at + 1 : at;
+	}
+	if (end && from < held->n) {
+		show_line(s, stream, held->p + from, held->n - from);
+		from = held->n;
+	}
+	if (from) {
+		memmove(held->p, held->p + from, held->n - from);
+		held->n -= from;
+	}
+}
+
+static void keep_output(struct wh_buf *b, const char *p, size_t n)
+{
+	if (b->n + n > 2 * OUTPUT_KEEP) {
+		size_t drop = b->n > OUTPUT_KEEP ? b->n - OUTPUT_KEEP : 0;
+
+		memmove(b->p, b->p + drop, b->n - drop);
+		b->n -= drop;
+	}
+	wh_buf_add(b, p, n);
+}
+
+static void output(struct wh_tstep *s, int stream, const char *p, size_t n, bool end)
+{
+	struct wh_trial *t = s->t;
+	WH_AUTO_BUF struct wh_buf shown = WH_BUF_INIT;
+
+	if (s->kind == WH_TSTEP_APP)
+		keep_output(&t->app.output, p, n);
+	if (!t->driver || wh_mask_empty(t->driver->mask)) {
+		lines(s, stream, p, n, end);
+		return;
+	}
+	/* The driver can hand its secrets to the application, which may print them. */
+	wh_mask_feed(t->driver->mask, &s->out[stream - 1].held, p, n, end, &shown);
+	lines(s, stream, shown.n ? shown.p : "", shown.n, end);
+}
+
+/* Reads what is there; false at the end of the pipe. */
+static bool drain(struct wh_tstep *s, int stream, bool all)
+{
+	char chunk[16384];
+	ssize_t got;
+
+	for (;;) {
+		got = read(s->out[stream - 1].fd, chunk, sizeof(chunk));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got < 0 && errno == EAGAIN;
+		output(s, stream, chunk, (size_t)got, false);
+		if ((size_t)got < sizeof(chunk) && !all)
+			return true; /* others get their turn */
+	}
+}
+
+static void close_stream(struct wh_tstep *s, int stream)
+{
+	struct wh_tstream *o = &s->out[stream - 1];
+
+	if (o->fd < 0)
+		return;
+	wh_loop_del_fd(s->t->b->loop, o->fd);
+	wh_closep(&o->fd);
+}
+
+static void on_output(void *arg, int fd, short revents)
+{
+	struct wh_tstep *s = arg;
+	int stream = fd == s->out[0].fd ? 1 : 2;
+
+	(void)revents;
+	if (!drain(s, stream, false))
+		close_stream(s, stream);
+}
+
+static void step_free(struct wh_tstep *s)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		wh_closep(&s->out[i].fd);
+		if (s->out[i].held.cap)
+			explicit_bzero(s->out[i].held.p, s->out[i].held.cap);
+		wh_buf_release(&s->out[i].held);
+		wh_buf_release(&s->out[i].line);
+	}
+	wh_work_discard(s->work);
+	free(s);
+}
+
+/* ---------------------------------------------------------------- begin and end */
+
+static void on_end(void *arg, struct wh_step_result *res)
+{
+	struct wh_tstep *s = arg, **at;
+	struct wh_trial *t = s->t;
+	int stream;
+
+	for (at = &t->steps; *at != s; at = &(*at)->next)
+		;
+	*at = s->next;
+	for (stream = 1; stream <= 2; stream++) {
+		/* What was started beside a command may hold its pipe yet: what is there is taken, nothing is waited for. */
+		if (s->out[stream - 1].fd >= 0)
+			drain(s, stream, true);
+		output(s, stream, "", 0, true);
+		close_stream(s, stream);
+	}
+	s->ended(s, res);
+	wh_err_freep(&res->err);
+	step_free(s);
+	wh_trial_idle(t);
+}
+
+static int open_log(struct wh_trial *t, const char *name, struct wh_err **err)
+{
+	int tmp = wh_store_tmp_dirfd(t->b->o.store), fd;
+	WH_AUTO_FREE char *file = wh_temp_name("observed-");
+
+	fd = wh_openat(tmp, file, O_RDWR | O_CREAT | O_EXCL | O_APPEND, 0600);
+	if (fd < 0)
+		return wh_err_sys(err, "builder", WH_ERR_ENV, -fd, "make %s/%s", wh_store_tmp_path(t->b->o.store), file);
+	unlinkat(tmp, file, 0);
+	WH_PUSH(t->logs, t->n_logs, t->cap_logs) = (struct wh_trial_log){.name = name, .fd = fd};
+	return fd;
+}
+
+static int open_pipes(struct wh_tstep *s, int ends[2], struct wh_err **err)
+{
+	int i, p[2];
+
+	for (i = 0; i < 2; i++) {
+		if (pipe2(p, O_CLOEXEC) < 0)
+			return wh_err_sys(err, "builder", WH_ERR_ENV, errno, "make a pipe");
+		s->out[i].fd = p[0];
+		ends[i] = p[1];
+		fcntl(p[0], F_SETFL, O_NONBLOCK); /* only our ends */
+	}
+	return 0;
+}
+
+static size_t count(const struct wh_trial *t)
+{
+	const struct wh_tstep *s;
+	size_t n = 0;
+
+	for (s = t->steps; s; s = s->next)
+		n++;
+	return n;
+}
+
+int wh_tstep_start(struct wh_trial *t, enum wh_tstep_kind kind, struct wh_step *spec, const int fds[3], const char *log,
+		   wh_tstep_fn ended, void *arg, struct wh_tstep **ret, struct wh_err **err)
+{
+	struct wh_tstep *s;
+	WH_AUTO_FD int out_w = -1, err_w = -1;
+	int ends[2] = {-1, -1}, i, r = 0;
+
+	if (count(t) >= STEPS_MAX)
+		return wh_err_set(err, "builder", WH_ERR_BUILD, EAGAIN, "more than %d commands at once", STEPS_MAX);
+	s = wh_calloc(1, sizeof(*s));
+	*s = (struct wh_tstep){.t = t, .kind = kind, .ended = ended, .arg = arg, .out = {{.fd = -1}, {.fd = -1}}};
+	if (fds) {
+		spec->in_fd = fds[0];
+		spec->out_fd = fds[1];
+		spec->err_fd = fds[2];
+	} else {
+		r = open_pipes(s, ends, err);
+		out_w = spec->out_fd = ends[0];
+		err_w = spec->err_fd = ends[1];
+	}
+	if (r == 0 && log)
+		r = spec->observe_fd = open_log(t, log, err);
+	if (r >= 0)
+		r = wh_launcher_run(t->b->launcher, spec, on_end, s, &s->id, err);
+	if (r < 0) {
+		step_free(s);
+		return r;
+	}
+	for (i = 0; i < 2; i++)
+		if (s->out[i].fd >= 0)
+			wh_loop_add_fd(t->b->loop, s->out[i].fd, POLLIN, on_output, s);
+	s->next = t->steps;
+	t->steps = s;
+	t->busy++;
+	*ret = s;
+	return 0;
+}
+
+void wh_tstep_kill(struct wh_tstep *s)
+{
+	wh_launcher_kill(s->t->b->launcher, s->id);
+}
+
+void wh_tsteps_free(struct wh_trial *t)
+{
+	struct wh_tstep *s;
+
+	while ((s = t->steps)) {
+		t->steps = s->next;
+		step_free(s);
+	}
+}
