@@ -26,7 +26,7 @@ tests_unit_cli_spec_test_LDADD = cli/libcli.a layers/liblayers.a base/libbase.a 
 BUILDER_TESTS = tests/unit/builder_cacheindex_test tests/unit/builder_key_test tests/unit/builder_mask_test \
 	tests/unit/builder_scheduler_test
 check_PROGRAMS += $(BUILDER_TESTS)
-BUILDER_LIBS = builder/libbuilder.a sandbox/libsandbox.a layers/liblayers.a base/libbase.a $(TEST_LIBS)
+BUILDER_LIBS = builder/libbuilder.a harden/libharden.a sandbox/libsandbox.a layers/liblayers.a base/libbase.a $(TEST_LIBS)
 tests_unit_builder_cacheindex_test_LDADD = $(BUILDER_LIBS)
 tests_unit_builder_key_test_LDADD = $(BUILDER_LIBS)
 tests_unit_builder_mask_test_LDADD = $(BUILDER_LIBS)
@@ -135,3 +135,15 @@ OBSERVER_TESTS = tests/unit/base_observation_test tests/unit/sandbox_observer_te
 check_PROGRAMS += $(OBSERVER_TESTS)
 tests_unit_base_observation_test_LDADD = base/libbase.a $(TEST_LIBS)
 tests_unit_sandbox_observer_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST_LIBS)
+
+# harden: profiles, keep sets, prune
+HARDEN_TESTS = tests/unit/harden_elf_test tests/unit/harden_keep_test tests/unit/harden_profile_test tests/unit/harden_prune_test \
+	tests/unit/harden_script_test
+check_PROGRAMS += $(HARDEN_TESTS)
+noinst_HEADERS += tests/unit/harden_helper.h
+HARDEN_LIBS = harden/libharden.a layers/liblayers.a base/libbase.a $(TEST_LIBS)
+tests_unit_harden_elf_test_LDADD = $(HARDEN_LIBS)
+tests_unit_harden_keep_test_LDADD = $(HARDEN_LIBS)
+tests_unit_harden_profile_test_LDADD = $(HARDEN_LIBS)
+tests_unit_harden_prune_test_LDADD = $(HARDEN_LIBS)
+tests_unit_harden_script_test_LDADD = $(HARDEN_LIBS)
