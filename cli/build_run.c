@@ -5,6 +5,7 @@
  *   Dockerfile and ignore files → syntax tree → graph → image → outputs → names
  */
 #include "cli/cli.h"
+#include "cli/proof.h"
 #include "frontend/frontend.h"
 
 #include <errno.h>
@@ -35,10 +36,14 @@ struct run {
 	struct wh_layer_opts layer;
 	struct wh_local *builder_locals; /* the builder reads these two as long as it lives */
 	struct wh_secret *builder_secrets;
+	const char *protect[2]; /* the key: no COPY takes it in */
+	struct wh_cli_pull pull;
 	struct wh_builder *builder;
 	struct wh_graph *graph;
 	struct wh_target target;
 	struct wh_image image;
+	struct wh_hardening hardening;
+	struct wh_proof *proof;
 };
 
 /* ---------------------------------------------------------------- reading */
@@ -313,6 +318,8 @@ static int start_builder(struct run *r, struct wh_err **err)
 	if (res < 0)
 		return res;
 	choose_layers(r);
+	r->protect[0] = s->sign_key;
+	r->pull = (struct wh_cli_pull){.inner = r->inner, .store = r->store, .insecure = s->insecure_registry};
 	return wh_builder_new(
 		&(struct wh_builder_opts){
 			.store = r->store,
@@ -325,6 +332,9 @@ static int start_builder(struct run *r, struct wh_err **err)
 			.n_secrets = s->n_secrets,
 			.ssh_socket = s->ssh_socket,
 			.snapshotter = s->snapshotter,
+			.protect = s->sign_key ? r->protect : NULL,
+			.pull = wh_cli_registry_builder_pull,
+			.pull_arg = &r->pull,
 			.network = WH_NETCHOICE_AUTO,
 			.explain = s->explain,
 			.event = wh_progress_event,
@@ -419,30 +429,6 @@ static size_t base_layers(const struct run *r)
 	return n < r->image.n_layers ? n : r->image.n_layers;
 }
 
-static int write_outputs(struct run *r, struct wh_err **err)
-{
-	const struct wh_build_spec *s = r->spec;
-
-	for (size_t i = 0; i < s->n_outputs; i++) {
-		struct wh_image image;
-		int res = wh_output_image(r->store, &r->image, base_layers(r), &s->outputs[i], &r->layer, &image, err);
-
-		if (res < 0)
-			return res;
-		res = wh_output_write(r->store, &image, s, &s->outputs[i], STDOUT_FILENO, r->epoch, r->progress, err);
-		if (!res && s->n_outputs == 1) { /* what is named and printed is what was written */
-			struct wh_image old = r->image;
-
-			r->image = image;
-			image = old;
-		}
-		wh_image_release(&image);
-		if (res < 0)
-			return res;
-	}
-	return 0;
-}
-
 /* An old one must not pass for the result of a build that failed. */
 static void clear_iidfile(const char *path)
 {
@@ -474,20 +460,27 @@ static int write_iidfile(const char *path, const char *id, struct wh_err **err)
 	return 0;
 }
 
-static int name_image(struct run *r, struct wh_err **err)
+static int publish(struct run *r, struct wh_err **err)
 {
 	const struct wh_build_spec *s = r->spec;
+	struct wh_publish p = {
+		.store = r->store,
+		.inner = r->inner,
+		.spec = s,
+		.progress = r->progress,
+		.layer = &r->layer,
+		.epoch = r->epoch,
+		.n_base_layers = base_layers(r),
+		.hardening = &r->hardening,
+		.image = &r->image,
+	};
 	char id[WH_DIGEST_TEXT];
+	int res = wh_publish(&p, err);
 
-	for (size_t i = 0; i < s->tags.n; i++) {
-		int res = wh_store_tag(r->store, s->tags.v[i], &r->image, err);
-
-		if (res < 0) {
-			wh_err_wrap(err, "name the image %s", s->tags.v[i]);
-			return res;
-		}
-	}
-	return s->iidfile ? write_iidfile(s->iidfile, wh_digest_text(&r->image.config_digest, id), err) : 0;
+	r->proof = p.proof;
+	if (res < 0 || !s->iidfile)
+		return res;
+	return write_iidfile(s->iidfile, wh_digest_text(&r->image.config_digest, id), err);
 }
 
 /* Standard output carries the result alone: the id with --quiet, else digest, id and names. */
@@ -505,6 +498,8 @@ static int tell(const struct run *r)
 		wh_buf_addf(&out, "image  %s\nid     %s\n", digest, id);
 		for (size_t i = 0; i < s->tags.n; i++)
 			wh_buf_addf(&out, "name   %s\n", s->tags.v[i]);
+		if (r->proof)
+			wh_proof_summary(r->proof, &out);
 	}
 	for (size_t i = 0; i < s->n_outputs; i++) {
 		if (wh_streq(s->outputs[i].dest, "-")) { /* standard output is taken */
@@ -565,19 +560,20 @@ static int run_all(struct run *r, struct wh_err **err)
 		warn_of_args(r);
 	if (!res)
 		res = wh_builder_image(r->builder, &r->target, &r->image, err);
+	if (!res)
+		res = wh_builder_hardening(r->builder, &r->target, &r->hardening, err);
 	if (r->builder)
 		wh_builder_free(WH_TAKE_PTR(r->builder));
 	if (res < 0)
 		return res;
 	allow_signals();
-	res = write_outputs(r, err);
-	if (!res)
-		res = name_image(r, err);
-	return res;
+	return publish(r, err);
 }
 
 static void run_release(struct run *r)
 {
+	wh_proof_free(r->proof);
+	wh_hardening_release(&r->hardening);
 	wh_image_release(&r->image);
 	wh_target_release(&r->target);
 	if (r->graph)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the words of `whittle build` to a checked specification. Nothing of the image is read here. */
 #include "cli/cli.h"
+#include "cli/sign_service.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -160,10 +161,12 @@ static int output_type(const char *value, struct wh_output *o, struct wh_err **e
 		o->type = WH_OUT_LOCAL;
 	else if (wh_streq(value, "tar"))
 		o->type = WH_OUT_TAR;
-	else if (wh_streq(value, "image") || wh_streq(value, "docker") || wh_streq(value, "registry"))
-		return misuse(err, "--output type=%s is not supported yet; oci, local and tar are", value);
+	else if (wh_streq(value, "registry"))
+		o->type = WH_OUT_REGISTRY;
+	else if (wh_streq(value, "image") || wh_streq(value, "docker"))
+		return misuse(err, "--output type=%s is not supported yet; oci, local, tar and registry are", value);
 	else
-		return misuse(err, "--output type is oci, local or tar, not \"%s\"", value);
+		return misuse(err, "--output type is oci, local, tar or registry, not \"%s\"", value);
 	return 0;
 }
 
@@ -211,6 +214,11 @@ static int output_field(const char *key, const char *value, struct wh_output *o,
 
 static int output_check(const char *text, struct wh_output *o, struct wh_err **err)
 {
+	if (o->type == WH_OUT_REGISTRY) {
+		if (o->dest)
+			return misuse(err, "--output \"%s\": a registry's image goes to where --tag says", text);
+		return 0;
+	}
 	if (!o->dest) {
 		if (o->type == WH_OUT_LOCAL || isatty(STDOUT_FILENO))
 			return misuse(err, "--output \"%s\" says no dest=", text);
@@ -539,6 +547,7 @@ static int check_platform(const struct wh_build_flags *f, struct wh_build_spec *
 static int add_outputs(const struct wh_build_flags *f, struct wh_build_spec *s, struct wh_err **err)
 {
 	size_t cap = 0, on_stdout = 0;
+	bool to_registry = false;
 
 	for (size_t i = 0; i < f->outputs.n; i++) {
 		struct wh_output o = {0};
@@ -553,6 +562,15 @@ static int add_outputs(const struct wh_build_flags *f, struct wh_build_spec *s, 
 		}
 		WH_PUSH(s->outputs, s->n_outputs, cap) = o;
 		on_stdout += wh_streq(o.dest, "-");
+		to_registry |= o.type == WH_OUT_REGISTRY;
+	}
+	if (f->push && !to_registry)
+		WH_PUSH(s->outputs, s->n_outputs, cap) =
+			(struct wh_output){.type = WH_OUT_REGISTRY, .comp = WH_COMP_ZSTD};
+	if ((f->push || to_registry) && !f->tags.n) {
+		misuse(err, "a push needs a name");
+		wh_err_hint(err, "--tag REGISTRY/NAME:TAG says where to");
+		return -EINVAL;
 	}
 	if (on_stdout > 1)
 		return misuse(err, "only one --output can go to standard output");
@@ -617,6 +635,7 @@ static void add_choices(const struct wh_build_flags *f, struct wh_build_spec *s)
 	s->no_cache = f->no_cache;
 	s->explain = f->explain;
 	s->iidfile = f->iidfile;
+	s->insecure_registry = f->insecure_registry;
 	s->jobs = f->jobs;
 	if (wh_streq(f->progress, "tty") || wh_streq(f->progress, "rawjson"))
 		s->progress_missing = f->progress;
@@ -652,6 +671,10 @@ int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *arg
 		r = add_secrets(f, s, err);
 	if (!r)
 		r = store_path(f, s, err);
+	if (!r && f->sign_key) {
+		s->sign_key = make_absolute(f->sign_key);
+		r = wh_sign_key_check(s->sign_key, err);
+	}
 	return r;
 }
 
@@ -662,6 +685,7 @@ void wh_build_spec_release(struct wh_build_spec *s)
 	wh_strv_release(&s->labels);
 	wh_strv_release(&s->no_cache_filter);
 	wh_strv_release(&s->extra_hosts);
+	free(s->sign_key);
 	for (size_t i = 0; i < s->n_outputs; i++)
 		free(s->outputs[i].dest);
 	for (size_t i = 0; i < s->n_contexts; i++) {

@@ -53,20 +53,20 @@ void wh_progress_warn(struct wh_progress *p, const char *fmt, ...) __attribute__
 
 /* The words of `whittle build` as the option table stores them; lists of strings, nothing checked yet. */
 struct wh_build_flags {
-	const char *file, *target, *network, *shm_size, *progress, *iidfile, *root, *snapshotter;
+	const char *file, *target, *network, *shm_size, *progress, *iidfile, *root, *snapshotter, *sign_key;
 	struct wh_strv tags, build_args, contexts, no_cache_filter, outputs, platforms, labels;
 	struct wh_strv secrets, ssh, add_hosts, allow;
-	bool no_cache, quiet, explain;
+	bool no_cache, quiet, explain, push, insecure_registry;
 	unsigned jobs;
 };
 
 /* ---------------------------------------------------------------- build_spec.c */
 
-enum wh_output_type { WH_OUT_OCI, WH_OUT_LOCAL, WH_OUT_TAR };
+enum wh_output_type { WH_OUT_OCI, WH_OUT_LOCAL, WH_OUT_TAR, WH_OUT_REGISTRY /* to where the tags say */ };
 
 struct wh_output {
 	enum wh_output_type type;
-	char *dest; /* "-": standard output */
+	char *dest; /* "-": standard output; REGISTRY: NULL */
 	bool tar;   /* OCI: one file instead of a directory */
 	bool has_comp;
 	enum wh_compression comp;
@@ -105,6 +105,8 @@ struct wh_build_spec {
 	uint64_t shm_size;
 	char *platform; /* the build's, "linux/amd64" */
 	const char *iidfile;
+	char *sign_key; /* absolute path of the private key, or NULL; only the outer process reads it */
+	bool insecure_registry;
 	char *root; /* store */
 	unsigned jobs;
 	enum wh_snapshot_choice snapshotter;
@@ -138,9 +140,27 @@ bool wh_path_plain(const char *path);
 int wh_path_stream(const char *path);
 /* Can the destination be made at all? Asked before anything runs. */
 int wh_output_check(const struct wh_output *o, struct wh_err **err);
-int wh_output_write(struct wh_store *s, const struct wh_image *i, const struct wh_build_spec *spec,
-		    const struct wh_output *o, int stdout_fd, int64_t epoch, struct wh_progress *p,
-		    struct wh_err **err);
+int wh_output_write(struct wh_store *s, const struct wh_image *i, const struct wh_artifacts *artifacts,
+		    const struct wh_build_spec *spec, const struct wh_output *o, int stdout_fd, int64_t epoch,
+		    struct wh_progress *p, struct wh_err **err);
+
+/* ---------------------------------------------------------------- publish.c */
+
+struct wh_proof;
+/* From the finished image to wherever it is to be: evidence, signatures, outputs, registries, the store's name for it. */
+struct wh_publish {
+	struct wh_store *store;
+	struct wh_inner *inner;
+	const struct wh_build_spec *spec;
+	struct wh_progress *progress;
+	const struct wh_layer_opts *layer;
+	int64_t epoch;
+	size_t n_base_layers;
+	const struct wh_hardening *hardening;
+	struct wh_image *image; /* replaced by what the only output wrote, when there is one */
+	struct wh_proof *proof; /* set by the call; the caller frees it. NULL: nothing was to be proved */
+};
+int wh_publish(struct wh_publish *p, struct wh_err **err);
 
 /* ---------------------------------------------------------------- registry_service.c */
 
@@ -174,7 +194,7 @@ int wh_cli_image_name(const char *ref, const struct wh_image *i, char **ret, str
 
 /* ---------------------------------------------------------------- commands */
 
-extern const struct wh_command wh_cmd_build, wh_cmd_version, wh_cmd_help;
+extern const struct wh_command wh_cmd_build, wh_cmd_explain, wh_cmd_version, wh_cmd_help;
 extern const struct wh_command wh_cmd_db, wh_cmd_scan;
 extern const struct wh_command wh_cmd_pull, wh_cmd_push;
 extern const struct wh_command wh_cmd_sbom;

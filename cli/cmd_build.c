@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* whittle build: the option table, and the fork into the process that works. */
 #include "cli/cli.h"
+#include "cli/password.h"
+#include "cli/sign_service.h"
 
 #include <signal.h>
 
@@ -37,19 +39,24 @@ static const struct wh_option options[] = {
 	{"no-cache-filter", 0, WH_OPT_LIST, AT(no_cache_filter), "STAGE[,STAGE]",
 	 "Run every step of these stages (repeatable)", NULL},
 	{"output", 'o', WH_OPT_LIST, AT(outputs), "SPEC",
-	 "type=oci|local|tar,dest=PATH[,tar=false][,compression=zstd|gzip|\n"
+	 "type=oci|local|tar|registry,dest=PATH[,tar=false][,compression=zstd|gzip|\n"
 	 "uncompressed][,compression-level=N][,force-compression=true];\n"
 	 "dest=- is standard output; a DIR alone is type=local (repeatable)",
 	 NULL},
 	{"platform", 0, WH_OPT_LIST, AT(platforms), "OS/ARCH", "Platform of the image: this machine's only, for now",
 	 NULL},
 	{"progress", 0, WH_OPT_TEXT, AT(progress), "HOW", "auto, plain or quiet", progresses},
+	{"push", 0, WH_OPT_FLAG, AT(push), NULL, "Push the image, with what is attached to it, to where each --tag says", NULL},
 	{"quiet", 'q', WH_OPT_FLAG, AT(quiet), NULL, "Print nothing but the image id", NULL},
+	{"registry-insecure", 0, WH_OPT_FLAG, AT(insecure_registry), NULL,
+	 "Take plain HTTP and unknown certificates from registries\n(those on loopback may always speak plain HTTP)", NULL},
 	{"root", 0, WH_OPT_TEXT, AT(root), "DIR",
 	 "The store (default $XDG_DATA_HOME/whittle or\n~/.local/share/whittle; for root /var/lib/whittle)", NULL},
 	{"secret", 0, WH_OPT_LIST, AT(secrets), "id=ID[,src=FILE|,env=VAR]",
 	 "Secret for RUN --mount=type=secret (repeatable)", NULL},
 	{"shm-size", 0, WH_OPT_TEXT, AT(shm_size), "SIZE", "Size of /dev/shm in the steps (default 64m)", NULL},
+	{"sign-key", 0, WH_OPT_TEXT, AT(sign_key), "FILE",
+	 "Sign the image, its SBOM and its verdict with this private key\n(whittle keygen makes one; $COSIGN_PASSWORD)", NULL},
 	{"snapshotter", 0, WH_OPT_TEXT, AT(snapshotter), "KIND",
 	 "How a step's root is made: overlay, copy, or auto\n(overlay where it works)", snapshotters},
 	{"ssh", 0, WH_OPT_LIST, AT(ssh), "default[=SOCKET]", "The agent for RUN --mount=type=ssh", NULL},
@@ -80,7 +87,6 @@ static const struct wh_option options[] = {
 	{"metadata-file", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"provenance", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"pull", 0, WH_OPT_LATER_FLAG, 0, NULL, NULL, NULL},
-	{"push", 0, WH_OPT_LATER_FLAG, 0, NULL, "use --output type=oci,dest=FILE and skopeo copy", NULL},
 	{"rm", 0, WH_OPT_LATER_FLAG, 0, NULL, "nothing of a step is left in any case", NULL},
 	{"sbom", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"squash", 0, WH_OPT_LATER_FLAG, 0, NULL, NULL, NULL},
@@ -113,8 +119,16 @@ static int build(struct wh_build_spec *spec, struct wh_err **err)
 
 	if (r < 0)
 		return r;
-	if (outer)
+	if (outer) {
+		const struct wh_service services[] = {
+			{WH_SERVICE_SIGN, wh_sign_service, spec->sign_key},
+			{WH_SERVICE_REGISTRY, wh_cli_registry_service, NULL},
+		};
+
+		wh_outer_offer(outer, services, WH_ARRAY_SIZE(services));
 		return serve(outer);
+	}
+	unsetenv(WH_PASSWORD_ENV);
 	r = wh_build_run(spec, inner);
 	wh_inner_free(inner);
 	return r;

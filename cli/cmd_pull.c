@@ -109,6 +109,8 @@ static int pull(void *arg, struct wh_inner *inner)
 		r = step(p, "reading", keep, &err);
 	if (r == 0)
 		r = step(p, "looking for what is attached to", fetch_artifacts, &err);
+	if (r < 0 && p->progress)
+		fputc('\n', stderr);
 	r = r < 0 ? wh_err_report(err) : tell(p);
 	wh_image_release(&p->image);
 	wh_progress_free(p->progress);

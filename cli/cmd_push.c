@@ -70,6 +70,8 @@ static int push(void *arg, struct wh_inner *inner)
 		r = wh_artifacts_from_store(p->store, &p->image.manifest, &p->artifacts, &err);
 	if (r == 0)
 		r = send(p, &err);
+	if (r < 0 && p->progress)
+		fputc('\n', stderr);
 	r = r < 0 ? wh_err_report(err) : tell(p);
 	wh_artifacts_release(&p->artifacts);
 	wh_image_release(&p->image);

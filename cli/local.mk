@@ -2,8 +2,9 @@
 # All but main() is a library, so that unit tests can link it.
 noinst_LIBRARIES += cli/libcli.a
 cli_libcli_a_SOURCES = \
-	cli/build_run.c cli/build_spec.c cli/cli.h cli/cmd_build.c cli/cmd_help.c cli/cmd_version.c cli/errors.c \
-	cli/options.c cli/options.h cli/output.c cli/progress_plain.c cli/text.c
+	cli/build_run.c cli/build_spec.c cli/cli.h cli/cmd_build.c cli/cmd_explain.c cli/cmd_help.c cli/cmd_version.c cli/errors.c \
+	cli/options.c cli/options.h cli/output.c cli/password.c cli/password.h cli/progress_plain.c cli/proof.c cli/proof.h \
+	cli/publish.c cli/sign_service.c cli/sign_service.h cli/text.c
 # Registries.
 cli_libcli_a_SOURCES += cli/cmd_pull.c cli/cmd_push.c cli/registry_service.c cli/registry_service.h
 # Images by any name; the bill of materials.

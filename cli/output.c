@@ -96,11 +96,11 @@ static int refuse_dest(const char *dest, int sys, struct wh_err **err)
  * is told then. */
 int wh_output_check(const struct wh_output *o, struct wh_err **err)
 {
-	WH_AUTO_FREE char *at = wh_path_clean(o->dest);
+	WH_AUTO_FREE char *at = o->dest ? wh_path_clean(o->dest) : NULL;
 	bool missing = false;
 	struct stat st;
 
-	if (wh_streq(o->dest, "-"))
+	if (!at || wh_streq(o->dest, "-"))
 		return 0;
 	/* Directories above a destination are made: what counts is the nearest that is there. */
 	while (lstat(at, &st) < 0) {
@@ -129,15 +129,19 @@ static const char *kind_of(const struct wh_output *o)
 		return "files";
 	case WH_OUT_TAR:
 		return "files as tar";
+	case WH_OUT_REGISTRY:
+		return "image";
 	}
 	return "";
 }
 
-int wh_output_write(struct wh_store *s, const struct wh_image *i, const struct wh_build_spec *spec,
-		    const struct wh_output *o, int stdout_fd, int64_t epoch, struct wh_progress *p, struct wh_err **err)
+int wh_output_write(struct wh_store *s, const struct wh_image *i, const struct wh_artifacts *artifacts,
+		    const struct wh_build_spec *spec, const struct wh_output *o, int stdout_fd, int64_t epoch,
+		    struct wh_progress *p, struct wh_err **err)
 {
 	static const char *const no_names[] = {NULL};
-	struct wh_export x = {.dest = o->dest, .out_fd = stdout_fd, .tar = o->tar, .names = no_names, .epoch = epoch};
+	struct wh_export x = {.dest = o->dest, .out_fd = stdout_fd, .tar = o->tar, .names = no_names, .epoch = epoch,
+			      .artifacts = artifacts};
 	struct wh_err *e = NULL;
 	WH_AUTO_FREE char *behind = NULL;
 	unsigned id, skipped = 0;
@@ -160,6 +164,8 @@ int wh_output_write(struct wh_store *s, const struct wh_image *i, const struct w
 		break;
 	case WH_OUT_TAR:
 		r = wh_export_tar(s, i, &x, &e);
+		break;
+	case WH_OUT_REGISTRY: /* publish.c's */
 		break;
 	}
 	if (skipped)

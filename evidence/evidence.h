@@ -116,7 +116,8 @@ void wh_key_free(struct wh_key *k); /* wiped */
 
 /* Who signs: a key at hand, or the outer process that holds it. */
 struct wh_signer {
-	int (*sign)(void *arg, const struct wh_digest *d, struct wh_buf *ret_der, struct wh_err **err);
+	/* n signatures at once, DER, appended to n buffers that the caller releases. */
+	int (*sign)(void *arg, const struct wh_digest *d, size_t n, struct wh_buf *ret_der, struct wh_err **err);
 	void *arg;
 	const char *hint; /* of its public key */
 };
@@ -132,6 +133,10 @@ struct wh_attest_item {
  * store. repo: what goes into docker-reference ("registry/name" without tag), or "" . Appends to list. */
 int wh_sign_image(struct wh_store *s, const struct wh_image *i, const char *repo, const struct wh_signer *signer,
 		  const struct wh_attest_item *items, size_t n, struct wh_artifacts *list, struct wh_err **err);
+
+/* What is attached to an image, not verified but for digests: the predicate of this type from a signed envelope or a plain
+ * statement. New reference, or NULL. For commands that show things; wh_verify_image() is what to rely on. */
+json_t *wh_predicate_find(struct wh_store *s, const struct wh_artifacts *list, const char *predicate_type);
 
 /* ---------------------------------------------------------------- verifying */
 

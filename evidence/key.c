@@ -292,9 +292,13 @@ int wh_key_verify(const struct wh_key *k, const struct wh_digest *d, const void 
 	return right ? 0 : -EBADMSG;
 }
 
-static int sign_here(void *arg, const struct wh_digest *d, struct wh_buf *ret_der, struct wh_err **err)
+static int sign_here(void *arg, const struct wh_digest *d, size_t n, struct wh_buf *ret_der, struct wh_err **err)
 {
-	return wh_key_sign(arg, d, ret_der, err);
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = wh_key_sign(arg, &d[i], &ret_der[i], err);
+	return r;
 }
 
 struct wh_signer wh_key_signer(struct wh_key *k, char **hint_storage)

@@ -8,31 +8,37 @@
 
 #include <errno.h>
 
+struct piece { /* bytes to be signed, and the signature */
+	const char *type; /* of the predicate; NULL: the older form's payload */
+	struct wh_buf text, der;
+	struct wh_digest digest;
+};
+
 struct signing {
 	struct wh_store *s;
 	const struct wh_image *i;
 	const char *repo;
 	const struct wh_signer *signer;
 	struct wh_artifacts list;
+	struct piece *pieces; /* [0]: the older form's payload; [1]: the statement that is the signature; then the others */
+	size_t n_pieces;
 	struct wh_artifact_blob *atts; /* layers of the .att manifest; data and annotations owned */
 	size_t n_atts, cap_atts;
 };
 
 static void signing_release(struct signing *x)
 {
+	for (size_t k = 0; k < x->n_pieces; k++) {
+		wh_buf_release(&x->pieces[k].text);
+		wh_buf_release(&x->pieces[k].der);
+	}
+	free(x->pieces);
 	for (size_t k = 0; k < x->n_atts; k++) {
 		free((void *)(uintptr_t)x->atts[k].data);
 		json_decref(x->atts[k].annotations);
 	}
 	free(x->atts);
 	wh_artifacts_release(&x->list);
-}
-
-static int sign(const struct signing *x, const struct wh_digest *d, struct wh_buf *ret_der, struct wh_err **err)
-{
-	int r = x->signer->sign(x->signer->arg, d, ret_der, err);
-
-	return r < 0 ? r : 0;
 }
 
 static char *tag_of(const struct wh_image *i, const char *kind)
@@ -75,25 +81,14 @@ static int write_older(struct signing *x, const char *kind, const struct wh_arti
 	return wh_artifact_write(x->s, x->i, NULL, tag, &c, layers, n, NULL, &x->list, err);
 }
 
-static int sign_simple(struct signing *x, struct wh_err **err)
+static int write_simple(struct signing *x, const struct piece *p, struct wh_err **err)
 {
-	WH_AUTO_BUF struct wh_buf payload = WH_BUF_INIT;
-	WH_AUTO_BUF struct wh_buf der = WH_BUF_INIT;
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
 	WH_AUTO_JSON json_t *an = NULL;
-	struct wh_artifact_blob layer = {.media_type = WH_MEDIA_SIMPLE};
-	struct wh_digest d;
-	int r;
+	struct wh_artifact_blob layer = {.media_type = WH_MEDIA_SIMPLE, .data = p->text.p, .len = p->text.n};
 
-	wh_simple_payload(x->repo, &x->i->manifest, &payload);
-	wh_digest_of(payload.p, payload.n, &d);
-	r = sign(x, &d, &der, err);
-	if (r < 0)
-		return r;
-	wh_base64_add(&text, der.p, der.n);
+	wh_base64_add(&text, p->der.p, p->der.n);
 	an = json_pack("{s:s}", WH_AN_SIGNATURE, text.p);
-	layer.data = payload.p;
-	layer.len = payload.n;
 	layer.annotations = an;
 	return write_older(x, "sig", &layer, 1, err);
 }
@@ -128,49 +123,81 @@ static void add_att(struct signing *x, const char *type, const json_t *envelope)
 	b->annotations = json_pack("{s:s, s:s}", WH_AN_SIGNATURE, "", WH_AN_PREDICATE, type);
 }
 
-static int sign_statement(struct signing *x, const struct wh_attest_item *item, bool att, struct wh_err **err)
+static int write_statement(struct signing *x, const struct piece *p, bool att, struct wh_err **err)
+{
+	WH_AUTO_JSON json_t *envelope = wh_envelope_json(WH_TYPE_INTOTO, p->text.p, p->text.n, p->der.p, p->der.n);
+
+	if (att)
+		add_att(x, p->type, envelope);
+	return write_bundle(x, p->type, envelope, err);
+}
+
+static int add_statement(struct signing *x, const struct wh_attest_item *item, struct wh_err **err)
 {
 	WH_AUTO_JSON json_t *st = wh_statement(x->repo, &x->i->manifest, item->predicate_type, item->predicate);
-	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
-	WH_AUTO_BUF struct wh_buf der = WH_BUF_INIT;
-	WH_AUTO_JSON json_t *envelope = NULL;
-	struct wh_digest d;
-	int r;
+	struct piece *p = &x->pieces[x->n_pieces++];
 
+	p->type = item->predicate_type;
 	if (!st)
 		return wh_err_set(err, "evidence", WH_ERR_INTERNAL, EINVAL, "a statement that is not UTF-8");
-	wh_json_dump(st, &text);
-	if (!wh_buf_ok(&text) || text.n > WH_PAYLOAD_MAX / 2)
+	wh_json_dump(st, &p->text);
+	if (!wh_buf_ok(&p->text) || p->text.n > WH_PAYLOAD_MAX / 2)
 		return wh_err_set(err, "evidence", WH_ERR_BUILD, EFBIG, "the statement is larger than %zu MiB",
 				  WH_PAYLOAD_MAX >> 21);
-	wh_dsse_digest(WH_TYPE_INTOTO, text.p, text.n, &d);
-	r = sign(x, &d, &der, err);
-	if (r < 0)
-		return r;
-	envelope = wh_envelope_json(WH_TYPE_INTOTO, text.p, text.n, der.p, der.n);
-	if (att)
-		add_att(x, item->predicate_type, envelope);
-	return write_bundle(x, item->predicate_type, envelope, err);
+	wh_dsse_digest(WH_TYPE_INTOTO, p->text.p, p->text.n, &p->digest);
+	return 0;
+}
+
+/* Everything is signed at once: opening a key costs a third of a second, on purpose. */
+static int sign(struct signing *x, struct wh_err **err)
+{
+	WH_AUTO_FREE struct wh_digest *digests = wh_calloc(x->n_pieces, sizeof(*digests));
+	WH_AUTO_FREE struct wh_buf *ders = wh_calloc(x->n_pieces, sizeof(*ders));
+	int r;
+
+	for (size_t k = 0; k < x->n_pieces; k++)
+		digests[k] = x->pieces[k].digest;
+	r = x->signer->sign(x->signer->arg, digests, x->n_pieces, ders, err);
+	for (size_t k = 0; k < x->n_pieces; k++)
+		x->pieces[k].der = ders[k];
+	return r;
+}
+
+static int prepare(struct signing *x, const struct wh_attest_item *items, size_t n, struct wh_err **err)
+{
+	/* A bundle about the image itself has its own type: another statement's is not "the signature". */
+	static const struct wh_attest_item image = {.predicate_type = WH_PREDICATE_SIGN};
+	struct piece *first;
+	int r;
+
+	x->pieces = wh_calloc(n + 2, sizeof(*x->pieces));
+	first = &x->pieces[x->n_pieces++];
+	wh_simple_payload(x->repo, &x->i->manifest, &first->text);
+	wh_digest_of(first->text.p, first->text.n, &first->digest);
+	r = add_statement(x, &image, err);
+	for (size_t k = 0; k < n && r == 0; k++) {
+		r = add_statement(x, &items[k], err);
+		if (r < 0)
+			wh_err_wrap(err, "sign the statement %s", items[k].predicate_type);
+	}
+	return r;
 }
 
 static int sign_all(struct signing *x, const struct wh_attest_item *items, size_t n, struct wh_err **err)
 {
-	static const struct wh_attest_item image = {.predicate_type = WH_PREDICATE_SIGN};
-	int r = sign_simple(x, err);
+	int r = prepare(x, items, n, err);
 
-	/* A bundle about the image itself has its own type: another statement's is not "the signature". */
 	if (r == 0)
-		r = sign_statement(x, &image, false, err);
-	if (r < 0) {
+		r = sign(x, err);
+	if (r == 0)
+		r = write_simple(x, &x->pieces[0], err);
+	for (size_t k = 1; k < x->n_pieces && r == 0; k++)
+		r = write_statement(x, &x->pieces[k], k > 1, err);
+	if (r == 0 && n)
+		r = write_older(x, "att", x->atts, x->n_atts, err);
+	if (r < 0)
 		wh_err_wrap(err, "sign the image");
-		return r;
-	}
-	for (size_t k = 0; k < n && r == 0; k++) {
-		r = sign_statement(x, &items[k], true, err);
-		if (r < 0)
-			wh_err_wrap(err, "sign the statement %s", items[k].predicate_type);
-	}
-	return r < 0 || n == 0 ? r : write_older(x, "att", x->atts, x->n_atts, err);
+	return r;
 }
 
 int wh_sign_image(struct wh_store *s, const struct wh_image *i, const char *repo, const struct wh_signer *signer,

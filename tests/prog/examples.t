@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The examples, built as root and as an ordinary user, and run; and the promise that the bits do not tell who built them.
 . "$(dirname "$0")/lib.sh"
+. "$SRC/tests/prog/run-lib.sh"
 
 is_root || skip_all 'needs root, to be two users and to run containers'
 busybox=$(test_base busybox) || skip_all 'no busybox base'
@@ -83,17 +84,6 @@ common=(--build-context "debian=oci-layout://$debian")
 cp -r "$SRC/examples" "$UT/examples"
 chown -R "$TEST_USER:" "$UT/examples"
 
-# The container's network is its own: with loopback and nothing else.
-fetch() {
-	local pid=$1 url=$2 i
-
-	for i in $(seq 50); do
-		nsenter -t "$pid" -n curl -sf --max-time 5 "$url" && return
-		sleep 0.2
-	done
-	return 1
-}
-
 # under_runc NAME LAYOUT URL ERE: umoci unpacks the gzip form, runc runs it.
 under_runc() {
 	local name=$1 layout=$2 url=$3 want=$4 id=whittle-test-$$-$1 pid
@@ -108,14 +98,6 @@ under_runc() {
 	isnt "$(awk '/^Uid:/ { print $2 }' "/proc/$pid/status")" 0 "$name: it does not run as root"
 	runc kill "$id" "$(jq -r '.config.StopSignal // "TERM"' config-$name.json)"
 	ok "$name: it stops at its stop signal" timeout 10 tail --pid "$pid" -f /dev/null
-}
-
-# podman's defaults are more than this machine may allow.
-podman_options() {
-	[ ! -d /sys/fs/cgroup/unified ] || printf '%s\n' --runtime runc
-}
-podman_limits() {
-	(ulimit -n 1048576) 2>/dev/null || printf '%s\n' --ulimit nofile=1024:1024 --ulimit nproc=4096:4096
 }
 
 under_podman() {

@@ -38,7 +38,7 @@ is 100 ttl short
 is 1 pfadd visitors someone
 is OK save
 is 'Background saving started' bgsave
-is 'Background append only file rewriting started' bgrewriteaof
+redis-cli bgrewriteaof | grep 'append only file rewriting'
 redis-cli info server | grep -q '^redis_version:'
 is OK config set maxmemory 50mb
 is OK acl setuser reader on '>secret' '~*' '+@read'

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The password of a private key: $COSIGN_PASSWORD, else asked for on the terminal without echo. */
+#ifndef WH_CLI_PASSWORD_H
+#define WH_CLI_PASSWORD_H
+
+#include "base/base.h"
+
+#define WH_PASSWORD_ENV "COSIGN_PASSWORD"
+
+/* Is there one, or a terminal to ask on? */
+bool wh_password_available(void);
+/* what: the key, for the question. twice: a new one, to be typed again. "" is a password too. */
+int wh_password_ask(const char *what, bool twice, char **ret, struct wh_err **err);
+void wh_password_free(char *p); /* wiped */
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/proof.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#define IN_TOTO "application/vnd.in-toto+json"
+
+struct side { /* the image before, and after */
+	struct wh_measure measure;
+	struct wh_packages packages;
+	struct wh_findings findings;
+	json_t *sbom;
+};
+
+struct wh_proof {
+	struct wh_store *store;
+	char *name;
+	bool pruned;
+	struct side before, after;
+	json_t *verdict;
+	json_t *report; /* predicate of WH_PREDICATE_REPORT */
+	json_t *profiles;
+};
+
+/* ---------------------------------------------------------------- making */
+
+static int read_side(struct wh_store *s, const struct wh_layer *layers, size_t n, struct wh_vulndb *db, struct side *ret,
+		     struct wh_err **err)
+{
+	struct wh_tree *t = NULL;
+	int r = wh_tree_open(s, layers, n, &t, err);
+
+	if (r == 0)
+		r = wh_measure_tree(t, &ret->measure, err);
+	if (r == 0)
+		r = wh_packages_read(t, &ret->packages, err);
+	if (r == 0)
+		r = wh_findings_find(db, &ret->packages, &ret->findings, err);
+	ret->measure.layers = n;
+	if (t)
+		wh_tree_close(t);
+	return r;
+}
+
+static int make_verdict(struct wh_proof *p, const struct wh_proof_opts *o, struct wh_err **err)
+{
+	const struct wh_verdict_input in = {
+		.before = &p->before.measure,
+		.after = &p->after.measure,
+		.findings_before = &p->before.findings,
+		.findings_after = &p->after.findings,
+		.profiles = o->hardening->profiles,
+		.prune_report = o->hardening->report,
+		.config = json_object_get(o->image->config, "config"),
+		.tree_before = o->hardening->tree_before,
+	};
+
+	return wh_verdict_make(&in, &p->verdict, err);
+}
+
+/* The long form: what explain, and whoever doubts the verdict's figures, wants to see. */
+static int make_report(struct wh_proof *p, const struct wh_proof_opts *o, const char *created, struct wh_err **err)
+{
+	const struct wh_sbom_subject before = {.name = p->name, .created = created};
+	int r = wh_sbom_spdx(&p->before.packages, &before, &p->before.sbom, err);
+
+	if (r < 0)
+		return r;
+	p->report = json_object();
+	json_object_set(p->report, "report", o->hardening->report);
+	json_object_set(p->report, "profiles", o->hardening->profiles);
+	json_object_set(p->report, "sbomBefore", p->before.sbom);
+	json_object_set_new(p->report, "findingsBefore", wh_findings_json(&p->before.findings));
+	json_object_set_new(p->report, "findingsAfter", wh_findings_json(&p->after.findings));
+	return 0;
+}
+
+int wh_proof_make(const struct wh_proof_opts *o, struct wh_proof **ret, struct wh_err **err)
+{
+	const struct wh_hardening *h = o->hardening;
+	const char *created = wh_json_str(o->image->config, "created");
+	struct wh_proof *p = wh_calloc(1, sizeof(*p));
+	struct wh_vulndb *db = NULL;
+	int r = wh_vulndb_open(o->store, &db, err);
+
+	p->store = o->store;
+	p->name = wh_strdup(o->name ? o->name : "image");
+	p->pruned = h && h->present;
+	if (r == 0)
+		r = read_side(o->store, o->image->layers, o->image->n_layers, db, &p->after, err);
+	if (r == 0 && p->pruned) {
+		p->profiles = json_incref(h->profiles);
+		r = read_side(o->store, h->before.layers, h->before.n_layers, db, &p->before, err);
+		if (r == 0)
+			r = make_verdict(p, o, err);
+		if (r == 0)
+			r = make_report(p, o, created ? created : "1970-01-01T00:00:00Z", err);
+	}
+	if (db)
+		wh_vulndb_close(db);
+	if (r < 0) {
+		wh_err_wrap(err, "evidence");
+		wh_proof_free(p);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
+
+static void side_release(struct side *s)
+{
+	wh_packages_release(&s->packages);
+	wh_findings_release(&s->findings);
+	json_decref(s->sbom);
+}
+
+void wh_proof_free(struct wh_proof *p)
+{
+	if (!p)
+		return;
+	side_release(&p->before);
+	side_release(&p->after);
+	json_decref(p->verdict);
+	json_decref(p->report);
+	json_decref(p->profiles);
+	free(p->name);
+	free(p);
+}
+
+/* ---------------------------------------------------------------- attaching */
+
+/* Without a key: the statements as they are, each a referrer of its own. */
+static int attach_plain(struct wh_proof *p, const struct wh_image *i, const struct wh_attest_item *items, size_t n,
+			struct wh_artifacts *list, struct wh_err **err)
+{
+	int r = 0;
+
+	for (size_t k = 0; k < n && r == 0; k++) {
+		WH_AUTO_JSON json_t *statement =
+			wh_statement(p->name, &i->manifest, items[k].predicate_type, items[k].predicate);
+		WH_AUTO_JSON json_t *notes = json_pack("{s:s}", "in-toto.io/predicate-type", items[k].predicate_type);
+		WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+		struct wh_artifact_blob blob = {.media_type = IN_TOTO, .annotations = notes};
+
+		wh_json_dump(statement, &text);
+		blob.data = text.p;
+		blob.len = text.n;
+		r = wh_artifact_write(p->store, i, IN_TOTO, NULL, NULL, &blob, 1, notes, list, err);
+	}
+	return r;
+}
+
+int wh_proof_attach(struct wh_proof *p, const struct wh_image *i, const struct wh_signer *signer, const char *repo,
+		    struct wh_artifacts *list, struct wh_err **err)
+{
+	const char *created = wh_json_str(i->config, "created");
+	const struct wh_sbom_subject subject = {.name = p->name,
+						.digest = i->manifest,
+						.created = created ? created : "1970-01-01T00:00:00Z"};
+	WH_AUTO_JSON json_t *sbom = NULL;
+	struct wh_attest_item items[3];
+	size_t n = 0;
+	int r = wh_sbom_spdx(&p->after.packages, &subject, &sbom, err);
+
+	if (r < 0)
+		return r;
+	items[n++] = (struct wh_attest_item){WH_PREDICATE_SPDX, sbom};
+	if (p->pruned) {
+		items[n++] = (struct wh_attest_item){WH_PREDICATE_VERDICT, p->verdict};
+		items[n++] = (struct wh_attest_item){WH_PREDICATE_REPORT, p->report};
+	}
+	return signer ? wh_sign_image(p->store, i, repo, signer, items, n, list, err)
+		      : attach_plain(p, i, items, n, list, err);
+}
+
+/* ---------------------------------------------------------------- the table */
+
+static void number(struct wh_buf *out, uint64_t n)
+{
+	char digits[24];
+	int len = snprintf(digits, sizeof(digits), "%" PRIu64, n);
+
+	for (int i = 0; i < len; i++) {
+		if (i && (len - i) % 3 == 0)
+			wh_buf_addc(out, ',');
+		wh_buf_addc(out, digits[i]);
+	}
+}
+
+static char *bytes_text(uint64_t n)
+{
+	return n < 100000 ? wh_asprintf("%.1f kB", (double)n / 1e3) : wh_asprintf("%.1f MB", (double)n / 1e6);
+}
+
+static char *number_text(uint64_t n)
+{
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+
+	number(&b, n);
+	return wh_buf_take(&b);
+}
+
+static void row(struct wh_buf *out, const char *what, const char *before, const char *after, const char *note)
+{
+	wh_buf_addf(out, "  %-14s %12s %12s%s%s\n", what, before, after, *note ? "   " : "", note);
+}
+
+static void count_row(struct wh_buf *out, const char *what, uint64_t before, uint64_t after, bool bytes)
+{
+	WH_AUTO_FREE char *b = bytes ? bytes_text(before) : number_text(before);
+	WH_AUTO_FREE char *a = bytes ? bytes_text(after) : number_text(after);
+	WH_AUTO_FREE char *share = before ? wh_asprintf("%.1f %%", 100.0 * (double)after / (double)before) : NULL;
+
+	row(out, what, b, a, share ? share : "");
+}
+
+static void findings_rows(const struct wh_proof *p, struct wh_buf *out)
+{
+	const struct wh_findings *b = &p->before.findings, *a = &p->after.findings;
+
+	if (!b->assessed || !a->assessed) {
+		wh_buf_addf(out, "  %-14s %12s %12s   %s\n", "findings", "not assessed", "not assessed",
+			    a->why ? a->why : b->why ? b->why : "");
+		return;
+	}
+	count_row(out, "findings", b->total, a->total, false);
+	for (int s = WH_N_SEVERITIES - 1; s >= 0; s--) {
+		WH_AUTO_FREE char *name = wh_asprintf("  %s", wh_severity_name((enum wh_severity)s));
+
+		if (b->count[s] || a->count[s])
+			count_row(out, name, b->count[s], a->count[s], false);
+	}
+	if (a->packages_unassessed)
+		wh_buf_addf(out, "  %-14s %25" PRIu64 "   packages of kinds that the database does not know\n", "  unassessed",
+			    a->packages_unassessed);
+}
+
+static size_t runs_of(const struct wh_proof *p, const char *when)
+{
+	const json_t *profile;
+	size_t n = 0, i;
+
+	json_array_foreach (p->profiles, i, profile)
+		n += json_array_size(json_object_get(profile, when));
+	return n;
+}
+
+void wh_proof_summary(const struct wh_proof *p, struct wh_buf *out)
+{
+	const struct wh_measure *b = &p->before.measure, *a = &p->after.measure;
+	const json_t *repaired = json_object_get(json_object_get(p->report, "report"), "repaired");
+
+	if (!p->pruned)
+		return;
+	row(out, "", "before", "after", "");
+	count_row(out, "bytes", b->bytes, a->bytes, true);
+	count_row(out, "files", b->files, a->files, false);
+	count_row(out, "executables", b->executables, a->executables, false);
+	count_row(out, "packages", b->packages, a->packages, false);
+	findings_rows(p, out);
+	count_row(out, "shells", b->shells, a->shells, false);
+	count_row(out, "set-id files", b->setid, a->setid, false);
+	{
+		WH_AUTO_FREE char *before = wh_asprintf("%zu passed", runs_of(p, "before"));
+		WH_AUTO_FREE char *after = wh_asprintf("%zu passed", runs_of(p, "after"));
+
+		row(out, "test runs", before, after, "");
+	}
+	if (json_array_size(repaired))
+		wh_buf_addf(out, "  %-14s %25zu   paths put back after a test failed: see the report\n", "repaired",
+			    json_array_size(repaired));
+}

@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""compare_witness.py LAYOUT SEEN PROGRAM: what fanotify saw against the profile in the image's prune report.
+
+SEEN has one path a line, as the host sees it. Roots of containers are those directories under which PROGRAM was opened. Prints each file of
+the image's unpruned tree that was seen there and that no profile has; interpreters of ELF files and scripts count as had when the prune kept them.
+Exit code 0: none; 1: some; 2: nothing to compare.
+"""
+import base64
+import json
+import os
+import sys
+
+layout, seen_file, program = sys.argv[1:]
+
+
+def blob(digest):
+    with open(os.path.join(layout, "blobs", *digest.split(":")), "rb") as f:
+        return f.read()
+
+
+def statements():
+    with open(os.path.join(layout, "index.json")) as f:
+        index = json.load(f)
+    for m in index["manifests"]:
+        for layer in json.loads(blob(m["digest"])).get("layers", []):
+            if "json" not in layer["mediaType"]:
+                continue
+            doc = json.loads(blob(layer["digest"]))
+            if "dsseEnvelope" in doc:
+                doc = json.loads(base64.b64decode(doc["dsseEnvelope"]["payload"]))
+            if "predicateType" in doc:
+                yield doc
+
+
+report = next((s["predicate"] for s in statements() if "prune-report" in s["predicateType"]), None)
+if report is None:
+    sys.exit("no prune report")
+had = set()
+for profile in report["profiles"]:
+    had.update(e["path"] for e in profile["document"]["used"])
+    had.update(e["path"] for e in profile["document"]["created"])
+kept = {e["path"] for e in report["report"]["kept"]}
+
+with open(seen_file, errors="surrogateescape") as f:
+    seen = {line.rstrip("\n") for line in f}
+roots = {p[: -len(program) - 1] for p in seen if p.endswith("/" + program)}
+if not roots:
+    print("the witness saw no container with", program, file=sys.stderr)
+    sys.exit(2)
+compared = missed = derived = 0
+names = set()
+for path in seen:
+    for root in roots:
+        if path.startswith(root + "/"):
+            names.add(path[len(root) + 1:].removesuffix(" (deleted)"))
+for name in sorted(names):
+    compared += 1
+    if name in had:
+        continue
+    # Loaders are not opened by the program itself: the prune derives them.
+    if name in kept and ("ld-linux" in name or "ld-musl" in name):
+        derived += 1
+        continue
+    missed += 1
+    print(name)
+print(f"{compared} files seen by the kernel, {derived} derived, {missed} missed", file=sys.stderr)
+sys.exit(2 if not compared else 1 if missed else 0)
