@@ -82,6 +82,25 @@ static void hint_login(const struct wh_reg_conn *c, struct wh_err **err)
 			    c->ref.domain, c->ref.domain, c->ref.domain);
 }
 
+/* Answers to HEAD have no body that could say it, and some others have an empty one. */
+static const char *status_text(long status)
+{
+	static const struct {
+		long status;
+		const char *text;
+	} table[] = {
+		{400, "bad request"},       {401, "unauthorized"}, {403, "forbidden"},
+		{404, "not found"},         {405, "not allowed"},  {413, "too large"},
+		{429, "too many requests"}, {500, "server error"}, {502, "bad gateway"},
+		{503, "unavailable"},       {504, "gateway timeout"},
+	};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(table); i++)
+		if (table[i].status == status)
+			return table[i].text;
+	return "";
+}
+
 int wh_reg_refusal(const struct wh_reg_conn *c, const struct wh_http_req *q, const struct wh_http_resp *a,
 		   struct wh_err **err)
 {
@@ -92,6 +111,8 @@ int wh_reg_refusal(const struct wh_reg_conn *c, const struct wh_http_req *q, con
 	int r;
 
 	wh_reg_error_text(a->body.p, a->body.n, &text);
+	if (text.n == 0)
+		wh_buf_adds(&text, status_text(a->status));
 	r = wh_err_set(err, "registry", denied || later ? WH_ERR_ENV : WH_ERR_BUILD, sys, "%s: %ld%s%s", q->what,
 		       a->status, text.n ? " " : "", text.p ? text.p : "");
 	if (denied)
@@ -254,11 +275,11 @@ char *wh_reg_url(const struct wh_reg_conn *c, const char *fmt, ...)
 /* ---------------------------------------------------------------- the first word */
 
 /* GET /v2/ (distribution-spec, determining support): also says which scheme it speaks, and how to log in. */
-static int knock(struct wh_reg_conn *c, const char *scheme, const char *host, enum wh_http_fault *ret_fault,
-		 struct wh_err **err)
+static int knock(struct wh_reg_conn *c, const char *scheme, const char *host, unsigned patience,
+		 enum wh_http_fault *ret_fault, struct wh_err **err)
 {
 	WH_AUTO_FREE char *url = wh_asprintf("%s://%s/v2/", scheme, host);
-	struct wh_http_req q = {.method = "GET", .url = url, .what = "connect"};
+	struct wh_http_req q = {.method = "GET", .url = url, .what = "connect", .patience = patience};
 	WH_AUTO_HTTP_RESP struct wh_http_resp a = {0};
 	int r = wh_http_transfer(c, &q, &a, ret_fault, err);
 
@@ -279,13 +300,14 @@ static int find_base(struct wh_reg_conn *c, struct wh_err **err)
 	bool port = strchr(bracket ? bracket : host, ':');
 	WH_AUTO_ERR struct wh_err *first = NULL;
 	enum wh_http_fault fault;
-	int r = knock(c, "https", host, &fault, &first);
+	/* A server that waits for the end of a line, while we wait for its part of a handshake, says nothing at all. */
+	int r = knock(c, "https", host, plain ? 5 : 0, &fault, &first);
 
 	if (r == 0)
 		return 0;
 	/* What does not speak TLS may be a registry all the same; without a port, HTTP is another one. */
-	if (plain && (fault == WH_HTTP_TLS || (fault == WH_HTTP_REFUSED && !port)) &&
-	    knock(c, "http", host, &fault, NULL) == 0)
+	if (plain && (fault == WH_HTTP_TLS || fault == WH_HTTP_BROKEN || (fault == WH_HTTP_REFUSED && !port)) &&
+	    knock(c, "http", host, 0, &fault, NULL) == 0)
 		return 0;
 	wh_err_move(err, &first);
 	return r;

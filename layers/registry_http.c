@@ -314,7 +314,7 @@ static void set_up(struct transfer *t, const struct wh_reg_conn *c, struct curl_
 	curl_easy_setopt(h, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
 	curl_easy_setopt(h, CURLOPT_USERAGENT, "whittle/" PACKAGE_VERSION);
 	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT, 30L);
+	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT, q->patience ? (long)q->patience : 30L);
 	curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	/* A registry may look at what it was sent for as long as this. */
 	curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, 300L);

@@ -103,6 +103,7 @@ struct wh_http_req {
 	void *arg;
 	const char *authorization; /* header's value, or NULL */
 	bool once; /* no second try */
+	unsigned patience; /* seconds until it must be connected, TLS included; 0: 30 */
 };
 enum wh_http_fault {
 	WH_HTTP_FINE,
