@@ -56,3 +56,12 @@ tests_fuzz_fuzz_elf_LDADD = harden/libharden.a layers/liblayers.a base/libbase.a
 check_PROGRAMS += tests/fuzz/fuzz_osv
 tests_fuzz_fuzz_osv_SOURCES = tests/fuzz/fuzz_osv.c tests/fuzz/replay.c
 tests_fuzz_fuzz_osv_LDADD = evidence/libevidence.a harden/libharden.a layers/liblayers.a base/libbase.a $(DEPS_LIBS)
+
+# layers: registries
+check_PROGRAMS += tests/fuzz/fuzz_challenge tests/fuzz/fuzz_login tests/fuzz/fuzz_referrers
+tests_fuzz_fuzz_challenge_SOURCES = tests/fuzz/fuzz_challenge.c tests/fuzz/replay.c
+tests_fuzz_fuzz_challenge_LDADD = layers/liblayers.a base/libbase.a $(DEPS_LIBS)
+tests_fuzz_fuzz_login_SOURCES = tests/fuzz/fuzz_login.c tests/fuzz/replay.c
+tests_fuzz_fuzz_login_LDADD = layers/liblayers.a base/libbase.a $(DEPS_LIBS)
+tests_fuzz_fuzz_referrers_SOURCES = tests/fuzz/fuzz_referrers.c tests/fuzz/replay.c
+tests_fuzz_fuzz_referrers_LDADD = layers/liblayers.a base/libbase.a $(DEPS_LIBS)

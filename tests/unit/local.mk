@@ -147,3 +147,7 @@ tests_unit_harden_keep_test_LDADD = $(HARDEN_LIBS)
 tests_unit_harden_profile_test_LDADD = $(HARDEN_LIBS)
 tests_unit_harden_prune_test_LDADD = $(HARDEN_LIBS)
 tests_unit_harden_script_test_LDADD = $(HARDEN_LIBS)
+
+# layers: registries
+check_PROGRAMS += tests/unit/layers_registry_test
+tests_unit_layers_registry_test_LDADD = $(LAYERS_LIBS)

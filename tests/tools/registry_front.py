@@ -1,0 +1,280 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Stands before a registry and does what a real one shows too rarely to test.
+
+    registry_front.py --upstream HOST:PORT --dir DIR [OPTION…]
+
+Two addresses on loopback: the front itself and a second one, which is whatever lies elsewhere (the realm of tokens, the store of
+blobs). DIR/ports has both ports once they listen, DIR/log a line for each request: FRONT|OTHER METHOD PATH STATUS AUTHORIZATION.
+
+    --cut N          the first answer with a blob breaks off after N bytes; --cuts K: the first K answers
+    --cut-put N      the first blob that is sent is cut off after N bytes
+    --no-range       ranges are ignored: the whole blob comes
+    --busy N         the first N requests to each path are answered with 503
+    --redirect       blobs are at the second address
+    --redirect-to U  blobs are at this address (a prefix, the digest follows)
+    --token USER:PW  wants tokens, which the second address gives: pull to everybody, push to the user
+    --expire         a token is good for three requests
+    --damage         one byte of each blob is another one
+    --grow           blobs have bytes behind their end, with a length to match; --grow-silent: without a length
+    --lie            manifests differ from their digest
+    --referrers      answers the referrers API, in pages of one
+    --hop            where to send a blob to is said by a relative Location with a query
+"""
+import argparse
+import base64
+import collections
+import hashlib
+import http.client
+import http.server
+import json
+import os
+import re
+import threading
+import urllib.parse
+
+HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
+
+
+class State:
+    def __init__(self, args):
+        self.args = args
+        self.lock = threading.Lock()
+        self.seen = collections.Counter()
+        self.tokens = {}
+        self.referrers = collections.defaultdict(list)
+        self.cuts = args.cuts if args.cut is not None else 0
+        self.cut_puts = 1 if args.cut_put is not None else 0
+        self.log = open(os.path.join(args.dir, "log"), "a", buffering=1, encoding="utf-8")
+        self.front = self.other = None
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    state = None
+    which = "FRONT"
+
+    def log_message(self, *_):
+        pass
+
+    def handle_one_request(self):
+        # What speaks TLS here gets a plain answer at once, as from Go's servers.
+        if self.rfile.peek(1)[:1] == b"\x16":
+            self.wfile.write(b"HTTP/1.0 400 Bad Request\r\n\r\nplain HTTP is spoken here\n")
+            self.close_connection = True
+            return
+        super().handle_one_request()
+
+    def note(self, status):
+        auth = self.headers.get("Authorization", "-").replace(" ", "_")
+        self.state.log.write(f"{self.which} {self.command} {self.path} {status} {auth}\n")
+
+    def reply(self, status, body=b"", headers=()):
+        self.note(status)
+        self.send_response(status)
+        names = {k.lower() for k, _ in headers}
+        for k, v in headers:
+            self.send_header(k, v)
+        if "content-length" not in names:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def body(self):
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def upstream(self, body=None):
+        c = http.client.HTTPConnection(self.state.args.upstream, timeout=60)
+        headers = {k: v for k, v in self.headers.items()
+                   if k.lower() not in HOP and k.lower() not in ("host", "authorization")}
+        if self.state.args.no_range:
+            headers.pop("Range", None)
+        headers["Host"] = self.headers.get("Host", "localhost")
+        if body is not None:
+            headers["Content-Length"] = str(len(body))
+        c.request(self.command, self.path, body=body, headers=headers)
+        r = c.getresponse()
+        return r.status, [(k, v) for k, v in r.getheaders() if k.lower() not in HOP], r.read(), r.getheader("Content-Length")
+
+    # ---- tokens
+
+    def allowed(self):
+        args = self.state.args
+        if not args.token or self.which == "OTHER":
+            return True
+        need = "push" if self.command not in ("GET", "HEAD") else "pull"
+        kind, _, token = self.headers.get("Authorization", "").partition(" ")
+        with self.state.lock:
+            grant = self.state.tokens.get(token) if kind == "Bearer" else None
+            if grant and args.expire:
+                grant["left"] -= 1
+                if grant["left"] < 0:
+                    grant = None
+        name = re.match(r"/v2/(.+?)/(manifests|blobs|referrers)/", self.path)
+        if grant and (not name or (grant["name"] == name.group(1) and need in grant["actions"])):
+            return True
+        scope = f',scope="repository:{name.group(1)}:{need}"' if name else ""
+        realm = f'Bearer realm="http://127.0.0.1:{self.state.other}/token?x=1",service="test service"{scope}'
+        self.reply(401, b'{"errors":[{"code":"UNAUTHORIZED","message":"a token is needed"}]}',
+                   [("WWW-Authenticate", realm), ("Content-Type", "application/json")])
+        return False
+
+    def give_token(self):
+        q = urllib.parse.parse_qs(urllib.parse.urlparse(self.path).query)
+        form = urllib.parse.parse_qs(self.body().decode()) if self.command == "POST" else {}
+        user, password = self.state.args.token.split(":", 1)
+        basic = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+        auth = self.headers.get("Authorization")
+        known = auth == basic or form.get("refresh_token") == ["refresh-" + password]
+        if (auth or form) and not known:
+            return self.reply(401, b'{"errors":[{"code":"UNAUTHORIZED","message":"wrong\\u001b[31m password"}]}')
+        if (form or q).get("service") != ["test service"] or (not form and q.get("x") != ["1"]):
+            return self.reply(400, b'{"details":"no such service"}')
+        scopes = [s for v in (form or q).get("scope", []) for s in v.split(" ")]
+        _, name, actions = scopes[0].split(":")
+        granted = [a for a in actions.split(",") if a == "pull" or known]
+        token = hashlib.sha256(os.urandom(16)).hexdigest()
+        with self.state.lock:
+            self.state.tokens[token] = {"name": name, "actions": granted, "left": 3}
+        key = "access_token" if form else "token"
+        return self.reply(200, json.dumps({key: token, "expires_in": 60}).encode())
+
+    # ---- blobs
+
+    def cut_short(self, status, headers, body, at):
+        self.note("cut")
+        self.send_response(status)
+        for k, v in headers:
+            self.send_header(k, v)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[:at])
+        self.wfile.flush()
+        self.close_connection = True
+
+    def blob(self):
+        args = self.state.args
+        status, headers, body, _ = self.upstream()
+        if status not in (200, 206):
+            return self.reply(status, body, headers)
+        if args.damage:
+            body = body[:10] + bytes([body[10] ^ 1]) + body[11:]
+        if args.grow or args.grow_silent:
+            body += b"more"
+        if args.grow_silent:
+            self.note(status)
+            self.send_response(status)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+            return None
+        with self.state.lock:
+            cut = self.state.cuts > 0 and len(body) > args.cut
+            self.state.cuts -= cut
+        if cut:
+            return self.cut_short(status, headers, body, args.cut)
+        return self.reply(status, body, headers)
+
+    # ---- referrers
+
+    def list_referrers(self, digest):
+        entries = self.state.referrers[digest]
+        q = urllib.parse.parse_qs(urllib.parse.urlparse(self.path).query)
+        at = int(q.get("at", ["0"])[0])
+        doc = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries[at:at + 1]}
+        headers = [("Content-Type", "application/vnd.oci.image.index.v1+json")]
+        if at + 1 < len(entries):
+            headers.append(("Link", f'<{self.path.partition("?")[0]}?at={at + 1}>; rel="next"'))
+        self.reply(200, json.dumps(doc).encode(), headers)
+
+    def note_referrer(self, body):
+        subject = json.loads(body).get("subject")
+        if not subject:
+            return []
+        # What the list says besides is wrong: clients read the manifest.
+        self.state.referrers[subject["digest"]].append({
+            "mediaType": self.headers.get("Content-Type"), "size": len(body),
+            "digest": "sha256:" + hashlib.sha256(body).hexdigest(), "artifactType": "application/x-lie"})
+        return [("OCI-Subject", subject["digest"])]
+
+    # ---- one request
+
+    def serve(self):
+        args, path = self.state.args, self.path.partition("?")[0]
+        if self.which == "OTHER" and path == "/token":
+            return self.give_token()
+        if not self.allowed():
+            self.close_connection = True
+            return None
+        with self.state.lock:
+            self.state.seen[self.command + path] += 1
+            busy = self.which == "FRONT" and self.state.seen[self.command + path] <= args.busy
+        if busy:
+            self.close_connection = True
+            return self.reply(503, b"later", [("Retry-After", "0")])
+        referrers = re.match(r"/v2/(.+)/referrers/(sha256:[0-9a-f]{64})$", path)
+        if args.referrers and referrers:
+            return self.list_referrers(referrers.group(2))
+        is_blob = re.match(r"/v2/.+/blobs/(sha256:[0-9a-f]{64})$", path)
+        if is_blob and self.command == "GET" and self.which == "FRONT" and (args.redirect or args.redirect_to):
+            to = args.redirect_to + is_blob.group(1) if args.redirect_to else f"http://127.0.0.1:{self.state.other}{self.path}"
+            return self.reply(307, b"", [("Location", to)])
+        if is_blob and self.command == "GET":
+            return self.blob()
+        if self.command == "PUT" and "/blobs/uploads/" in path:
+            length = int(self.headers.get("Content-Length") or 0)
+            with self.state.lock:
+                cut = self.state.cut_puts > 0 and length > args.cut_put
+                self.state.cut_puts -= cut
+            if cut:
+                self.rfile.read(args.cut_put)
+                self.note("cut")
+                self.close_connection = True
+                return None
+        body = self.body() if self.command in ("PUT", "POST", "PATCH") else None
+        status, headers, answer, length = self.upstream(body)
+        if args.lie and self.command == "GET" and "/manifests/" in path and status == 200:
+            answer = answer.replace(b'"schemaVersion"', b' "schemaVersion"')
+        if args.hop and status == 202:
+            headers = [(k, v.partition(self.headers["Host"])[2] if k.lower() == "location" else v) for k, v in headers]
+        if args.referrers and self.command == "PUT" and "/manifests/" in path and status == 201:
+            headers += self.note_referrer(body)
+        if self.command == "HEAD" and length:
+            headers.append(("Content-Length", length))
+        return self.reply(status, answer, headers)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = serve
+
+
+class Other(Handler):
+    which = "OTHER"
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--upstream", required=True)
+    p.add_argument("--dir", required=True)
+    p.add_argument("--cut", type=int)
+    p.add_argument("--cuts", type=int, default=1)
+    p.add_argument("--cut-put", type=int)
+    p.add_argument("--busy", type=int, default=0)
+    p.add_argument("--redirect-to")
+    p.add_argument("--token")
+    for flag in ("no-range", "redirect", "expire", "damage", "grow", "grow-silent", "lie", "referrers", "hop"):
+        p.add_argument("--" + flag, action="store_true")
+    state = State(p.parse_args())
+    Handler.state = state
+    servers = [http.server.ThreadingHTTPServer(("127.0.0.1", 0), h) for h in (Handler, Other)]
+    state.front, state.other = (s.server_address[1] for s in servers)
+    for s in servers:
+        s.daemon_threads = True
+    threading.Thread(target=servers[1].serve_forever, daemon=True).start()
+    tmp = os.path.join(state.args.dir, "ports.tmp")
+    with open(tmp, "w", encoding="ascii") as f:
+        f.write(f"{state.front} {state.other}\n")
+    os.rename(tmp, os.path.join(state.args.dir, "ports"))
+    servers[0].serve_forever()
+
+
+main()
