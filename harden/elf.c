@@ -3,8 +3,8 @@
  * ELF, 32 and 64 bit, both byte orders: program headers and the dynamic section, never section headers (a stripped or
  * packed program has none, and the dynamic linker does not look at them).
  *
- * Every offset is checked against the file before use. Strings are looked up by address: DT_STRTAB is mapped back to the
- * file through the PT_LOAD that holds it.
+ * Every offset is checked against the file before use. Strings are looked up by address: DT_STRTAB is mapped back to
+ * the file through the PT_LOAD that holds it.
  */
 #include "harden/elf.h"
 
@@ -24,7 +24,7 @@ struct segment {
 	uint64_t type, offset, vaddr, filesz;
 };
 
-/* An unsigned number of 2, 4 or 8 bytes; 0 when it does not lie in the file (callers have checked, this is the belt). */
+/* An unsigned number of 2, 4 or 8 bytes; 0 when it does not lie in the file (callers have checked; this is the belt) */
 static uint64_t number(const struct file *f, uint64_t at, unsigned width)
 {
 	uint64_t v = 0;
@@ -122,7 +122,8 @@ struct dynamic {
 };
 
 /* Calls for each entry; two passes, as strings need DT_STRTAB first. */
-static int each_dynamic(const struct file *f, const struct segment *s, int (*fn)(void *, uint64_t tag, uint64_t value), void *arg)
+static int each_dynamic(const struct file *f, const struct segment *s, int (*fn)(void *, uint64_t tag, uint64_t value),
+			void *arg)
 {
 	uint64_t width = f->is64 ? 8 : 4, n = s->filesz / (2 * width);
 	int r = 0;
@@ -162,10 +163,13 @@ struct names {
 static int take_name(void *arg, uint64_t tag, uint64_t value)
 {
 	struct names *x = arg;
-	char **to = tag == DT_SONAME ? &x->e->soname : tag == DT_RPATH ? &x->e->rpath : tag == DT_RUNPATH ? &x->e->runpath : NULL;
+	char **to = tag == DT_SONAME    ? &x->e->soname
+		    : tag == DT_RPATH   ? &x->e->rpath
+		    : tag == DT_RUNPATH ? &x->e->runpath
+					: NULL;
 	char *s;
 
-	if (!to && tag != DT_NEEDED)
+	if (!to && tag != DT_NEEDED && tag != DT_FILTER && tag != DT_AUXILIARY)
 		return 0;
 	if (value >= x->d->n_strings)
 		return -EBADMSG;
@@ -185,7 +189,8 @@ static int take_name(void *arg, uint64_t tag, uint64_t value)
 	return 0;
 }
 
-static int read_dynamic(const struct file *f, const struct headers *h, const struct segment *s, struct wh_elf *e, struct dynamic *d)
+static int read_dynamic(const struct file *f, const struct headers *h, const struct segment *s, struct wh_elf *e,
+			struct dynamic *d)
 {
 	struct names x = {f, d, e};
 
@@ -205,6 +210,7 @@ static int parse(const struct file *f, struct wh_elf *e)
 {
 	struct dynamic d = {0};
 	struct headers h = {0};
+	bool dynamic = false;
 	int r = read_header(f, &h);
 
 	e->machine = (uint16_t)number(f, 18, 2);
@@ -216,7 +222,8 @@ static int parse(const struct file *f, struct wh_elf *e)
 			e->interp = string_at(f, s.offset, s.filesz);
 			if (!e->interp)
 				r = -EBADMSG;
-		} else if (s.type == PT_DYNAMIC) {
+		} else if (s.type == PT_DYNAMIC && !dynamic) { /* the first: a thousand of them would take their time */
+			dynamic = true;
 			r = read_dynamic(f, &h, &s, e, &d);
 		}
 	}

@@ -11,7 +11,7 @@ struct wh_elf {
 	bool program;      /* a program (static or dynamic), not a shared library or an object file */
 	char *interp;      /* or NULL */
 	char *soname, *rpath, *runpath; /* or NULL */
-	struct wh_strv needed;
+	struct wh_strv needed; /* filters (DT_FILTER, DT_AUXILIARY) are loaded, too */
 };
 #define WH_ELF_MAX_STRING 4096
 #define WH_ELF_MAX_NEEDED 1024

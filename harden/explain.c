@@ -39,8 +39,9 @@ static void add_access(struct wh_buf *out, const char *access)
 		char letter;
 		const char *word;
 	} words[] = {
-		{'r', "read"},	  {'w', "written"},  {'x', "executed"}, {'s', "looked at"}, {'l', "listed"},	      {'c', "made things there"},
-		{'d', "removed"}, {'m', "changed"}, {'k', "followed"},	{'u', "connected to"}, {'g', "entered"},
+		{'r', "read"},     {'w', "written"},           {'x', "executed"}, {'s', "looked at"},
+		{'l', "listed"},   {'c', "made things there"}, {'d', "removed"},  {'m', "changed"},
+		{'k', "followed"}, {'u', "connected to"},      {'g', "entered"},
 	};
 	bool first = true;
 
@@ -120,7 +121,8 @@ static bool is_path(void *arg, const char *path)
 	return wh_streq(arg, path);
 }
 
-/* The package that owns a path of the full tree: the one that would stay if nothing but that path did. NULL: none, or not known. */
+/* The package that owns a path of the full tree: the one that would stay if nothing but that path did. NULL: none, or
+ * not known. */
 static char *owner_of(struct wh_tree *full, const char *path)
 {
 	WH_AUTO_ERR struct wh_err *ignored = NULL;
@@ -140,7 +142,7 @@ static void add_removed(const json_t *report, struct wh_tree *full, const char *
 
 	wh_buf_addf(out, "/%s: removed: ", path);
 	if (listed(json_object_get(report, "shells_removed"), path))
-		wh_buf_adds(out, "a shell, which nothing ran");
+		wh_buf_adds(out, "a shell");
 	else
 		wh_buf_adds(out, "nothing was seen to use it, and no rule needs it");
 	if (owner)
@@ -175,7 +177,8 @@ int wh_explain(const json_t *report, struct wh_tree *pruned, struct wh_tree *ful
 		WH_AUTO_FREE char *clean = wh_path_abs_in("/", path);
 
 		if (full)
-			wh_buf_addf(out, "%s: never in the image%s\n", clean, links.n ? ": the link leads nowhere" : "");
+			wh_buf_addf(out, "%s: never in the image%s\n", clean,
+				    links.n ? ": the link leads nowhere" : "");
 		else
 			wh_buf_addf(out, "%s: not in the image\n", clean);
 		return 0;

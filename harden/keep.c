@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What stays. Rules add paths in this order, each with its reason; the first reason a path gets is the one that is told:
- * observed, repair, what the config names, the base of every image, --keep; then, until nothing new comes, what those
- * need (closure.c); whole packages with --mode=package; and last the package database of what stays.
+ * What stays. Rules add paths in this order, each with its reason; the first reason a path gets is the one that is
+ * told: observed, repair, what the config names, the base of every image, --keep; then, until nothing new comes, what
+ * those need (closure.c); whole packages with --mode=package; and last the package database of what stays.
  *
- * A profile that saw everything makes the other rules idle: they are for what no observation can show (the interpreter of
- * an ELF file is opened by the kernel) and for what a run may do that no test did.
+ * A profile that saw everything makes the other rules idle: they are for what no observation can show (the interpreter
+ * of an ELF file is opened by the kernel) and for what a run may do that no test did.
  */
 #include "harden/keep_private.h"
 
@@ -15,8 +15,8 @@ const char *wh_rule_name(enum wh_rule r)
 {
 	static const char *const names[] = {
 		[WH_RULE_OBSERVED] = "observed", [WH_RULE_SYMLINK] = "symlink", [WH_RULE_ELF] = "elf",
-		[WH_RULE_SCRIPT] = "script",	 [WH_RULE_CONFIG] = "config",	[WH_RULE_BASE] = "base",
-		[WH_RULE_PACKAGE] = "package",	 [WH_RULE_KEEP] = "keep",	[WH_RULE_REPAIR] = "repair",
+		[WH_RULE_SCRIPT] = "script",     [WH_RULE_CONFIG] = "config",   [WH_RULE_BASE] = "base",
+		[WH_RULE_PACKAGE] = "package",   [WH_RULE_KEEP] = "keep",       [WH_RULE_REPAIR] = "repair",
 		[WH_RULE_PARENT] = "parent",
 	};
 
@@ -84,11 +84,13 @@ static int refuse_drop(struct wh_decide *d, const char *path, const struct wh_wh
 	const char *word = by && by <= d->drop_words.n ? d->drop_words.v[by - 1] : "";
 
 	if (why->rule == WH_RULE_OBSERVED)
-		wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EINVAL, "--drop=%s would take away /%s, which %s%s was seen to use", word,
-			   path, why->program ? "/" : "the application", why->program ? why->program : "");
+		wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EINVAL,
+			   "--drop=%s would take away /%s, which %s%s was seen to use", word, path,
+			   why->program ? "/" : "the application", why->program ? why->program : "");
 	else
-		wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EINVAL, "--drop=%s would take away /%s, which %s%s needs (rule \"%s\")",
-			   word, path, why->via ? "/" : "the image", why->via ? why->via : "", wh_rule_name(why->rule));
+		wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EINVAL,
+			   "--drop=%s would take away /%s, which %s%s needs (rule \"%s\")", word, path,
+			   why->via ? "/" : "the image", why->via ? why->via : "", wh_rule_name(why->rule));
 	wh_err_hint(err, "narrow the pattern, or change the application so that it does without");
 	return -EINVAL;
 }
@@ -114,6 +116,12 @@ static int add_node(struct wh_decide *d, const struct wh_node_ref *n, const stru
 	return 0;
 }
 
+/* A directory that is there for what is below it: is it worth telling that it is there for itself? */
+static bool says_more(enum wh_rule r)
+{
+	return r == WH_RULE_OBSERVED || r == WH_RULE_CONFIG || r == WH_RULE_KEEP || r == WH_RULE_REPAIR;
+}
+
 int wh_decide_add(struct wh_decide *d, const char *path, const struct wh_why *why, struct wh_err **err)
 {
 	struct wh_kept *i = find(d->k->items, path);
@@ -121,7 +129,7 @@ int wh_decide_add(struct wh_decide *d, const char *path, const struct wh_why *wh
 	int r;
 
 	if (i) {
-		if (i->rule == WH_RULE_PARENT && why->rule != WH_RULE_PARENT)
+		if (i->rule == WH_RULE_PARENT && says_more(why->rule))
 			explain(d->k, i, why);
 		return 0;
 	}
@@ -133,12 +141,14 @@ int wh_decide_add(struct wh_decide *d, const char *path, const struct wh_why *wh
 	return add_node(d, &n, why, err);
 }
 
-int wh_decide_reach(struct wh_decide *d, const char *path, bool follow_last, const struct wh_why *why, struct wh_err **err)
+int wh_decide_reach(struct wh_decide *d, const char *path, bool follow_last, const struct wh_why *why,
+		    struct wh_err **err)
 {
 	WH_AUTO_STRV struct wh_strv links = {0};
 	WH_AUTO_FREE char *canonical = NULL;
 	struct wh_why link = *why;
 	struct wh_node_ref n;
+	bool gone;
 	int r = wh_walk(d->t, path, follow_last, &links, &canonical, &n);
 
 	if (r == -EBADMSG)
@@ -147,8 +157,11 @@ int wh_decide_reach(struct wh_decide *d, const char *path, bool follow_last, con
 		return -ENOENT;
 	link.rule = WH_RULE_SYMLINK;
 	link.access = NULL;
+	gone = !d->o->keep_shell && wh_shells_kind_of(d->shells, d->t, &n) != WH_SHELL_NONE;
 	for (size_t i = 0; r == 0 && i < links.n; i++)
-		r = wh_decide_add(d, links.v[i], &link, err);
+		/* On the way to a shell only what is one itself is worth a note. */
+		if (!gone || wh_shells_kind(d->shells, d->t, links.v[i]) != WH_SHELL_NONE)
+			r = wh_decide_add(d, links.v[i], &link, err);
 	return r < 0 ? r : wh_decide_add(d, canonical, why, err);
 }
 
@@ -157,7 +170,8 @@ int wh_decide_reach(struct wh_decide *d, const char *path, bool follow_last, con
 static void set_by(struct wh_decide *d, const json_t *o, struct wh_why *why, char **program, char **script)
 {
 	const json_t *by = json_array_get(json_object_get(o, "by"), 0);
-	const json_t *p = by ? json_array_get(json_object_get(d->profile, "processes"), (size_t)json_integer_value(by)) : NULL;
+	const json_t *p =
+		by ? json_array_get(json_object_get(d->profile, "processes"), (size_t)json_integer_value(by)) : NULL;
 
 	if (!p)
 		return;
@@ -177,8 +191,8 @@ static int add_used(struct wh_decide *d, const json_t *o, struct wh_err **err)
 	if (wh_tree_lookup(d->t, path, &n) == -ENOENT) {
 		if (wh_shell_name(path)) /* an earlier PRUNE took it away */
 			return 0;
-		wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, ENOENT, "the profile says that /%s is used, and the image does not have it",
-			   path);
+		wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, ENOENT,
+			   "the profile says that /%s is used, and the image does not have it", path);
 		wh_err_hint(err, "the profile was made with another image: profile this one");
 		return -ENOENT;
 	}
@@ -236,9 +250,10 @@ static int add_repairs(struct wh_decide *d, struct wh_err **err)
 
 /* ---------------------------------------------------------------- --keep, --drop */
 
-/* A pattern on an absolute path, its plain beginning made canonical (/lib/x on a merged /usr is /usr/lib/x). Links on the
- * way go to links. malloc'ed; NULL with err: no pattern. */
-static char *pattern_of(struct wh_decide *d, const char *option, const char *word, struct wh_strv *links, struct wh_err **err)
+/* A pattern on an absolute path, its plain beginning made canonical (/lib/x on a merged /usr is /usr/lib/x). Links on
+ * the way go to links. malloc'ed; NULL with err: no pattern. */
+static char *pattern_of(struct wh_decide *d, const char *option, const char *word, struct wh_strv *links,
+			struct wh_err **err)
 {
 	WH_AUTO_FREE char *plain = NULL, *canonical = NULL;
 	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
@@ -246,7 +261,8 @@ static char *pattern_of(struct wh_decide *d, const char *option, const char *wor
 	struct wh_node_ref ref;
 
 	if (word[0] != '/') {
-		wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EINVAL, "%s=%s: a pattern begins with a slash", option, word);
+		wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EINVAL, "%s=%s: a pattern begins with a slash", option,
+			   word);
 		return NULL;
 	}
 	/* Only whole components; of a word without a pattern, not the last, which may be a link itself. */
@@ -321,7 +337,8 @@ static int add_keep(struct wh_decide *d, const char *word, struct wh_err **err)
 	for (size_t i = 0; r == 0 && k.matches && i < links.n; i++)
 		r = wh_decide_add(d, links.v[i], &why, err);
 	if (!k.matches) {
-		r = wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, ENOENT, "--keep=%s matches nothing in the image", word);
+		r = wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, ENOENT, "--keep=%s matches nothing in the image",
+			       word);
 		wh_err_hint(err, "patterns are absolute paths; ** stands for any number of directories");
 	}
 	return r;
@@ -372,7 +389,8 @@ static int add_database(struct wh_decide *d, struct wh_err **err)
 
 		if (!p->v[i].drop)
 			r = wh_decide_add(d, p->v[i].path, &why, err);
-		else if (item && item->rule != WH_RULE_OBSERVED && item->rule != WH_RULE_REPAIR && item->rule != WH_RULE_KEEP)
+		else if (item && item->rule != WH_RULE_OBSERVED && item->rule != WH_RULE_REPAIR &&
+			 item->rule != WH_RULE_KEEP)
 			HASH_DEL(d->k->items, item);
 	}
 	return r < 0 ? r : wh_decide_close(d, err);
@@ -409,7 +427,8 @@ static int begin(struct wh_decide *d, struct wh_err **err)
 		path += n + (path[n] == ':');
 	}
 	if (!d->o->n_profiles) {
-		wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EINVAL, "nothing was profiled, so nothing can be pruned");
+		wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EINVAL,
+			   "nothing was profiled, so nothing can be pruned");
 		wh_err_hint(err, "put a PROFILE before the PRUNE");
 		return -EINVAL;
 	}
@@ -421,9 +440,22 @@ static int begin(struct wh_decide *d, struct wh_err **err)
 	return r < 0 ? r : open_drop(d, err);
 }
 
+static int list_shell(void *arg, const struct wh_node_ref *n)
+{
+	struct wh_decide *d = arg;
+
+	if ((n->e.type == WH_T_FILE || n->e.type == WH_T_SYMLINK) &&
+	    wh_shells_kind_of(d->shells, d->t, n) == WH_SHELL_YES)
+		wh_strv_add(&d->k->shell_names, n->e.path);
+	return 0;
+}
+
 static int decide(struct wh_decide *d, struct wh_err **err)
 {
 	int r = d->o->keep_shell ? 0 : wh_decide_shells_run(d, err);
+
+	if (r == 0 && wh_tree_walk(d->t, "", list_shell, d) < 0)
+		r = wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EBADMSG, "read the image's indexes");
 
 	if (r == 0)
 		r = add_observed(d, err);
@@ -486,6 +518,7 @@ void wh_keep_free(struct wh_keep *k)
 	HASH_CLEAR(hh, k->shells);
 	wh_strv_release(&k->observed);
 	wh_strv_release(&k->repaired);
+	wh_strv_release(&k->shell_names);
 	wh_pkgdb_plan_release(&k->plan);
 	wh_arena_free(k->a);
 	free(k);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The keep set while it is being decided: shared by keep.c, closure.c, rules.c, shellrun.c; read by prune.c. Private to harden/. */
+/* The keep set while it is being decided: shared by keep.c, closure.c, rules.c, shellrun.c; read by prune.c. Private
+ * to harden/. */
 #ifndef WH_HARDEN_KEEP_PRIVATE_H
 #define WH_HARDEN_KEEP_PRIVATE_H
 
@@ -10,8 +11,8 @@
 #include <uthash.h>
 
 enum wh_rule {
-	WH_RULE_OBSERVED, WH_RULE_SYMLINK, WH_RULE_ELF, WH_RULE_SCRIPT, WH_RULE_CONFIG, WH_RULE_BASE, WH_RULE_PACKAGE, WH_RULE_KEEP,
-	WH_RULE_REPAIR, WH_RULE_PARENT,
+	WH_RULE_OBSERVED, WH_RULE_SYMLINK, WH_RULE_ELF, WH_RULE_SCRIPT, WH_RULE_CONFIG, WH_RULE_BASE, WH_RULE_PACKAGE,
+	WH_RULE_KEEP, WH_RULE_REPAIR, WH_RULE_PARENT,
 };
 const char *wh_rule_name(enum wh_rule r);
 
@@ -30,6 +31,7 @@ struct wh_keep {
 	struct wh_kept *shells; /* what was asked for and is not kept because it is a shell */
 	struct wh_strv observed;/* what the profiles say, for the assertion */
 	struct wh_strv repaired;
+	struct wh_strv shell_names; /* all names of the tree that start a shell */
 	struct wh_pkgdb_plan plan;
 	bool keep_setid;
 };
@@ -52,19 +54,23 @@ struct wh_why {
 	enum wh_rule rule;
 	const char *via, *access, *program, *script;
 };
-/* keep.c: keeps the entry at a canonical path and its parents. Shells that go are noted, --drop is obeyed or refused (-EINVAL).
- * Nothing there: nothing kept. */
+/* keep.c: keeps the entry at a canonical path and its parents. Shells that go are noted, --drop is obeyed or refused
+ * (-EINVAL). Nothing there: nothing kept. */
 int wh_decide_add(struct wh_decide *d, const char *path, const struct wh_why *why, struct wh_err **err);
-/* The same for any path: symlinks walked are kept, too (rule symlink). -ENOENT without a text: leads nowhere, nothing kept. */
-int wh_decide_reach(struct wh_decide *d, const char *path, bool follow_last, const struct wh_why *why, struct wh_err **err);
+/* The same for any path: symlinks walked are kept, too (rule symlink). -ENOENT without a text: leads nowhere, nothing
+ * kept. */
+int wh_decide_reach(struct wh_decide *d, const char *path, bool follow_last, const struct wh_why *why,
+		    struct wh_err **err);
 /* closure.c: looks at all that was added, and adds what that needs, until nothing is left. */
 int wh_decide_close(struct wh_decide *d, struct wh_err **err);
-/* The file that a program's name means: by PATH, or from cwd when it has a slash. Not canonical; NULL: none. malloc'ed. */
+/* The file that a program's name means: by PATH, or from cwd when it has a slash. Not canonical; NULL: none.
+ * malloc'ed. */
 char *wh_decide_program(struct wh_decide *d, const char *name, const char *cwd);
 /* rules.c */
 int wh_decide_base(struct wh_decide *d, struct wh_err **err);
 int wh_decide_config(struct wh_decide *d, struct wh_err **err);
-int wh_decide_late(struct wh_decide *d, struct wh_err **err); /* what depends on what is kept: what glibc loads, links to kept directories */
+/* What depends on what is kept: what glibc loads, links to kept directories. */
+int wh_decide_late(struct wh_decide *d, struct wh_err **err);
 /* shellrun.c: was a shell run? Then the error that says by whom. */
 int wh_decide_shells_run(struct wh_decide *d, struct wh_err **err);
 

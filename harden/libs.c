@@ -19,6 +19,7 @@
 #define MAX_CONF_FILES 256
 #define MAX_DEPTH 48
 #define MAX_DIRS 256
+#define MAX_VISITS 100000
 
 struct facts {
 	char *path;
@@ -219,13 +220,13 @@ void wh_libs_free(struct wh_libs *l)
 
 	if (!l)
 		return;
-	HASH_ITER(hh, l->facts, f, next) {
+	HASH_ITER (hh, l->facts, f, next) {
 		HASH_DEL(l->facts, f);
 		wh_elf_release(&f->elf);
 		free(f->path);
 		free(f);
 	}
-	HASH_ITER(hh, l->visits, v, next_v) {
+	HASH_ITER (hh, l->visits, v, next_v) {
 		HASH_DEL(l->visits, v);
 		free(v->key);
 		free(v);
@@ -264,7 +265,7 @@ int wh_libs_facts(struct wh_libs *l, const struct wh_node_ref *n, const struct w
 
 /* ---------------------------------------------------------------- one library */
 
-struct object { /* a file being loaded */
+struct object {             /* a file being loaded */
 	const char *path;   /* canonical */
 	const char *origin; /* absolute directory of the name it was found by */
 	const struct wh_elf *elf;
@@ -282,8 +283,9 @@ struct search {
 
 static const char *const *platforms(const struct wh_elf *e)
 {
-	static const char *const x86_64[] = {"x86_64", "haswell", "xeon_phi", NULL}, *const i386[] = {"i686", "i586", "i386", NULL},
-			  *const aarch64[] = {"aarch64", NULL}, *const arm[] = {"v7l", "v8l", "v6l", NULL}, *const none[] = {NULL};
+	static const char *const x86_64[] = {"x86_64", "haswell", "xeon_phi", NULL},
+				 *const i386[] = {"i686", "i586", "i386", NULL}, *const aarch64[] = {"aarch64", NULL},
+				 *const arm[] = {"v7l", "v8l", "v6l", NULL}, *const none[] = {NULL};
 
 	switch (e->machine) {
 	case EM_X86_64:
@@ -321,10 +323,26 @@ static size_t token_at(const char *p, const char *name)
 	return strncmp(p + 1, name, n) == 0 ? n + 1 : 0;
 }
 
+/* What $LIB means differs between distributions: Debian's triplet first, which nobody else has. */
+static const char *const *lib_names(const struct wh_elf *e)
+{
+	static const char *const x86_64[] = {"lib/x86_64-linux-gnu", "lib64", "lib", NULL},
+				 *const aarch64[] = {"lib/aarch64-linux-gnu", "lib64", "lib", NULL},
+				 *const i386[] = {"lib/i386-linux-gnu", "lib", "lib32", NULL},
+				 *const other64[] = {"lib64", "lib", NULL}, *const other32[] = {"lib", "lib32", NULL};
+
+	if (e->machine == EM_X86_64)
+		return x86_64;
+	if (e->machine == EM_AARCH64)
+		return aarch64;
+	if (e->machine == EM_386)
+		return i386;
+	return e->is64 ? other64 : other32;
+}
+
 /* A directory with $ORIGIN, $LIB and $PLATFORM replaced: all that it could mean. Without tokens: itself. */
 static void expand(const struct object *o, const char *dir, struct wh_strv *out)
 {
-	static const char *const lib64[] = {"lib64", "lib", NULL}, *const lib32[] = {"lib", "lib32", NULL};
 	WH_AUTO_STRV struct wh_strv todo = {0};
 	const char *origin[] = {o->origin, NULL};
 	size_t done = 0;
@@ -340,7 +358,7 @@ static void expand(const struct object *o, const char *dir, struct wh_strv *out)
 			if ((n = token_at(at, "ORIGIN")))
 				values = origin;
 			else if ((n = token_at(at, "LIB")))
-				values = o->elf->is64 ? lib64 : lib32;
+				values = lib_names(o->elf);
 			else if ((n = token_at(at, "PLATFORM")))
 				values = platforms(o->elf);
 			if (n)
@@ -365,10 +383,19 @@ static void expand_list(const struct object *o, const char *list, struct wh_strv
 	}
 }
 
+/* ".." stays: behind a symlink it is another directory than the text says. */
+static char *directory_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash > path ? wh_strndup(path, (size_t)(slash - path)) : wh_strdup("/");
+}
+
 static int load(struct search *s, const struct object *o);
 
 /* The file at a path, when it is one that this object can be linked with. *ret_path: canonical. */
-static int suitable(struct search *s, const struct object *o, const char *path, char **ret_path, const struct wh_elf **ret)
+static int suitable(struct search *s, const struct object *o, const char *path, char **ret_path,
+		    const struct wh_elf **ret)
 {
 	WH_AUTO_FREE char *canonical = NULL;
 	struct wh_node_ref n;
@@ -387,9 +414,10 @@ static int suitable(struct search *s, const struct object *o, const char *path, 
 }
 
 /* Found: tells of it, and loads it in turn. *ret_found stays as it is otherwise. */
-static int try_path(struct search *s, const struct object *o, const struct wh_strv *rpath, const char *path, bool *ret_found)
+static int try_path(struct search *s, const struct object *o, const struct wh_strv *rpath, const char *path,
+		    bool *ret_found)
 {
-	WH_AUTO_FREE char *canonical = NULL, *dir = wh_path_dir(path);
+	WH_AUTO_FREE char *canonical = NULL, *dir = directory_of(path);
 	struct object next = {.origin = dir, .inherited = rpath, .musl = o->musl};
 	int r = suitable(s, o, path, &canonical, &next.elf);
 
@@ -401,10 +429,11 @@ static int try_path(struct search *s, const struct object *o, const struct wh_st
 	return r < 0 ? r : load(s, &next);
 }
 
-static int try_dir(struct search *s, const struct object *o, const struct wh_strv *rpath, const char *dir, const char *name,
-		   bool *ret_found)
+static int try_dir(struct search *s, const struct object *o, const struct wh_strv *rpath, const char *dir,
+		   const char *name, bool *ret_found)
 {
-	WH_AUTO_FREE char *path = wh_asprintf("%s/%s", dir, name), *hwcaps = wh_asprintf("%s/glibc-hwcaps", dir), *canonical = NULL;
+	WH_AUTO_FREE char *path = wh_asprintf("%s/%s", dir, name), *hwcaps = wh_asprintf("%s/glibc-hwcaps", dir),
+			  *canonical = NULL;
 	WH_AUTO_STRV struct wh_strv variants = {0};
 	bool variant = false;
 	struct wh_node_ref n;
@@ -484,6 +513,9 @@ static int load(struct search *s, const struct object *o)
 
 	if (s->depth == MAX_DEPTH || visited(s->l, o))
 		return 0;
+	if (HASH_COUNT(s->l->visits) > MAX_VISITS)
+		return wh_err_set(s->err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, E2BIG,
+				  "/%s: its libraries look for each other in too many ways", o->path);
 	s->depth++;
 	if (o->elf->interp && o->elf->interp[0] == '/')
 		r = s->fn(s->arg, o->elf->interp, o->path, s->err);
@@ -515,7 +547,7 @@ int wh_libs_closure(struct wh_libs *l, const char *path, wh_libs_fn fn, void *ar
 {
 	const struct wh_strv none = {0};
 	struct search s = {.l = l, .fn = fn, .arg = arg, .err = err};
-	WH_AUTO_FREE char *dir = wh_path_dir(path), *origin = wh_asprintf("/%s", wh_streq(dir, ".") ? "" : dir);
+	WH_AUTO_FREE char *absolute = wh_asprintf("/%s", path), *origin = directory_of(absolute);
 	struct object o = {.path = path, .origin = origin, .inherited = &none};
 	struct wh_node_ref n;
 	int r = wh_tree_lookup(l->t, path, &n);

@@ -13,8 +13,8 @@ void wh_libs_free(struct wh_libs *l);
 /* The ELF facts of a file, by canonical path; remembered. NULL: it is no ELF file that a linker would take. */
 int wh_libs_facts(struct wh_libs *l, const struct wh_node_ref *n, const struct wh_elf **ret, struct wh_err **err);
 
-/* Everything that loading path may need: calls fn(arg, what, via) for its interpreter and each library (as it is looked up, not
- * canonical: links on the way are the caller's), via being the object that asks for it. */
+/* Everything that loading path may need: calls fn(arg, what, via) for its interpreter and each library (as it is
+ * looked up, not canonical: links on the way are the caller's), via being the object that asks for it. */
 typedef int (*wh_libs_fn)(void *arg, const char *what, const char *via, struct wh_err **err);
 int wh_libs_closure(struct wh_libs *l, const char *path, wh_libs_fn fn, void *arg, struct wh_err **err);
 bool wh_is_glibc_linker(const char *interp);

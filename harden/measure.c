@@ -84,7 +84,8 @@ static void add_orphans(struct measuring *m)
 
 		if (i && by_content(&m->v[i], &m->v[i - 1]) == 0)
 			continue;
-		if (wh_tree_lookup(m->t, m->v[i].first, &n) == 0 && n.e.type == WH_T_FILE && n.layer == m->v[i].layer && !n.e.link)
+		if (wh_tree_lookup(m->t, m->v[i].first, &n) == 0 && n.e.type == WH_T_FILE && n.layer == m->v[i].layer &&
+		    !n.e.link)
 			continue;
 		m->m.bytes += m->v[i].size;
 	}
@@ -119,8 +120,9 @@ int wh_measure_tree(struct wh_tree *t, struct wh_measure *ret, struct wh_err **e
 
 json_t *wh_measure_json(const struct wh_measure *m)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "bytes", (json_int_t)m->bytes, "files", (json_int_t)m->files,
-			 "symlinks", (json_int_t)m->symlinks, "directories", (json_int_t)m->directories, "executables",
-			 (json_int_t)m->executables, "packages", (json_int_t)m->packages, "setid", (json_int_t)m->setid, "shells",
-			 (json_int_t)m->shells, "layers", (json_int_t)m->layers);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "bytes", (json_int_t)m->bytes, "files",
+			 (json_int_t)m->files, "symlinks", (json_int_t)m->symlinks, "directories",
+			 (json_int_t)m->directories, "executables", (json_int_t)m->executables, "packages",
+			 (json_int_t)m->packages, "setid", (json_int_t)m->setid, "shells", (json_int_t)m->shells,
+			 "layers", (json_int_t)m->layers);
 }

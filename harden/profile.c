@@ -41,7 +41,7 @@ static void release_seen(struct seen **all)
 {
 	struct seen *s, *next;
 
-	HASH_ITER(hh, *all, s, next) {
+	HASH_ITER (hh, *all, s, next) {
 		HASH_DEL(*all, s);
 		free(s->by);
 	}
@@ -62,6 +62,7 @@ static struct process *get_process(struct profile *p, const char *name, struct p
 {
 	WH_AUTO_BUF struct wh_buf key = WH_BUF_INIT;
 	struct process *f;
+	void *own;
 
 	wh_buf_u64(&key, (uintptr_t)parent);
 	wh_buf_lstr(&key, parent ? "" : name);
@@ -76,7 +77,8 @@ static struct process *get_process(struct profile *p, const char *name, struct p
 	f->script = script ? wh_arena_strdup(p->a, script) : NULL;
 	f->parent = parent;
 	f->depth = parent ? parent->depth + 1 : 0;
-	HASH_ADD_KEYPTR(hh, p->processes, wh_arena_strndup(p->a, key.p, key.n), key.n, f);
+	own = memcpy(wh_arena_alloc(p->a, key.n), key.p, key.n); /* it holds NULs */
+	HASH_ADD_KEYPTR(hh, p->processes, own, key.n, f);
 	return f;
 }
 
@@ -151,7 +153,8 @@ static char *without_pids(const char *path)
 
 static int bad_log(struct reading *c, const char *what)
 {
-	wh_err_set(c->err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EBADMSG, "the observation of %s is damaged: %s", c->name, what);
+	wh_err_set(c->err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EBADMSG, "the observation of %s is damaged: %s", c->name,
+		   what);
 	return -EBADMSG;
 }
 
@@ -182,7 +185,8 @@ static int on_path(struct reading *c, const struct wh_obs *o)
 		path = general = without_pids(path);
 	s = get_seen(c->p, &c->p->paths, path);
 	s->access |= o->access & ALL_ACCESS;
-	/* What the tree has may be looked up in vain when a mount hides it, or after the application removed it: used, all the same. */
+	/* What the tree has may be looked up in vain when a mount hides it, or after the application removed it: used,
+	 * all the same. */
 	s->exists |= r == 0;
 	s->made |= o->kind == WH_OBS_USED || (o->access & WH_ACCESS_CREATE);
 	add_by(s, by);
@@ -224,8 +228,9 @@ static int read_log(struct profile *p, struct wh_tree *tree, const struct wh_obs
 	else if (r < 0)
 		wh_err_sys(&own, WH_HARDEN_DOMAIN, WH_ERR_BUILD, -r, "read the observation of %s", log->name);
 	if (r == 0 && (!c.ended || c.lost)) {
-		r = wh_err_set(&own, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EBADMSG, "the observation of %s is incomplete: %llu events were lost",
-			       log->name, (unsigned long long)c.lost);
+		r = wh_err_set(&own, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EBADMSG,
+			       "the observation of %s is incomplete: %llu events were lost", log->name,
+			       (unsigned long long)c.lost);
 		wh_err_hint(&own, "what was not seen would be missing from the image; run it again");
 	}
 	if (r < 0) {
@@ -276,8 +281,9 @@ static json_t *write_processes(struct profile *p)
 			v[i]->index = i;
 	}
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:I}", "name", wh_text_json(v[i]->name), "program",
-						      wh_path_json(v[i]->program), "script", wh_text_json(v[i]->script), "parent",
+		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:I}", "name", wh_text_json(v[i]->name),
+						      "program", wh_path_json(v[i]->program), "script",
+						      wh_text_json(v[i]->script), "parent",
 						      v[i]->parent ? (json_int_t)v[i]->parent->index : (json_int_t)-1));
 	return list;
 }
@@ -332,9 +338,11 @@ static json_t *write_profile(struct profile *p)
 		json_array_append_new(s->exists ? used : s->made ? created : missing, o);
 	}
 	for (struct seen *s = p->remarks; s; s = s->hh.next)
-		json_array_append_new(remarks, json_pack("{s:o, s:o}", "text", wh_text_json(s->path), "by", write_by(s)));
-	return json_pack("{s:i, s:i, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "observer", WH_OBSERVER_VERSION, "processes",
-			 processes, "used", used, "created", created, "missing", missing, "remarks", remarks);
+		json_array_append_new(remarks,
+				      json_pack("{s:o, s:o}", "text", wh_text_json(s->path), "by", write_by(s)));
+	return json_pack("{s:i, s:i, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "observer", WH_OBSERVER_VERSION,
+			 "processes", processes, "used", used, "created", created, "missing", missing, "remarks",
+			 remarks);
 }
 
 int wh_profile_make(struct wh_tree *tree, const struct wh_obs_log *logs, size_t n, json_t **ret, struct wh_err **err)
@@ -397,8 +405,8 @@ static int merge_processes(struct profile *p, const json_t *list, struct numbere
 	return 0;
 }
 
-static int merge_list(struct profile *p, struct seen **all, const json_t *doc, const char *list, const struct numbered *from,
-		      struct wh_err **err)
+static int merge_list(struct profile *p, struct seen **all, const json_t *doc, const char *list,
+		      const struct numbered *from, struct wh_err **err)
 {
 	const json_t *a = json_object_get(doc, list);
 	size_t n = json_array_size(a);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The keep set becomes a layer: entries in path order as the indexes have them, contents from the snapshots of the lower
- * layers straight into tar, digest and compressor.
+ * The keep set becomes a layer: entries in path order as the indexes have them, contents from the snapshots of the
+ * lower layers straight into tar, digest and compressor.
  *
  * Two passes. The first lists what is kept and groups the names of each hard-linked content, because what an inode gets
  * (set-id bits, capabilities) depends on all names that stay; the second writes. The first kept name of a group in path
@@ -15,7 +15,7 @@
 
 struct entry {
 	const struct wh_kept *kept;
-	char *content;   /* FILE: whose bytes: "LAYER:first name" */
+	char *content; /* FILE: whose bytes: "LAYER:first name" */
 	struct group *group;
 	const struct wh_pkgdb_change *change; /* or NULL */
 };
@@ -46,7 +46,7 @@ static void prune_release(struct prune *p)
 	for (size_t i = 0; i < p->n; i++)
 		free(p->v[i].content);
 	free(p->v);
-	HASH_ITER(hh, p->groups, g, next) {
+	HASH_ITER (hh, p->groups, g, next) {
 		HASH_DEL(p->groups, g);
 		free(g);
 	}
@@ -104,18 +104,15 @@ static int list_one(void *arg, const struct wh_node_ref *n)
 	if (n->e.type != WH_T_FILE)
 		return 0;
 	/* A replaced file is no other name's content any more. */
-	e->content = e->change ? wh_strdup(n->e.path) : wh_asprintf("%zu:%s", n->layer, n->e.link ? n->e.link : n->e.path);
+	e->content =
+		e->change ? wh_strdup(n->e.path) : wh_asprintf("%zu:%s", n->layer, n->e.link ? n->e.link : n->e.path);
 	e->group = group_of(p, e->content);
 	e->group->runs |= kept->rule == WH_RULE_OBSERVED && kept->access && strchr(kept->access, 'x');
 	return 0;
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* What a profile saw is kept, or is a shell; and all that is kept is there. Anything else would be a bug, and no image. */
+/* What a profile saw is kept, or is a shell; and all that is kept is there. Anything else would be a bug, and no
+ * image. */
 static int assert_complete(struct prune *p)
 {
 	const struct wh_keep *k = p->k;
@@ -126,19 +123,21 @@ static int assert_complete(struct prune *p)
 		if (!i)
 			HASH_FIND_STR(k->shells, k->observed.v[x], i);
 		if (!i)
-			return wh_err_set(p->err, WH_HARDEN_DOMAIN, WH_ERR_INTERNAL, EINVAL, "/%s was used, and is not kept",
-					  k->observed.v[x]);
+			return wh_err_set(p->err, WH_HARDEN_DOMAIN, WH_ERR_INTERNAL, EINVAL,
+					  "/%s was used, and is not kept", k->observed.v[x]);
 	}
 	if (p->n + 1 != HASH_COUNT(k->items)) /* the walk leaves the root out */
-		return wh_err_set(p->err, WH_HARDEN_DOMAIN, WH_ERR_INTERNAL, EINVAL, "%u paths are to be kept, and the image has %zu of them",
-				  HASH_COUNT(k->items), p->n + 1);
+		return wh_err_set(p->err, WH_HARDEN_DOMAIN, WH_ERR_INTERNAL, EINVAL,
+				  "%u paths are to be kept, and the image has %zu of them", HASH_COUNT(k->items),
+				  p->n + 1);
 	return 0;
 }
 
 /* ---------------------------------------------------------------- writing */
 
 /* In one layer alone nothing is hidden or implied. */
-static void as_kept(struct prune *p, const struct entry *e, const struct wh_node_ref *n, struct wh_entry *x, struct wh_xattr *xs)
+static void as_kept(struct prune *p, const struct entry *e, const struct wh_node_ref *n, struct wh_entry *x,
+		    struct wh_xattr *xs)
 {
 	*x = n->e;
 	x->opaque = x->implied = false;
@@ -232,7 +231,8 @@ static int write_layer(struct prune *p, struct wh_store *s, const struct wh_laye
 	for (size_t i = 0; r == 0 && i < p->n; i++) {
 		r = write_one(p, &p->v[i]);
 		if (r == -EAGAIN) /* a snapshot does not change by itself */
-			wh_err_set(p->err, WH_HARDEN_DOMAIN, WH_ERR_ENV, EAGAIN, "/%s changed while it was read", p->v[i].kept->path);
+			wh_err_set(p->err, WH_HARDEN_DOMAIN, WH_ERR_ENV, EAGAIN, "/%s changed while it was read",
+				   p->v[i].kept->path);
 	}
 	return r < 0 ? r : wh_layer_writer_finish(WH_TAKE_PTR(p->w), ret, p->err);
 }
@@ -250,15 +250,19 @@ static json_t *list_json(const struct wh_strv *l)
 
 static json_t *shells_json(const struct wh_keep *k)
 {
-	size_t n = HASH_COUNT(k->shells), at = 0;
-	WH_AUTO_FREE const char **v = wh_calloc(n + 1, sizeof(*v));
+	WH_AUTO_STRV struct wh_strv all = {0};
 	json_t *a = json_array();
 
+	/* Applets of a multi-call program are told when something asked for them, shells in any case. */
 	for (const struct wh_kept *i = k->shells; i; i = i->hh.next)
-		v[at++] = i->path;
-	qsort(v, n, sizeof(*v), by_text);
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(a, wh_path_json(v[i]));
+		wh_strv_add(&all, i->path);
+	for (size_t i = 0; i < k->shell_names.n; i++)
+		if (!wh_keep_has(k, k->shell_names.v[i]))
+			wh_strv_add(&all, k->shell_names.v[i]);
+	wh_strv_sort(&all);
+	for (size_t i = 0; i < all.n; i++)
+		if (!i || !wh_streq(all.v[i], all.v[i - 1]))
+			json_array_append_new(a, wh_path_json(all.v[i]));
 	return a;
 }
 
@@ -268,7 +272,9 @@ static json_t *kept_json(const struct wh_kept *i)
 			      wh_text_json(i->via));
 
 	if (i->program)
-		json_object_set_new(o, "by", json_pack("{s:o, s:o}", "program", wh_path_json(i->program), "script", wh_text_json(i->script)));
+		json_object_set_new(o, "by",
+				    json_pack("{s:o, s:o}", "program", wh_path_json(i->program), "script",
+					      wh_text_json(i->script)));
 	if (i->access)
 		json_object_set_new(o, "access", json_string(i->access));
 	return o;
@@ -282,11 +288,12 @@ static json_t *report_of(const struct prune *p, const struct wh_measure *before,
 
 	for (size_t i = 0; i < p->n; i++)
 		json_array_append_new(kept, kept_json(p->v[i].kept));
-	return json_pack("{s:i, s:i, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:{s:o, s:o, s:o}, s:o}", "schema", 1, "rules", WH_RULES_VERSION,
-			 "before", wh_measure_json(before), "after", wh_measure_json(after), "kept", kept, "removed",
-			 (json_int_t)(p->total - p->n), "setid_stripped", list_json(&p->setid), "capabilities_stripped",
-			 list_json(&p->capabilities), "shells_removed", shells_json(k), "packages", "kept", list_json(&plan->kept), "partial",
-			 list_json(&plan->partial), "removed", list_json(&plan->removed), "repaired", list_json(&k->repaired));
+	return json_pack("{s:i, s:i, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:{s:o, s:o, s:o}, s:o}", "schema", 1, "rules",
+			 WH_RULES_VERSION, "before", wh_measure_json(before), "after", wh_measure_json(after), "kept",
+			 kept, "removed", (json_int_t)(p->total - p->n), "setid_stripped", list_json(&p->setid),
+			 "capabilities_stripped", list_json(&p->capabilities), "shells_removed", shells_json(k),
+			 "packages", "kept", list_json(&plan->kept), "partial", list_json(&plan->partial), "removed",
+			 list_json(&plan->removed), "repaired", list_json(&k->repaired));
 }
 
 static int measure_layer(struct wh_store *s, const struct wh_layer *l, struct wh_measure *ret, struct wh_err **err)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What stays without having been seen: what the image's config names, what every system has, what glibc loads by itself. */
+/* What stays without having been seen: what the image's config names, what every system has, what glibc loads by
+ * itself. */
 #include "harden/keep_private.h"
 
 #include <errno.h>
@@ -19,8 +20,22 @@ static int reach(struct wh_decide *d, const char *path, enum wh_rule rule, const
 int wh_decide_base(struct wh_decide *d, struct wh_err **err)
 {
 	static const char *const paths[] = {
-		"", "dev", "etc/group", "etc/hostname", "etc/hosts", "etc/localtime", "etc/nsswitch.conf", "etc/os-release", "etc/passwd",
-		"etc/resolv.conf", "proc", "run", "sys", "tmp", "usr/lib/os-release", "var/tmp",
+		"",
+		"dev",
+		"etc/group",
+		"etc/hostname",
+		"etc/hosts",
+		"etc/localtime",
+		"etc/nsswitch.conf",
+		"etc/os-release",
+		"etc/passwd",
+		"etc/resolv.conf",
+		"proc",
+		"run",
+		"sys",
+		"tmp",
+		"usr/lib/os-release",
+		"var/tmp",
 	};
 	int r = 0;
 
@@ -188,7 +203,7 @@ int wh_decide_config(struct wh_decide *d, struct wh_err **err)
 		r = reach(d, cwd, WH_RULE_CONFIG, NULL, err);
 	if (r < 0)
 		return r;
-	json_object_foreach(volumes, volume, value) {
+	json_object_foreach (volumes, volume, value) {
 		r = reach(d, volume, WH_RULE_CONFIG, NULL, err);
 		if (r < 0)
 			return r;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "harden/script.h"
-#include "harden/tree.h"
 
 #include <errno.h>
 

@@ -25,7 +25,8 @@ static void add_program(struct wh_buf *b, const json_t *p)
 		wh_buf_addf(b, " (script /%s)", wh_json_str(p, "script"));
 }
 
-/* "application: /usr/sbin/app ran /usr/bin/dash (script /usr/bin/x)", with all that came between. */
+/* "application: /usr/sbin/app ran /usr/bin/dash (script /usr/bin/x)", with all that came between; or "healthcheck:
+ * starts as …". */
 static void add_chain(const struct wh_decide *d, struct wh_buf *b, const json_t *p)
 {
 	const json_t *chain[16];
@@ -33,7 +34,7 @@ static void add_chain(const struct wh_decide *d, struct wh_buf *b, const json_t 
 
 	for (const json_t *q = p; q && n < WH_ARRAY_SIZE(chain); q = process_at(d, wh_json_int(q, "parent", -1)))
 		chain[n++] = q;
-	wh_buf_addf(b, "%s: ", wh_json_str(p, "name"));
+	wh_buf_addf(b, "%s: %s", wh_json_str(p, "name"), n == 1 ? "starts as " : "");
 	while (n-- > 0) {
 		add_program(b, chain[n]);
 		if (n)
@@ -64,12 +65,18 @@ static void add_hint(struct wh_decide *d, const json_t *p, struct wh_err **err)
 	if (wh_streq(name, "healthcheck"))
 		wh_err_hint(err, "write HEALTHCHECK CMD [\"program\", …] (exec form), or PRUNE --shell=keep");
 	else if (wh_streq(name, "exec") && first)
-		wh_err_hint(err, "the test driver asked for it (app exec): run the program itself, or PRUNE --shell=keep");
+		wh_err_hint(err,
+			    "the test driver asked for it (app exec): run the program itself, or PRUNE --shell=keep");
 	else if (first && !script && entry)
-		wh_err_hint(err, "write %s [\"program\", …] (exec form), or PROFILE --start=[\"program\", …], or PRUNE --shell=keep", entry);
+		wh_err_hint(
+			err,
+			"write %s [\"program\", …] (exec form), or PROFILE --start=[…], or PRUNE --shell=keep",
+			entry);
 	else if (first && script)
-		wh_err_hint(err, "the image starts the script /%s: start the program itself (ENTRYPOINT, or PROFILE --start=[…]), or PRUNE --shell=keep",
-			    script);
+		wh_err_hint(
+			err,
+			"the image starts the script /%s: start the program itself (ENTRYPOINT, PROFILE --start=[…]), or PRUNE --shell=keep",
+			script);
 	else
 		wh_err_hint(err, "let it start the program without a shell, or PRUNE --shell=keep");
 }
@@ -98,7 +105,8 @@ int wh_decide_shells_run(struct wh_decide *d, struct wh_err **err)
 	if (n > MAX_LINES)
 		wh_buf_addf(&b, "\n… and %zu more", n - MAX_LINES);
 	add_chain(d, &head, first);
-	wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EPERM, "PRUNE removes shells, and the application needs one: %s", head.p);
+	wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EPERM,
+		   "PRUNE removes shells, and the application needs one: %s", head.p);
 	wh_err_status(err, WH_STATUS_SHELL);
 	add_hint(d, first, err);
 	if (n > 1)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A shell is known by its name, and by its content: whatever has the same bytes as a file that is called like a shell is
- * one under any name. Multi-call programs hold a shell among others; they are found by name, and busybox by a text in it.
+ * A shell is known by its name, and by its content: whatever has the same bytes as a file that is called like a shell
+ * is one under any name. Multi-call programs hold a shell among others; they are found by name, and busybox by a text
+ * in it.
  */
 #include "harden/shells.h"
 #include "harden/elf.h"
@@ -25,11 +26,12 @@ struct wh_shells {
 };
 
 static const char *const shell_names[] = {
-	"ash", "bash", "bash-static", "csh", "dash", "fish", "hush", "ksh", "ksh2020", "ksh93", "loksh", "lksh", "mksh", "mksh-static",
-	"oksh", "pdksh", "posh", "pwsh", "rbash", "rksh", "rzsh", "sash", "sh", "sh.distrib", "static-sh", "tcsh", "yash", "zsh",
-	"zsh-static", "zsh5",
+	"ash",   "bash", "bash-static", "csh",         "dash",      "fish",  "hush", "ksh",  "ksh2020",    "ksh93",
+	"loksh", "lksh", "mksh",        "mksh-static", "oksh",      "pdksh", "posh", "pwsh", "rbash",      "rksh",
+	"rzsh",  "sash", "sh",          "sh.distrib",  "static-sh", "tcsh",  "yash", "zsh",  "zsh-static", "zsh5",
 };
-static const char *const multicall_names[] = {"busybox", "busybox.static", "busybox-static", "busybox-extras", "toybox"};
+static const char *const multicall_names[] = {"busybox", "busybox.static", "busybox-static", "busybox-extras",
+					      "toybox"};
 static const char busybox_text[] = "BusyBox is a multi-call binary";
 
 static bool listed(const char *const *v, size_t n, const char *path)
@@ -141,7 +143,8 @@ static enum wh_shell_kind kind_of_content(const struct wh_shells *s, const struc
 	return WH_SHELL_NONE;
 }
 
-/* path: the name it goes by, n: the file. A multi-call program starts a shell when it is called like one, or by its own name. */
+/* path: the name it goes by, n: the file. A multi-call program starts a shell when it is called like one, or by its
+ * own name. */
 static enum wh_shell_kind kind_of_file(const struct wh_shells *s, const char *path, const struct wh_node_ref *n)
 {
 	enum wh_shell_kind kind = runnable(n) ? kind_of_content(s, &n->e.digest) : WH_SHELL_NONE;

@@ -40,7 +40,8 @@ static size_t step(struct wh_buf *done, const char *name, size_t n)
 	return parent;
 }
 
-int wh_walk(struct wh_tree *t, const char *path, bool follow_last, struct wh_strv *links, char **ret_path, struct wh_node_ref *ret)
+int wh_walk(struct wh_tree *t, const char *path, bool follow_last, struct wh_strv *links, char **ret_path,
+	    struct wh_node_ref *ret)
 {
 	WH_AUTO_BUF struct wh_buf done = WH_BUF_INIT;
 	WH_AUTO_FREE char *todo = wh_strdup(path);
@@ -78,12 +79,11 @@ int wh_walk(struct wh_tree *t, const char *path, bool follow_last, struct wh_str
 
 char *wh_link_target(const struct wh_node_ref *link)
 {
-	WH_AUTO_FREE char *dir = NULL;
+	const char *slash = strrchr(link->e.path, '/');
 
-	if (link->e.link[0] == '/')
+	if (link->e.link[0] == '/' || !slash)
 		return wh_strdup(link->e.link);
-	dir = wh_path_dir(link->e.path);
-	return wh_asprintf("%s/%s", dir, link->e.link);
+	return wh_asprintf("%.*s/%s", (int)(slash - link->e.path), link->e.path, link->e.link);
 }
 
 /* ---------------------------------------------------------------- contents */

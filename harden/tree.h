@@ -7,9 +7,10 @@
 
 #define WH_HARDEN_DOMAIN "harden"
 
-/* Walks path from the root as a kernel would, ".." stopping there. Adds to links (or NULL) each symlink that was walked, by its
- * canonical path, also when it fails then. 0, -ENOENT, -ENOTDIR, -ELOOP. */
-int wh_walk(struct wh_tree *t, const char *path, bool follow_last, struct wh_strv *links, char **ret_path, struct wh_node_ref *ret);
+/* Walks path from the root as a kernel would, ".." stopping there. Adds to links (or NULL) each symlink that was
+ * walked, by its canonical path, also when it fails then. 0, -ENOENT, -ENOTDIR, -ELOOP. */
+int wh_walk(struct wh_tree *t, const char *path, bool follow_last, struct wh_strv *links, char **ret_path,
+	    struct wh_node_ref *ret);
 /* Where a symlink's text leads from, as a path for wh_walk: absolute, or beside the link. malloc'ed. */
 char *wh_link_target(const struct wh_node_ref *link);
 
@@ -24,8 +25,8 @@ void wh_bytes_release(struct wh_bytes *b);
 /* A text file of an image by any path, at most max bytes (more is cut). Missing or no file: -ENOENT without a text. */
 int wh_text_read(struct wh_tree *t, const char *path, size_t max, struct wh_buf *ret, struct wh_err **err);
 
-/* Paths are bytes, JSON strings are UTF-8: a byte that is no part of valid UTF-8 becomes U+10F700 + byte (and so do the four
- * bytes of such a character itself), which every path survives both ways. */
+/* Paths are bytes, JSON strings are UTF-8: a byte that is no part of valid UTF-8 becomes U+10F700 + byte (and so do
+ * the four bytes of such a character itself), which every path survives both ways. */
 json_t *wh_path_json(const char *path);
 char *wh_path_of_json(const char *text); /* malloc'ed */
 /* json_string for other foreign text (programs, remarks): the same. */
