@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-#define OUR_TOOL "Tool: whittle"
+#define OUR_TOOL "Tool: whittle-"
 
 struct tree { /* opened and read when the first statement asks */
 	struct wh_tree *t;

@@ -65,3 +65,10 @@ tests_fuzz_fuzz_login_SOURCES = tests/fuzz/fuzz_login.c tests/fuzz/replay.c
 tests_fuzz_fuzz_login_LDADD = layers/liblayers.a base/libbase.a $(DEPS_LIBS)
 tests_fuzz_fuzz_referrers_SOURCES = tests/fuzz/fuzz_referrers.c tests/fuzz/replay.c
 tests_fuzz_fuzz_referrers_LDADD = layers/liblayers.a base/libbase.a $(DEPS_LIBS)
+
+# what is attached to images
+check_PROGRAMS += tests/fuzz/fuzz_artifact tests/fuzz/fuzz_bundle
+tests_fuzz_fuzz_artifact_SOURCES = tests/fuzz/fuzz_artifact.c tests/fuzz/replay.c
+tests_fuzz_fuzz_artifact_LDADD = layers/liblayers.a base/libbase.a $(DEPS_LIBS)
+tests_fuzz_fuzz_bundle_SOURCES = tests/fuzz/fuzz_bundle.c tests/fuzz/replay.c
+tests_fuzz_fuzz_bundle_LDADD = evidence/libevidence.a harden/libharden.a layers/liblayers.a base/libbase.a $(DEPS_LIBS)

@@ -327,7 +327,7 @@ static void every_byte(void **state)
 		assert_int_equal(wh_write_file_atomic(AT_FDCWD, path, buf.p, buf.n, 0644, false), 0);
 	}
 	assert_ok(wh_layout_check(dir, &err), err);
-	print_message("%zu changes, %zu of them in the name alone\n", flips, unseen);
+	print_message("# %zu changes, %zu of them in the name alone\n", flips, unseen);
 	wh_image_release(&i);
 	wh_artifacts_release(&list);
 	bed_close(&b);

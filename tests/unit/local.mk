@@ -97,10 +97,12 @@ tests_unit_builder_fileop_test_LDADD = $(BUILDER_LIBS)
 tests_unit_builder_memo_test_LDADD = $(BUILDER_LIBS)
 
 # evidence: keys and signatures
-EVIDENCE_SIGN_TESTS = tests/unit/evidence_key_test
+EVIDENCE_SIGN_TESTS = tests/unit/evidence_key_test tests/unit/evidence_sign_test tests/unit/evidence_verify_test
 check_PROGRAMS += $(EVIDENCE_SIGN_TESTS)
 EVIDENCE_LIBS = evidence/libevidence.a harden/libharden.a layers/liblayers.a base/libbase.a $(TEST_LIBS)
 tests_unit_evidence_key_test_LDADD = $(EVIDENCE_LIBS)
+tests_unit_evidence_sign_test_LDADD = $(EVIDENCE_LIBS)
+tests_unit_evidence_verify_test_LDADD = $(EVIDENCE_LIBS)
 
 # layers: what is attached to images
 LAYERS_ARTIFACT_TESTS = tests/unit/layers_artifact_test
