@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Base scores of CVSS vectors: first.org/cvss, "Complete Guide" 2.0 section 3.2.1, specification 3.0 and 3.1 section 7.1.
- * Metrics outside the base group are passed over; a metric that is there twice, or a base metric that is missing, makes the
- * vector none.
+ * Base scores of CVSS vectors: first.org/cvss, "Complete Guide" 2.0 section 3.2.1, specifications 3.0 and 3.1 section
+ * 7.1, 4.0 section 8. Metrics outside the base group are passed over; a metric that is there twice, or a base metric
+ * that is missing, makes the vector none.
  */
 #include "evidence/vulndb_private.h"
 
@@ -52,7 +52,8 @@ static const struct metric v3[] = {
 	{"S", "UC", NULL},     {"C", "NLH", w3_cia}, {"I", "NLH", w3_cia}, {"A", "NLH", w3_cia},
 };
 
-/* Appendix A: the least number with one decimal that is not below x, in tenths, without what binary fractions leave behind. */
+/* Appendix A: the least number with one decimal that is not below x, in tenths, without what binary fractions leave
+ * behind. */
 static unsigned round_up(double x)
 {
 	unsigned long i = (unsigned long)(x * 100000 + 0.5);
@@ -103,20 +104,116 @@ static bool score2(const char *s, unsigned *ret)
 	return true;
 }
 
+/* ---------------------------------------------------------------- 4.0 */
+
+/*
+ * Section 8: six groups of metrics (EQ1 to EQ6) have a level each, 0 the gravest. All vectors of one set of levels
+ * lie between the score of that set and the scores of those a level below in one group, and the distance of a vector
+ * from the gravest of its set tells where. With base metrics alone EQ5 is 0 (exploit maturity counts as attacked) and
+ * EQ6 follows from EQ3, but its other level is still a neighbour.
+ */
+enum { AV, AC, AT, PR, UI, VC, VI, VA, SC, SI, SA, N_V4 };
+static const struct metric v4[N_V4] = {
+	{"AV", "NALP", NULL}, {"AC", "LH", NULL},  {"AT", "NP", NULL},  {"PR", "NLH", NULL},
+	{"UI", "NPA", NULL},  {"VC", "HLN", NULL}, {"VI", "HLN", NULL}, {"VA", "HLN", NULL},
+	{"SC", "HLN", NULL},  {"SI", "HLN", NULL}, {"SA", "HLN", NULL},
+};
+
+enum { EQ36_00, EQ36_01, EQ36_10, EQ36_11, EQ36_21, N_EQ36 }; /* EQ3 and EQ6, whose levels depend on each other */
+/* Scores of the sets with EQ5 = 0, in tenths: EQ1, EQ2, EQ3 with EQ6, EQ4 being 1 or 2 (0 needs an environmental
+ * metric). */
+static const uint8_t v4_score[3][2][N_EQ36][2] = {
+	{{{100, 93}, {96, 90}, {93, 88}, {92, 80}, {79, 69}}, {{95, 92}, {91, 81}, {92, 84}, {82, 70}, {71, 63}}},
+	{{{94, 87}, {89, 75}, {86, 72}, {76, 57}, {65, 53}}, {{90, 77}, {77, 66}, {74, 61}, {59, 52}, {58, 23}}},
+	{{{86, 70}, {74, 54}, {72, 53}, {57, 36}, {47, 24}}, {{73, 54}, {55, 43}, {61, 46}, {51, 18}, {24, 10}}},
+};
+
+struct levels {
+	unsigned eq1, eq2, eq36, eq4; /* eq4: 0 stands for level 1 */
+};
+
+static struct levels levels_of(const unsigned v[MAX_METRICS])
+{
+	unsigned open = !v[AV] + !v[PR] + !v[UI];
+	struct levels l = {.eq2 = v[AC] || v[AT], .eq4 = v[SC] && v[SI] && v[SA]};
+
+	l.eq1 = open == 3 ? 0 : open && v[AV] != 3 ? 1 : 2;
+	l.eq36 = !v[VC] && !v[VI] ? EQ36_00 : !v[VC] || !v[VI] || !v[VA] ? EQ36_10 : EQ36_21;
+	return l;
+}
+
+/* Steps from a gravest vector of the level, of which some levels have several; *ret_depth: how many there are, and
+ * one more. */
+static unsigned distance1(const unsigned v[MAX_METRICS], unsigned level, unsigned *ret_depth)
+{
+	*ret_depth = level ? 4 : 1;
+	return v[AV] + v[PR] + v[UI] - level;
+}
+
+static unsigned distance36(const unsigned v[MAX_METRICS], unsigned level, unsigned *ret_depth)
+{
+	*ret_depth = level == EQ36_00 ? 7 : 8;
+	return v[VC] + v[VI] + v[VA] - (level == EQ36_10);
+}
+
+static bool score4(const char *s, unsigned *ret)
+{
+	unsigned v[MAX_METRICS] = {0}, d, depth, n = 1; /* EQ5 has a level below, at no distance */
+	const uint8_t(*row)[2];
+	struct levels l;
+	double here, part = 0;
+
+	if (!read_metrics(s, v4, N_V4, v))
+		return false;
+	if (v[VC] + v[VI] + v[VA] + v[SC] + v[SI] + v[SA] == 12) {
+		*ret = 0; /* no impact at all */
+		return true;
+	}
+	l = levels_of(v);
+	row = v4_score[l.eq1][l.eq2];
+	here = row[l.eq36][l.eq4];
+	if (l.eq1 < 2) {
+		d = distance1(v, l.eq1, &depth);
+		part += (here - v4_score[l.eq1 + 1][l.eq2][l.eq36][l.eq4]) * d / depth;
+		n++;
+	}
+	if (!l.eq2)
+		n++; /* level 0 is one vector */
+	if (l.eq36 != EQ36_21) {
+		unsigned below = l.eq36 == EQ36_10                           ? EQ36_11
+				 : row[EQ36_01][l.eq4] > row[EQ36_10][l.eq4] ? EQ36_01
+									     : EQ36_10;
+
+		d = distance36(v, l.eq36, &depth);
+		part += (here - row[below][l.eq4]) * d / depth;
+		n++;
+	}
+	if (!l.eq4) {
+		part += (here - row[l.eq36][1]) * (v[SC] + v[SI] + v[SA]) / 5;
+		n++;
+	}
+	here -= part / n;
+	*ret = here <= 0 ? 0 : (unsigned)(here + 0.5 + 1e-9);
+	return true;
+}
+
 bool wh_cvss_score(const char *vector, unsigned *ret_tenths, unsigned *ret_version)
 {
 	static const struct {
 		const char *prefix;
 		unsigned version;
-	} kinds[] = {{"CVSS:3.1/", 3}, {"CVSS:3.0/", 3}, {"AV:", 2}};
+	} kinds[] = {{"CVSS:4.0/", 4}, {"CVSS:3.1/", 3}, {"CVSS:3.0/", 3}, {"AV:", 2}};
 	unsigned score = 0;
 
 	for (size_t i = 0; i < WH_ARRAY_SIZE(kinds); i++) {
+		const char *rest = vector + strlen(kinds[i].prefix);
 		bool ok;
 
 		if (!wh_has_prefix(vector, kinds[i].prefix))
 			continue;
-		ok = kinds[i].version == 2 ? score2(vector, &score) : score3(vector + strlen(kinds[i].prefix), &score);
+		ok = kinds[i].version == 4   ? score4(rest, &score)
+		     : kinds[i].version == 3 ? score3(rest, &score)
+					     : score2(vector, &score);
 		if (!ok)
 			return false;
 		*ret_tenths = score;

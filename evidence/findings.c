@@ -2,9 +2,9 @@
 /*
  * Packages against the vulnerability database.
  *
- * Debian's and Ubuntu's records speak of source packages: a binary package is looked up by its source's name and version, among the
- * records of the release that os-release names. PyPI's and npm's are looked up by their own. What could not be looked
- * up is counted, not passed over: a figure that leaves things out says so.
+ * Debian's and Ubuntu's records speak of source packages: a binary package is looked up by its source's name and
+ * version, among the records of the release that os-release names. PyPI's and npm's are looked up by their own. What
+ * could not be looked up is counted, not passed over: a figure that leaves things out says so.
  */
 #include "evidence/vulndb_private.h"
 
@@ -228,8 +228,8 @@ struct ranked {
 	bool specific;
 };
 
-/* Of several records that say the same, first: one that knows a severity, one about this id alone, the gravest, one that knows a
- * fix. */
+/* Of several records that say the same, first: one that knows a severity, one about this id alone, the gravest, one
+ * that knows a fix. */
 static int rank(const void *x, const void *y)
 {
 	const struct ranked *a = x, *b = y;

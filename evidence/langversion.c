@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The orders of versions of language packages: PEP 440 for PyPI, semver.org 2.0.0 for npm. And which ecosystem has which. */
+/* The orders of versions of language packages: PEP 440 for PyPI, semver.org 2.0.0 for npm. And which ecosystem has
+ * which. */
 #include "evidence/vulndb_private.h"
 
 #include <strings.h>

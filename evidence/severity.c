@@ -3,10 +3,11 @@
  * How bad a finding is, in one word. The rule, first that says something:
  *
  *   1. the word of whoever ships the package, for this package: "severity" of the entry's ecosystem_specific or
- *      database_specific; Debian's urgency where it is "unimportant" (negligible) or "low"; a severity of type "Ubuntu"
+ *      database_specific; Debian's urgency where it is "unimportant" (negligible) or "low"; a severity of type
+ *      "Ubuntu"
  *   2. "severity" of the record's database_specific
- *   3. the band of the base score of a CVSS vector, the newest version of those given; the entry's before the record's
- *   4. Debian's urgency "medium" or "high": older guesses, worth more than nothing
+ *   3. the band of the base score of a CVSS vector, the newest version of those given; the entry's before the
+ *   record's 4. Debian's urgency "medium" or "high": older guesses, worth more than nothing
  *   5. unknown
  */
 #include "evidence/vulndb_private.h"

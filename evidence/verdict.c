@@ -12,7 +12,8 @@
  *    "pruned":{"kept":N,"removed":N,"repaired":N,"setidStripped":N,"shellsRemoved":N,"report":"sha256:…"},
  *    "configDigest":"sha256:…", "treeBefore":"sha256:…"}
  *
- * Whole numbers only, rounded towards what claims less. What is not known is absent, so that a policy that asks for it says no:
+ * Whole numbers only, rounded towards what claims less. What is not known is absent, so that a policy that asks for
+ * it says no:
  *
  *   - findings that were not assessed ("assessed":false, and "notAssessed" says why); a percentage of nothing
  *   - "gate": no policy was asked

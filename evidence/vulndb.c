@@ -9,10 +9,10 @@
  *   affected(record, ecosystem, name, severity, spec)     spec: JSON of vulndb_record.c; severity: enum wh_severity
  *   meta(key, value)                                      counts and digest, written last by each import
  *
- * The published file never changes: an import makes a new one under tmp/, as a copy with the records added, and renames it.
- * So readers need no locks, and whatever is killed when, there is the old database or the new one. The digest is over the
- * records alone, H("whittle vulndb 1" ‖ for each, in order of ids: id ‖ H(canonical JSON)): however they were packed, and in
- * whatever order they came.
+ * The published file never changes: an import makes a new one under tmp/, as a copy with the records added, and
+ * renames it. So readers need no locks, and whatever is killed when, there is the old database or the new one. The
+ * digest is over the records alone, H("whittle vulndb 1" ‖ for each, in order of ids: id ‖ H(canonical JSON)):
+ * however they were packed, and in whatever order they came.
  */
 #include "evidence/vulndb_private.h"
 
@@ -176,16 +176,16 @@ void wh_vulndb_close(struct wh_vulndb *db)
 
 /* ---------------------------------------------------------------- a new database */
 
-#define SCHEMA_TEXT                                                                                                      \
-	"CREATE TABLE record(n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, modified TEXT NOT NULL,"                    \
-	" withdrawn INT NOT NULL, digest BLOB NOT NULL, ids TEXT NOT NULL);"                                             \
-	"CREATE TABLE affected(record INT NOT NULL, ecosystem TEXT NOT NULL, name TEXT NOT NULL, severity INT NOT NULL," \
-	" spec TEXT NOT NULL);"                                                                                          \
-	"CREATE INDEX affected_name ON affected(ecosystem, name);"                                                       \
-	"CREATE INDEX affected_record ON affected(record);"                                                              \
-	"CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"                                                  \
-	"PRAGMA user_version = 1"
-_Static_assert(SCHEMA == 1, "user_version in SCHEMA_TEXT");
+static const char schema_text[] =
+	"CREATE TABLE record(n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, modified TEXT NOT NULL,"
+	" withdrawn INT NOT NULL, digest BLOB NOT NULL, ids TEXT NOT NULL);"
+	"CREATE TABLE affected(record INT NOT NULL, ecosystem TEXT NOT NULL, name TEXT NOT NULL, severity INT NOT NULL,"
+	" spec TEXT NOT NULL);"
+	"CREATE INDEX affected_name ON affected(ecosystem, name);"
+	"CREATE INDEX affected_record ON affected(record);"
+	"CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+	"PRAGMA user_version = 1";
+_Static_assert(SCHEMA == 1, "user_version in schema_text");
 
 struct import {
 	struct wh_vulndb *db;
@@ -254,7 +254,7 @@ static int draft_open(struct import *im, const char *path)
 	if (rc == SQLITE_OK && im->db->sql)
 		rc = check(im->sql);
 	if (rc == SQLITE_OK && !im->db->sql)
-		rc = wh_sql_run(im->sql, SCHEMA_TEXT);
+		rc = wh_sql_run(im->sql, schema_text);
 	if (rc == SQLITE_OK)
 		rc = prepare(im);
 	return rc == SQLITE_OK ? wh_sql_run(im->sql, "BEGIN") : rc;

@@ -14,13 +14,14 @@ enum wh_version_scheme { WH_SCHEME_NONE, WH_SCHEME_DEB, WH_SCHEME_PEP440, WH_SCH
 enum wh_version_scheme wh_version_scheme_of(const char *ecosystem);
 /* False when one of the texts is no version of this scheme (never for deb). */
 bool wh_version_cmp(enum wh_version_scheme s, const char *a, const char *b, int *ret);
-/* The name under which an ecosystem's packages are looked up: PyPI's are equal without regard to case, "-", "_" and ".". malloc'ed. */
+/* The name under which an ecosystem's packages are looked up: PyPI's are equal without regard to case, "-", "_" and
+ * ".". malloc'ed. */
 char *wh_ecosystem_name(const char *ecosystem, const char *name);
 
 /* ---------------------------------------------------------------- severity.c, cvss.c */
 
-/* Base score in tenths (0 to 100) of a vector of CVSS 2.0, 3.0, 3.1 or 4.0; false: it is none. Temporal and environmental metrics are
- * passed over, as bands are told by base scores. ret_version: 2, 3 or 4. */
+/* Base score in tenths (0 to 100) of a vector of CVSS 2.0, 3.0, 3.1 or 4.0; false: it is none. Temporal and
+ * environmental metrics are passed over, as bands are told by base scores. ret_version: 2, 3 or 4. */
 bool wh_cvss_score(const char *vector, unsigned *ret_tenths, unsigned *ret_version);
 /* The band of a vector, or WH_SEV_UNKNOWN. */
 enum wh_severity wh_cvss_severity(const char *vector);
@@ -50,8 +51,8 @@ void wh_osv_release(struct wh_osv *o);
 /* <0, 0, >0 for two times as OSV writes them ("2023-01-02T03:04:05.67Z"). */
 int wh_osv_time_cmp(const char *a, const char *b);
 
-/* Does the spec of an affected entry include this version? *ret_fixed (may be NULL) points into spec: the next version that is
- * outside, or NULL: none is known. */
+/* Does the spec of an affected entry include this version? *ret_fixed (may be NULL) points into spec: the next
+ * version that is outside, or NULL: none is known. */
 enum wh_osv_match { WH_OSV_NO, WH_OSV_YES, WH_OSV_UNSURE /* a range cannot be compared */ };
 enum wh_osv_match wh_osv_affects(const json_t *spec, enum wh_version_scheme scheme, const char *version,
 				 const char **ret_fixed);
@@ -65,8 +66,8 @@ struct wh_vulndb {
 	sqlite3 *sql;     /* read only; NULL: nothing was imported */
 	struct stat seen; /* the file behind sql */
 };
-/* Turns what SQLite says about sql into an error. Damage moves the file aside, unless another one took its place by now. locked: by the
- * caller. */
+/* Turns what SQLite says about sql into an error. Damage moves the file aside, unless another one took its place by
+ * now. locked: by the caller. */
 int wh_vulndb_error(struct wh_vulndb *db, sqlite3 *sql, int rc, bool locked, const char *what, struct wh_err **err);
 /* Opens what is there now. */
 int wh_vulndb_reopen(struct wh_vulndb *db, struct wh_err **err);

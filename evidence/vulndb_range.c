@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Is a version affected? OSV's evaluation (osv-schema, "Evaluation"): when it is listed, or within a range. A range's events are
- * ordered by version; the last one at or below the version says. "introduced": "0" stands before every version. A range with
- * "fixed": "0" is the trackers' way to say that it was never affected.
+ * Is a version affected? OSV's evaluation (osv-schema, "Evaluation"): when it is listed, or within a range. A range's
+ * events are ordered by version; the last one at or below the version says. "introduced": "0" stands before every
+ * version. A range with "fixed": "0" is the trackers' way to say that it was never affected.
  */
 #include "evidence/vulndb_private.h"
 

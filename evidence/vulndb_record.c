@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One OSV record (ossf.github.io/osv-schema), as far as it decides what is affected: hostile text in, a struct out. What is not used
- * (details, references, credits) is passed over unread; what is used and has the wrong type makes the record a damaged one.
+ * One OSV record (ossf.github.io/osv-schema), as far as it decides what is affected: hostile text in, a struct out.
+ * What is not used (details, references, credits) is passed over unread; what is used and has the wrong type makes
+ * the record a damaged one.
  */
 #include "evidence/vulndb_private.h"
 
@@ -17,7 +18,8 @@ static int bad(struct wh_err **err, const char *what, const char *why)
 	return wh_err_set(err, "evidence", WH_ERR_USAGE, EINVAL, "%s: %s", what, why);
 }
 
-/* One line of text without control characters, neither empty nor too long: these go to terminals and into documents. */
+/* One line of text without control characters, neither empty nor too long: these go to terminals and into documents.
+ * */
 static bool good_text(const char *s, size_t max)
 {
 	size_t n = s ? strlen(s) : 0;

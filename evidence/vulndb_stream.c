@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * OSV records out of whatever they come in: files of JSON objects one after the other (one, or one a line), zip archives of such
- * files, directories of either; gzip, bzip2, xz or zstd around any of them. Everything is a stream: memory holds one record. All of
- * it is hostile: sizes, counts and depths are bounded, no name out of an archive is ever opened.
+ * OSV records out of whatever they come in: files of JSON objects one after the other (one, or one a line), zip
+ * archives of such files, directories of either; gzip, bzip2, xz or zstd around any of them. Everything is a stream:
+ * memory holds one record. All of it is hostile: sizes, counts and depths are bounded, no name out of an archive is
+ * ever opened.
  */
 #include "evidence/vulndb_private.h"
 
