@@ -72,6 +72,7 @@ struct wh_observer {
 	size_t n_threads;
 	struct wh_image *images;
 	size_t n_images;
+	char *links[256]; /* by hash: where symlinks were met */
 };
 /* Takes nothing over but proc; root, listener come with the handover. */
 int wh_observer_init(struct wh_observer *o, int log_fd, struct wh_err **err);
@@ -95,6 +96,9 @@ typedef void (*wh_call_fn)(struct wh_observer *o, const struct wh_row *row, stru
 
 /* The caller waits still: what was read was its own. */
 bool wh_call_holds(const struct wh_observer *o, const struct wh_call *c);
+
+/* Sorts what kept a call from being read: what the caller cannot have used either is nothing, all else is lost. */
+void wh_call_failed(struct wh_observer *o, int r);
 
 /* observer_call.c, observer_exec.c: the table's handlers. */
 void wh_see_path(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
@@ -128,7 +132,8 @@ int wh_task_read(const struct wh_observer *o, pid_t tid, uint64_t addr, void *p,
 /* A string of at most PATH_MAX bytes with its NUL, else -ENAMETOOLONG. */
 int wh_task_string(const struct wh_observer *o, pid_t tid, uint64_t addr, char p[PATH_MAX]);
 
-/* What /proc/PID/NAME ("cwd", "fd/3") leads to, as a canonical path in the container. -ENOENT: to nothing that the root holds. */
+/* What /proc/PID/NAME ("cwd", "fd/3") leads to, as a canonical path in the container. -ENOENT: to nothing that the root holds; p is
+ * what /proc says then. */
 int wh_task_link(const struct wh_observer *o, pid_t pid, const char *name, char p[WH_PLACE_MAX]);
 
 /* ---------------------------------------------------------------- observer_path.c */

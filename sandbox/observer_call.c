@@ -27,8 +27,7 @@ bool wh_call_holds(const struct wh_observer *o, const struct wh_call *c)
 	return ioctl(o->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &c->id) == 0;
 }
 
-/* Sorts a failure: what the caller cannot have used either is nothing, the rest is lost. Always false, for "do not go on". */
-static bool failed(struct wh_observer *o, int r)
+void wh_call_failed(struct wh_observer *o, int r)
 {
 	switch (r) {
 	case -EFAULT:
@@ -36,11 +35,17 @@ static bool failed(struct wh_observer *o, int r)
 	case -ESRCH:
 	case -ENOENT:
 	case -ENOTDIR:
-		return false;
+		return;
 	default:
 		wh_observer_lost(o);
-		return false;
 	}
+}
+
+/* Always false, for "do not go on". */
+static bool failed(struct wh_observer *o, int r)
+{
+	wh_call_failed(o, r);
+	return false;
 }
 
 static int dirfd_of(const struct wh_row *row, const struct wh_call *c)

@@ -102,8 +102,7 @@ void wh_see_exec(struct wh_observer *o, const struct wh_row *row, struct wh_call
 	if (r == 0)
 		r = wh_place_start(o, c, AT_FDCWD, "", &e.start);
 	if (r < 0) {
-		if (r != -EFAULT && r != -ENAMETOOLONG && r != -ESRCH && r != -ENOENT && r != -ENOTDIR)
-			wh_observer_lost(o);
+		wh_call_failed(o, r);
 		return;
 	}
 	if (!wh_call_holds(o, c))

@@ -4,7 +4,8 @@
  *
  * Two gaits. The fast one asks the kernel for the whole path at once and forbids symlinks: where that succeeds (or fails for want
  * of a part), the path is what it says, and one call has told all. It is tried anew after each symlink. The slow one goes part
- * by part, up to the next symlink. Nothing is remembered between calls, so nothing can be stale.
+ * by part, up to the next symlink. All that is remembered between calls is where symlinks were met, so that the next walk looks there
+ * first; what is there, it asks each time.
  */
 #include "sandbox/observer.h"
 
@@ -140,6 +141,25 @@ static int replace(struct walk *w, const char *target, const char *more)
 	return 0;
 }
 
+static char **hint(const struct walk *w)
+{
+	uint32_t h = 0x811c9dc5;
+
+	for (size_t i = 0; i < w->n; i++)
+		h = (h ^ (unsigned char)w->at[i]) * 0x01000193;
+	return &w->o->links[h % WH_ARRAY_SIZE(w->o->links)];
+}
+
+static void remember(struct walk *w)
+{
+	char **slot = hint(w);
+
+	if (*slot && strcmp(*slot, w->at) == 0)
+		return;
+	free(*slot);
+	*slot = wh_strdup(w->at);
+}
+
 /* fd is a symlink whose directory is dir (a length of at) and whose name ends at. */
 static int expand(struct walk *w, int fd, size_t dir, const char *more)
 {
@@ -152,6 +172,7 @@ static int expand(struct walk *w, int fd, size_t dir, const char *more)
 		return -ENAMETOOLONG;
 	target[n] = '\0';
 	wh_record(w->o, w->c->task->record, WH_ACCESS_LINK, false, w->at);
+	remember(w);
 	if (++w->links > MAX_LINKS)
 		return -ELOOP;
 	w->n = dir;
@@ -269,16 +290,46 @@ static int found(struct walk *w, int fd)
 	return 0;
 }
 
+/* A part of the rest, not the last one, where a symlink was met before. ON: it is one still, and taken. -EAGAIN: there is none. */
+static int leap(struct walk *w)
+{
+	size_t start = w->n;
+	const char *p = w->rest;
+
+	for (size_t n; (n = part(&p)) > 0; p += n) {
+		const char *more = p + n + strspn(p + n, "/"), *slot;
+		size_t dir = w->n;
+		int r = -EAGAIN;
+
+		if (!*more || is_dot(p, n) || is_dotdot(p, n) || append(w, p, n) < 0 || leads_to_proc(w->at))
+			break;
+		slot = *hint(w);
+		if (slot && strcmp(slot, w->at) == 0) {
+			WH_AUTO_FD int fd = open_at(w->o->root, w->at, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+
+			r = fd < 0 ? fd : expand(w, fd, dir, more);
+			if (r == 0)
+				return ON;
+			if (r == -ELOOP || r == -ENAMETOOLONG)
+				return r;
+			break;
+		}
+	}
+	w->n = start;
+	w->at[start] = '\0';
+	return -EAGAIN;
+}
+
 /* -EAGAIN: the slow one must look. */
 static int fast(struct walk *w)
 {
 	char saved[WH_PLACE_MAX], path[2 * WH_PLACE_MAX];
 	size_t n = w->n, dir;
 	bool up = climbs(w->rest);
-	int fd, r;
+	int fd, r = leap(w);
 
-	if (up && w->s->root[0])
-		return -EAGAIN;
+	if (r != -EAGAIN || (up && w->s->root[0]))
+		return r;
 	memcpy(saved, w->at, n + 1);
 	if (up)
 		snprintf(path, sizeof(path), "%s/%s", w->at, w->rest);
@@ -350,9 +401,18 @@ static int step(struct walk *w, int *cur, const char **p, size_t n)
 
 static int slow(struct walk *w)
 {
-	WH_AUTO_FD int cur = open_at(w->o->root, *w->at ? w->at : "/", RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+	WH_AUTO_FD int cur = -1;
 	const char *p = w->rest;
-	int r = cur < 0 ? cur : 0;
+	int r;
+
+	/* Up first, without a look: the way up from a working directory that was removed leads on. */
+	for (size_t n; (n = part(&p)) > 0 && (is_dot(p, n) || is_dotdot(p, n)); p += n)
+		if (n == 2)
+			climb(w);
+	cur = open_at(w->o->root, *w->at ? w->at : "/", RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+	if (cur == -ENOENT || cur == -ENOTDIR)
+		return missing(w, p);
+	r = cur < 0 ? cur : 0;
 
 	if (r == 0 && leads_to_proc(w->at) && !w->at[5] && p[strspn(p, "/")]) {
 		r = walk_proc(w, p);
@@ -401,8 +461,15 @@ int wh_place_walk(struct wh_observer *o, const struct wh_call *c, const struct w
 
 static int link_of(struct wh_observer *o, pid_t tid, const char *name, char *p)
 {
-	int r = wh_task_link(o, tid, name, p);
+	static const char gone[] = " (deleted)";
+	int r;
 
+	*p = '\0';
+	r = wh_task_link(o, tid, name, p);
+	if (r == -ENOENT && *p == '/' && wh_has_suffix(p, gone)) {
+		p[strlen(p) - strlen(gone)] = '\0'; /* nothing is in it, but ".." is */
+		r = 0;
+	}
 	if (r == 0 && strcmp(p, "/") == 0)
 		*p = '\0';
 	return r;

@@ -82,6 +82,8 @@ void wh_observer_release(struct wh_observer *o)
 {
 	wh_tasks_release(o);
 	wh_log_release(o);
+	for (size_t i = 0; i < WH_ARRAY_SIZE(o->links); i++)
+		free(o->links[i]);
 	wh_closep(&o->root);
 	wh_closep(&o->proc);
 	wh_closep(&o->listener);

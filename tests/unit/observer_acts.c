@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the observed program of sandbox_observer_test.c does. */
+#include "tests/unit/observer_acts.h"
+#include "base/base.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <utime.h>
+
+#define AT AT_FDCWD
+
+static const char *top; /* the directory, and the working directory */
+
+static void look(const char *path, int flags)
+{
+	int fd = openat(AT, path, flags, 0644);
+
+	if (fd >= 0)
+		close(fd);
+}
+
+static void run(const char *path, const char *act)
+{
+	char *const argv[] = {wh_strdup(path), wh_strdup("--act"), wh_strdup(act), NULL};
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execv(path, argv);
+		_exit(1);
+	}
+	waitpid(pid, NULL, 0);
+}
+
+static void do_nothing(void)
+{
+}
+
+static void do_open(void)
+{
+	WH_AUTO_FREE char *absolute = wh_asprintf("%s/file", top);
+
+	look("file", O_RDONLY);
+	look("file", O_RDONLY);
+	look(absolute, O_RDWR);
+	look("dir", O_RDONLY | O_DIRECTORY);
+	look("dir", O_PATH);
+	look("dir/.././/file", O_PATH);
+	look("file", O_RDONLY | O_TRUNC);
+	look("dir", O_TMPFILE | O_RDWR);
+}
+
+static void do_links(void)
+{
+	look("link", O_RDONLY);
+	look("a", O_RDONLY);
+	look("dlink/file", O_RDONLY);
+	look("absolute", O_RDONLY);
+	look("dlink/../link", O_RDONLY);
+	look("loop", O_RDONLY);
+	look("dangling", O_RDONLY);
+	look("link", O_RDONLY | O_NOFOLLOW);
+	look("dlink/", O_RDONLY | O_NOFOLLOW);
+}
+
+static void do_dirfd(void)
+{
+	int dir = openat(AT, "dir", O_PATH);
+
+	close(openat(dir, "file", O_RDONLY));
+	close(openat(dir, "../file", O_RDONLY));
+	close(openat(dir, "nothing", O_RDONLY));
+	faccessat(dir, "sub", F_OK, 0);
+	openat(99, "file", O_RDONLY);
+}
+
+static void do_cwd(void)
+{
+	int here = openat(AT, ".", O_PATH);
+
+	if (chdir("dir") < 0)
+		return;
+	look("file", O_RDONLY);
+	look("../link", O_PATH | O_NOFOLLOW);
+	if (fchdir(here) == 0)
+		look("link2", O_RDONLY);
+}
+
+static void do_gone_cwd(void)
+{
+	mkdir("gone", 0755);
+	if (chdir("gone") == 0) {
+		rmdir("../gone");
+		look("file", O_RDONLY);
+		look("../link", O_RDONLY);
+		run("../script", "ignored");
+	}
+}
+
+static void do_missing(void)
+{
+	struct stat st;
+
+	look("nothing", O_RDONLY);
+	if (stat("no/such/thing", &st) == 0 || stat("no/../file", &st) == 0 || stat("file/below", &st) == 0 ||
+	    stat("dlink/no", &st) == 0)
+		abort();
+}
+
+static void do_create(void)
+{
+	look("new", O_WRONLY | O_CREAT);
+	look("new", O_WRONLY | O_CREAT | O_APPEND);
+	look("file", O_WRONLY | O_CREAT | O_EXCL);
+	look("dangling", O_WRONLY | O_CREAT);
+	look("no/new", O_WRONLY | O_CREAT);
+	syscall(SYS_creat, "made", 0644);
+	syscall(SYS_creat, "file", 0644);
+}
+
+static void do_names(void)
+{
+	if (mkdir("d", 0755) || mkdir("dir", 0755) == 0 || mknod("fifo", S_IFIFO | 0600, 0) || symlink("x", "s") ||
+	    link("file", "hard") || linkat(AT, "link", AT, "hard2", AT_SYMLINK_FOLLOW) || rename("hard", "moved") ||
+	    rename("moved", "hard2") || unlink("hard2") || rmdir("d") || unlink("s") || unlink("nothing") == 0)
+		abort();
+	syscall(SYS_renameat2, AT, "file", AT, "fifo", 2);
+}
+
+static void do_look(void)
+{
+	char buf[4096];
+	struct stat st;
+	struct statfs fs;
+	struct statx sx;
+	struct file_handle *h = (struct file_handle *)(void *)buf;
+	int id, n = inotify_init1(IN_CLOEXEC);
+
+	lstat("link", &st);
+	stat("link2", &st);
+	if (readlink("a", buf, sizeof(buf)) != 1)
+		abort();
+	statx(AT, "file", AT_SYMLINK_NOFOLLOW, STATX_MODE, &sx);
+	statfs("dir", &fs);
+	inotify_add_watch(n, "dlink", IN_ACCESS | IN_DONT_FOLLOW);
+	getxattr("script", "user.x", buf, sizeof(buf));
+	h->handle_bytes = 128;
+	name_to_handle_at(AT, "dir/file", h, &id, 0);
+	/* Of an open file: nothing new. */
+	fstatat(openat(AT, "dir", O_PATH), "", &st, AT_EMPTY_PATH);
+}
+
+static void do_change(void)
+{
+	int fd = openat(AT, "dir/file", O_RDONLY);
+	struct utimbuf t = {0, 0};
+
+	if (chmod("file", 0600) || lchown("link", (uid_t)-1, (gid_t)-1) || utime("link2", &t) || truncate("a", 1) ||
+	    utimensat(AT, "dir", NULL, 0) || fchmod(fd, 0600) || futimens(fd, NULL))
+		abort();
+	setxattr("script", "user.x", "1", 1, 0);
+}
+
+static void do_exec(void)
+{
+	run("prog", "open_one");
+	run("./script", "ignored");
+	run("nested", "ignored");
+	run("link", "ignored"); /* not executable */
+	run("nothing", "ignored");
+	look("file", O_RDONLY);
+}
+
+static void do_open_one(void)
+{
+	look("dir/file", O_RDONLY);
+}
+
+static void do_fexec(void)
+{
+	char *const argv[] = {wh_strdup("prog"), wh_strdup("--act"), wh_strdup("open_one"), NULL};
+
+	syscall(SYS_execveat, openat(AT, "prog", O_PATH | O_CLOEXEC), "", argv, environ, AT_EMPTY_PATH);
+}
+
+static void do_reexec(void)
+{
+	char *const argv[] = {wh_strdup("prog"), wh_strdup("--act"), wh_strdup("open_one"), NULL};
+
+	execv("/proc/self/exe", argv);
+}
+
+static void do_vfork(void)
+{
+	char *const argv[] = {wh_strdup("prog"), wh_strdup("--act"), wh_strdup("open_one"), NULL};
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		execv("prog", argv);
+		_exit(1);
+	}
+	waitpid(pid, NULL, 0);
+	look("file", O_RDONLY);
+}
+
+/* The child calls for the first time when its parent was another program and is gone. */
+static void do_orphan(void)
+{
+	char *const argv[] = {wh_strdup("prog2"), wh_strdup("--act"), wh_strdup("nothing"), NULL};
+	int p[2];
+	char c;
+
+	if (pipe(p))
+		abort();
+	if (fork() == 0) {
+		close(p[1]);
+		if (read(p[0], &c, 1) == 0)
+			look("file", O_RDONLY);
+		_exit(0);
+	}
+	execv("prog2", argv);
+}
+
+static void *thread(void *arg)
+{
+	look(arg, O_RDONLY);
+	return NULL;
+}
+
+static void *exec_thread(void *arg)
+{
+	(void)arg;
+	do_fexec();
+	return NULL;
+}
+
+static void do_threads(void)
+{
+	pthread_t t;
+
+	for (int i = 0; i < 50; i++)
+		if (pthread_create(&t, NULL, thread, wh_strdup(i % 2 ? "file" : "dir/file")) || pthread_join(t, NULL))
+			abort();
+	pthread_create(&t, NULL, exec_thread, NULL);
+	pthread_join(t, NULL);
+}
+
+static void do_proc(void)
+{
+	WH_AUTO_FREE char *mine = wh_asprintf("/proc/%d/fd/3", (int)getpid());
+	char buf[PATH_MAX];
+	struct stat st;
+	int fd;
+
+	syscall(SYS_close_range, 3, ~0U, 0);
+	fd = openat(AT, "file", O_RDONLY);
+	if (fd != 3 || stat("/proc/self/exe", &st) || readlink("/proc/self/exe", buf, sizeof(buf)) < 0)
+		abort();
+	look("/proc/self/fd/3", O_WRONLY);
+	look("/dev/fd/3", O_PATH);
+	look("/proc/self/cwd/dir/file", O_RDONLY);
+	look("/proc/thread-self/root/proc/self/cwd/a", O_RDONLY);
+	look(mine, O_RDWR);
+	look("/proc/self/status", O_RDONLY);
+	look("/dev/null", O_RDONLY);
+}
+
+static void do_sockets(void)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "sock"};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, 1) ||
+	    connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&a,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 4)))
+		abort();
+	a.sun_path[0] = '\0';
+	bind(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&a, sizeof(a));
+	memcpy(a.sun_path, "none", 5);
+	connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&a, sizeof(a));
+}
+
+static void do_bytes(void)
+{
+	const size_t page = (size_t)getpagesize();
+	char *end = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char path[PATH_MAX];
+
+	look("\xff \n\t\\-", O_RDONLY);
+	look("-", O_RDONLY);
+	/* A string that ends where the memory does. */
+	munmap(end + page, page);
+	memcpy(end + page - 5, "file", 5);
+	look(end + page - 5, O_RDONLY);
+	syscall(SYS_openat, AT, end + page - 4, O_RDONLY); /* "ile" */
+	memset(end + page - 4, 'x', 4);
+	syscall(SYS_openat, AT, end + page - 4, O_RDONLY); /* EFAULT */
+	syscall(SYS_openat, AT, NULL, O_RDONLY);
+	/* The longest. */
+	for (size_t i = 0; i < sizeof(path) - 2; i += 2)
+		memcpy(path + i, "./", 2);
+	memcpy(path + sizeof(path) - 10, "/dir/file", 10);
+	look(path, O_RDONLY);
+	/* Too long. */
+	memset(path, 'y', 300);
+	path[300] = '\0';
+	look(path, O_RDONLY);
+}
+
+static void do_remarks(void)
+{
+	struct { unsigned short len; void *filter; } none = {0, NULL};
+
+	if (fork() == 0) {
+		setsid();
+		setsid();
+		_exit(0);
+	}
+	wait(NULL);
+	syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &none);
+	syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &none);
+}
+
+static void do_chroot(void)
+{
+	look("file", O_RDONLY);
+	if (chroot("dir") || chdir("/"))
+		abort();
+	look("/file", O_RDONLY);
+	look("/../../file", O_RDONLY);
+	look("in", O_RDONLY);
+	look("/no", O_RDONLY);
+}
+
+static void do_openat2(void)
+{
+	struct open_how how = {.flags = O_RDONLY, .resolve = RESOLVE_IN_ROOT};
+	int dir = openat(AT, "dir", O_PATH);
+
+	syscall(SYS_openat2, dir, "/file", &how, sizeof(how));
+	syscall(SYS_openat2, dir, "../../in", &how, sizeof(how));
+	how.resolve = 0;
+	syscall(SYS_openat2, dir, "../link", &how, sizeof(how));
+}
+
+static void do_many(void)
+{
+	for (int i = 0; i < 300; i++) {
+		if (fork() == 0) {
+			look("dir/file", O_RDONLY);
+			look("file", O_RDONLY);
+			_exit(0);
+		}
+		if (i % 20 == 19)
+			while (wait(NULL) > 0)
+				;
+	}
+	while (wait(NULL) > 0)
+		;
+}
+
+#ifdef __x86_64__
+static long call_32(unsigned nr, const void *a, unsigned b)
+{
+	int r;
+
+	__asm__ volatile("int $0x80"
+			 : "=a"(r)
+			 : "a"(nr), "b"((unsigned)(uintptr_t)a), "c"(b), "d"(0)
+			 : "memory", "r8", "r9", "r10", "r11");
+	return r;
+}
+
+static void do_32(void)
+{
+	char *low = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "file"};
+	uint32_t *args = (uint32_t *)(void *)(low + 1024);
+
+	memcpy(low, "file", 5);
+	call_32(5, low, O_RDONLY);
+	memcpy(low, "link", 5);
+	call_32(195, low, (unsigned)(uintptr_t)(low + 2048)); /* stat64 */
+	memcpy(low + 512, &a, sizeof(a));
+	args[0] = (uint32_t)socket(AF_UNIX, SOCK_STREAM, 0);
+	args[1] = (uint32_t)(uintptr_t)(low + 512);
+	args[2] = sizeof(a);
+	call_32(102, (void *)3, (unsigned)(uintptr_t)args);  /* socketcall: connect */
+	call_32(102, (void *)13, (unsigned)(uintptr_t)args); /* another */
+}
+#endif
+
+static const struct {
+	const char *name;
+	void (*fn)(void);
+} acts[] = {
+	{"nothing", do_nothing},
+	{"open", do_open},
+	{"links", do_links},
+	{"dirfd", do_dirfd},
+	{"cwd", do_cwd},
+	{"gone_cwd", do_gone_cwd},
+	{"missing", do_missing},
+	{"create", do_create},
+	{"names", do_names},
+	{"look", do_look},
+	{"change", do_change},
+	{"exec", do_exec},
+	{"open_one", do_open_one},
+	{"fexec", do_fexec},
+	{"reexec", do_reexec},
+	{"vfork", do_vfork},
+	{"orphan", do_orphan},
+	{"threads", do_threads},
+	{"proc", do_proc},
+	{"sockets", do_sockets},
+	{"bytes", do_bytes},
+	{"remarks", do_remarks},
+	{"chroot", do_chroot},
+	{"openat2", do_openat2},
+	{"many", do_many},
+#ifdef __x86_64__
+	{"32", do_32},
+#endif
+};
+
+int observer_act(const char *directory, const char *name)
+{
+	top = directory;
+	for (size_t i = 0; i < WH_ARRAY_SIZE(acts); i++)
+		if (strcmp(acts[i].name, name) == 0) {
+			acts[i].fn();
+			return 0;
+		}
+	return 98;
+}
