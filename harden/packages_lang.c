@@ -14,7 +14,7 @@
 #define MAX_HEADER ((size_t)1 << 20) /* METADATA has the whole README behind its header */
 #define MAX_JSON ((size_t)16 << 20)
 #define MAX_TEXT 1024
-#define MAX_LANG 500000
+#define MAX_LANG 100000
 
 /* Foreign text as one line of good UTF-8: what is none becomes "?". NULL when nothing is left. */
 static char *clean(struct wh_str s)

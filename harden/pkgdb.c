@@ -21,6 +21,7 @@
 #include <uthash.h>
 
 #define MAX_LINKS 40
+#define MAX_ROUNDS 64 /* two are what is met with */
 #define MAX_LIST ((size_t)32 << 20)
 #define MAX_COPYRIGHT ((size_t)4 << 20)
 #define COMMON "/usr/share/common-licenses/"
@@ -42,6 +43,7 @@ struct plan {
 	size_t n_extra;
 	struct wh_arena *arena;
 	bool *stays, *missing; /* for each record: it stays; a file of it goes */
+	bool *copied;          /* its copyright was seen to */
 	struct wh_pkgdb_plan out;
 	size_t cap_changes;
 };
@@ -56,6 +58,7 @@ static void plan_release(struct plan *x)
 	wh_arena_freep(&x->arena);
 	free(x->stays);
 	free(x->missing);
+	free(x->copied);
 	wh_pkgdb_plan_release(&x->out);
 }
 
@@ -222,8 +225,9 @@ static int keep_copyright(struct plan *x, struct wh_err **err)
 	for (size_t i = 0; r == 0 && i < x->d.n; i++) {
 		WH_AUTO_FREE char *path = NULL;
 
-		if (!x->stays[i] || !x->d.v[i].installed)
+		if (!x->stays[i] || !x->d.v[i].installed || x->copied[i])
 			continue;
+		x->copied[i] = true;
 		path = wh_asprintf("usr/share/doc/%s/copyright", x->d.v[i].name);
 		if (keep_with_links(x, path))
 			r = keep_common_licences(x, path, err);
@@ -238,6 +242,7 @@ static int decide(struct plan *x, struct wh_err **err)
 	static const char *const identity[] = {"etc/os-release", "usr/lib/os-release", "etc/debian_version",
 					       "etc/lsb-release"};
 	size_t before;
+	unsigned rounds = 0;
 	int r = wh_tree_walk(x->t, "", on_walk, x);
 
 	if (r < 0)
@@ -246,6 +251,9 @@ static int decide(struct plan *x, struct wh_err **err)
 		keep_with_links(x, identity[i]);
 	r = decide_lang(x, err);
 	do {
+		if (rounds++ == MAX_ROUNDS)
+			return wh_err_set(err, "harden", WH_ERR_BUILD, ELOOP,
+					  "package database: copyright files lead from package to package without end");
 		before = x->n_extra;
 		decide_debs(x);
 		if (r == 0)
@@ -458,6 +466,7 @@ static int plan_open(struct plan *x, struct wh_tree *t, wh_kept_fn kept, void *a
 		r = wh_lang_find(t, &x->l, err);
 	x->stays = wh_calloc(x->d.n + 1, sizeof(*x->stays));
 	x->missing = wh_calloc(x->d.n + 1, sizeof(*x->missing));
+	x->copied = wh_calloc(x->d.n + 1, sizeof(*x->copied));
 	return r;
 }
 

@@ -140,22 +140,22 @@ static bool is_dir(struct wh_tree *t, const struct listing *l, size_t i, const c
 		return true;
 	if (n.e.type != WH_T_SYMLINK)
 		return false;
-	for (size_t k = i + 1; k < l->n; k++) { /* the same path may be there twice */
-		if (l->v[k].n < l->v[i].n || memcmp(l->v[k].p, l->v[i].p, l->v[i].n) != 0)
-			return false;
-		if (l->v[k].n > l->v[i].n)
-			return l->v[k].p[l->v[i].n] == '/';
-	}
-	return false;
+	return i + 1 < l->n && l->v[i + 1].n > l->v[i].n && l->v[i + 1].p[l->v[i].n] == '/' &&
+	       memcmp(l->v[i + 1].p, l->v[i].p, l->v[i].n) == 0;
 }
 
 static int add_listing(struct wh_dpkg_files *f, const struct wh_dpkg *d, uint32_t record, struct listing *l,
 		       struct wh_err **err)
 {
 	struct wh_tree *t = f->map->t;
+	size_t n = 0;
 
 	if (l->n)
 		qsort(l->v, l->n, sizeof(*l->v), by_listed);
+	for (size_t i = 0; i < l->n; i++)
+		if (!n || by_listed(&l->v[n - 1], &l->v[i]) != 0)
+			l->v[n++] = l->v[i];
+	l->n = n;
 	for (size_t i = 0; i < l->n; i++) {
 		const char *path = wh_dpkg_files_map(f, &d->v[record], l->v[i]);
 		bool exists, dir;

@@ -128,11 +128,24 @@ if [ "$(uname -m)" != x86_64 ]; then
 	echo '# no other scanner for this machine'
 elif trivy=$("$SRC/tests/tools/fetch_tools.sh" trivy); then
 	theirs() {
-		timeout 300 "$trivy" --cache-dir "$T/cache" --quiet image --input out --format json --list-all-pkgs \
+		timeout 300 "$trivy" --cache-dir "$T/cache" --quiet image --input "$1" --format json --list-all-pkgs \
 			--scanners license >theirs.json && python3 "$lists" trivy theirs.json >theirs
 	}
-	ok 'another scanner reads the image' theirs
+	ok 'another scanner reads the image' theirs out
 	ok "and lists exactly the same $(wc -l <ours) packages" diff ours theirs
+	mkdir -p lone/tree/var/lib/dpkg/status.d lone/tree/etc
+	printf 'ID=debian\nVERSION_ID="12"\n' >lone/tree/etc/os-release
+	printf 'Package: tzdata\nVersion: 2024a-0\nArchitecture: all\n' >lone/tree/var/lib/dpkg/status.d/tzdata
+	printf 'Package: libssl3\nSource: openssl\nVersion: 1:3.0-1\nArchitecture: amd64\n' >lone/tree/var/lib/dpkg/status.d/libssl3
+	printf '%032d  usr/lib/x\n' 0 >lone/tree/var/lib/dpkg/status.d/libssl3.md5sums
+	printf 'FROM scratch\nCOPY tree /\n' >lone/Dockerfile
+	run "$WHITTLE" build --root "$T/store" -t lone:1 -o "type=oci,dest=$T/lone.d,tar=false" lone
+	run "$WHITTLE" sbom --root "$T/store" oci:lone.d
+	printf '%s\n' "$out" >lone.json
+	python3 "$lists" spdx lone.json >ours
+	theirs lone.d
+	is "$(cat ours)" "$(printf 'deb libssl3 1:3.0-1 amd64\ndeb tzdata 2024a-0 all')" 'records of an image without dpkg'
+	ok 'the other scanner lists the same' diff ours theirs
 else
 	fail 'another scanner can be had'
 fi
