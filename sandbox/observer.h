@@ -60,6 +60,7 @@ struct wh_observer {
 	bool chrooted; /* somebody changed its root, or tried to */
 	bool failed;   /* the log cannot be written */
 	uint64_t events, lost;
+	uint64_t size; /* of the log, in bytes */
 	uint32_t phase;
 	struct wh_buf out;
 	struct wh_seen *seen;

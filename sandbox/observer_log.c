@@ -7,6 +7,7 @@
 
 #define FLUSH_AT ((size_t)64 * 1024)
 #define MAX_SEEN ((size_t)4 << 20) /* records; beyond, the log would not be one that anybody can use */
+#define MAX_LOG ((uint64_t)256 << 20) /* bytes: long names, and ever new ones, would fill the disk */
 #define MAX_PROGRAMS ((size_t)1 << 20)
 #define MAX_RECURSION 16 /* the same program below itself: a server that executes itself anew would go on for ever */
 
@@ -34,7 +35,14 @@ void wh_log_flush(struct wh_observer *o)
 
 static void put(struct wh_observer *o, const struct wh_obs *r)
 {
+	size_t before = o->out.n;
+
+	if (o->size > MAX_LOG) {
+		wh_observer_lost(o);
+		return;
+	}
 	wh_obs_write(r, &o->out);
+	o->size += o->out.n - before;
 	if (o->out.n >= FLUSH_AT)
 		wh_log_flush(o);
 }
