@@ -358,7 +358,7 @@ void wh_ready_free(struct wh_trial *t)
 
 void wh_ready_begin(struct wh_trial *t)
 {
-	uint64_t now = wh_now_ns();
+	uint64_t now = wh_now_ns(), limit = t->op->timeout_ns;
 	size_t i;
 
 	for (i = 0; i < t->op->n_ready; i++) {
@@ -367,8 +367,9 @@ void wh_ready_begin(struct wh_trial *t)
 			 t->op->ready[i].kind == WH_READY_LOG ? "no line of its output matches" : "not asked yet");
 	}
 	t->ready_deadline = now + LIMIT_NS;
-	if (t->op->timeout_ns && t->from + t->op->timeout_ns < t->ready_deadline)
-		t->ready_deadline = t->from + t->op->timeout_ns;
+	/* A little before the run's own end: who gives up here can say why. */
+	if (limit && t->from + limit - limit / 8 < t->ready_deadline)
+		t->ready_deadline = t->from + limit - limit / 8;
 	t->probes_last = false;
 	ask(t);
 }

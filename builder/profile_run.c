@@ -130,8 +130,8 @@ static void tell_death(struct wh_trial *t)
 		wh_err_set(&err, "builder", WH_ERR_BUILD, ECHILD, "the application ended with status %d %s", a->status,
 			   when(t));
 		if (!a->status)
-			wh_err_hint(&err, "a command that ends by itself is profiled with --start=manual and "
-					  "`/run/whittle/app run ARGS` in the test");
+			wh_err_hint(&err, "a server has to stay in the foreground; a command that ends by itself is "
+					  "profiled with --start=manual and `/run/whittle/app run ARGS` in the test");
 		else if (a->status == 127 || a->status == 126)
 			wh_err_hint(&err, "126 and 127 are a shell's words for what cannot be executed or found");
 	}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The application of profile.t: a server of one static program that does as its first word says. Each word of a
+ * connection's request line after GET is a path: what is at DATA with that name is the answer.
+ */
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DATA "/data"
+
+static volatile sig_atomic_t last;
+
+static void on_signal(int s)
+{
+	last = s;
+}
+
+static void handle(int s)
+{
+	struct sigaction a = {.sa_handler = on_signal};
+
+	sigaction(s, &a, NULL);
+}
+
+/* The content of a file, or what is wrong. */
+static void show(int out, const char *path)
+{
+	char b[4096];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0) {
+		dprintf(out, "%s: %s\n", path, strerror(errno));
+		return;
+	}
+	while ((n = read(fd, b, sizeof(b))) > 0)
+		if (write(out, b, (size_t)n) < 0)
+			break;
+	close(fd);
+}
+
+static int count(const char *path)
+{
+	DIR *d = opendir(path);
+	int n = 0;
+
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n > 2 ? n - 2 : 0;
+}
+
+/* What a request asks for. */
+static void answer(int c, const char *name)
+{
+	char path[512];
+
+	if (!strcmp(name, "crash"))
+		__builtin_trap();
+	if (!strcmp(name, "exit"))
+		_exit(9);
+	if (!strcmp(name, "missing")) {
+		dprintf(c, "HTTP/1.0 404 Not Found\r\n\r\n");
+		return;
+	}
+	if (!strcmp(name, "shell")) {
+		pid_t p = fork();
+
+		if (!p) {
+			execl("/bin/sh", "sh", "-c", "exit 0", (char *)NULL);
+			_exit(127);
+		}
+		waitpid(p, NULL, 0);
+	}
+	dprintf(c, "HTTP/1.0 200 OK\r\n\r\n");
+	/* A directory is listed, its files are never looked at: nothing shows that they are needed. */
+	if (!strcmp(name, "list"))
+		dprintf(c, "%d files\n", count(DATA "/list"));
+	/* Another file is read when the list is empty, as a fallback would be. */
+	else if (!strcmp(name, "fallback")) {
+		if (count(DATA "/list"))
+			dprintf(c, "found\n");
+		else
+			show(c, DATA "/fallback");
+	} else if (!strcmp(name, "id"))
+		dprintf(c, "%d:%d %s\n", (int)getuid(), (int)getgid(), getenv("GREETING") ? getenv("GREETING") : "-");
+	else if (!strcmp(name, "say")) {
+		show(STDOUT_FILENO, DATA "/hello");
+		dprintf(c, "said\n");
+	} else if (snprintf(path, sizeof(path), DATA "/%s", name) < (int)sizeof(path))
+		show(c, path);
+}
+
+static int serve(int port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
+	int s = socket(AF_INET, SOCK_STREAM, 0), on = 1, c;
+	char b[1024], name[1024];
+	ssize_t n;
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (s < 0 || bind(s, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(s, 16) < 0) {
+		perror("listen");
+		return 1;
+	}
+	printf("listening on %d\n", port);
+	for (;;) {
+		struct pollfd p = {.fd = s, .events = POLLIN};
+
+		/* Never long: a signal may come just before the wait. */
+		c = poll(&p, 1, 50) > 0 ? accept(s, NULL, NULL) : -1;
+		if (last == SIGHUP) {
+			last = 0;
+			printf("reloaded\n");
+		}
+		if (last)
+			return 0;
+		if (c < 0)
+			continue;
+		n = read(c, b, sizeof(b) - 1);
+		if (n > 0) {
+			b[n] = '\0';
+			if (sscanf(b, "GET /%1000[^ ]", name) == 1)
+				answer(c, name);
+			else
+				dprintf(c, "HTTP/1.0 200 OK\r\n\r\nroot\n");
+		}
+		close(c);
+	}
+}
+
+static int background(int port)
+{
+	int p[2];
+	char c;
+
+	if (pipe(p) < 0)
+		return 1;
+	if (fork()) {
+		close(p[1]);
+		return read(p[0], &c, 1) < 0; /* until the other has a session of its own */
+	}
+	setsid();
+	close(p[0]);
+	close(p[1]);
+	return serve(port);
+}
+
+int main(int argc, char **argv)
+{
+	const char *mode = argc > 1 ? argv[1] : "serve";
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	handle(SIGHUP);
+	if (!strcmp(mode, "exit"))
+		return atoi(argv[2]);
+	if (!strcmp(mode, "print")) { /* a command-line tool: its words, a file, a line of its input */
+		char line[256] = "";
+
+		printf("words %s\n", argc > 2 ? argv[2] : "none");
+		show(STDOUT_FILENO, DATA "/hello");
+		if (argc > 3 && fgets(line, sizeof(line), stdin))
+			printf("input %s", line);
+		return 5;
+	}
+	if (!strcmp(mode, "health"))
+		return access(DATA "/sick", F_OK) == 0;
+	if (!strcmp(mode, "write")) {
+		int fd = open(argv[2], O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+		return fd < 0 || dprintf(fd, "%s\n", argv[3]) < 0;
+	}
+	if (!strcmp(mode, "trap"))
+		__builtin_trap();
+	if (!strcmp(mode, "ignore")) {
+		signal(SIGTERM, SIG_IGN);
+		return serve(8080);
+	}
+	if (!strcmp(mode, "background"))
+		return background(8080);
+	if (!strcmp(mode, "port"))
+		return handle(SIGTERM), serve(atoi(argv[2]));
+	if (!strcmp(mode, "slow")) {
+		const struct timespec half = {.tv_nsec = 500000000};
+
+		handle(SIGTERM);
+		nanosleep(&half, NULL);
+		mkdir("/tmp", 01777);
+		close(open("/tmp/is-up", O_WRONLY | O_CREAT, 0644));
+		return serve(8080);
+	}
+	if (!strcmp(mode, "bad-stop")) {
+		handle(SIGTERM);
+		serve(8080);
+		return 3;
+	}
+	if (!strcmp(mode, "usr1"))
+		return handle(SIGUSR1), serve(8080);
+	handle(SIGTERM);
+	if (!strcmp(mode, "143")) {
+		serve(8080);
+		return 143;
+	}
+	return serve(8080);
+}

@@ -1,0 +1,428 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# PROFILE and PRUNE: an application that can fail in every way, its tests, and what the build says.
+. "$(dirname "$0")/lib.sh"
+
+busybox=$(test_base busybox) || { echo "Bail out! no base"; exit 1; }
+command -v "${CC:=cc}" >/dev/null || skip_all 'no C compiler'
+"$CC" -static -O1 -std=gnu17 -D_GNU_SOURCE -o app "$SRC/tests/prog/profile-app.c" || skip_all 'no static C library'
+export HOME=$T
+
+mkdir -p ctx/data/list
+cp app ctx/app
+echo hello >ctx/data/hello
+echo other >ctx/data/other
+echo secret-in-image >ctx/data/unused
+echo fallback >ctx/data/fallback
+touch ctx/data/list/a ctx/data/list/b
+chmod -R go+rX ctx
+
+head='FROM base AS tests
+FROM scratch AS app
+COPY app /bin/app
+COPY data /data
+ENTRYPOINT ["/bin/app"]
+CMD ["serve"]
+'
+get='wget -q -O - http://localhost:8080'
+store=$T/store
+# build WORD…: standard input comes after the stages above.
+build() {
+	{ printf '%s' "$head"; cat; } >ctx/Dockerfile
+	run timeout -k 5 100 "$WHITTLE" build --root "$store" --build-context base="oci-layout://$busybox" "$@" ctx
+}
+builds() { # DESC WORD…
+	local desc=$1
+
+	shift
+	build "$@"
+	is "$status" 0 "$desc"
+	[ "$status" = 0 ] || show "$err"
+}
+fails() { # DESC STATUS ERE
+	build
+	is "$status" "$2" "$1: exit code $2"
+	is "$(grep -c '^error: ' <<<"$err")" 1 "$1: one error line"
+	like "$err" "^error: .*Dockerfile:[0-9]+: .*$3" "$1: says so, with its line"
+}
+left() { # DESC: nothing is left of what ran, but the store
+	is "$(find "$store/tmp" -mindepth 1 -maxdepth 3 2>/dev/null | head -3)" '' "$1: no temporaries"
+	is "$(grep -cF "$store" /proc/self/mounts)" 0 "$1: no mounts"
+	is "$(pgrep -cf "^/bin/app|$T/bin/whittle|$store" 2>/dev/null)" 0 "$1: no processes"
+}
+
+# ---- what goes well ----
+
+builds 'a server is profiled' <<D
+FROM app
+PROFILE --from=tests --ready=tcp:8080 $get/hello | grep hello && echo to-stderr >&2
+D
+like "$err" 'app \| listening on 8080' 'its output is shown'
+like "$err" 'test \| hello' "the tests' output is shown"
+like "$err" 'test \| to-stderr' "and the tests' standard error"
+left 'after a profile'
+
+builds 'the same again' <<D
+FROM app
+PROFILE --from=tests --ready=tcp:8080 $get/hello | grep hello && echo to-stderr >&2
+D
+unlike "$err" 'test \|' 'nothing is run'
+like "$err" 'PROFILE.*' 'it is named'
+like "$err" 'CACHED' 'it came from the cache'
+
+builds 'other tests' <<D
+FROM app
+PROFILE --from=tests --ready=tcp:8080 $get/other | grep other
+D
+like "$err" 'test \| other' 'they are run'
+
+builds 'probes: http, log, file, delay, all of them' <<D
+FROM app
+CMD ["slow"]
+PROFILE --from=tests --ready=http:8080/hello --ready=log:^listening.*80[0-9]0\$ --ready=file:/tmp/is-up --ready=delay:200ms $get/hello
+D
+like "$err" 'test \| hello' 'and then the tests'
+
+builds 'the result is the tree, unchanged' -o type=oci,dest=plain,tar=false <<D
+FROM app
+D
+builds 'with a profile' -o type=oci,dest=profiled,tar=false <<D
+FROM app
+PROFILE --from=tests --ready=tcp:8080 $get/hello | grep hello
+D
+layers() {
+	local m=$1/blobs/sha256/$(jq -r '.manifests[0].digest' "$1/index.json" | cut -d: -f2)
+
+	jq -c '[.layers[].digest]' "$m"
+}
+is "$(layers profiled)" "$(layers plain)" 'the same layers'
+
+builds 'several runs' <<D
+FROM app
+PROFILE --from=tests --ready=tcp:8080 --runs=3 $get/hello
+D
+is "$(grep -c 'test | hello' <<<"$err")" 3 'three times'
+is "$(grep -c 'run . of 3' <<<"$err")" 3 'each is told'
+
+builds 'a user who is not root, on a low port; a driver who is not, with the helper' <<D
+FROM base AS other
+USER 65534:65534
+FROM app
+USER 1234:4321
+ENV GREETING=good-day
+CMD ["port", "80"]
+PROFILE --from=other --ready=tcp:80 wget -q -O - http://localhost/id; id -u; /run/whittle/app exec /bin/app print w || test \$? = 5
+D
+like "$err" 'test \| 1234:4321 good-day' 'the application has its user and environment'
+like "$err" 'test \| 65534' 'the driver has its own'
+
+builds 'the start command, --env, --mount and a working directory' <<D
+FROM base AS other
+WORKDIR /work
+FROM app
+CMD ["exit", "7"]
+PROFILE --from=other --start=["/bin/app","port","8080"] --ready=tcp:8080 --env=WHO=me --mount=type=bind,source=data,target=/mnt \
+  cat /mnt/other; echo "\$WHO in \$(pwd)"
+D
+like "$err" 'test \| other' 'the mount'
+like "$err" 'test \| me in /work' 'the variable, the directory'
+
+# ---- what the driver can do ----
+
+builds 'the helper' <<'D'
+FROM app
+PROFILE --from=tests --ready=tcp:8080 set -e; app=/run/whittle/app; \
+  echo line | $app exec /bin/app print word input || echo "exec $?"; \
+  $app run print beside || echo "run $?"; \
+  $app exec /no/such || echo "no-such $?"; \
+  $app kill HUP; wget -q -O - http://localhost:8080/hello; \
+  $app logs | grep -c listening; \
+  $app restart; wget -q -O - http://localhost:8080/other; \
+  $app logs | grep -c listening; \
+  $app stop; ! wget -q -O - http://localhost:8080/hello; $app stop; \
+  $app exec /bin/app print x || echo "stopped $?"; \
+  $app start; $app start; wget -q -O - http://localhost:8080/hello; \
+  $app kill KILL; $app start; wget -q -O - http://localhost:8080/hello; \
+  $app kill NOSUCH || echo "signal $?"; $app nonsense || echo "usage $?"; \
+  $app stop
+D
+like "$err" 'test \| words word' 'exec: the command runs'
+like "$err" 'test \| input line' 'exec: standard input is handed over'
+like "$err" 'test \| exec 5' 'exec: its status comes back'
+like "$err" 'test \| words beside' 'run: the entrypoint with other arguments'
+like "$err" 'test \| run 5' 'run: its status comes back'
+like "$err" 'test \| no-such 127' 'exec: what is not there is 127'
+like "$err" 'app \| reloaded' 'kill HUP: the signal arrives'
+like "$err" 'test \| 1$' 'logs: one start'
+like "$err" 'test \| 2$' 'logs: two starts after a restart'
+like "$err" 'test \| stopped 125' 'exec: refused while it is down'
+like "$err" 'test \| signal 2' 'kill: an unknown signal'
+like "$err" 'test \| usage 2' 'usage'
+left 'after all that'
+
+builds 'manual start: what it depends on first' <<D
+FROM app
+PROFILE --from=tests --ready=tcp:8080 --start=manual ! $get/hello 2>/dev/null && /run/whittle/app start && $get/hello
+D
+like "$err" 'test \| hello' 'it was started'
+
+builds 'a command-line tool' <<'D'
+FROM app
+CMD ["print"]
+PROFILE --from=tests --start=manual /run/whittle/app run print tool; test $? = 5
+D
+like "$err" 'test \| words tool' 'it was run'
+
+mkdir -p ctx/shared
+echo start >ctx/shared/begin
+builds 'a shared directory' <<'D'
+FROM app
+COPY --chown=123:456 --chmod=0750 shared /srv/shared
+PROFILE --from=tests --ready=tcp:8080 --share=/srv/shared --share=/new set -e; \
+  stat -c 'dir %u:%g %a' /srv/shared; stat -c 'file %u:%g %a' /srv/shared/begin; cat /srv/shared/begin; \
+  /run/whittle/app exec /bin/app write /srv/shared/from-app text-of-app; cat /srv/shared/from-app; \
+  /run/whittle/app run write /new/n new-of-app; cat /new/n
+D
+like "$err" 'test \| file 123:456 750' 'owner and mode as in the image'
+like "$err" 'test \| start' 'and content'
+like "$err" 'test \| text-of-app' "the driver sees what the application writes"
+like "$err" 'test \| new-of-app' 'a directory that the image lacks; a container beside it sees it, too'
+
+builds 'a health check is one more test' <<D
+FROM app
+HEALTHCHECK --interval=100ms CMD ["/bin/app", "health"]
+PROFILE --from=tests $get/hello
+D
+like "$err" 'test \| hello' 'passed'
+
+printf s3cret-value >token
+builds 'a secret' --secret id=token,src=token <<D
+FROM app
+PROFILE --from=tests --ready=tcp:8080 --mount=type=secret,id=token t=\$(cat /run/secrets/token); echo \$t; echo \$t-printed; /run/whittle/app exec /bin/app print \$t || test \$? = 5
+D
+unlike "$all" 's3cret-value' 'is not in the log'
+like "$err" 'test \| \*\*\*-printed' 'but three stars'
+
+# ---- what goes wrong ----
+
+fails 'tests fail' 10 'the tests fail: .*status 7' <<D
+FROM app
+PROFILE --from=tests --ready=tcp:8080 $get/hello; echo sorry; exit 7
+D
+like "$err" 'last output of the application:' 'tests fail: both logs, labelled'
+like "$err" '\| listening on 8080' "tests fail: the application's log"
+like "$err" 'last output of the test:' 'tests fail: the other label'
+like "$err" '\| sorry' "tests fail: the tests' log"
+like "$err" '^ +[0-9]+ > PROFILE' 'tests fail: the line is shown'
+left 'after tests that fail'
+
+fails 'another port' 11 'not get ready .* nothing listens on port 8080; there is a listener on port 8081' <<D
+FROM app
+CMD ["port", "8081"]
+PROFILE --from=tests --ready=tcp:8080 --timeout=2s $get/hello
+D
+fails 'a page that is not there' 11 'not get ready .*it answers with status 404' <<D
+FROM app
+PROFILE --from=tests --ready=tcp:8080 --ready=http:8080/missing --timeout=2s $get/hello
+D
+fails 'a line that never comes' 11 'log:never-said: no line of its output matches' <<D
+FROM app
+PROFILE --from=tests --ready=log:never-said --timeout=2s $get/hello
+D
+fails 'a file that never comes' 11 'file:/no/such: it is not there' <<D
+FROM app
+PROFILE --from=tests --ready=file:/no/such --timeout=2s $get/hello
+D
+fails 'it ends at once' 12 'ended with status 4 before it was ready' <<D
+FROM app
+CMD ["exit", "4"]
+PROFILE --from=tests --ready=tcp:8080 $get/hello
+D
+fails 'it ends at once, with success' 12 'ended with status 0 before it was ready' <<D
+FROM app
+CMD ["exit", "0"]
+PROFILE --from=tests --ready=tcp:8080 $get/hello
+D
+like "$err" '^hint: .*--start=manual' 'it ends at once, with success: the hint tells of tools'
+fails 'it is killed before it is ready' 12 'killed by SIGILL before it was ready' <<D
+FROM app
+CMD ["trap"]
+PROFILE --from=tests --ready=tcp:8080 $get/hello
+D
+fails 'it crashes under test' 12 'killed by SIGILL while it was tested' <<D
+FROM app
+PROFILE --from=tests --ready=tcp:8080 $get/crash
+D
+fails 'it ends under test' 12 'ended with status 9 while it was tested' <<D
+FROM app
+PROFILE --from=tests --ready=tcp:8080 $get/exit; sleep 5
+D
+fails 'it does not stop' 13 'does not stop: SIGTERM was sent, and 10 s later' <<D
+FROM app
+CMD ["ignore"]
+PROFILE --from=tests --ready=tcp:8080 $get/hello
+D
+left 'after one that does not stop'
+fails 'it stops badly' 13 'stops badly: SIGTERM was sent, and it ended with status 3' <<D
+FROM app
+CMD ["bad-stop"]
+PROFILE --from=tests --ready=tcp:8080 $get/hello
+D
+builds '143 is a way to end at SIGTERM' <<D
+FROM app
+CMD ["143"]
+PROFILE --from=tests --ready=tcp:8080 $get/hello
+D
+builds 'STOPSIGNAL' <<D
+FROM app
+CMD ["usr1"]
+STOPSIGNAL SIGUSR1
+PROFILE --from=tests --ready=tcp:8080 $get/hello
+D
+fails 'it goes into the background' 14 'went into the background' <<D
+FROM app
+CMD ["background"]
+PROFILE --from=tests --ready=tcp:8080 $get/hello
+D
+like "$err" '^hint: .*foreground' 'it goes into the background: the hint'
+fails 'out of time' 18 'the tests were not over after 2 s' <<D
+FROM app
+PROFILE --from=tests --ready=tcp:8080 --timeout=2s $get/hello; sleep 60
+D
+left 'after tests that took too long'
+fails 'its program is not there' 12 'start the application: .*/no/such' <<D
+FROM app
+ENTRYPOINT ["/no/such"]
+PROFILE --from=tests $get/hello
+D
+fails "the driver's program is not there" 10 'start the test driver: .*/no/such' <<D
+FROM app
+PROFILE --from=tests --ready=tcp:8080 ["/no/such"]
+D
+fails 'a health check fails' 10 'HEALTHCHECK fails: .*status 1' <<D
+FROM app
+COPY data/hello /data/sick
+HEALTHCHECK --interval=100ms --retries=2 CMD ["/bin/app", "health"]
+PROFILE --from=tests --ready=tcp:8080 $get/hello
+D
+
+# ---- prune ----
+
+builds 'prune' -o type=oci,dest=pruned,tar=false -o type=local,dest=tree <<D
+FROM app
+PROFILE --from=tests --ready=tcp:8080 $get/hello
+PROFILE --from=tests --ready=tcp:8080 --start=["/bin/app","143"] $get/other
+PRUNE
+LABEL a=b
+D
+is "$(cd tree && find . -type f | sort | tr '\n' ' ')" './bin/app ./data/hello ./data/other ' 'what both profiles used stays, and nothing else'
+like "$err" 'kept 3 of 7 files' 'progress says how much stays'
+is "$(grep -c 'testing the pruned tree' <<<"$err")" 2 'each profile is run again'
+is "$(grep -c 'test | hello' <<<"$err")" 2 'its tests, before and after'
+manifest=pruned/blobs/sha256/$(jq -r '.manifests[0].digest' pruned/index.json | cut -d: -f2)
+config=pruned/blobs/sha256/$(jq -r '.config.digest' "$manifest" | cut -d: -f2)
+is "$(jq '.layers | length' "$manifest")" 1 'one layer'
+is "$(jq '[.history[] | select(.empty_layer != true)] | length' "$config")" 1 'one line of history has it'
+like "$(jq -r '[.history[] | select(.empty_layer != true)][0].created_by' "$config")" '^PRUNE' "PRUNE's"
+is "$(jq -r '.config.Labels.a' "$config")" b 'a LABEL after it'
+builds 'once more' <<D
+FROM app
+PROFILE --from=tests --ready=tcp:8080 $get/hello
+PROFILE --from=tests --ready=tcp:8080 --start=["/bin/app","143"] $get/other
+PRUNE
+LABEL a=c
+D
+unlike "$err" 'test \|' 'nothing is run'
+builds 'other tests of the same' <<D
+FROM app
+PROFILE --from=tests --ready=tcp:8080 $get/hello && true
+PROFILE --from=tests --ready=tcp:8080 --start=["/bin/app","143"] $get/other
+PRUNE
+D
+is "$(grep -c 'test | hello' <<<"$err")" 2 'they are run before and after, though what they use is the same'
+left 'after a prune'
+
+fails 'what nothing showed' 16 'the tests pass before the prune and fail after it .*the tests fail: .*status 1' <<D
+FROM app
+PROFILE --from=tests --ready=tcp:8080 $get/list | grep '2 files'
+PRUNE
+D
+like "$err" '^hint: .*--keep' 'what nothing showed: the hint'
+like "$err" '\| 0 files|the test printed nothing' "what nothing showed: the tests' log"
+builds '--keep keeps it' <<D
+FROM app
+PROFILE --from=tests --ready=tcp:8080 $get/list | grep '2 files'
+PRUNE --keep=/data/list/*
+D
+fails 'a file that only the pruned tree asks for' 16 'looked up and no longer there: .*/data/fallback' <<D
+FROM app
+PROFILE --from=tests --ready=tcp:8080 $get/fallback | grep -E 'found|^fallback'
+PRUNE
+D
+like "$err" '^hint: .*--keep=/data/fallback.*--repair=1' 'a file that only the pruned tree asks for: the hint'
+rm -rf tree
+builds 'and is put back' -o type=local,dest=tree <<D
+FROM app
+PROFILE --from=tests --ready=tcp:8080 $get/fallback | grep -E 'found|^fallback'
+PRUNE --repair=2
+D
+like "$err" 'repair 1 of 2: .*data/fallback' 'the repair is told'
+like "$err" 'test \| fallback' 'the tests were run on the repaired tree'
+is "$(cat tree/data/fallback)" fallback 'it is there'
+cp ctx/Dockerfile keep.df
+fails 'a shell that the application runs' 15 'shell' <<D
+FROM base
+COPY app /usr/local/bin/app
+CMD ["/usr/local/bin/app"]
+PROFILE --from=tests --ready=tcp:8080 $get/shell
+PRUNE
+D
+
+# ---- cancellation ----
+
+cat >ctx/Dockerfile - <<D
+$head
+FROM app
+PROFILE --from=tests --ready=tcp:8080 echo under-way; sleep 100
+D
+"$WHITTLE" build --root "$store" --build-context base="oci-layout://$busybox" ctx >cancel.out 2>&1 &
+pid=$!
+for ((i = 0; i < 300; i++)); do
+	grep -q 'test | under-way' cancel.out && break
+	sleep 0.1
+done
+kill -INT "$pid"
+wait "$pid"
+isnt $? 0 'SIGINT ends the build'
+like "$(cat cancel.out)" 'canceled' 'it says so'
+left 'after SIGINT'
+
+# ---- an ordinary user ----
+
+if is_root; then
+	cp -r ctx "$UT/ctx"
+	{ printf '%s' "$head"; cat <<-D; } >"$UT/ctx/Dockerfile"
+	FROM app
+	COPY --chown=123:456 data/hello /owned
+	PROFILE --from=tests --ready=tcp:8080 $get/hello
+	PROFILE --from=tests --ready=tcp:8080 --share=/srv --runs=2 $get/../owned; /run/whittle/app exec /bin/app print word; $get/other
+	PRUNE --keep=/owned
+	D
+	cp "$UT/ctx/Dockerfile" ctx/Dockerfile
+	find ctx "$UT/ctx" -exec touch -h -d @1600000000 {} +
+	chown -R "$TEST_USER:" "$UT/ctx"
+	export SOURCE_DATE_EPOCH=1700000000
+	run "$WHITTLE" build -q --root "$T/s1" --build-context base="oci-layout://$busybox" ctx
+	is "$status" 0 'pruned as root'
+	[ "$status" = 0 ] || show "$err"
+	want=$out
+	run as_user "$WHITTLE" build -q --root "$UT/s1" --build-context base="oci-layout://$busybox" "$UT/ctx"
+	is "$status" 0 'pruned as an ordinary user'
+	[ "$status" = 0 ] || show "$err"
+	is "$out" "$want" 'the same digest'
+	run as_user "$WHITTLE" build -q --root "$UT/s2" --snapshotter copy --build-context base="oci-layout://$busybox" "$UT/ctx"
+	is "$out" "$want" 'and without overlay'
+	store=$UT/s1 left 'after the other user'
+fi
+
+done_testing
