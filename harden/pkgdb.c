@@ -211,7 +211,7 @@ static int keep_common_licences(struct plan *x, const char *copyright, struct wh
 			n++;
 		while (n && p[n - 1] == '.') /* the end of a sentence */
 			n--;
-		path = wh_asprintf("%s%.*s", COMMON + 1, (int)n, p);
+		path = wh_asprintf("%s%.*s", &COMMON[1], (int)n, p);
 		if (n)
 			keep_with_links(x, path);
 	}
