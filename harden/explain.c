@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "harden/removed.h"
 #include "harden/tree.h"
 
 #include <errno.h>
@@ -19,6 +20,11 @@ static const json_t *kept_item(const json_t *report, const char *path)
 			return o;
 	}
 	return NULL;
+}
+
+static const char *rel(const char *path)
+{
+	return path + strspn(path, "/");
 }
 
 static bool listed(const json_t *list, const char *path)
@@ -105,49 +111,59 @@ static int count(void *arg, const struct wh_node_ref *n)
 	return 0;
 }
 
-static void add_below(struct wh_buf *out, struct wh_tree *pruned, struct wh_tree *full, const char *dir)
+static const json_t *removed_at(const json_t *report, const char *path)
 {
-	size_t kept = 0, all = 0;
+	return wh_removed_find(json_object_get(report, "removed_tree"), path);
+}
+
+static void add_below(const json_t *report, struct wh_buf *out, struct wh_tree *pruned, const char *dir)
+{
+	size_t kept = 0;
 
 	wh_tree_walk(pruned, dir, count, &kept);
-	wh_buf_addf(out, "/%s: a directory: %zu files and links below it kept", dir, kept);
-	if (full && wh_tree_walk(full, dir, count, &all) == 0 && all >= kept)
-		wh_buf_addf(out, ", %zu removed", all - kept);
-	wh_buf_addc(out, '\n');
+	wh_buf_addf(out, "/%s: a directory: %zu files and links below it kept, %zu removed\n", dir, kept,
+		    wh_removed_count(removed_at(report, dir)));
 }
 
-static bool is_path(void *arg, const char *path)
+static void add_removed(const json_t *report, struct wh_buf *out, const char *path)
 {
-	return wh_streq(arg, path);
-}
-
-/* The package that owns a path of the full tree: the one that would stay if nothing but that path did. NULL: none, or
- * not known. */
-static char *owner_of(struct wh_tree *full, const char *path)
-{
-	WH_AUTO_ERR struct wh_err *ignored = NULL;
-	WH_AUTO_FREE char *arg = wh_strdup(path);
-	struct wh_pkgdb_plan plan = {0};
-	char *name = NULL;
-
-	if (wh_pkgdb_plan_make(full, is_path, arg, &plan, &ignored) == 0 && plan.kept.n)
-		name = wh_strdup(plan.kept.v[0]);
-	wh_pkgdb_plan_release(&plan);
-	return name;
-}
-
-static void add_removed(const json_t *report, struct wh_tree *full, const char *path, struct wh_buf *out)
-{
-	WH_AUTO_FREE char *owner = owner_of(full, path);
+	const json_t *gone = removed_at(report, path);
 
 	wh_buf_addf(out, "/%s: removed: ", path);
 	if (listed(json_object_get(report, "shells_removed"), path))
 		wh_buf_adds(out, "a shell");
 	else
 		wh_buf_adds(out, "nothing was seen to use it, and no rule needs it");
-	if (owner)
-		wh_buf_addf(out, " (of package %s)", owner);
+	if (json_is_string(gone))
+		wh_buf_addf(out, " (of package %s)", json_string_value(gone));
+	if (json_is_object(gone))
+		wh_buf_addf(out, " (a directory, with %zu files and links)", wh_removed_count(gone));
 	wh_buf_addc(out, '\n');
+}
+
+/* Kept, removed, or neither. */
+static bool add_verdict(const json_t *report, struct wh_buf *out, const char *path)
+{
+	const json_t *o = kept_item(report, path);
+
+	if (o)
+		add_kept(report, out, o);
+	else if (*path && removed_at(report, path))
+		add_removed(report, out, path);
+	else
+		return false;
+	return true;
+}
+
+static void add_links(const json_t *report, struct wh_tree *t, const struct wh_strv *links, struct wh_buf *out)
+{
+	for (size_t i = 0; i < links->n; i++) {
+		struct wh_node_ref link;
+
+		if (wh_tree_lookup(t, links->v[i], &link) == 0 && link.e.link)
+			wh_buf_addf(out, "/%s: a link to %s\n", links->v[i], link.e.link);
+		add_verdict(report, out, links->v[i]);
+	}
 }
 
 int wh_explain(const json_t *report, struct wh_tree *pruned, struct wh_tree *full, const char *path, struct wh_buf *out,
@@ -157,38 +173,21 @@ int wh_explain(const json_t *report, struct wh_tree *pruned, struct wh_tree *ful
 	WH_AUTO_STRV struct wh_strv links = {0};
 	WH_AUTO_FREE char *canonical = NULL;
 	struct wh_node_ref n;
-	const json_t *o;
 	int r = wh_walk(t, path, true, &links, &canonical, &n);
 
 	if (!json_is_array(json_object_get(report, "kept")))
 		return wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EBADMSG, "the image's prune report is damaged");
-	for (size_t i = 0; i < links.n; i++) {
-		struct wh_node_ref link;
-
-		if (wh_tree_lookup(t, links.v[i], &link) == 0 && link.e.link)
-			wh_buf_addf(out, "/%s: a link to %s\n", links.v[i], link.e.link);
-		o = kept_item(report, links.v[i]);
-		if (o)
-			add_kept(report, out, o);
-		else if (full)
-			add_removed(report, full, links.v[i], out);
-	}
-	if (r < 0) {
-		WH_AUTO_FREE char *clean = wh_path_abs_in("/", path);
-
-		if (full)
-			wh_buf_addf(out, "%s: never in the image%s\n", clean,
-				    links.n ? ": the link leads nowhere" : "");
-		else
-			wh_buf_addf(out, "%s: not in the image\n", clean);
+	add_links(report, t, &links, out);
+	if (r == 0) {
+		add_verdict(report, out, canonical);
+		if (n.e.type == WH_T_DIR && wh_tree_lookup(pruned, canonical, &n) == 0)
+			add_below(report, out, pruned, canonical);
 		return 0;
 	}
-	o = kept_item(report, canonical);
-	if (o)
-		add_kept(report, out, o);
-	else if (*canonical && full)
-		add_removed(report, full, canonical, out);
-	if (n.e.type == WH_T_DIR)
-		add_below(out, pruned, full, canonical);
+	/* What went is known by its path alone. */
+	if (wh_tree_resolve(t, path, true, true, &canonical, NULL) < 0)
+		canonical = wh_path_abs_in("/", path);
+	if (!add_verdict(report, out, rel(canonical)))
+		wh_buf_addf(out, "/%s: never in the image\n", rel(canonical));
 	return 0;
 }

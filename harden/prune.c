@@ -8,6 +8,7 @@
  * order carries the content, the others are links to it, so the layer needs nothing that is not in it.
  */
 #include "harden/keep_private.h"
+#include "harden/removed.h"
 
 #include <errno.h>
 
@@ -35,6 +36,7 @@ struct prune {
 	size_t n, cap, total;
 	struct group *groups;
 	struct wh_strv setid, capabilities;
+	struct wh_removed removed;
 	struct wh_layer_writer *w;
 	struct wh_err **err;
 };
@@ -52,6 +54,7 @@ static void prune_release(struct prune *p)
 	}
 	wh_strv_release(&p->setid);
 	wh_strv_release(&p->capabilities);
+	wh_removed_release(&p->removed);
 	if (p->w)
 		wh_layer_writer_abort(p->w);
 }
@@ -97,8 +100,10 @@ static int list_one(void *arg, const struct wh_node_ref *n)
 
 	p->total++;
 	HASH_FIND_STR(p->k->items, n->e.path, kept);
-	if (!kept)
+	if (!kept) {
+		wh_removed_add(&p->removed, n);
 		return 0;
+	}
 	e = &WH_PUSH(p->v, p->n, p->cap);
 	*e = (struct entry){.kept = kept, .change = change_of(p->k, n->e.path)};
 	if (n->e.type != WH_T_FILE)
@@ -288,12 +293,13 @@ static json_t *report_of(const struct prune *p, const struct wh_measure *before,
 
 	for (size_t i = 0; i < p->n; i++)
 		json_array_append_new(kept, kept_json(p->v[i].kept));
-	return json_pack("{s:i, s:i, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:{s:o, s:o, s:o}, s:o}", "schema", 1, "rules",
-			 WH_RULES_VERSION, "before", wh_measure_json(before), "after", wh_measure_json(after), "kept",
-			 kept, "removed", (json_int_t)(p->total - p->n), "setid_stripped", list_json(&p->setid),
-			 "capabilities_stripped", list_json(&p->capabilities), "shells_removed", shells_json(k),
-			 "packages", "kept", list_json(&plan->kept), "partial", list_json(&plan->partial), "removed",
-			 list_json(&plan->removed), "repaired", list_json(&k->repaired));
+	return json_pack("{s:i, s:i, s:o, s:o, s:o, s:I, s:O, s:o, s:o, s:o, s:{s:o, s:o, s:o}, s:o}", "schema", 1,
+			 "rules", WH_RULES_VERSION, "before", wh_measure_json(before), "after", wh_measure_json(after),
+			 "kept", kept, "removed", (json_int_t)(p->total - p->n), "removed_tree", p->removed.tree,
+			 "setid_stripped", list_json(&p->setid), "capabilities_stripped", list_json(&p->capabilities),
+			 "shells_removed", shells_json(k), "packages", "kept", list_json(&plan->kept), "partial",
+			 list_json(&plan->partial), "removed", list_json(&plan->removed), "repaired",
+			 list_json(&k->repaired));
 }
 
 static int measure_layer(struct wh_store *s, const struct wh_layer *l, struct wh_measure *ret, struct wh_err **err)
@@ -313,8 +319,11 @@ int wh_prune_write(struct wh_store *s, struct wh_tree *t, const struct wh_keep *
 	WH_CLEANUP(prune_release) struct prune p = {.t = t, .k = k, .err = err};
 	struct wh_measure before, after;
 	struct wh_layer l = {0};
-	int r = wh_tree_walk(t, "", list_one, &p);
+	int r = wh_removed_open(t, &p.removed, err);
 
+	if (r < 0)
+		return r;
+	r = wh_tree_walk(t, "", list_one, &p);
 	if (r < 0)
 		return wh_err_sys(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, -r, "read the image's indexes");
 	r = assert_complete(&p);

@@ -319,7 +319,8 @@ static void test_packages(void **state)
 	explained(&r, pruned, g.tree, "/usr/share/other",
 		  "/usr/share/other: removed: nothing was seen to use it, and no rule needs it\n");
 	explained(&r, pruned, g.tree, "/usr/none", "/usr/none: never in the image\n");
-	explained(&r, pruned, NULL, "/bin/bar", "/bin/bar: not in the image\n");
+	explained(&r, pruned, NULL, "/bin/bar",
+		  "/bin/bar: removed: nothing was seen to use it, and no rule needs it (of package bar)\n");
 	explained(&r, pruned, g.tree, "/bin",
 		  "/bin: kept: parent — of /bin/foo\n/bin: a directory: 1 files and links below it kept, 1 removed\n");
 	explained(&r, pruned, g.tree, "/usr/share/doc/foo/copyright", "/usr/share/doc/foo/copyright: kept: package\n");
@@ -362,7 +363,15 @@ static void test_explain_links(void **state)
 		  "/gone: removed: nothing was seen to use it, and no rule needs it\n");
 	explained(&r, pruned, g.tree, "/a/lost",
 		  "/a/lost: a link to nowhere\n/a/lost: removed: nothing was seen to use it, and no rule needs it\n"
-		  "/a/lost: never in the image: the link leads nowhere\n");
+		  "/a/nowhere: never in the image\n");
+	explained(
+		&r, pruned, NULL, "/b/lost",
+		"/b: a link to a\n/b: kept: base\n/a/lost: removed: nothing was seen to use it, and no rule needs it\n");
+	explained(
+		&r, pruned, NULL, "/bin",
+		"/bin: removed: nothing was seen to use it, and no rule needs it (a directory, with 1 files and links)\n");
+	explained(&r, pruned, NULL, "/../none/x/", "/none/x: never in the image\n");
+	explained(&r, pruned, NULL, "/a/file/x", "/a/file/x: never in the image\n");
 	explained(&r, pruned, g.tree, "/bin/sh", "/bin/sh: removed: a shell\n");
 	wh_tree_close(pruned);
 	result_release(&r);
