@@ -322,11 +322,14 @@ static void search_release(struct search *s)
 static void choose_ecosystems(struct search *s, const struct wh_vulndb_info *info)
 {
 	WH_AUTO_STRV struct wh_strv names = {0};
+	bool own = false;
 
 	release_names(s->packages, &names);
 	present(info, &names, &s->distro);
-	/* The release's own records say that it is assessed; those of no release come on top. */
-	if (names.n && !wh_strv_has(&s->distro, names.v[0]) && wh_streq(s->packages->distro_id, "debian"))
+	/* Only the release's own records make it an assessed one; those of no release come on top. */
+	for (size_t i = 0; i < s->distro.n; i++)
+		own |= strchr(s->distro.v[i], ':') != NULL;
+	if (!own)
 		wh_strv_release(&s->distro);
 	if (wh_strv_has(&info->ecosystems, "PyPI"))
 		wh_strv_add(&s->pypi, "PyPI");

@@ -44,7 +44,8 @@ static void digest_of_json(const json_t *j, struct wh_digest *ret)
 {
 	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
 
-	wh_json_dump(j, &b);
+	if (j)
+		wh_json_dump(j, &b);
 	wh_digest_of(b.p ? b.p : "", b.n, ret);
 }
 
@@ -250,10 +251,8 @@ int wh_verdict_make(const struct wh_verdict_input *in, json_t **ret, struct wh_e
 	json_object_set_new(o, "tests", tests(in->profiles));
 	if (in->prune_report)
 		json_object_set_new(o, "pruned", pruned(in->prune_report));
-	if (in->config) {
-		digest_of_json(in->config, &config);
-		set_digest(o, "configDigest", &config);
-	}
+	digest_of_json(in->config, &config); /* none: of nothing */
+	set_digest(o, "configDigest", &config);
 	set_digest(o, "treeBefore", &in->tree_before);
 	*ret = WH_TAKE_PTR(o);
 	return 0;

@@ -115,6 +115,8 @@ static void test_not_assessed(void **state)
 			   none = {.why = wh_strdup("there is no vulnerability database")};
 	struct wh_verdict_input in = {.after = &after, .findings_before = &none, .findings_after = &none};
 	json_t *j = make(&in);
+	char text[WH_DIGEST_TEXT];
+	struct wh_digest d;
 
 	(void)state;
 	assert_true(json_is_false(json_object_get(j, "assessed")));
@@ -124,7 +126,8 @@ static void test_not_assessed(void **state)
 	assert_null(json_object_get(j, "reductionPercent"));
 	assert_null(json_object_get(j, "database"));
 	assert_null(json_object_get(j, "pruned"));
-	assert_null(json_object_get(j, "configDigest"));
+	wh_digest_of("", 0, &d);
+	assert_string_equal(wh_json_str(j, "configDigest"), wh_digest_text(&d, text)); /* an image without a config */
 	assert_null(json_object_get(j, "treeBefore"));
 	assert_null(json_object_get(json_object_get(j, "sizes"), "before"));
 	assert_true(json_is_true(json_object_get(j, "shellPresent")));
