@@ -171,12 +171,33 @@ int wh_cli_registry_pull(struct wh_inner *inner, struct wh_store *s, const char 
 	return 0;
 }
 
+/* The next build finds it in the store. A name stands for one platform's image: this machine's. */
+static int keep_name(struct wh_store *s, const char *ref, const char *platform, const struct wh_digest *d,
+		     struct wh_err **err)
+{
+	struct wh_platform host, want;
+	struct wh_image i = {0};
+	char text[WH_DIGEST_TEXT];
+	int r;
+
+	wh_platform_host(&host);
+	if (strchr(ref, '@') || (platform && wh_platform_parse(platform, NULL, &want, NULL) == 0 &&
+				 (strcmp(want.os, host.os) != 0 || strcmp(want.arch, host.arch) != 0)))
+		return 0;
+	r = wh_image_from_store(s, wh_digest_text(d, text), NULL, &i, err);
+	if (r == 0)
+		r = wh_store_tag(s, ref, &i, err);
+	wh_image_release(&i);
+	return r;
+}
+
 int wh_cli_registry_builder_pull(void *arg, const char *ref, const char *platform, struct wh_digest *ret,
 				 struct wh_err **err)
 {
 	const struct wh_cli_pull *p = arg;
+	int r = wh_cli_registry_pull(p->inner, p->store, ref, platform, p->insecure, ret, err);
 
-	return wh_cli_registry_pull(p->inner, p->store, ref, platform, p->insecure, ret, err);
+	return r < 0 ? r : keep_name(p->store, ref, platform, ret, err);
 }
 
 int wh_cli_registry_push(struct wh_inner *inner, struct wh_store *s, const char *ref, const struct wh_image *i,

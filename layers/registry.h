@@ -4,8 +4,8 @@
  *
  * Credentials live in a struct wh_registry, so these functions are called by the outer process's service, never by what runs
  * steps or unpacks archives (cli/registry_service.c). Manifests are only parsed as far as descriptors; all content is verified by
- * digest before it is in the store. References: [HOST[:PORT]/]NAME[:TAG][@DIGEST]; no host is docker.io. Hosts on loopback (and --insecure
- * ones) may speak plain HTTP: tried after HTTPS fails to connect as TLS, only for those.
+ * digest before it is in the store. References: [HOST[:PORT]/]NAME[:TAG][@DIGEST]; no host is docker.io. Hosts on loopback (and, with
+ * insecure, all) may speak plain HTTP: tried after HTTPS fails to connect as TLS, only for those.
  */
 #ifndef WH_LAYERS_REGISTRY_H
 #define WH_LAYERS_REGISTRY_H
@@ -34,7 +34,7 @@ int wh_registry_pull(struct wh_registry *r, struct wh_store *s, const char *ref,
  * push refuses an image with layers that nobody looked at. */
 int wh_registry_prepare(struct wh_store *s, const struct wh_image *i, struct wh_err **err);
 /* Uploads what the registry lacks, layers first, manifest last, then artifacts, then the tag. Layers come from the store or their
- * origin layout. Returns when all is there. Artifacts: by the referrers API, with the fallback tag (read, changed, written;
+ * origin layout; what an image of the store's that is named after the same registry has, is mounted there. Returns when all is there. Artifacts: by the referrers API, with the fallback tag (read, changed, written;
  * annotations and artifactType kept) where the registry does not answer OCI-Subject. */
 int wh_registry_push(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_image *i,
 		     const struct wh_artifacts *artifacts, struct wh_err **err);

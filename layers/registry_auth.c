@@ -55,11 +55,22 @@ static bool scope_covers(const char *have, const char *want, size_t want_n)
 /* Ours, and what the registry asked for beyond that: where it calls a repository by another name, it knows best. */
 static void scopes_for(const char *ours, const char *theirs, struct wh_strv *ret)
 {
-	wh_strv_add(ret, ours);
-	for (const char *p = theirs ? theirs : ""; *p && ret->n < 8;) {
+	size_t n_ours;
+
+	for (const char *p = ours; *p;) {
 		size_t n = strcspn(p, " ");
 
-		if (n && !scope_covers(ours, p, n))
+		wh_strv_take(ret, wh_strndup(p, n));
+		p += n + (p[n] == ' ');
+	}
+	n_ours = ret->n;
+	for (const char *p = theirs ? theirs : ""; *p && ret->n < 8;) {
+		size_t n = strcspn(p, " ");
+		bool covered = n == 0;
+
+		for (size_t i = 0; i < n_ours && !covered; i++)
+			covered = scope_covers(ret->v[i], p, n);
+		if (!covered)
 			wh_strv_take(ret, wh_strndup(p, n));
 		p += n + (p[n] == ' ');
 	}

@@ -183,21 +183,45 @@ int wh_reg_blob_there(struct wh_reg_conn *c, const struct wh_reg_blob *b, struct
 	return r;
 }
 
-/* Where to put it to; NULL with success: the registry has it all of a sudden. */
-static int open_session(struct wh_reg_conn *c, const struct wh_reg_blob *b, const char *what, char **ret, struct wh_err **err)
+/* Asks for an upload, or for the blob of another repository (distribution-spec, mounting a blob), which takes its scope as well. */
+static int ask_session(struct wh_reg_conn *c, const struct wh_reg_blob *b, const char *from, const char *what,
+		       struct wh_http_resp *a, struct wh_err **err)
 {
 	WH_AUTO_FREE char *url = wh_reg_url(c, "blobs/uploads/");
-	WH_AUTO_FREE char *to = NULL;
+	WH_AUTO_FREE char *wide = NULL;
 	struct wh_http_req q = {.method = "POST", .url = url, .what = what};
+	char text[WH_DIGEST_TEXT], *own = c->scope;
+	int r;
+
+	if (from) {
+		WH_AUTO_FREE char *mount = wh_url_with(url, "mount", wh_digest_text(&b->digest, text));
+
+		free(url);
+		q.url = url = wh_url_with(mount, "from", from);
+		c->scope = wide = wh_asprintf("%s repository:%s:pull", own, from);
+	}
+	r = wh_reg_call(c, &q, a, err);
+	c->scope = own;
+	if (r < 0 || a->status == 201 || a->status == 202)
+		return r;
+	return wh_reg_refusal(c, &q, a, err);
+}
+
+/* Where to put it to; NULL with success: the registry has it now. */
+static int open_session(struct wh_reg_conn *c, const struct wh_reg_blob *b, const char *what, char **ret, struct wh_err **err)
+{
 	WH_AUTO_HTTP_RESP struct wh_http_resp a = {0};
+	WH_AUTO_FREE char *to = NULL;
 	char text[WH_DIGEST_TEXT];
-	int r = wh_reg_call(c, &q, &a, err);
+	int r = b->from ? ask_session(c, b, b->from, what, &a, NULL) : -ENOENT;
 
 	*ret = NULL;
+	if (r < 0) { /* the other repository may not be ours to read: then it is sent */
+		wh_http_resp_release(&a);
+		r = ask_session(c, b, NULL, what, &a, err);
+	}
 	if (r < 0 || a.status == 201)
 		return r;
-	if (a.status != 202)
-		return wh_reg_refusal(c, &q, &a, err);
 	to = a.location ? wh_url_resolve(a.url, a.location) : NULL;
 	if (!to)
 		return wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG, "%s: the answer does not say where to", what);

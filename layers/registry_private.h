@@ -154,7 +154,7 @@ struct wh_reg_conn {
 	void *curl;
 	struct wh_reg_host *host; /* of the repository in hand */
 	struct wh_reg_ref ref;
-	char *scope;
+	char *scope; /* of its tokens; several, with blanks between */
 };
 
 /* A connection to the registry of a name; the first one finds out how it speaks. actions: "pull" or "pull,push". */
@@ -203,6 +203,7 @@ struct wh_reg_blob {
 	struct wh_digest digest;
 	uint64_t size;
 	const char *what; /* "layer", "config" */
+	const char *from; /* put: another repository of this registry that should have it, or NULL */
 };
 /* Into the store, unless it is there. Resumes where the connection broke. */
 int wh_reg_blob_get(struct wh_reg_conn *c, struct wh_store *s, const struct wh_reg_blob *b, struct wh_err **err);

@@ -6,6 +6,8 @@
 #include "layers/registry_private.h"
 #include "layers/store_private.h"
 
+#define MAX_SOURCES 200 /* manifests of the store read to find what can be mounted */
+
 int wh_reg_manifest_put(struct wh_reg_conn *c, const char *tag, const char *type, const void *p, size_t n, bool *ret_subject,
 			struct wh_err **err)
 {
@@ -36,6 +38,21 @@ int wh_reg_manifest_put(struct wh_reg_conn *c, const char *tag, const char *type
 	return 0;
 }
 
+/* ---------------------------------------------------------------- manifests in the store */
+
+static int read_manifest(struct wh_store *s, const struct wh_digest *d, struct wh_buf *buf, json_t **ret, const char **ret_type,
+			 struct wh_err **err)
+{
+	char text[WH_DIGEST_TEXT];
+	int r = wh_blob_read(s, d, WH_MANIFEST_MAX, buf, err);
+
+	if (r == 0)
+		r = wh_json_parse(buf->p, buf->n, wh_digest_text(d, text), ret, err);
+	if (r == 0)
+		*ret_type = wh_json_str(*ret, "mediaType");
+	return r;
+}
+
 /* ---------------------------------------------------------------- blobs */
 
 struct blobs {
@@ -43,6 +60,7 @@ struct blobs {
 	const struct wh_image *image; /* whose layers may lie elsewhere; NULL: all is in the store */
 	struct wh_reg_blob *v;
 	size_t n, cap;
+	struct wh_strv repositories; /* what .from of the blobs points to */
 };
 
 static void add_blob(struct blobs *b, const struct wh_reg_blob *x)
@@ -93,32 +111,76 @@ static int put_blob(struct wh_reg_conn *c, void *arg, size_t i, struct wh_err **
 	return r < 0 ? r : wh_reg_blob_put(c, b->s, &b->v[i], err);
 }
 
+/* Blobs of the manifest can be had from this repository. True: some, which did not have a source. */
+static bool note_layers(struct blobs *b, const json_t *manifest, const char *repository)
+{
+	const json_t *ls = json_object_get(manifest, "layers");
+	bool used = false;
+
+	for (size_t i = 0; i < json_array_size(ls); i++) {
+		const char *type;
+		struct wh_digest d;
+		uint64_t size;
+
+		if (wh_reg_descriptor(json_array_get(ls, i), "", &type, &d, &size, NULL) < 0)
+			continue;
+		for (size_t k = 0; k < b->n; k++) {
+			if (b->v[k].from || !wh_digest_eq(&b->v[k].digest, &d))
+				continue;
+			b->v[k].from = repository;
+			used = true;
+		}
+	}
+	return used;
+}
+
+static void note_source(struct wh_reg_conn *c, struct blobs *b, const json_t *named, unsigned *left)
+{
+	const char *name = wh_json_str(json_object_get(named, "annotations"), WH_AN_IMAGE_NAME);
+	WH_CLEANUP(wh_reg_ref_release) struct wh_reg_ref ref = {0};
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *m = NULL;
+	const char *type;
+	struct wh_digest d;
+	uint64_t size;
+
+	if (!name || wh_reg_ref_parse(name, &ref, NULL) < 0 || strcmp(ref.domain, c->ref.domain) != 0 ||
+	    strcmp(ref.path, c->ref.path) == 0)
+		return;
+	--*left;
+	if (wh_reg_descriptor(named, "", &type, &d, &size, NULL) == 0 &&
+	    read_manifest(b->s, &d, &buf, &m, &type, NULL) == 0 && note_layers(b, m, ref.path))
+		wh_strv_take(&b->repositories, WH_TAKE_PTR(ref.path));
+}
+
+/* What an image of the store has that is named after another repository of this registry is there, most likely: a base. */
+static void find_sources(struct wh_reg_conn *c, struct blobs *b)
+{
+	WH_AUTO_JSON json_t *names = NULL;
+	unsigned left = MAX_SOURCES;
+
+	if (wh_store_names(b->s, &names, NULL) < 0)
+		return;
+	for (size_t i = 0; i < json_array_size(names) && left; i++)
+		note_source(c, b, json_array_get(names, i), &left);
+}
+
 static int put_blobs(struct wh_reg_conn *c, struct wh_store *s, const struct wh_image *image, const json_t *manifest,
 		     struct wh_err **err)
 {
 	struct blobs b = {.s = s, .image = image};
 	int r = blobs_of(manifest, &b, err);
 
+	if (r == 0 && image)
+		find_sources(c, &b);
 	if (r == 0)
 		r = wh_reg_each(c, b.n, put_blob, &b, err);
+	wh_strv_release(&b.repositories);
 	free(b.v);
 	return r;
 }
 
-/* ---------------------------------------------------------------- manifests in the store */
-
-static int read_manifest(struct wh_store *s, const struct wh_digest *d, struct wh_buf *buf, json_t **ret, const char **ret_type,
-			 struct wh_err **err)
-{
-	char text[WH_DIGEST_TEXT];
-	int r = wh_blob_read(s, d, WH_MANIFEST_MAX, buf, err);
-
-	if (r == 0)
-		r = wh_json_parse(buf->p, buf->n, wh_digest_text(d, text), ret, err);
-	if (r == 0)
-		*ret_type = wh_json_str(*ret, "mediaType");
-	return r;
-}
+/* ---------------------------------------------------------------- artifacts */
 
 static int put_artifact(struct wh_reg_conn *c, struct wh_store *s, const struct wh_artifact *a, bool *ret_subject,
 			struct wh_err **err)

@@ -105,13 +105,38 @@ is "$status" 1 'a single image for another platform is refused'
 pull -q --platform linux/amd64 "$reg/team/box@$d2"
 is "$status $out" "0 $d2" 'but taken when its digest names it'
 
+# ---- builds ----
+
+mkdir ctx
+printf 'FROM %s/team/box:1\nCOPY Dockerfile /copied\n' "$reg" >ctx/Dockerfile
+fresh
+front_start "$T/f-build" "$reg" --token 'me:secret' || { echo 'Bail out! no front'; exit 1; }
+sed -i "s,$reg,$FRONT," ctx/Dockerfile
+run "$WHITTLE" build -q --root "$T/st" ctx
+is "$status" 0 'FROM takes an image out of a registry'
+id=$out
+run "$WHITTLE" build -q --root "$T/st" -t "$FRONT/built/box:1" --push ctx
+is "$status" 4 '--push wants a login'
+mkdir -p "$HOME/.docker" && printf '{"auths":{"%s":{"username":"me","password":"secret"}}}' "$FRONT" >"$HOME/.docker/config.json"
+before=$(wc -l <f-build/log)
+run "$WHITTLE" build -q --root "$T/st" -t "$FRONT/built/box:1" --push ctx
+is "$status $out" "0 $id" '--push with one'
+log=$(tail -n "+$((before + 1))" f-build/log)
+unlike "$log" '^FRONT GET /v2/team/box/manifests' 'a base that the store has is not asked for again'
+is "$(registry_get "$reg" /v2/built/box/manifests/1 | jq -r .config.digest)" "$id" 'the image is there'
+like "$log" "^FRONT POST /v2/built/box/blobs/uploads/\?mount=sha256(%3A|:)${layer#sha256:}&from=team(%2F|/)box 201" "the base's layer is mounted from its repository"
+rm -r "$HOME/.docker"
+stop_front
+
 # ---- a damaged store ----
 
 fresh
 pull -q "$reg/team/box:1"
+run "$WHITTLE" push -q --root "$T/st" "$reg/team/box:1" "$reg/mounted/box:1"
+is "$status $out" "0 $want" 'a layer is mounted'
 printf X | dd of="st/blobs/sha256/${layer#sha256:}" bs=1 seek=20 conv=notrunc status=none
 ok 'a registry without it' curl -sS -f -X DELETE "http://$reg/v2/other/box/blobs/$layer"
-push "$reg/team/box:1" "$reg/fresh/box:1"
+push "$reg/team/box:1" "localhost:${reg#*:}/fresh/box:1" # another registry, as far as one can tell
 is "$status" 1 'a damaged layer is not taken by the registry'
 nok 'and the tag is not there' registry_get "$reg" /v2/fresh/box/manifests/1
 
@@ -252,7 +277,7 @@ done
 # ---- logins ----
 
 basic() { printf '{"auths":{"%s":{"auth":"%s"}}}' "$1" "$(printf %s "$2" | base64 -w0)"; }
-mkdir "$HOME/.docker"
+mkdir -p "$HOME/.docker"
 registry_start "$T/basic" htpasswd tester 'geheim: ü' || { echo 'Bail out! no registry with a login'; exit 1; }
 OTHER_PID=$REGISTRY_PID breg=$REGISTRY
 fresh
