@@ -1,0 +1,274 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Keys, signatures and what they prove; read and written by cosign and by the sigstore project's own verifier, too.
+. "$(dirname "$0")/lib.sh"
+. "$SRC/tests/tools/registry.sh"
+base=$(test_base busybox) || { echo "Bail out! no base"; exit 1; }
+cosign=$("$SRC/tests/tools/fetch_tools.sh" cosign) || { echo "Bail out! no cosign"; exit 1; }
+NODE_PATH=$("$SRC/tests/tools/fetch_tools.sh" sigstore) || { echo "Bail out! no sigstore verifier"; exit 1; }
+command -v docker-registry >/dev/null || skip_all 'needs docker-registry'
+export NODE_PATH HOME=$T/home COSIGN_PASSWORD=secret TMPDIR=$T/tmp
+unset DOCKER_CONFIG REGISTRY_AUTH_FILE XDG_RUNTIME_DIR
+mkdir "$HOME" "$TMPDIR" && chmod 1777 "$TMPDIR"
+type=https://example.org/claim/v1
+
+verify() { run "$WHITTLE" verify "$@"; }
+sign() { run "$WHITTLE" sign "$@"; }
+refused() { # DESC ERE: exit code 3, and why
+	is "$status" 3 "$1: exit code 3"
+	like "$err" "^error: .*$2" "$1: says why"
+	is "$out" '' "$1: proves nothing"
+}
+
+# ---- keys ----
+
+run "$WHITTLE" keygen --output-key-prefix ours
+is "$status" 0 'keygen'
+is "$(stat -c '%a %n' ours.key ours.pub | paste -sd' ')" '600 ours.key 644 ours.pub' 'makes two files'
+like "$(cat ours.key)" '^-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----$' 'the private one is encrypted'
+before=$(cat ours.key ours.pub)
+run "$WHITTLE" keygen --output-key-prefix ours
+is "$status" 2 'keygen again: exit code 2'
+like "$err" '^error: ours.key is there already$' 'keygen again: says why'
+rm ours.key
+run "$WHITTLE" keygen --output-key-prefix ours
+is "$status" 2 'keygen with the public key there: exit code 2'
+nok 'keygen with the public key there: no private key is left behind' test -e ours.key
+echo "${before%%-----BEGIN PUBLIC*}" >ours.key && chmod 600 ours.key
+run "$WHITTLE" keygen --output-key-prefix other
+run "$WHITTLE" keygen --output-key-prefix other --force
+is "$status" 0 'keygen --force'
+run env -u COSIGN_PASSWORD setsid -w "$WHITTLE" keygen --output-key-prefix nothing
+is "$status" 2 'keygen without password and terminal: exit code 2'
+nok 'keygen without password and terminal: no file' test -e nothing.key
+(cd "$T" && "$cosign" generate-key-pair >/dev/null 2>&1) || fail 'cosign makes a key'
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out plain.key 2>/dev/null
+openssl pkey -in plain.key -pubout -out plain.pub
+
+# ---- a layout ----
+
+mkdir ctx
+printf 'FROM base\nRUN echo hello >/hello\nLABEL of=test\n' >ctx/Dockerfile
+echo '{"answer":42}' >claim.json
+"$WHITTLE" build -q --root "$T/store" --build-context base="oci-layout://$base" -t registry.example/shop:1.4 \
+	-o type=oci,dest=unsigned,tar=false ctx >/dev/null 2>build.log || { cat build.log; echo 'Bail out! no image'; exit 1; }
+cp -r unsigned lay
+verify oci:lay:1.4 --key ours.pub
+refused 'an unsigned image' 'is not signed by this key$'
+sign oci:lay:1.4 --key ours.key --attest "$type=claim.json"
+is "$status" 0 'sign a layout'
+manifest=$(jq -r '.manifests[0].digest' lay/index.json)
+like "$out" "^signed +$manifest\$" 'says the digest'
+like "$out" '^as +registry.example/shop$' 'and the name'
+is "$(jq -c '.manifests[0]' lay/index.json)" "$(jq -c '.manifests[0]' unsigned/index.json)" 'the image'\''s own entry is as it was'
+is "$(jq -r '.manifests[] | .annotations."org.opencontainers.image.ref.name" // .artifactType' lay/index.json | sed 's/sha256-[0-9a-f]*/H/; s/.*bundle.*/bundle/' | paste -sd' ')" \
+	'1.4 bundle bundle H.att H.sig' 'what is attached stands behind it'
+verify oci:lay:1.4 --key ours.pub
+is "$status" 0 'verify it'
+like "$out" "^verified +$manifest\$" 'the digest'
+like "$out" '^signature +bundle and older form' 'both forms'
+like "$out" "^statement +$type\$" 'the statement'
+like "$out" '^hashed +[0-9]+ blobs, [0-9]+ bytes$' 'what was hashed'
+verify "oci-layout://$T/lay" --key ours.pub --format json
+is "$status $(jq -c '[.verified, .digest, .signature, [.statements[] | .predicateType, .forms]]' <<<"$out")" \
+	"0 [true,\"$manifest\",{\"bundle\":true,\"legacy\":true,\"references\":[\"registry.example/shop\"]},[\"$type\",[\"bundle\",\"legacy\"]]]" \
+	'the same as JSON'
+is "$(ls "$TMPDIR")" '' 'nothing is left behind'
+verify oci:lay:1.4 --key other.pub
+refused 'another key' 'is not signed by this key$'
+verify oci:lay:1.5 --key ours.pub
+refused 'another tag' 'no image has the tag "1.5"$'
+verify oci:nowhere --key ours.pub
+refused 'no layout' 'nowhere: No such file'
+for bad in ours.key none.pub claim.json /dev/null; do
+	verify oci:lay:1.4 --key "$bad"
+	is "$status $out" '2 ' "$bad as key: exit code 2"
+done
+verify oci:lay:1.4
+is "$status" 2 'no key: exit code 2'
+verify --key ours.pub
+is "$status" 2 'no image: exit code 2'
+COSIGN_PASSWORD=wrong sign oci:lay:1.4 --key ours.key
+is "$status" 2 'a wrong password: exit code 2'
+like "$err" '^error: ours.key: wrong password$' 'a wrong password: says so'
+sign oci:lay:1.4 --key ours.pub
+is "$status" 2 'a public key does not sign'
+sign oci:lay:1.4 --key ours.key --attest nonsense
+is "$status" 2 '--attest without a file: exit code 2'
+sign oci:lay:1.4 --key ours.key --attest spdx=ctx/Dockerfile
+is "$status" 2 '--attest with what is no JSON: exit code 2'
+if is_root; then
+	cp -r lay "$UT/lay" && cp ours.pub "$UT" && chmod -R a+rX "$UT"
+	run as_user env TMPDIR="$UT" "$WHITTLE" verify "oci:$UT/lay:1.4" --key "$UT/ours.pub"
+	is "$status" 0 'an ordinary user verifies'
+	is "$(find "$UT" -maxdepth 1 -name 'whittle-verify*')" '' 'and leaves nothing behind'
+fi
+
+# Signing once more replaces; another image beside it stays, signed or not.
+n=$(jq '.manifests | length' lay/index.json)
+sign oci:lay:1.4 --key ours.key --attest "$type=claim.json"
+is "$status $(jq '.manifests | length' lay/index.json)" "0 $n" 'signing again replaces what was there'
+verify oci:lay:1.4 --key ours.pub
+is "$status" 0 'and is verified'
+"$WHITTLE" build -q --root "$T/store" --build-context base="oci-layout://$base" -t registry.example/second:2 --label second=yes \
+	-o type=oci,dest=lay,tar=false ctx >/dev/null 2>&1
+verify oci:lay:1.4 --key ours.pub
+is "$status" 0 'another image in the same layout: the first is verified'
+verify oci:lay:2 --key ours.pub
+refused 'another image in the same layout' 'is not signed by this key$'
+
+# A key of cosign's, a plain one.
+for key in cosign plain; do
+	rm -rf "lay-$key" && cp -r unsigned "lay-$key"
+	sign "oci:lay-$key" --key "$key.key"
+	verify "oci:lay-$key" --key "$key.pub"
+	is "$status" 0 "a key of $key"
+done
+
+# ---- every byte counts ----
+
+rm -rf small && cp -r unsigned small
+sign oci:small:1.4 --key ours.key --attest "$type=claim.json"
+ok 'one byte changed, anywhere: exit code 3' python3 "$SRC/tests/tools/flip_bytes.py" small 3 "$WHITTLE" verify oci:small:1.4 --key ours.pub
+verify oci:small:1.4 --key ours.pub
+is "$status" 0 'undisturbed: 0'
+cp -r small renamed && sed -i 's|registry.example/shop:1.4|registry.example/shot:1.4|' renamed/index.json
+verify oci:renamed:1.4 --key ours.pub
+refused 'another name for it' 'registry.example/shot:1.4, but it is signed as registry.example/shop$'
+cp -r small stray && echo '[]' >stray/manifest.json
+verify oci:stray:1.4 --key ours.pub
+refused 'a file that is no part of a layout' 'manifest.json is no part of an image layout'
+cp -r small cut && for f in cut/blobs/sha256/*; do [ "$(stat -c %s "$f")" -lt 100000 ] || truncate -s -1 "$f"; done
+verify oci:cut:1.4 --key ours.pub
+refused 'a layer that is cut' 'damaged'
+# The bundle of the image's own signature is taken away, and the older form: what is left is well signed, and is no signature.
+cp -r small less
+jq -c '.manifests |= map(select((.annotations."dev.sigstore.bundle.predicateType" // "") != "https://sigstore.dev/cosign/sign/v1" and
+	((.annotations."org.opencontainers.image.ref.name" // "") | endswith(".sig") | not)))' small/index.json >less/index.json
+verify oci:less:1.4 --key ours.pub
+refused 'statements without a signature' 'signed statements about the image, but not the image$'
+
+# ---- statements of our own ----
+
+rm -rf own && cp -r unsigned own
+"$WHITTLE" sbom oci:own:1.4 >sbom.json || fail 'an SBOM'
+sign oci:own:1.4 --key ours.key --attest spdx=sbom.json
+verify oci:own:1.4 --key ours.pub
+is "$status" 0 'an SBOM that is right'
+jq '.packages += [{"name": "ghost", "SPDXID": "SPDXRef-ghost", "versionInfo": "1", "externalRefs": [{"referenceCategory": "PACKAGE-MANAGER",
+	"referenceType": "purl", "referenceLocator": "pkg:deb/debian/ghost@1"}]}]' sbom.json >ghost.json
+sign oci:own:1.4 --key ours.key --attest spdx=ghost.json
+verify oci:own:1.4 --key ours.pub
+refused 'an SBOM with a package that is not there' 'SBOM: it lists pkg:deb/debian/ghost@1'
+
+# ---- the store ----
+
+sign registry.example/shop:1.4 --root store --key ours.key --attest "$type=claim.json"
+is "$status" 0 'sign an image of the store'
+verify registry.example/shop:1.4 --root store --key ours.pub
+is "$status" 0 'verify it there'
+layer=$(jq -r '.layers[-1].digest' "store/blobs/sha256/${manifest#sha256:}")
+cp "store/blobs/sha256/${layer#sha256:}" kept.layer
+printf X | dd of="store/blobs/sha256/${layer#sha256:}" bs=1 seek=20 conv=notrunc 2>/dev/null
+verify registry.example/shop:1.4 --root store --key ours.pub
+refused 'a layer of the store that is damaged' 'damaged|digest'
+cat kept.layer >"store/blobs/sha256/${layer#sha256:}"
+verify registry.example/second:2 --root store --key ours.pub
+refused 'an unsigned image of the store' 'is not signed by this key$'
+
+# ---- a registry, and other verifiers ----
+
+registry_start "$T/registry" || { echo 'Bail out! no registry'; exit 1; }
+on_exit 'server_stop "$REGISTRY_PID"'
+echo '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","tlogs":[],"certificateAuthorities":[],"ctlogs":[],"timestampAuthorities":[]}' >root.json
+image=$REGISTRY/team/shop
+"$WHITTLE" build -q --root "$T/store" --build-context base="oci-layout://$base" -t "$image:1" ctx >/dev/null 2>&1
+sign "$image:1" --root store --key ours.key --attest "$type=claim.json"
+run "$WHITTLE" push --root store "$image:1"
+is "$status" 0 'push'
+cosign_verify() { # KIND ARG…
+	run timeout 60 "$cosign" "$1" --insecure-ignore-tlog=true --allow-http-registry "${@:2}"
+}
+bundles=(--new-bundle-format --trusted-root root.json)
+cosign_verify verify --key ours.pub "$image:1"
+is "$status" 0 'cosign verifies the image'
+is "$(jq -r '.[0].critical.image."docker-manifest-digest"' <<<"$out")" "$manifest" 'this image'
+cosign_verify verify --key other.pub "$image:1"
+isnt "$status" 0 'but not with another key'
+cosign_verify verify-attestation --key ours.pub --type "$type" "$image:1"
+is "$status" 0 'cosign verifies the statement'
+is "$(jq -r .payload <<<"$out" | base64 -d | jq -c '[.predicate, .subject[0].digest.sha256]')" "[{\"answer\":42},\"${manifest#sha256:}\"]" 'and reads it'
+cosign_verify verify-attestation --key ours.pub --type https://example.org/none/v1 "$image:1"
+isnt "$status" 0 'there is none of another type'
+cosign_verify verify-attestation --key ours.pub --type "$type" "${bundles[@]}" "$image:1"
+is "$status" 0 'cosign verifies the statement'\''s bundle'
+cosign_verify verify-attestation --key ours.pub --type https://sigstore.dev/cosign/sign/v1 "${bundles[@]}" "$image:1"
+is "$status" 0 'cosign verifies the image'\''s bundle'
+cosign_verify verify-attestation --key other.pub --type "$type" "${bundles[@]}" "$image:1"
+isnt "$status" 0 'but not with another key'
+n=0
+for blob in small/blobs/sha256/*; do
+	grep -q '^{"dsseEnvelope"' "$blob" || continue
+	n=$((n + 1))
+	run node "$SRC/tests/tools/verify_bundle.js" ours.pub "$blob"
+	is "$status $(jq -r '.subject[0].digest.sha256' <<<"$out")" "0 ${manifest#sha256:}" 'the sigstore verifier verifies a bundle'
+	run node "$SRC/tests/tools/verify_bundle.js" other.pub "$blob"
+	isnt "$status" 0 'but not with another key'
+	sed 's/"payload":"eyJf/"payload":"eyJg/' "$blob" >changed.json
+	nok 'the bundle was changed' cmp -s "$blob" changed.json
+	run node "$SRC/tests/tools/verify_bundle.js" ours.pub changed.json
+	isnt "$status" 0 'nor with a changed byte'
+done
+is "$n" 2 'two bundles were looked at'
+verify "docker://$image:1" --root fresh --key ours.pub
+is "$status" 0 'whittle verifies it in the registry'
+like "$out" '^signature +bundle and older form' 'in both forms'
+verify "docker://$image:1" --root fresh --key other.pub
+refused 'another key, in the registry' 'is not signed by this key$'
+verify "docker://$image:none" --root fresh --key ours.pub
+isnt "$status" 0 'a tag that the registry has not'
+
+# What is signed about one image is moved to another.
+"$WHITTLE" build -q --root "$T/store" --build-context base="oci-layout://$base" -t "$image:2" --label second=yes ctx >/dev/null 2>&1
+run "$WHITTLE" push --root store "$image:2"
+second=sha256:$(registry_get "$REGISTRY" /v2/team/shop/manifests/2 | sha256sum | cut -d' ' -f1)
+for kind in sig att; do
+	registry_get "$REGISTRY" "/v2/team/shop/manifests/sha256-${manifest#sha256:}.$kind" >moved.json
+	curl -fsS -o /dev/null -X PUT -H 'Content-Type: application/vnd.oci.image.manifest.v1+json' --data-binary @moved.json \
+		"http://$REGISTRY/v2/team/shop/manifests/sha256-${second#sha256:}.$kind" || fail "move the .$kind"
+done
+cosign_verify verify --key ours.pub "$image:2"
+isnt "$status" 0 'cosign: the signature of another image'
+cosign_verify verify-attestation --key ours.pub --type "$type" "$image:2"
+isnt "$status" 0 'cosign: the statement about another image'
+verify "docker://$image:2" --root fresh --key ours.pub
+refused 'signature and statement of another image' 'another image$'
+# One letter of the signature itself, in the registry.
+registry_get "$REGISTRY" "/v2/team/shop/manifests/sha256-${manifest#sha256:}.sig" | python3 -c 'import re, sys
+print(re.sub(r"(cosign/signature\":\".{20})(.)", lambda m: m[1] + ("A" if m[2] != "A" else "B"), sys.stdin.read()), end="")' >moved.json
+curl -fsS -o /dev/null -X PUT -H 'Content-Type: application/vnd.oci.image.manifest.v1+json' --data-binary @moved.json \
+	"http://$REGISTRY/v2/team/shop/manifests/sha256-${manifest#sha256:}.sig" || fail 'change the .sig'
+cosign_verify verify --key ours.pub "$image:1"
+isnt "$status" 0 'cosign: a changed byte'
+verify "docker://$image:1" --root fresh2 --key ours.pub
+like "$status $out" '0 |^signature +bundle; there is none' 'the older form is not taken for proof'
+
+# What cosign signs, with its key and with ours.
+cosign_signs() {
+	timeout 60 "$cosign" "$1" --tlog-upload=false --allow-http-registry -y "${@:2}" >/dev/null 2>&1
+}
+for key in cosign ours; do
+	theirs=$REGISTRY/$key/shop
+	skopeo copy -q --dest-tls-verify=false oci:unsigned:1.4 "docker://$theirs:1" || fail 'copy the image'
+	ok "cosign signs with the key of $key" cosign_signs sign --key "$key.key" "$theirs@$manifest"
+	ok "cosign attests with the key of $key" cosign_signs attest --key "$key.key" --type "$type" --predicate claim.json "$theirs@$manifest"
+	ok "cosign attests with the key of $key, as a bundle" cosign_signs attest --key "$key.key" --new-bundle-format \
+		--type https://example.org/other/v1 --predicate claim.json "$theirs@$manifest"
+	verify "docker://$theirs:1" --root "theirs-$key" --key "$key.pub" --format json
+	is "$status $(jq -c '[.signature.legacy, .signature.bundle, [.statements[] | .predicateType, .forms[]]]' <<<"$out")" \
+		"0 [true,false,[\"https://example.org/other/v1\",\"bundle\",\"$type\",\"legacy\"]]" "whittle verifies what cosign signed with the key of $key"
+	verify "docker://$theirs:1" --root "theirs-$key" --key other.pub
+	refused "what cosign signed with the key of $key, with another" 'is not signed by this key$'
+done
+
+done_testing
