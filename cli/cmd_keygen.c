@@ -31,8 +31,9 @@ static int write_key(const char *path, const struct wh_buf *text, mode_t mode, b
 	fd = wh_openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
 	if (fd == -EEXIST) {
 		r = wh_err_set(err, "cli", WH_ERR_USAGE, EEXIST, "%s is there already", path);
-		wh_err_hint(err, "name others with --output-key-prefix; --force replaces it, and nothing brings the old "
-				 "key back");
+		wh_err_hint(err,
+			    "name others with --output-key-prefix; --force replaces it, and nothing brings the old "
+			    "key back");
 		return r;
 	}
 	if (fd < 0)
@@ -48,7 +49,8 @@ static int refuse_existing(const char *path, struct wh_err **err)
 	if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	wh_err_set(err, "cli", WH_ERR_USAGE, EEXIST, "%s is there already", path);
-	wh_err_hint(err, "name others with --output-key-prefix; --force replaces it, and nothing brings the old key back");
+	wh_err_hint(err,
+		    "name others with --output-key-prefix; --force replaces it, and nothing brings the old key back");
 	return -EEXIST;
 }
 
@@ -108,8 +110,9 @@ static int run(const struct wh_command *c, int argc, char **argv)
 const struct wh_command wh_cmd_keygen = {
 	.name = "keygen",
 	.summary = "Make a key pair for signing images",
-	.about = "Makes an ECDSA P-256 key pair. The private key is encrypted with a password, which is asked for on the\n"
-		 "terminal or taken from COSIGN_PASSWORD. cosign can use the files, and its files can be used here.",
+	.about =
+		"Makes an ECDSA P-256 key pair. The private key is encrypted with a password, which is asked for on the\n"
+		"terminal or taken from COSIGN_PASSWORD. cosign can use the files, and its files can be used here.",
 	.examples = "  whittle keygen --output-key-prefix release\n"
 		    "  whittle build -t registry.example/shop:1.4 --push --sign-key release.key .\n"
 		    "  whittle verify registry.example/shop:1.4 --key release.pub",

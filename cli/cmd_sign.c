@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * whittle sign IMAGE --key KEY: signs an image that is there already, and statements about it, and puts the signatures beside it.
+ * whittle sign IMAGE --key KEY: signs an image that is there already, and statements about it, and puts the signatures
+ * beside it.
  *
  * Nothing runs here but this: the image's bytes are proved first, then the key is opened, then digests are signed.
  */
@@ -37,9 +38,11 @@ struct signing {
 
 static const struct wh_option options[] = {
 	{"attest", 0, WH_OPT_LIST, AT(attest), "TYPE=FILE",
-	 "Sign the JSON document FILE as a statement about the image\n(repeatable). TYPE: spdx, cyclonedx, openvex, vuln, slsa or a URI",
+	 "Sign the JSON document FILE as a statement about the image\n(repeatable). TYPE: spdx, cyclonedx, openvex, vuln, "
+	 "slsa or a URI",
 	 NULL},
-	{"key", 0, WH_OPT_TEXT, AT(key), "FILE", "The private key; its password is in COSIGN_PASSWORD or asked for", NULL},
+	{"key", 0, WH_OPT_TEXT, AT(key), "FILE", "The private key; its password is in COSIGN_PASSWORD or asked for",
+	 NULL},
 	{"reference", 0, WH_OPT_TEXT, AT(reference), "NAME",
 	 "What the signature calls the image (default: its name without tag)", NULL},
 	{"root", 0, WH_OPT_TEXT, AT(root), "DIR", "The store (as for build)", NULL},
@@ -265,9 +268,10 @@ const struct wh_command wh_cmd_sign = {
 	.name = "sign",
 	.args = "IMAGE",
 	.summary = "Sign an image, and statements about it",
-	.about = "Signs in both forms that verifiers know, and puts the signatures beside the image: into the layout or the\n"
-		 "store where it is. What the same kinds of signatures were there before is replaced. IMAGE is a name in the\n"
-		 "store, oci:DIR[:TAG] or oci-layout://DIR[:TAG][@DIGEST].",
+	.about =
+		"Signs in both forms that verifiers know, and puts the signatures beside the image: into the layout or the\n"
+		"store where it is. What the same kinds of signatures were there before is replaced. IMAGE is a name in the\n"
+		"store, oci:DIR[:TAG] or oci-layout://DIR[:TAG][@DIGEST].",
 	.examples = "  whittle sign oci:./out:1.4 --key release.key\n"
 		    "  whittle sign shop:1.4 --key release.key --attest spdx=shop.spdx.json",
 	.options = options,

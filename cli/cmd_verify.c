@@ -2,8 +2,8 @@
 /*
  * whittle verify IMAGE --key KEY: who stands for the image, and is it whole?
  *
- * What cannot be proved is not verified: an image that is damaged, that is not there, or whose signature is not the key's is exit code
- * 3 in each case; 2 is left for a key that cannot be read and a command line that makes no sense.
+ * What cannot be proved is not verified: an image that is damaged, that is not there, or whose signature is not the
+ * key's is exit code 3 in each case; 2 is left for a key that cannot be read and a command line that makes no sense.
  */
 #include "cli/cli.h"
 #include "cli/registry_service.h"
@@ -136,7 +136,8 @@ static char *repository(const char *name)
 	return WH_TAKE_PTR(full);
 }
 
-/* A layout may call its image what it likes. Where the signature says what the image is called, one of its names has to be that. */
+/* A layout may call its image what it likes. Where the signature says what the image is called, one of its names has to
+ * be that. */
 static int prove_name(const struct verify *v, struct wh_err **err)
 {
 	if (!v->names.n || !v->found.references.n)
@@ -230,8 +231,8 @@ static void tell_findings(const json_t *verdict, struct wh_buf *out)
 		const json_t *o = json_object_get(verdict, sides[i]);
 
 		wh_buf_addf(out, "%s%lld %s (%lld critical, %lld high)", i ? ", " : "",
-			    (long long)wh_json_int(o, "total", 0), sides[i],
-			    (long long)wh_json_int(o, "critical", 0), (long long)wh_json_int(o, "high", 0));
+			    (long long)wh_json_int(o, "total", 0), sides[i], (long long)wh_json_int(o, "critical", 0),
+			    (long long)wh_json_int(o, "high", 0));
 	}
 	wh_buf_addc(out, '\n');
 }
@@ -262,9 +263,10 @@ static void tell_text(const struct verify *v, struct wh_buf *out)
 	char digest[WH_DIGEST_TEXT];
 
 	line(out, "verified", wh_digest_text(&v->image.manifest, digest));
-	line(out, "signature", v->found.legacy && v->found.bundle ? "bundle and older form (.sig)"
-			       : v->found.bundle		   ? "bundle; there is none of the older form (.sig)"
-								   : "older form (.sig); there is no bundle");
+	line(out, "signature",
+	     v->found.legacy && v->found.bundle ? "bundle and older form (.sig)"
+	     : v->found.bundle                  ? "bundle; there is none of the older form (.sig)"
+						: "older form (.sig); there is no bundle");
 	for (size_t i = 0; i < v->found.references.n; i++)
 		line(out, "signed as", v->found.references.v[i]);
 	for (size_t i = 0; i < json_array_size(statements); i++) {

@@ -37,7 +37,8 @@ int wh_bundle_parse(const char *p, size_t n, const char *what, struct wh_bundle 
 	}
 	if (b.envelope.n_sigs != 1) {
 		wh_bundle_release(&b);
-		return wh_err_set(err, "evidence", WH_ERR_GATE, EBADMSG, "%s: a bundle has exactly one signature", what);
+		return wh_err_set(err, "evidence", WH_ERR_GATE, EBADMSG, "%s: a bundle has exactly one signature",
+				  what);
 	}
 	key = json_object_get(json_object_get(o, "verificationMaterial"), "publicKey");
 	b.hint = wh_strdup(wh_json_str(key, "hint"));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* DSSE v1: an envelope of a payload, its type, and signatures over both (secure-systems-lab/dsse, envelope.md, protocol.md). */
+/* DSSE v1: an envelope of a payload, its type, and signatures over both (secure-systems-lab/dsse, envelope.md,
+ * protocol.md). */
 #include "evidence/sign_private.h"
 
 #include <errno.h>
@@ -26,8 +27,8 @@ static json_t *base64(const void *p, size_t n)
 
 json_t *wh_envelope_json(const char *type, const void *payload, size_t n, const void *sig, size_t n_sig)
 {
-	return json_pack("{s:s, s:o, s:[{s:o}]}", "payloadType", type, "payload", base64(payload, n), "signatures", "sig",
-			 base64(sig, n_sig));
+	return json_pack("{s:s, s:o, s:[{s:o}]}", "payloadType", type, "payload", base64(payload, n), "signatures",
+			 "sig", base64(sig, n_sig));
 }
 
 void wh_envelope_release(struct wh_envelope *e)
@@ -47,7 +48,8 @@ static int fill(const json_t *o, struct wh_envelope *e, struct wh_err **err)
 
 	e->type = wh_strdup(wh_json_str(o, "payloadType"));
 	if (!e->type || !wh_base64_decode(wh_json_str(o, "payload"), WH_PAYLOAD_MAX, &e->payload, &e->n))
-		return wh_err_set(err, "evidence", WH_ERR_GATE, EBADMSG, "the envelope has no payload, or no type of it");
+		return wh_err_set(err, "evidence", WH_ERR_GATE, EBADMSG,
+				  "the envelope has no payload, or no type of it");
 	if (n == 0 || n > SIGNATURES_MAX)
 		return wh_err_set(err, "evidence", WH_ERR_GATE, EBADMSG, "the envelope has %zu signatures", n);
 	e->sigs = wh_calloc(n, sizeof(*e->sigs));

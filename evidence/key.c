@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ECDSA P-256 keys with SHA-256: making, reading, writing, using. What held a private key is wiped before it is freed. */
+/* ECDSA P-256 keys with SHA-256: making, reading, writing, using. What held a private key is wiped before it is freed.
+ */
 #include "evidence/key_private.h"
 #include "evidence/sign_private.h"
 

@@ -5,8 +5,8 @@
  *   {"kdf":{"name":"scrypt","params":{"N":65536,"r":8,"p":1},"salt":"<32 bytes>"},
  *    "cipher":{"name":"nacl/secretbox","nonce":"<24 bytes>"},"ciphertext":"…"}
  *
- * byte strings in base64. The costs come from a file that somebody else may have written: only the usual ones are taken,
- * so that no file makes us use all memory, and none makes guessing the password cheap.
+ * byte strings in base64. The costs come from a file that somebody else may have written: only the usual ones are
+ * taken, so that no file makes us use all memory, and none makes guessing the password cheap.
  */
 #include "evidence/key_private.h"
 #include "evidence/sign_private.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Signing an image and statements about it, everything in both forms: there are readers that know only the older one, and readers that
- * look at the newer one first. Each bundle is a referrer of its own; of the older form there is one manifest for signatures
- * and one for attestations, with a layer each.
+ * Signing an image and statements about it, everything in both forms: there are readers that know only the older one,
+ * and readers that look at the newer one first. Each bundle is a referrer of its own; of the older form there is one
+ * manifest for signatures and one for attestations, with a layer each.
  */
 #include "evidence/sign_private.h"
 
@@ -20,7 +20,7 @@ struct signing {
 	const char *repo;
 	const struct wh_signer *signer;
 	struct wh_artifacts list;
-	struct piece *pieces; /* [0]: the older form's payload; [1]: the statement that is the signature; then the others */
+	struct piece *pieces; /* the older form's payload; the statement that is the signature; then the others */
 	size_t n_pieces;
 	struct wh_artifact_blob *atts; /* layers of the .att manifest; data and annotations owned */
 	size_t n_atts, cap_atts;
@@ -98,8 +98,8 @@ static int write_simple(struct signing *x, const struct piece *p, struct wh_err 
 static int write_bundle(struct signing *x, const char *type, json_t *envelope, struct wh_err **err)
 {
 	WH_AUTO_JSON json_t *bundle = wh_bundle_json(x->signer->hint, json_incref(envelope));
-	WH_AUTO_JSON json_t *an = json_pack("{s:s, s:s}", WH_AN_BUNDLE_CONTENT, "dsse-envelope", WH_AN_BUNDLE_PREDICATE,
-					    type);
+	WH_AUTO_JSON json_t *an =
+		json_pack("{s:s, s:s}", WH_AN_BUNDLE_CONTENT, "dsse-envelope", WH_AN_BUNDLE_PREDICATE, type);
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
 	struct wh_artifact_blob layer = {.media_type = WH_MEDIA_BUNDLE};
 

@@ -28,8 +28,8 @@
 #define WH_PAYLOAD_MAX ((size_t)64 << 20) /* of one statement, bundle or envelope */
 #define WH_SIGNATURE_MAX 1024
 
-/* Standard base64 with padding, nothing else in it. decode: malloc'ed; false for whatever is no such text, or gives more
- * than max bytes. */
+/* Standard base64 with padding, nothing else in it. decode: malloc'ed; false for whatever is no such text, or gives
+ * more than max bytes. */
 void wh_base64_add(struct wh_buf *out, const void *p, size_t n);
 bool wh_base64_decode(const char *s, size_t max, uint8_t **ret, size_t *ret_n);
 
@@ -40,7 +40,7 @@ struct wh_signature {
 	size_t n;
 };
 struct wh_envelope {
-	char *type;       /* payloadType */
+	char *type; /* payloadType */
 	uint8_t *payload;
 	size_t n;
 	struct wh_signature *sigs;
@@ -72,8 +72,8 @@ int wh_simple_parse(const char *p, size_t n, const char *what, struct wh_digest 
 
 /* ---------------------------------------------------------------- statement.c */
 
-/* A statement of in-toto's (v1 or v0.1) about this manifest: its document and type (into the document). -EBADMSG: it is none; -ESTALE: it is one
- * about something else. */
+/* A statement of in-toto's (v1 or v0.1) about this manifest: its document and type (into the document). -EBADMSG: it is
+ * none; -ESTALE: it is one about something else. */
 int wh_statement_parse(const void *p, size_t n, const struct wh_digest *manifest, const char *what, json_t **ret,
 		       const char **ret_type, struct wh_err **err);
 

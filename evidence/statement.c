@@ -50,7 +50,8 @@ int wh_statement_parse(const void *p, size_t n, const struct wh_digest *manifest
 	if ((!wh_streq(type, STATEMENT) && !wh_streq(type, STATEMENT_V0)) || !predicate || !predicate[0])
 		return wh_err_set(err, "evidence", WH_ERR_GATE, EBADMSG, "%s: it is no in-toto statement", what);
 	if (!is_about(o, manifest))
-		return wh_err_set(err, "evidence", WH_ERR_GATE, ESTALE, "%s: it is a statement about another image", what);
+		return wh_err_set(err, "evidence", WH_ERR_GATE, ESTALE, "%s: it is a statement about another image",
+				  what);
 	*ret_type = predicate;
 	*ret = WH_TAKE_PTR(o);
 	return 0;

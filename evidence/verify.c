@@ -2,10 +2,11 @@
 /*
  * Verifying an image: its bytes, who signed it, what else was signed about it, and whether that is true.
  *
- * Whoever made the artifacts may be an enemy, so the question for each is: whose is it? What our key has signed must be right in every
- * respect; what names our key and is not signed by it is a forgery; all else is other people's, and says nothing. One signature
- * counts as the image's: the payload of the older form, or a bundle whose statement has the signature's own type. A statement of
- * another type proves that somebody with the key said something about the image, not that he stands for it.
+ * Whoever made the artifacts may be an enemy, so the question for each is: whose is it? What our key has signed must be
+ * right in every respect; what names our key and is not signed by it is a forgery; all else is other people's, and says
+ * nothing. One signature counts as the image's: the payload of the older form, or a bundle whose statement has the
+ * signature's own type. A statement of another type proves that somebody with the key said something about the image,
+ * not that he stands for it.
  */
 #include "evidence/verify_private.h"
 
@@ -35,7 +36,8 @@ static bool names(const json_t *o, const struct wh_digest *d, uint64_t size)
 	const char *text = wh_json_str(o, "digest");
 	struct wh_digest got;
 
-	return text && wh_digest_parse(text, &got) && wh_digest_eq(&got, d) && wh_json_int(o, "size", -1) == (int64_t)size;
+	return text && wh_digest_parse(text, &got) && wh_digest_eq(&got, d) &&
+	       wh_json_int(o, "size", -1) == (int64_t)size;
 }
 
 static int prove_documents(struct wh_proving *p, struct wh_err **err)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Signatures on artifacts. What an artifact is, its layers' media types say; tags and artifact types are other people's words. */
+/* Signatures on artifacts. What an artifact is, its layers' media types say; tags and artifact types are other people's
+ * words. */
 #include "evidence/verify_private.h"
 
 #include <errno.h>
@@ -12,8 +13,8 @@ static int wrong(struct wh_err **err, const char *what, const char *why)
 
 /* ---------------------------------------------------------------- the older image signature */
 
-static int prove_simple(struct wh_proving *p, const struct wh_descriptor *layer, const char *data, size_t n, const char *what,
-			struct wh_err **err)
+static int prove_simple(struct wh_proving *p, const struct wh_descriptor *layer, const char *data, size_t n,
+			const char *what, struct wh_err **err)
 {
 	WH_AUTO_FREE uint8_t *sig = NULL;
 	WH_AUTO_FREE char *reference = NULL;
@@ -72,8 +73,8 @@ static int take_statement(struct wh_proving *p, const struct wh_envelope *e, con
 	body = json_object_get(o, "predicate");
 	if (!json_is_object(body))
 		return wrong(err, what, "the statement says nothing");
-	json_array_append_new(p->found.statements, json_pack("{s:s, s:O, s:s}", "predicateType", type, "predicate", body,
-							     "form", bundle ? "bundle" : "legacy"));
+	json_array_append_new(p->found.statements, json_pack("{s:s, s:O, s:s}", "predicateType", type, "predicate",
+							     body, "form", bundle ? "bundle" : "legacy"));
 	return strcmp(type, WH_PREDICATE_VERDICT) == 0 ? take_verdict(p, body, what, err) : 0;
 }
 
@@ -116,8 +117,8 @@ static int prove_bundle(struct wh_proving *p, const json_t *annotations, const c
 
 /* ---------------------------------------------------------------- artifacts */
 
-int wh_prove_layer(struct wh_proving *p, const struct wh_descriptor *layer, const json_t *manifest_annotations, const char *data,
-		   size_t n, const char *what, struct wh_err **err)
+int wh_prove_layer(struct wh_proving *p, const struct wh_descriptor *layer, const json_t *manifest_annotations,
+		   const char *data, size_t n, const char *what, struct wh_err **err)
 {
 	if (strcmp(layer->media_type, WH_MEDIA_SIMPLE) == 0)
 		return prove_simple(p, layer, data, n, what, err);
@@ -142,7 +143,8 @@ static int prove_blob(struct wh_proving *p, const struct wh_artifact *a, const s
 	char hex[65];
 	int r;
 
-	/* What nobody here understands may be of any size, and proves nothing: it is hashed where its bytes are taken in. */
+	/* What nobody here understands may be of any size, and proves nothing: it is hashed where its bytes are taken
+	 * in. */
 	if (!of_interest(layer->media_type))
 		return 0;
 	what = a->tag ? wh_asprintf("%.20s….%s", a->tag, strrchr(a->tag, '.') + 1)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Signed is not yet true: what statements of our own making say is compared with what the layers hold. A bill of materials that
- * another tool made may count otherwise, and is not compared.
+ * Signed is not yet true: what statements of our own making say is compared with what the layers hold. A bill of
+ * materials that another tool made may count otherwise, and is not compared.
  */
 #include "evidence/verify_private.h"
 
@@ -126,7 +126,9 @@ static int prove_config(const struct wh_proving *p, const json_t *verdict, struc
 	if (config)
 		wh_json_dump(config, &b);
 	wh_digest_of(b.p ? b.p : "", b.n, &have);
-	return wh_digest_eq(&d, &have) ? 0 : wrong(err, "hardening verdict", "the image's config is not the one that was tested");
+	return wh_digest_eq(&d, &have)
+		       ? 0
+		       : wrong(err, "hardening verdict", "the image's config is not the one that was tested");
 }
 
 static int prove_figures(const json_t *verdict, const struct wh_measure *m, struct wh_err **err)

@@ -18,8 +18,8 @@ int wh_prove_image(struct wh_proving *p, struct wh_err **err);
 /* One artifact's signatures, if they are ours to judge. */
 int wh_prove_artifact(struct wh_proving *p, const struct wh_artifact *a, struct wh_err **err);
 /* A layer of one: its bytes, the annotations of layer and manifest. For fuzzing, apart from the store. */
-int wh_prove_layer(struct wh_proving *p, const struct wh_descriptor *layer, const json_t *manifest_annotations, const char *data,
-		   size_t n, const char *what, struct wh_err **err);
+int wh_prove_layer(struct wh_proving *p, const struct wh_descriptor *layer, const json_t *manifest_annotations,
+		   const char *data, size_t n, const char *what, struct wh_err **err);
 /* Statements of the kinds that we make, against what the layers hold. */
 int wh_prove_content(struct wh_proving *p, struct wh_err **err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Artifacts in an index.json: behind the images, sorted by tag and digest, so that the images' part of the document is what it is
- * without them.
+ * Artifacts in an index.json: behind the images, sorted by tag and digest, so that the images' part of the document is
+ * what it is without them.
  */
 #include "layers/artifact_private.h"
 #include "layers/image_private.h"

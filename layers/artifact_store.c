@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which artifacts an image has: in the store's index.json, or in a layout's. What an index says of an artifact is not believed: its
- * manifest says what it is, and whose.
+ * Which artifacts an image has: in the store's index.json, or in a layout's. What an index says of an artifact is not
+ * believed: its manifest says what it is, and whose.
  */
 #include "layers/artifact_private.h"
 #include "layers/image_private.h"
@@ -33,7 +33,8 @@ static int damaged(const struct source *x, const struct wh_digest *d, struct wh_
 }
 
 /* A blob of the source, verified. */
-static int read_blob(struct source *x, const struct wh_descriptor *d, size_t max, struct wh_buf *buf, struct wh_err **err)
+static int read_blob(struct source *x, const struct wh_descriptor *d, size_t max, struct wh_buf *buf,
+		     struct wh_err **err)
 {
 	WH_AUTO_FREE char *name = NULL;
 	WH_AUTO_FD int fd = -1;

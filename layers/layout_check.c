@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A layout directory whose every byte is vouched for. Blobs are what their names say. oci-layout and index.json have no digest, so all
- * that they say must follow from what has one: a descriptor's size, kind, platform and annotations from the manifest that it names
- * and that manifest's config, an artifact's tag from what the artifact is about. What cannot be told from a blob is refused, with two
- * exceptions: an image's own name (whoever signed it says which it may have), and blanks between JSON's words.
+ * A layout directory whose every byte is vouched for. Blobs are what their names say. oci-layout and index.json have no
+ * digest, so all that they say must follow from what has one: a descriptor's size, kind, platform and annotations from
+ * the manifest that it names and that manifest's config, an artifact's tag from what the artifact is about. What cannot
+ * be told from a blob is refused, with two exceptions: an image's own name (whoever signed it says which it may have),
+ * and blanks between JSON's words.
  */
 #include "layers/artifact_private.h"
 #include "layers/image_private.h"
@@ -69,7 +70,8 @@ static int hash_blob(struct check *c, const char *name, struct wh_err **err)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return wh_err_sys(err, "layers", WH_ERR_BUILD, errno, "%s: read blobs/sha256/%s", c->path, name);
+			return wh_err_sys(err, "layers", WH_ERR_BUILD, errno, "%s: read blobs/sha256/%s", c->path,
+					  name);
 		wh_sha256_add(h, buf, (size_t)n);
 	}
 	wh_sha256_end(h, &got);
@@ -168,7 +170,7 @@ static const char *stranger(const json_t *o, const char *const *known)
 	const char *key;
 	json_t *v;
 
-	json_object_foreach((json_t *)(uintptr_t)o, key, v) {
+	json_object_foreach ((json_t *)(uintptr_t)o, key, v) {
 		const char *const *k = known;
 
 		while (*k && strcmp(*k, key) != 0)
@@ -269,7 +271,7 @@ static int check_annotations(struct check *c, const json_t *an, const struct wh_
 
 	if (an && !json_is_object(an))
 		return bad(c, err, "index.json: the annotations of %.12s… are no object", hex);
-	json_object_foreach((json_t *)(uintptr_t)an, key, v) {
+	json_object_foreach ((json_t *)(uintptr_t)an, key, v) {
 		if (strcmp(key, WH_AN_REF_NAME) == 0 || strcmp(key, WH_AN_IMAGE_NAME) == 0) {
 			if (!json_is_string(v))
 				return bad(c, err, "index.json: a name of %.12s… is no text", hex);
@@ -323,14 +325,16 @@ static int check_nested(struct check *c, const json_t *d, const char *hex, struc
 	if (!json_is_array(json_object_get(m.doc, "manifests")))
 		return bad(c, err, "index.json: %.12s… is not the index that it is said to be", hex);
 	if (json_object_get(d, "platform") || json_object_get(d, "artifactType"))
-		return bad(c, err, "index.json: a platform or type of the index %.12s…, which nothing vouches for", hex);
+		return bad(c, err, "index.json: a platform or type of the index %.12s…, which nothing vouches for",
+			   hex);
 	r = check_annotations(c, an, &m, hex, err);
 	return r < 0 ? r : check_image_name(c, an, hex, err);
 }
 
 static int check_descriptor(struct check *c, const json_t *o, struct wh_err **err)
 {
-	static const char *const keys[] = {"mediaType", "digest", "size", "platform", "artifactType", "annotations", NULL};
+	static const char *const keys[] = {"mediaType",    "digest",      "size", "platform",
+					   "artifactType", "annotations", NULL};
 	WH_CLEANUP(wh_descriptor_release) struct wh_descriptor d = {0};
 	WH_AUTO_JSON json_t *doc = NULL;
 	const char *odd, *own;
@@ -346,7 +350,8 @@ static int check_descriptor(struct check *c, const json_t *o, struct wh_err **er
 	wh_digest_hex(&d.digest, hex);
 	odd = stranger(o, keys);
 	if (odd)
-		return bad(c, err, "index.json: \"%.60s\" in the descriptor of %.12s…, which nothing vouches for", odd, hex);
+		return bad(c, err, "index.json: \"%.60s\" in the descriptor of %.12s…, which nothing vouches for", odd,
+			   hex);
 	fd = open_file(c, c->blobs, hex, &size, err);
 	if (fd < 0)
 		return fd;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a stranger attaches to an image, as each of the kinds that are looked into. The first byte says how the rest is taken: 'r', as it
- * is, and then nothing of it is proof; else as something that our key has signed, so that what is below the signature is reached.
+ * What a stranger attaches to an image, as each of the kinds that are looked into. The first byte says how the rest is
+ * taken: 'r', as it is, and then nothing of it is proof; else as something that our key has signed, so that what is
+ * below the signature is reached.
  */
 #include "evidence/verify_private.h"
 
@@ -18,7 +19,8 @@ static const char private_pem[] = "-----BEGIN PRIVATE KEY-----\n"
 
 static void one(struct wh_proving *p, const char *kind, json_t *annotations, const char *data, size_t n)
 {
-	struct wh_descriptor layer = {.media_type = wh_strdup(kind), .size = n, .annotations = json_incref(annotations)};
+	struct wh_descriptor layer = {
+		.media_type = wh_strdup(kind), .size = n, .annotations = json_incref(annotations)};
 	WH_AUTO_ERR struct wh_err *err = NULL;
 	int r = wh_prove_layer(p, &layer, annotations, data, n, "input", &err);
 

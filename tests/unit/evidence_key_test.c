@@ -19,62 +19,57 @@ static void key_freep(struct wh_key **k)
 }
 #define AUTO_KEY WH_CLEANUP(key_freep)
 
-/* Made with openssl genpkey; the hint with openssl pkey -pubout -outform DER | openssl dgst -sha256 -binary | base64. */
-static const char plain_pem[] = 
-	"-----BEGIN PRIVATE KEY-----\n"
-	"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgWVTVX9K80HPL9Nr6\n"
-	"RYmsAoEocbwyWXKhu96UzkPbQ+OhRANCAASr+fjOwPwIGv5Vx7SKWr6qPdgKDqcb\n"
-	"2L1yhaS0KLf4kKa6EJoCbVJJvcKwLSRkhDEm7y6XpDmgMwvH14nJzaau\n"
-	"-----END PRIVATE KEY-----\n";
-static const char sec1_pem[] = 
-	"-----BEGIN EC PRIVATE KEY-----\n"
-	"MHcCAQEEIFlU1V/SvNBzy/Ta+kWJrAKBKHG8MllyobvelM5D20PjoAoGCCqGSM49\n"
-	"AwEHoUQDQgAEq/n4zsD8CBr+Vce0ilq+qj3YCg6nG9i9coWktCi3+JCmuhCaAm1S\n"
-	"Sb3CsC0kZIQxJu8ul6Q5oDMLx9eJyc2mrg==\n"
-	"-----END EC PRIVATE KEY-----\n";
-static const char public_pem[] = 
-	"-----BEGIN PUBLIC KEY-----\n"
-	"MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEq/n4zsD8CBr+Vce0ilq+qj3YCg6n\n"
-	"G9i9coWktCi3+JCmuhCaAm1SSb3CsC0kZIQxJu8ul6Q5oDMLx9eJyc2mrg==\n"
-	"-----END PUBLIC KEY-----\n";
+/* Made with openssl genpkey; the hint with openssl pkey -pubout -outform DER | openssl dgst -sha256 -binary | base64.
+ */
+static const char plain_pem[] = "-----BEGIN PRIVATE KEY-----\n"
+				"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgWVTVX9K80HPL9Nr6\n"
+				"RYmsAoEocbwyWXKhu96UzkPbQ+OhRANCAASr+fjOwPwIGv5Vx7SKWr6qPdgKDqcb\n"
+				"2L1yhaS0KLf4kKa6EJoCbVJJvcKwLSRkhDEm7y6XpDmgMwvH14nJzaau\n"
+				"-----END PRIVATE KEY-----\n";
+static const char sec1_pem[] = "-----BEGIN EC PRIVATE KEY-----\n"
+			       "MHcCAQEEIFlU1V/SvNBzy/Ta+kWJrAKBKHG8MllyobvelM5D20PjoAoGCCqGSM49\n"
+			       "AwEHoUQDQgAEq/n4zsD8CBr+Vce0ilq+qj3YCg6nG9i9coWktCi3+JCmuhCaAm1S\n"
+			       "Sb3CsC0kZIQxJu8ul6Q5oDMLx9eJyc2mrg==\n"
+			       "-----END EC PRIVATE KEY-----\n";
+static const char public_pem[] = "-----BEGIN PUBLIC KEY-----\n"
+				 "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEq/n4zsD8CBr+Vce0ilq+qj3YCg6n\n"
+				 "G9i9coWktCi3+JCmuhCaAm1SSb3CsC0kZIQxJu8ul6Q5oDMLx9eJyc2mrg==\n"
+				 "-----END PUBLIC KEY-----\n";
 static const char public_hint[] = "ZaaEqnWHuWimp3sTwW/TC2Dmj63nR8NU8AmV1GPbv2Y=";
 /* openssl pkeyutl -sign over SHA-256 of "whittle". */
-static const char signature[] = "MEQCIBrBOY2J9ojrklGu8Ynt6xYp5OLJbCTHVAO68zWVcfieAiB/lPdXNtoMJSeXAGVuKFNaUPkk1baVNp9Z7niV99uZJA==";
-static const char p384_pem[] = 
-	"-----BEGIN PRIVATE KEY-----\n"
-	"MIG2AgEAMBAGByqGSM49AgEGBSuBBAAiBIGeMIGbAgEBBDAa7RKEqJ3mNeoY80if\n"
-	"vC6H00i+C5AqvcFdiEwbrRmoZVA24tEvpVFxCtzuVncRYXyhZANiAASVCvGk95Cp\n"
-	"0nsNEemh5Y/dsvu016EhZoeQ24EKquy3mjpGd7P+MCw4DvEXRpgY2inGcXpG6iPm\n"
-	"MQv4wPa8aCfEtqsr6pR5RKcHM3u4oVmoE+rdEqySVTYZezCyqf/I/Cc=\n"
-	"-----END PRIVATE KEY-----\n";
-static const char rsa_public_pem[] = 
-	"-----BEGIN PUBLIC KEY-----\n"
-	"MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAufHUytve04R/9QSfUr+s\n"
-	"7eH+Bsfum4BwDxP6XyGM5ZLe0zWPmcKl0dMcxeHhhLZwwjPkLKF46E93vVPIexlu\n"
-	"mQmcCSY+3nCzk0u6zDyfi2GzEyHWj7dzd8bNeyWaPXqa6KgNR8mfFzzEjwTywgrE\n"
-	"VvmRtcczwLhl42AQ73sIrJOFTLeObs565mUfx7ujKMRPiptKN0cwkjq2+QdGvs0I\n"
-	"EDN/ujGZRuwGUrfbLnqgC9qnTPDiXqvug3vaQ0W9IvcDtqhBUIpPe9hJXjd1JqWU\n"
-	"B2nXYQgWKkVZk+e7UkWiWOcFL2WhJ2RoTlPoeCd0S6NF44vq1+TN1LXRVC5V8T56\n"
-	"lQIDAQAB\n"
-	"-----END PUBLIC KEY-----\n";
+static const char signature[] =
+	"MEQCIBrBOY2J9ojrklGu8Ynt6xYp5OLJbCTHVAO68zWVcfieAiB/lPdXNtoMJSeXAGVuKFNaUPkk1baVNp9Z7niV99uZJA==";
+static const char p384_pem[] = "-----BEGIN PRIVATE KEY-----\n"
+			       "MIG2AgEAMBAGByqGSM49AgEGBSuBBAAiBIGeMIGbAgEBBDAa7RKEqJ3mNeoY80if\n"
+			       "vC6H00i+C5AqvcFdiEwbrRmoZVA24tEvpVFxCtzuVncRYXyhZANiAASVCvGk95Cp\n"
+			       "0nsNEemh5Y/dsvu016EhZoeQ24EKquy3mjpGd7P+MCw4DvEXRpgY2inGcXpG6iPm\n"
+			       "MQv4wPa8aCfEtqsr6pR5RKcHM3u4oVmoE+rdEqySVTYZezCyqf/I/Cc=\n"
+			       "-----END PRIVATE KEY-----\n";
+static const char rsa_public_pem[] = "-----BEGIN PUBLIC KEY-----\n"
+				     "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAufHUytve04R/9QSfUr+s\n"
+				     "7eH+Bsfum4BwDxP6XyGM5ZLe0zWPmcKl0dMcxeHhhLZwwjPkLKF46E93vVPIexlu\n"
+				     "mQmcCSY+3nCzk0u6zDyfi2GzEyHWj7dzd8bNeyWaPXqa6KgNR8mfFzzEjwTywgrE\n"
+				     "VvmRtcczwLhl42AQ73sIrJOFTLeObs565mUfx7ujKMRPiptKN0cwkjq2+QdGvs0I\n"
+				     "EDN/ujGZRuwGUrfbLnqgC9qnTPDiXqvug3vaQ0W9IvcDtqhBUIpPe9hJXjd1JqWU\n"
+				     "B2nXYQgWKkVZk+e7UkWiWOcFL2WhJ2RoTlPoeCd0S6NF44vq1+TN1LXRVC5V8T56\n"
+				     "lQIDAQAB\n"
+				     "-----END PUBLIC KEY-----\n";
 /* Made by cosign 2.5.0, password "secret"; and the public key that it wrote beside it. */
-static const char cosign_pem[] = 
-	"-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n"
-	"eyJrZGYiOnsibmFtZSI6InNjcnlwdCIsInBhcmFtcyI6eyJOIjo2NTUzNiwiciI6\n"
-	"OCwicCI6MX0sInNhbHQiOiJORTYrazNnak9FaVJTWG9hTFJ2NC9Ddys5bFNIcVh0\n"
-	"TU5LK09sdVRhYXF3PSJ9LCJjaXBoZXIiOnsibmFtZSI6Im5hY2wvc2VjcmV0Ym94\n"
-	"Iiwibm9uY2UiOiJwV3NJeUc1S25wVURQRUFEY1RwcUZlb3Y0Q1ptM2x0aCJ9LCJj\n"
-	"aXBoZXJ0ZXh0IjoiVkgrenFUN2NLR2pDWjViaHhnTkdJNStIcktpY1JpOG5TelJu\n"
-	"MGwxZ09BeG1PeThhWDR0RFIvMFpmUmlkUzBpU1J0YTBrWnBNeVA1VzgvcW1mN09m\n"
-	"ejNaZmlVU2xzK0dlS0cvOGtXQXFRQ0h6dThHQ0xpdUx1L1dxdEdORVRYWFFDVEJk\n"
-	"djFtMHVlNlllWjlsK1pIQWFMUVhNYzhoYnEzR01BaHFUTWJjV0o4TGY5cUJ6eW5X\n"
-	"WDhVMVdTK0tBSzJ6OXY1S1Rid09xMDViRWc9PSJ9\n"
-	"-----END ENCRYPTED SIGSTORE PRIVATE KEY-----\n";
-static const char cosign_public_pem[] = 
-	"-----BEGIN PUBLIC KEY-----\n"
-	"MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEjzcOcuLJNeatn29FmvIYfeNNfijc\n"
-	"Ig0uzN8eYEx6toEvS2+wyvr2Ieb/buvMcD0l4UKXsvgmYgNs7Qd0KtVIMA==\n"
-	"-----END PUBLIC KEY-----\n";
+static const char cosign_pem[] = "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n"
+				 "eyJrZGYiOnsibmFtZSI6InNjcnlwdCIsInBhcmFtcyI6eyJOIjo2NTUzNiwiciI6\n"
+				 "OCwicCI6MX0sInNhbHQiOiJORTYrazNnak9FaVJTWG9hTFJ2NC9Ddys5bFNIcVh0\n"
+				 "TU5LK09sdVRhYXF3PSJ9LCJjaXBoZXIiOnsibmFtZSI6Im5hY2wvc2VjcmV0Ym94\n"
+				 "Iiwibm9uY2UiOiJwV3NJeUc1S25wVURQRUFEY1RwcUZlb3Y0Q1ptM2x0aCJ9LCJj\n"
+				 "aXBoZXJ0ZXh0IjoiVkgrenFUN2NLR2pDWjViaHhnTkdJNStIcktpY1JpOG5TelJu\n"
+				 "MGwxZ09BeG1PeThhWDR0RFIvMFpmUmlkUzBpU1J0YTBrWnBNeVA1VzgvcW1mN09m\n"
+				 "ejNaZmlVU2xzK0dlS0cvOGtXQXFRQ0h6dThHQ0xpdUx1L1dxdEdORVRYWFFDVEJk\n"
+				 "djFtMHVlNlllWjlsK1pIQWFMUVhNYzhoYnEzR01BaHFUTWJjV0o4TGY5cUJ6eW5X\n"
+				 "WDhVMVdTK0tBSzJ6OXY1S1Rid09xMDViRWc9PSJ9\n"
+				 "-----END ENCRYPTED SIGSTORE PRIVATE KEY-----\n";
+static const char cosign_public_pem[] = "-----BEGIN PUBLIC KEY-----\n"
+					"MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEjzcOcuLJNeatn29FmvIYfeNNfijc\n"
+					"Ig0uzN8eYEx6toEvS2+wyvr2Ieb/buvMcD0l4UKXsvgmYgNs7Qd0KtVIMA==\n"
+					"-----END PUBLIC KEY-----\n";
 
 static int load(const char *pem, const char *password, struct wh_key **ret, struct wh_err **err)
 {
@@ -206,7 +201,7 @@ static void refused(void **state)
 #define SALT "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 #define NONCE "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 #define TEXT "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
-#define BOX(n, r, p, salt, nonce, text)                                                                      \
+#define BOX(n, r, p, salt, nonce, text)                                                                          \
 	"{\"kdf\":{\"name\":\"scrypt\",\"params\":{\"N\":" n ",\"r\":" r ",\"p\":" p "},\"salt\":\"" salt "\"}," \
 	"\"cipher\":{\"name\":\"nacl/secretbox\",\"nonce\":\"" nonce "\"},\"ciphertext\":\"" text "\"}"
 
@@ -258,9 +253,9 @@ static void base64(void **state)
 		size_t max;
 		bool good;
 	} cases[] = {
-		{"", 0, true},      {"QQ==", 1, true},   {"QUI=", 2, true},  {"QUJD", 3, true},   {"QUJD", 2, false},
-		{"QQ", 10, false},  {"QQ=", 10, false},  {"QR==", 10, false},{"QUJD\n", 10, false}, {" QUJD", 10, false},
-		{"QU-_", 10, false},{"QUJDRA==", 3, false},
+		{"", 0, true},         {"QQ==", 1, true},    {"QUI=", 2, true},   {"QUJD", 3, true},
+		{"QUJD", 2, false},    {"QQ", 10, false},    {"QQ=", 10, false},  {"QR==", 10, false},
+		{"QUJD\n", 10, false}, {" QUJD", 10, false}, {"QU-_", 10, false}, {"QUJDRA==", 3, false},
 	};
 
 	(void)state;

@@ -26,9 +26,10 @@ static void payload(void **state)
 	wh_digest_of("", 0, &d);
 	wh_simple_payload("registry.example/shop", &d, &b);
 	assert_string_equal(
-		b.p, "{\"critical\":{\"identity\":{\"docker-reference\":\"registry.example/shop\"},\"image\":"
-		     "{\"docker-manifest-digest\":\"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"},"
-		     "\"type\":\"cosign container image signature\"},\"optional\":null}");
+		b.p,
+		"{\"critical\":{\"identity\":{\"docker-reference\":\"registry.example/shop\"},\"image\":"
+		"{\"docker-manifest-digest\":\"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"},"
+		"\"type\":\"cosign container image signature\"},\"optional\":null}");
 	assert_ok(wh_simple_parse(b.p, b.n, "test", &got, &reference, &err), err);
 	assert_true(wh_digest_eq(&d, &got));
 	assert_string_equal(reference, "registry.example/shop");
@@ -79,13 +80,16 @@ static void bundles(void **state)
 		{BUNDLE(WH_MEDIA_BUNDLE, HINT, "{}"), NULL, false},
 		{BUNDLE(WH_MEDIA_BUNDLE, HINT, "{\"payload\":\"QUJD\"," SIG "}"), NULL, false},
 		{BUNDLE(WH_MEDIA_BUNDLE, HINT, "{\"payload\":\"-_-_\",\"payloadType\":\"t\"," SIG "}"), NULL, false},
-		{BUNDLE(WH_MEDIA_BUNDLE, HINT, "{\"payload\":\"QUJD\",\"payloadType\":\"t\",\"signatures\":[]}"), NULL, false},
+		{BUNDLE(WH_MEDIA_BUNDLE, HINT, "{\"payload\":\"QUJD\",\"payloadType\":\"t\",\"signatures\":[]}"), NULL,
+		 false},
 		{BUNDLE(WH_MEDIA_BUNDLE, HINT,
 			"{\"payload\":\"QUJD\",\"payloadType\":\"t\",\"signatures\":[{\"sig\":\"QUJD\"},{\"sig\":\"QUJD\"}]}"),
 		 NULL, false},
-		{BUNDLE(WH_MEDIA_BUNDLE, HINT, "{\"payload\":\"QUJD\",\"payloadType\":\"t\",\"signatures\":[{\"sig\":\"x\"}]}"),
+		{BUNDLE(WH_MEDIA_BUNDLE, HINT,
+			"{\"payload\":\"QUJD\",\"payloadType\":\"t\",\"signatures\":[{\"sig\":\"x\"}]}"),
 		 NULL, false},
-		{BUNDLE(WH_MEDIA_BUNDLE, HINT, "{\"payload\":\"QUJD\",\"payloadType\":\"t\",\"signatures\":[1]}"), NULL, false},
+		{BUNDLE(WH_MEDIA_BUNDLE, HINT, "{\"payload\":\"QUJD\",\"payloadType\":\"t\",\"signatures\":[1]}"), NULL,
+		 false},
 		{"[]", NULL, false},
 		{"", NULL, false},
 	};
@@ -106,8 +110,10 @@ static void bundles(void **state)
 	}
 }
 
-#define SUBJECT "\"subject\":[{\"name\":\"_\",\"digest\":{\"sha256\":\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}}]"
-#define OTHER "{\"name\":\"_\",\"digest\":{\"sha256\":\"00b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}}"
+#define SUBJECT \
+	"\"subject\":[{\"name\":\"_\",\"digest\":{\"sha256\":\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}}]"
+#define OTHER \
+	"{\"name\":\"_\",\"digest\":{\"sha256\":\"00b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}}"
 #define V1 "\"_type\":\"https://in-toto.io/Statement/v1\""
 
 static void statements(void **state)
@@ -211,7 +217,8 @@ static void check_older(struct bed *b, const struct wh_artifact *a, const char *
 			WH_AUTO_JSON json_t *envelope = document(b, &layers[i].digest), *st = opened(envelope, k);
 
 			assert_string_equal(layers[i].media_type, "application/vnd.dsse.envelope.v1+json");
-			assert_string_equal(wh_json_str(layers[i].annotations, "predicateType"), wh_json_str(st, "predicateType"));
+			assert_string_equal(wh_json_str(layers[i].annotations, "predicateType"),
+					    wh_json_str(st, "predicateType"));
 			assert_string_equal(wh_json_str(layers[i].annotations, WH_AN_SIGNATURE), "");
 		}
 		wh_descriptor_release(&layers[i]);
@@ -238,8 +245,9 @@ static void check_bundle(struct bed *b, const struct wh_artifact *a, const char 
 	assert_int_equal(n, 1);
 	bundle = document(b, &layers[0].digest);
 	assert_string_equal(wh_json_str(bundle, "mediaType"), a->artifact_type);
-	assert_string_equal(wh_json_str(json_object_get(json_object_get(bundle, "verificationMaterial"), "publicKey"), "hint"),
-			    hint);
+	assert_string_equal(
+		wh_json_str(json_object_get(json_object_get(bundle, "verificationMaterial"), "publicKey"), "hint"),
+		hint);
 	st = opened(json_object_get(bundle, "dsseEnvelope"), k);
 	assert_string_equal(wh_json_str(st, "_type"), "https://in-toto.io/Statement/v1");
 	assert_string_equal(wh_json_str(st, "predicateType"), type);
@@ -323,8 +331,9 @@ static void failing(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(encoding),   cmocka_unit_test(payload), cmocka_unit_test(bad_payloads), cmocka_unit_test(bundles),
-		cmocka_unit_test(statements), cmocka_unit_test(image),   cmocka_unit_test(failing),
+		cmocka_unit_test(encoding), cmocka_unit_test(payload),    cmocka_unit_test(bad_payloads),
+		cmocka_unit_test(bundles),  cmocka_unit_test(statements), cmocka_unit_test(image),
+		cmocka_unit_test(failing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,26 +181,27 @@ static void strangers(void **state)
 
 /* ---------------------------------------------------------------- forgeries */
 
-static void attach(struct scene *x, const char *type, const char *tag_kind, const json_t *layer_an, const json_t *manifest_an,
-		   const void *p, size_t n)
+static void attach(struct scene *x, const char *type, const char *tag_kind, const json_t *layer_an,
+		   const json_t *manifest_an, const void *p, size_t n)
 {
 	WH_AUTO_JSON json_t *an = layer_an ? json_deep_copy(layer_an) : NULL;
 	struct wh_artifact_blob b = {.media_type = type, .data = p, .len = n, .annotations = an};
 	char hex[65];
-	WH_AUTO_FREE char *tag = tag_kind ? wh_asprintf("sha256-%s.%s", wh_digest_hex(&x->image.manifest, hex), tag_kind)
-					  : NULL;
+	WH_AUTO_FREE char *tag =
+		tag_kind ? wh_asprintf("sha256-%s.%s", wh_digest_hex(&x->image.manifest, hex), tag_kind) : NULL;
 	struct wh_err *err = NULL;
 
-	assert_ok(wh_artifact_write(x->bed.store, &x->image, WH_MEDIA_BUNDLE, tag, NULL, &b, 1, manifest_an, &x->list, &err),
+	assert_ok(wh_artifact_write(x->bed.store, &x->image, WH_MEDIA_BUNDLE, tag, NULL, &b, 1, manifest_an, &x->list,
+				    &err),
 		  err);
 }
 
 struct forgery {
 	const char *what;
-	const char *why;            /* NULL: it is passed over */
-	const char *payload_type;   /* NULL: in-toto's */
-	const char *label;          /* predicate type in the annotation; NULL: the right one */
-	const char *hint;           /* NULL: the key's; "": none; "x": another's */
+	const char *why;          /* NULL: it is passed over */
+	const char *payload_type; /* NULL: in-toto's */
+	const char *label;        /* predicate type in the annotation; NULL: the right one */
+	const char *hint;         /* NULL: the key's; "": none; "x": another's */
 	bool other_subject, other_key, no_predicate, bad_json;
 };
 
@@ -336,7 +337,8 @@ static void damage(struct scene *x, const struct wh_digest *d, int how)
 	if (how == 2)
 		assert_int_equal(unlinkat(wh_store_dirfd(x->bed.store), name, 0), 0);
 	else
-		assert_int_equal(wh_write_file_atomic(wh_store_dirfd(x->bed.store), name, buf.p, buf.n, 0644, false), 0);
+		assert_int_equal(wh_write_file_atomic(wh_store_dirfd(x->bed.store), name, buf.p, buf.n, 0644, false),
+				 0);
 }
 
 static void damaged(void **state)
@@ -425,9 +427,10 @@ static void claim(struct scene *x, const char *type, const json_t *predicate)
 static void image_with_package(struct scene *x, const char *package, struct wh_image *ret)
 {
 	struct wh_layer_opts o = WH_LAYER_OPTS_INIT;
-	WH_AUTO_FREE char *text = wh_asprintf("Package: %s\nStatus: install ok installed\nArchitecture: amd64\n"
-					      "Maintainer: nobody <nobody@example.org>\nVersion: 1.0-1\nDescription: x\n",
-					      package);
+	WH_AUTO_FREE char *text =
+		wh_asprintf("Package: %s\nStatus: install ok installed\nArchitecture: amd64\n"
+			    "Maintainer: nobody <nobody@example.org>\nVersion: 1.0-1\nDescription: x\n",
+			    package);
 	static const char *const dirs[] = {"var", "var/lib", "var/lib/dpkg"};
 	struct wh_entry e = {.type = WH_T_DIR, .mode = 0755, .mtime = 1000};
 	struct wh_layer_writer *w = NULL;
@@ -443,7 +446,8 @@ static void image_with_package(struct scene *x, const char *package, struct wh_i
 		e.path = dirs[i];
 		assert_ok(wh_layer_writer_add(w, &e, &err), err);
 	}
-	e = (struct wh_entry){.path = "var/lib/dpkg/status", .type = WH_T_FILE, .mode = 0644, .mtime = 1000, .size = strlen(text)};
+	e = (struct wh_entry){
+		.path = "var/lib/dpkg/status", .type = WH_T_FILE, .mode = 0644, .mtime = 1000, .size = strlen(text)};
 	assert_ok(wh_layer_writer_add(w, &e, &err), err);
 	assert_ok(wh_layer_writer_data(w, text, strlen(text), &err), err);
 	assert_ok(wh_layer_writer_finish(w, &ret->layers[0], &err), err);
@@ -483,8 +487,8 @@ static void verdicts(void **state)
 	static const struct {
 		const char *object, *inner, *key;
 	} figures[] = {
-		{"sizes", "after", "files"}, {"sizes", "after", "bytes"}, {"sizes", "after", "shells"},
-		{"sizes", "after", "setid"}, {NULL, NULL, "setid"},	  {NULL, NULL, "shellPresent"},
+		{"sizes", "after", "files"},  {"sizes", "after", "bytes"}, {"sizes", "after", "shells"},
+		{"sizes", "after", "setid"},  {NULL, NULL, "setid"},       {NULL, NULL, "shellPresent"},
 		{NULL, NULL, "configDigest"},
 	};
 	WH_AUTO_JSON json_t *mine = NULL;
@@ -510,8 +514,9 @@ static void verdicts(void **state)
 		if (strcmp(figures[i].key, "shellPresent") == 0)
 			json_object_set_new(at, figures[i].key, json_true());
 		else if (strcmp(figures[i].key, "configDigest") == 0)
-			json_object_set_new(at, figures[i].key,
-					    json_string("sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"));
+			json_object_set_new(
+				at, figures[i].key,
+				json_string("sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"));
 		else
 			json_object_set_new(at, figures[i].key, json_integer(wh_json_int(at, figures[i].key, 0) + 1));
 		claim(&x, WH_PREDICATE_VERDICT, lie);
@@ -542,9 +547,9 @@ static void verdicts(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good),        cmocka_unit_test(forms),	      cmocka_unit_test(strangers),
-		cmocka_unit_test(forgeries),   cmocka_unit_test(older_forgeries), cmocka_unit_test(lying_lists),
-		cmocka_unit_test(damaged),     cmocka_unit_test(other_image), cmocka_unit_test(sboms),
+		cmocka_unit_test(good),      cmocka_unit_test(forms),           cmocka_unit_test(strangers),
+		cmocka_unit_test(forgeries), cmocka_unit_test(older_forgeries), cmocka_unit_test(lying_lists),
+		cmocka_unit_test(damaged),   cmocka_unit_test(other_image),     cmocka_unit_test(sboms),
 		cmocka_unit_test(verdicts),
 	};
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is attached to images: written, listed, replaced, exported, and what a layout must be for every byte of it to count. */
+/* What is attached to images: written, listed, replaced, exported, and what a layout must be for every byte of it to
+ * count. */
 #include "layers/artifact_private.h"
 #include "layers/image_private.h"
 #include "tests/unit/layers_helper.h"
@@ -21,7 +22,8 @@ static void image_of(struct bed *b, const char *spec, struct wh_image *ret)
 	assert_ok(wh_image_write(b->store, ret, &err), err);
 }
 
-static void attach(struct bed *b, const struct wh_image *i, const char *predicate, const char *text, struct wh_artifacts *list)
+static void attach(struct bed *b, const struct wh_image *i, const char *predicate, const char *text,
+		   struct wh_artifacts *list)
 {
 	struct wh_artifact_blob layer = {.media_type = BUNDLE, .data = text, .len = strlen(text)};
 	WH_AUTO_JSON json_t *an = json_pack("{s:s}", PREDICATE, predicate);
@@ -185,7 +187,8 @@ static void read_into(const char *dir, const char *name, struct wh_buf *b)
 	assert_int_equal(wh_read_file(AT_FDCWD, path, 1 << 20, b), 0);
 }
 
-static void export_to(struct bed *b, const struct wh_image *i, const char *dir, const char *name, const struct wh_artifacts *l)
+static void export_to(struct bed *b, const struct wh_image *i, const char *dir, const char *name,
+		      const struct wh_artifacts *l)
 {
 	const char *names[] = {name, NULL};
 	struct wh_export x = {.dest = dir, .names = names, .epoch = INT64_MAX, .artifacts = l};
@@ -306,7 +309,8 @@ static void every_byte(void **state)
 		read_into(dir, files.v[f], &buf);
 		for (size_t k = 0; k < buf.n; k++) {
 			static const char flip[] = {1, 2, 4, 8, 32, '\xff'};
-			const char *name = strcmp(files.v[f], "index.json") ? NULL : strstr(buf.p, "registry.example/shop");
+			const char *name =
+				strcmp(files.v[f], "index.json") ? NULL : strstr(buf.p, "registry.example/shop");
 
 			for (size_t x = 0; x < WH_ARRAY_SIZE(flip); x++) {
 				buf.p[k] ^= flip[x];
@@ -315,7 +319,8 @@ static void every_byte(void **state)
 				/* The name itself is for its signature to vouch for; its tag stands twice. */
 				if (wh_layout_check(dir, &err) == 0) {
 					unseen++;
-					if (!name || buf.p + k < name || buf.p + k >= name + strlen("registry.example/shop"))
+					if (!name || buf.p + k < name ||
+					    buf.p + k >= name + strlen("registry.example/shop"))
 						fail_msg("%s, byte %zu (flip %d): not seen", files.v[f], k, flip[x]);
 				} else if (!err || strchr(err->msg, '\n')) {
 					fail_msg("%s, byte %zu: no line of text", files.v[f], k);
@@ -376,7 +381,8 @@ static void odd_things(void **state)
 			assert_int_equal(mkdir(path, 0755), 0);
 		} else {
 			assert_int_equal(
-				wh_write_file_atomic(AT_FDCWD, path, cases[k].text, strlen(cases[k].text), 0644, false), 0);
+				wh_write_file_atomic(AT_FDCWD, path, cases[k].text, strlen(cases[k].text), 0644, false),
+				0);
 		}
 		if (wh_layout_check(dir, &err) != -EBADMSG)
 			fail_msg("%s: %s", cases[k].what, err ? err->msg : "not seen");
@@ -393,9 +399,16 @@ static void tags(void **state)
 		const char *tag;
 		bool good;
 	} cases[] = {
-		{"sha256-" HEX ".sig", true},  {"sha256-" HEX ".att", true}, {"sha256-" HEX ".", false},
-		{"sha256-" HEX, false},        {"sha256:" HEX ".sig", false}, {"sha256-" HEX ".SIG", false},
-		{"sha256-" HEX ".sig/x", false}, {"sha256-0" HEX ".sig", false}, {"", false}, {"latest", false},
+		{"sha256-" HEX ".sig", true},
+		{"sha256-" HEX ".att", true},
+		{"sha256-" HEX ".", false},
+		{"sha256-" HEX, false},
+		{"sha256:" HEX ".sig", false},
+		{"sha256-" HEX ".SIG", false},
+		{"sha256-" HEX ".sig/x", false},
+		{"sha256-0" HEX ".sig", false},
+		{"", false},
+		{"latest", false},
 	};
 
 	(void)state;
