@@ -4,6 +4,7 @@
 # small, works elsewhere, and is the same for every builder.
 . "$(dirname "$0")/lib.sh"
 . "$SRC/tests/prog/run-lib.sh"
+. "$SRC/tests/tools/registry.sh"
 
 is_root || skip_all 'needs root, to be two users and to run containers'
 debian=$(test_base debian) || skip_all 'no Debian base'
@@ -17,9 +18,19 @@ cp -r "$SRC/examples" "$UT/examples"
 chown -R "$TEST_USER:" "$UT/examples"
 find "$SRC/examples" "$UT/examples" -exec touch -h -d @1600000000 {} + 2>/dev/null
 
+schemas=${WH_SHARED:-$SRC/../shared}/sbom-schemas
+cosign=$("$SRC/tests/tools/fetch_tools.sh" cosign) || { echo 'Bail out! no cosign'; exit 1; }
+trivy=$("$SRC/tests/tools/fetch_tools.sh" trivy) || { echo 'Bail out! no other scanner'; exit 1; }
+node_modules=$("$SRC/tests/tools/fetch_tools.sh" ajv) || { echo 'Bail out! no schema validator'; exit 1; }
+registry_start "$T/registry" || { echo 'Bail out! no registry'; exit 1; }
+on_exit "server_stop $REGISTRY_PID"
+
 run "$WHITTLE" keygen --output-key-prefix "$T/release"
 is "$status" 0 'a key'
 [ "$status" = 0 ] || show "$err"
+
+run "$WHITTLE" keygen --output-key-prefix "$T/other"
+is "$status" 0 'another key'
 
 blob() {
 	echo "$1/blobs/sha256/${2#sha256:}"
@@ -68,9 +79,9 @@ hardened() {
 	is "$(jq -c '[.shellPresent, .sizes.after.setid, .tests.failed]' verdict.json)" '[false,0,0]' \
 		"$name: the verdict: no shell, no set-id file, no failed test"
 
-	python3 "$TREE" "oci:$name" >tree.txt
+	python3 "$TREE" "oci:$name:latest" >tree.txt
 	unlike "$(cat tree.txt)" '^/?(usr/)?bin/(sh|bash|dash|rbash) ' "$name: no shell in the layers"
-	nok "$name: no set-id file in the layers" grep -qE '^[^ ]+ f.* [2467][0-7]{3} ' tree.txt
+	nok "$name: no set-id file in the layers" grep -qE "^[^ ]+ f [2-7][0-7]{3} " tree.txt
 	for file; do
 		like "$(cat tree.txt)" "^/?$file " "$name: $file is there"
 	done
@@ -87,11 +98,57 @@ hardened() {
 	is "$status" 0 "$name: verified"
 	[ "$status" = 0 ] || show "$err"
 
-	build "$name: once more with gzip" "$name-gzip" "$WHITTLE" build --root "$T/s1" "${common[@]}" -t "$name" \
-		"$SRC/examples/$name" --output "type=oci,dest=$T/unused-$name,tar=false,compression=gzip" >/dev/null
-	config=$(jq -r .config.digest "$(blob "unused-$name" "$(manifest_of "unused-$name")")")
-	cp "$(blob "unused-$name" "$config")" "config-$name.json"
-	elsewhere "$name" "unused-$name" "$url" "$want"
+	scanned "$name"
+	pushed "$name"
+
+	# runc's tools in Debian 12 want gzip.
+	run "$WHITTLE" build --root "$T/s1" "${common[@]}" -t "$name" "$SRC/examples/$name" \
+		-o "type=oci,dest=$T/$name-gzip,tar=false,compression=gzip"
+	is "$status" 0 "$name: once more with gzip"
+	config=$(jq -r .config.digest "$(blob "$name-gzip" "$(manifest_of "$name-gzip")")")
+	cp "$(blob "$name-gzip" "$config")" "config-$name.json"
+	elsewhere "$name" "$name-gzip" "$url" "$want"
+}
+
+# pushed NAME: built once more from the cache, straight into a registry; verified there by us and by cosign
+pushed() {
+	local name=$1 ref=$REGISTRY/test/$1:1 type
+
+	run "$WHITTLE" build --root "$T/s1" "${common[@]}" -t "$ref" --push --sign-key release.key "$SRC/examples/$name"
+	is "$status" 0 "$name: pushed"
+	[ "$status" = 0 ] || { show "$err"; return; }
+	run "$WHITTLE" verify --root "$T/s-verify" "$ref" --key release.pub
+	is "$status" 0 "$name: verified in the registry"
+	[ "$status" = 0 ] || show "$err"
+	run timeout 60 "$cosign" verify --insecure-ignore-tlog=true --allow-http-registry --key release.pub "$ref"
+	is "$status" 0 "$name: cosign verifies the signature"
+	run timeout 60 "$cosign" verify --insecure-ignore-tlog=true --allow-http-registry --key other.pub "$ref"
+	isnt "$status" 0 "$name: cosign refuses another key"
+	for type in https://spdx.dev/Document https://whittle.dev/hardening-verdict/v1; do
+		run timeout 60 "$cosign" verify-attestation --insecure-ignore-tlog=true --allow-http-registry --key release.pub \
+			--type "$type" "$ref"
+		is "$status" 0 "$name: cosign verifies the statement $type"
+	done
+}
+
+# scanned NAME: our SBOM of the pruned image against its schema, and against what another scanner lists
+scanned() {
+	local name=$1
+
+	run "$WHITTLE" sbom --root "$T/s1" "oci:$name:latest"
+	printf '%s\n' "$out" >"$name.spdx.json"
+	if [ -d "$schemas" ]; then
+		NODE_PATH=$node_modules node "$SRC/tests/tools/schema_check.js" "$schemas/spdx-2.3.schema.json" "$name.spdx.json" \
+			>schema.log 2>&1
+		is $? 0 "$name: the SBOM fits the schema of SPDX 2.3"
+	fi
+	# Without what is attached: the scanner wants one image.
+	skopeo copy -q --insecure-policy "oci:$name:latest" "oci:$name-alone:latest"
+	timeout 300 "$trivy" --cache-dir "$T/cache" --quiet image --input "$name-alone" --format json --list-all-pkgs \
+		--scanners license >theirs.json
+	python3 "$SRC/tests/tools/package_lists.py" trivy theirs.json >theirs
+	python3 "$SRC/tests/tools/package_lists.py" spdx "$name.spdx.json" >ours
+	is "$(cat ours)" "$(cat theirs)" "$name: another scanner lists exactly the $(wc -l <ours) packages of the SBOM"
 }
 
 # elsewhere NAME LAYOUT URL ERE: umoci unpacks it, runc runs it
@@ -99,7 +156,8 @@ elsewhere() {
 	local name=$1 layout=$2 url=$3 want=$4 id=whittle-harden-$$-$1 pid
 
 	ok "$name: umoci unpacks it" umoci unpack --image "$layout:latest" "bundle-$name"
-	jq '.process.terminal = false' "bundle-$name/config.json" >c.json && mv c.json "bundle-$name/config.json"
+	# docker makes a volume a copy of the image's directory; umoci makes it an empty one of root's.
+	jq '.process.terminal = false | .mounts |= map(select(.destination != "/data"))' "bundle-$name/config.json" >c.json && mv c.json "bundle-$name/config.json"
 	on_exit "runc delete -f $id >/dev/null 2>&1"
 	runc run -d --bundle "bundle-$name" "$id" </dev/null >"$name.log" 2>&1
 	is $? 0 "$name: runc starts it"

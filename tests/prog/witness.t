@@ -34,7 +34,8 @@ watched() {
 }
 
 watched nginx usr/sbin/nginx
-watched redis usr/bin/redis-server
+# The server is a link to this.
+watched redis usr/bin/redis-check-rdb
 watched python-service app/service.py
 
 done_testing

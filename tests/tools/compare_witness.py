@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """compare_witness.py LAYOUT SEEN PROGRAM: what fanotify saw against the profile in the image's prune report.
 
-SEEN has one path a line, as the host sees it. Roots of containers are those directories under which PROGRAM was opened. Prints each file of
+SEEN is what witness.c wrote. Roots of containers are those directories under which PROGRAM was opened. Prints each file of
 the image's unpruned tree that was seen there and that no profile has; interpreters of ELF files and scripts count as had when the prune kept them.
 Exit code 0: none; 1: some; 2: nothing to compare.
 """
 import base64
 import json
 import os
+import re
 import sys
 
 layout, seen_file, program = sys.argv[1:]
@@ -42,8 +43,13 @@ for profile in report["profiles"]:
     had.update(e["path"] for e in profile["document"]["created"])
 kept = {e["path"] for e in report["report"]["kept"]}
 
-with open(seen_file, errors="surrogateescape") as f:
-    seen = {line.rstrip("\n") for line in f}
+
+def unescape(text):
+    return re.sub(rb"\\x([0-9a-f]{2})", lambda m: bytes([int(m[1], 16)]), text.encode()).decode("utf-8", "surrogateescape")
+
+
+with open(seen_file) as f:
+    seen = {unescape(line.rstrip("\n").split(" ", 1)[1]) for line in f}
 roots = {p[: -len(program) - 1] for p in seen if p.endswith("/" + program)}
 if not roots:
     print("the witness saw no container with", program, file=sys.stderr)
