@@ -42,7 +42,7 @@ static int explain(const struct flags *f, const struct wh_strv *args, struct wh_
 	if (r == 0)
 		r = wh_tree_open(s, image.layers, image.n_layers, &t, err);
 	for (size_t i = 1; i < args->n && r == 0; i++)
-		r = wh_explain(report, t, NULL, args->v[i], out, err);
+		r = wh_explain(report, t, args->v[i], out, err);
 	if (t)
 		wh_tree_close(t);
 	wh_image_release(&image);

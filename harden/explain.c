@@ -22,11 +22,6 @@ static const json_t *kept_item(const json_t *report, const char *path)
 	return NULL;
 }
 
-static const char *rel(const char *path)
-{
-	return path + strspn(path, "/");
-}
-
 static bool listed(const json_t *list, const char *path)
 {
 	for (size_t i = 0; i < json_array_size(list); i++) {
@@ -134,8 +129,8 @@ static void add_removed(const json_t *report, struct wh_buf *out, const char *pa
 		wh_buf_adds(out, "a shell");
 	else
 		wh_buf_adds(out, "nothing was seen to use it, and no rule needs it");
-	if (json_is_string(gone))
-		wh_buf_addf(out, " (of package %s)", json_string_value(gone));
+	if (wh_removed_owner(gone))
+		wh_buf_addf(out, " (of package %s)", wh_removed_owner(gone));
 	if (json_is_object(gone))
 		wh_buf_addf(out, " (a directory, with %zu files and links)", wh_removed_count(gone));
 	wh_buf_addc(out, '\n');
@@ -155,39 +150,71 @@ static bool add_verdict(const json_t *report, struct wh_buf *out, const char *pa
 	return true;
 }
 
-static void add_links(const json_t *report, struct wh_tree *t, const struct wh_strv *links, struct wh_buf *out)
+/* ---------------------------------------------------------------- what was there: the pruned tree and what went */
+
+struct union_tree {
+	const json_t *report;
+	struct wh_tree *pruned;
+	struct wh_node_ref n;
+	char *link; /* the last one's text */
+};
+
+static int at_union(void *arg, const char *path, const char **ret_link)
+{
+	struct union_tree *u = arg;
+	const json_t *gone;
+
+	if (wh_tree_lookup(u->pruned, path, &u->n) == 0) {
+		*ret_link = u->n.e.link;
+		return u->n.e.type == WH_T_DIR       ? WH_WALK_DIR
+		       : u->n.e.type == WH_T_SYMLINK ? WH_WALK_LINK
+						     : WH_WALK_OTHER;
+	}
+	gone = removed_at(u->report, path);
+	if (!gone)
+		return -ENOENT;
+	if (!json_is_array(gone))
+		return json_is_object(gone) ? WH_WALK_DIR : WH_WALK_OTHER;
+	if (!json_is_string(json_array_get(gone, 0)))
+		return -ENOENT;
+	free(u->link);
+	u->link = wh_path_of_json(json_string_value(json_array_get(gone, 0)));
+	*ret_link = u->link;
+	return WH_WALK_LINK;
+}
+
+static void add_links(struct union_tree *u, const struct wh_strv *links, struct wh_buf *out)
 {
 	for (size_t i = 0; i < links->n; i++) {
-		struct wh_node_ref link;
+		const char *link;
 
-		if (wh_tree_lookup(t, links->v[i], &link) == 0 && link.e.link)
-			wh_buf_addf(out, "/%s: a link to %s\n", links->v[i], link.e.link);
-		add_verdict(report, out, links->v[i]);
+		if (at_union(u, links->v[i], &link) == WH_WALK_LINK)
+			wh_buf_addf(out, "/%s: a link to %s\n", links->v[i], link);
+		add_verdict(u->report, out, links->v[i]);
 	}
 }
 
-int wh_explain(const json_t *report, struct wh_tree *pruned, struct wh_tree *full, const char *path, struct wh_buf *out,
-	       struct wh_err **err)
+int wh_explain(const json_t *report, struct wh_tree *pruned, const char *path, struct wh_buf *out, struct wh_err **err)
 {
-	struct wh_tree *t = full ? full : pruned;
+	struct union_tree u = {.report = report, .pruned = pruned};
 	WH_AUTO_STRV struct wh_strv links = {0};
 	WH_AUTO_FREE char *canonical = NULL;
-	struct wh_node_ref n;
-	int r = wh_walk(t, path, true, &links, &canonical, &n);
+	int r;
 
-	if (!json_is_array(json_object_get(report, "kept")))
-		return wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EBADMSG, "the image's prune report is damaged");
-	add_links(report, t, &links, out);
+	if (!json_is_array(json_object_get(report, "kept")) || !json_is_object(json_object_get(report, "removed_tree")))
+		return wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EBADMSG,
+				  "the image's prune report is damaged, or of another version");
+	r = wh_walk_by(at_union, &u, path, true, &links, &canonical);
+	add_links(&u, &links, out);
 	if (r == 0) {
 		add_verdict(report, out, canonical);
-		if (n.e.type == WH_T_DIR && wh_tree_lookup(pruned, canonical, &n) == 0)
+		if (wh_tree_lookup(pruned, canonical, &u.n) == 0 && u.n.e.type == WH_T_DIR)
 			add_below(report, out, pruned, canonical);
-		return 0;
+	} else {
+		WH_AUTO_FREE char *clean = wh_path_abs_in("/", path);
+
+		wh_buf_addf(out, "%s: %s\n", clean, links.n ? "leads nowhere, and never did" : "never in the image");
 	}
-	/* What went is known by its path alone. */
-	if (wh_tree_resolve(t, path, true, true, &canonical, NULL) < 0)
-		canonical = wh_path_abs_in("/", path);
-	if (!add_verdict(report, out, rel(canonical)))
-		wh_buf_addf(out, "/%s: never in the image\n", rel(canonical));
+	free(u.link);
 	return 0;
 }

@@ -136,14 +136,13 @@ bool wh_keep_has(const struct wh_keep *k, const char *path);
  *   {"schema":1, "rules":N, "before":{measure}, "after":{measure},
  *    "kept":[{"path","rule","via","by":{"program","script"},"access"}, …],  rule: observed | symlink | elf | script | config | base | package | keep | repair | parent;
  *                                                                  by, access: observed ones alone
- *    "removed":N, "removed_tree":{"usr":{"bin":{"perl":"perl-base", …}}},  names that went: an object for a directory, else the package or true
+ *    "removed":N, "removed_tree":{"usr":{"bin":{"perl":"perl-base", …}}},  names that went: an object for a directory, [text, owner] for a symlink, else the
+ *                                                                  owner: a package, or true
  *    "setid_stripped":[paths], "capabilities_stripped":[paths], "shells_removed":[paths],
  *    "packages":{"kept":[],"partial":[],"removed":[]}, "repaired":[paths]} */
 int wh_prune_write(struct wh_store *s, struct wh_tree *t, const struct wh_keep *k, const struct wh_layer_opts *o, struct wh_layer *ret,
 		   json_t **ret_report, struct wh_err **err);
-/* Why a path is there, or that it went, as lines of text. full: the tree before, or NULL when it is not at hand (then removed symlinks are
- * not followed). */
-int wh_explain(const json_t *report, struct wh_tree *pruned, struct wh_tree *full, const char *path, struct wh_buf *out,
-	       struct wh_err **err);
+/* Why a path is there, or that it went, as lines of text. Symlinks are followed, those that went, too. */
+int wh_explain(const json_t *report, struct wh_tree *pruned, const char *path, struct wh_buf *out, struct wh_err **err);
 
 #endif

@@ -2,6 +2,8 @@
 #include "harden/removed.h"
 #include "harden/tree.h"
 
+#define MAX_DEPTH 512 /* directories; what lies deeper is not listed */
+
 int wh_removed_open(struct wh_tree *t, struct wh_removed *ret, struct wh_err **err)
 {
 	int r;
@@ -52,17 +54,25 @@ static json_t *next_key(const char **path)
 	return wh_path_json(name);
 }
 
+static json_t *leaf(const struct wh_node_ref *n, const char *owner)
+{
+	json_t *o = owner ? wh_path_json(owner) : json_true();
+
+	return n->e.type == WH_T_SYMLINK ? json_pack("[o, o]", wh_path_json(n->e.link), o) : o;
+}
+
 void wh_removed_add(struct wh_removed *r, const struct wh_node_ref *n)
 {
 	const char *rest = n->e.path, *owner = n->e.type == WH_T_DIR ? NULL : owner_of(r, n->e.path);
 	json_t *dir = r->tree, *key, *sub;
+	unsigned depth = 0;
 
-	while ((key = next_key(&rest))) {
+	while (depth++ < MAX_DEPTH && (key = next_key(&rest))) {
 		sub = json_object_get(dir, json_string_value(key));
 		if (!sub && (*rest || n->e.type == WH_T_DIR))
 			json_object_set_new(dir, json_string_value(key), sub = json_object());
 		else if (!sub)
-			json_object_set_new(dir, json_string_value(key), owner ? wh_path_json(owner) : json_true());
+			json_object_set_new(dir, json_string_value(key), leaf(n, owner));
 		dir = sub;
 		json_decref(key);
 	}
@@ -79,7 +89,10 @@ const json_t *wh_removed_find(const json_t *tree, const char *path)
 	return tree;
 }
 
-#define MAX_DEPTH 128 /* a report from outside; JSON of more depth was refused */
+const char *wh_removed_owner(const json_t *node)
+{
+	return json_string_value(json_is_array(node) ? json_array_get(node, 1) : node);
+}
 
 static size_t count(const json_t *node, unsigned depth)
 {

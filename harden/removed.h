@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The report's list of what went, as a tree: a directory is an object of its names, anything else the name of the
- * package that owned it, or true. Directories that stay are in it when something below them went. Private to harden/.
+ * The report's list of what went, as a tree: a directory is an object of its names, a symlink [its text, owner],
+ * anything else its owner: the name of the package that brought it, or true. Directories that stay are in it when
+ * something below them went. Private to harden/.
  */
 #ifndef WH_HARDEN_REMOVED_H
 #define WH_HARDEN_REMOVED_H
@@ -20,6 +21,8 @@ void wh_removed_add(struct wh_removed *r, const struct wh_node_ref *n);
 
 /* What the tree of a report says about a path: NULL: nothing went there. */
 const json_t *wh_removed_find(const json_t *tree, const char *path);
+/* The package that it was of; NULL: of none, or it is a directory. */
+const char *wh_removed_owner(const json_t *node);
 /* How many that are no directories went below. */
 size_t wh_removed_count(const json_t *node);
 

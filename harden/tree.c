@@ -40,41 +40,64 @@ static size_t step(struct wh_buf *done, const char *name, size_t n)
 	return parent;
 }
 
-int wh_walk(struct wh_tree *t, const char *path, bool follow_last, struct wh_strv *links, char **ret_path,
-	    struct wh_node_ref *ret)
+int wh_walk_by(wh_walk_fn at, void *arg, const char *path, bool follow_last, struct wh_strv *links, char **ret_path)
 {
 	WH_AUTO_BUF struct wh_buf done = WH_BUF_INIT;
 	WH_AUTO_FREE char *todo = wh_strdup(path);
-	const char *p = todo;
+	const char *p = todo, *link = NULL;
 	unsigned n_links = 0;
-	int r = wh_tree_lookup(t, "", ret);
+	int r = at(arg, "", &link);
 
-	while (r == 0) {
+	while (r >= 0) {
 		size_t n, parent;
 
 		p += strspn(p, "/");
 		n = strcspn(p, "/");
 		if (!n)
 			break;
-		if (ret->e.type != WH_T_DIR)
+		if (r != WH_WALK_DIR)
 			return -ENOTDIR;
 		parent = step(&done, p, n);
 		p += n;
-		r = wh_tree_lookup(t, text(&done), ret);
-		if (r == 0 && ret->e.type == WH_T_SYMLINK && (follow_last || *p)) {
-			char *next = wh_asprintf("%s/%s", ret->e.link, p);
+		r = at(arg, text(&done), &link);
+		if (r == WH_WALK_LINK && (follow_last || *p)) {
+			char *next = wh_asprintf("%s/%s", link, p);
 
 			if (links)
 				wh_strv_add(links, text(&done));
-			cut(&done, ret->e.link[0] == '/' ? 0 : parent);
+			cut(&done, link[0] == '/' ? 0 : parent);
 			free(todo);
 			p = todo = next;
-			r = ++n_links > MAX_LINKS ? -ELOOP : wh_tree_lookup(t, text(&done), ret);
+			r = ++n_links > MAX_LINKS ? -ELOOP : at(arg, text(&done), &link);
 		}
 	}
-	if (r == 0 && ret_path)
+	if (r >= 0 && ret_path)
 		*ret_path = wh_strdup(text(&done));
-	return r;
+	return r < 0 ? r : 0;
+}
+
+struct at_tree {
+	struct wh_tree *t;
+	struct wh_node_ref *n;
+};
+
+static int at_tree(void *arg, const char *path, const char **ret_link)
+{
+	struct at_tree *x = arg;
+	int r = wh_tree_lookup(x->t, path, x->n);
+
+	if (r < 0)
+		return r;
+	*ret_link = x->n->e.link;
+	return x->n->e.type == WH_T_DIR ? WH_WALK_DIR : x->n->e.type == WH_T_SYMLINK ? WH_WALK_LINK : WH_WALK_OTHER;
+}
+
+int wh_walk(struct wh_tree *t, const char *path, bool follow_last, struct wh_strv *links, char **ret_path,
+	    struct wh_node_ref *ret)
+{
+	struct at_tree x = {t, ret};
+
+	return wh_walk_by(at_tree, &x, path, follow_last, links, ret_path);
 }
 
 char *wh_link_target(const struct wh_node_ref *link)

@@ -11,6 +11,10 @@
  * walked, by its canonical path, also when it fails then. 0, -ENOENT, -ENOTDIR, -ELOOP. */
 int wh_walk(struct wh_tree *t, const char *path, bool follow_last, struct wh_strv *links, char **ret_path,
 	    struct wh_node_ref *ret);
+/* The same on anything that is like a tree: at says what stands at a canonical path, or a negative errno. */
+enum wh_walk_kind { WH_WALK_DIR, WH_WALK_LINK, WH_WALK_OTHER };
+typedef int (*wh_walk_fn)(void *arg, const char *path, const char **ret_link /* LINK: its text */);
+int wh_walk_by(wh_walk_fn at, void *arg, const char *path, bool follow_last, struct wh_strv *links, char **ret_path);
 /* Where a symlink's text leads from, as a path for wh_walk: absolute, or beside the link. malloc'ed. */
 char *wh_link_target(const struct wh_node_ref *link);
 

@@ -275,13 +275,12 @@ static void read_pruned(struct wh_tree *t, const char *path, struct wh_buf *b, s
 	close(fd);
 }
 
-static void explained(const struct result *r, struct wh_tree *pruned, struct wh_tree *full, const char *path,
-		      const char *expected)
+static void explained(const struct result *r, struct wh_tree *pruned, const char *path, const char *expected)
 {
 	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
 	struct wh_err *err = NULL;
 
-	assert_ok(wh_explain(r->report, pruned, full, path, &b, &err), err);
+	assert_ok(wh_explain(r->report, pruned, path, &b, &err), err);
 	assert_string_equal(b.p, expected);
 }
 
@@ -313,17 +312,17 @@ static void test_packages(void **state)
 	assert_int_equal(wh_json_int(json_object_get(r.report, "before"), "packages", -1), 2);
 	assert_int_equal(wh_json_int(json_object_get(r.report, "after"), "packages", -1), 1);
 	/* why */
-	explained(&r, pruned, g.tree, "/bin/foo", "/bin/foo: kept: observed — read, executed by /bin/foo\n");
-	explained(&r, pruned, g.tree, "bin/../bin/bar",
+	explained(&r, pruned, "/bin/foo", "/bin/foo: kept: observed — read, executed by /bin/foo\n");
+	explained(&r, pruned, "bin/../bin/bar",
 		  "/bin/bar: removed: nothing was seen to use it, and no rule needs it (of package bar)\n");
-	explained(&r, pruned, g.tree, "/usr/share/other",
+	explained(&r, pruned, "/usr/share/other",
 		  "/usr/share/other: removed: nothing was seen to use it, and no rule needs it\n");
-	explained(&r, pruned, g.tree, "/usr/none", "/usr/none: never in the image\n");
-	explained(&r, pruned, NULL, "/bin/bar",
+	explained(&r, pruned, "/usr/none", "/usr/none: never in the image\n");
+	explained(&r, pruned, "/bin/bar",
 		  "/bin/bar: removed: nothing was seen to use it, and no rule needs it (of package bar)\n");
-	explained(&r, pruned, g.tree, "/bin",
+	explained(&r, pruned, "/bin",
 		  "/bin: kept: parent — of /bin/foo\n/bin: a directory: 1 files and links below it kept, 1 removed\n");
-	explained(&r, pruned, g.tree, "/usr/share/doc/foo/copyright", "/usr/share/doc/foo/copyright: kept: package\n");
+	explained(&r, pruned, "/usr/share/doc/foo/copyright", "/usr/share/doc/foo/copyright: kept: package\n");
 	wh_tree_close(pruned);
 	result_release(&r);
 	/* whole packages */
@@ -350,29 +349,26 @@ static void test_explain_links(void **state)
 			NULL});
 	prune(&g, "P 1 0 /x /script\nA k 1 /a/way\nA s 1 /bin/sh\n", (struct wh_prune_opts){.package_mode = false}, &r);
 	assert_ok(wh_tree_open(g.bed.store, &r.layer, 1, &pruned, &err), err);
-	explained(&r, pruned, g.tree, "/b/way",
+	explained(&r, pruned, "/b/way",
 		  "/b: a link to a\n/b: kept: base\n"
 		  "/a/way: a link to file\n/a/way: kept: observed — followed by /x (script /script)\n"
 		  "/a/file: kept: symlink — needed by /a/way\n");
-	explained(&r, pruned, NULL, "/b/way",
-		  "/b: a link to a\n/b: kept: base\n"
-		  "/a/way: a link to file\n/a/way: kept: observed — followed by /x (script /script)\n"
-		  "/a/file: kept: symlink — needed by /a/way\n");
-	explained(&r, pruned, g.tree, "/togone",
+	explained(&r, pruned, "/togone",
 		  "/togone: a link to gone\n/togone: removed: nothing was seen to use it, and no rule needs it\n"
 		  "/gone: removed: nothing was seen to use it, and no rule needs it\n");
-	explained(&r, pruned, g.tree, "/a/lost",
+	explained(&r, pruned, "/a/lost",
 		  "/a/lost: a link to nowhere\n/a/lost: removed: nothing was seen to use it, and no rule needs it\n"
-		  "/a/nowhere: never in the image\n");
+		  "/a/lost: leads nowhere, and never did\n");
+	explained(&r, pruned, "/b/lost",
+		  "/b: a link to a\n/b: kept: base\n/a/lost: a link to nowhere\n"
+		  "/a/lost: removed: nothing was seen to use it, and no rule needs it\n"
+		  "/b/lost: leads nowhere, and never did\n");
 	explained(
-		&r, pruned, NULL, "/b/lost",
-		"/b: a link to a\n/b: kept: base\n/a/lost: removed: nothing was seen to use it, and no rule needs it\n");
-	explained(
-		&r, pruned, NULL, "/bin",
+		&r, pruned, "/bin",
 		"/bin: removed: nothing was seen to use it, and no rule needs it (a directory, with 1 files and links)\n");
-	explained(&r, pruned, NULL, "/../none/x/", "/none/x: never in the image\n");
-	explained(&r, pruned, NULL, "/a/file/x", "/a/file/x: never in the image\n");
-	explained(&r, pruned, g.tree, "/bin/sh", "/bin/sh: removed: a shell\n");
+	explained(&r, pruned, "/../none/x/", "/none/x: never in the image\n");
+	explained(&r, pruned, "/a/file/x", "/a/file/x: never in the image\n");
+	explained(&r, pruned, "/bin/sh", "/bin/sh: removed: a shell\n");
 	wh_tree_close(pruned);
 	result_release(&r);
 	grove_close(&g);
