@@ -365,6 +365,58 @@ static void test_hwcaps(void **state)
 	host_free(&real);
 }
 
+/* ---------------------------------------------------------------- musl */
+
+/* A program of musl's: the directories come from its own file, RUNPATH is inherited. */
+static void test_musl(void **state)
+{
+	static const char path_file[] = "/opt/first\n/opt/second:/opt/third\n";
+	static const char *const dirs[] = {"etc", "lib", "opt", "opt/third", "srv", "srv/lib", "usr", "usr/lib"};
+	WH_AUTO_FREE char *cc = wh_proc_find("cc"), *dir = NULL, *src = NULL, *app = NULL, *inner = NULL, *outer = NULL,
+			  *conf = NULL, *text = NULL;
+	WH_AUTO_STRV struct wh_strv got = {0};
+	const char *tmp = getenv("TMPDIR");
+	struct host h = {0};
+	struct grove g;
+
+	(void)state;
+	if (!cc)
+		skip();
+	dir = wh_asprintf("%s/whittle-test-XXXXXX", tmp ? tmp : "/tmp");
+	assert_non_null(mkdtemp(dir));
+	src = wh_path_join(dir, "main.c");
+	app = wh_path_join(dir, "app");
+	inner = wh_path_join(dir, "libwhinner.so");
+	outer = wh_path_join(dir, "libwhouter.so");
+	conf = wh_path_join(dir, "conf");
+	assert_int_equal(wh_write_file_atomic(AT_FDCWD, src, "int main(void) { return 0; }", 28, 0644, false), 0);
+	assert_int_equal(wh_write_file_atomic(AT_FDCWD, conf, path_file, sizeof(path_file) - 1, 0644, false), 0);
+	compile(dir, (const char *const[]){"-nostdlib", "-shared", "-o", "@/libwhinner.so", "/dev/null", NULL});
+	compile(dir, (const char *const[]){"-nostdlib", "-shared", "-o", "@/libwhouter.so", "/dev/null",
+					   "-Wl,--no-as-needed", "-L@", "-lwhinner", NULL});
+	compile(dir, (const char *const[]){"-nostdlib", "-o", "@/app", "@/main.c", "-Wl,-e,main,--no-as-needed", "-L@",
+					   "-lwhouter", "-Wl,--allow-shlib-undefined,-rpath-link,@",
+					   "-Wl,--enable-new-dtags,-rpath,/srv/lib",
+					   "-Wl,--dynamic-linker=/lib/ld-musl-x86_64.so.1", NULL});
+	for (size_t i = 0; i < WH_ARRAY_SIZE(dirs); i++)
+		host_add(&h, dirs[i], NULL, NULL, 0755);
+	host_add(&h, "app", app, NULL, 0755);
+	host_add(&h, "etc/ld-musl-x86_64.path", conf, NULL, 0644);
+	host_add(&h, "lib/ld-musl-x86_64.so.1", inner, NULL, 0755);
+	host_add(&h, "opt/third/libwhouter.so", outer, NULL, 0755);
+	host_add(&h, "srv/lib/libwhinner.so", inner, NULL,
+		 0755); /* glibc would not look there for the library's library */
+	host_add(&h, "usr/lib/libwhinner.so", inner, NULL, 0755); /* but here */
+	host_add(&h, "usr/lib/libwhouter.so", outer, NULL, 0755);
+	host_layer(&h, &g);
+	closure(&g, "app", &got);
+	text = joined(&got);
+	assert_string_equal(text, "/lib/ld-musl-x86_64.so.1\n/opt/third/libwhouter.so\n/srv/lib/libwhinner.so\n");
+	grove_close(&g);
+	host_free(&h);
+	assert_int_equal(wh_rm_rf(AT_FDCWD, dir), 0);
+}
+
 /* ---------------------------------------------------------------- the parser alone */
 
 static void read_host(const char *path, struct wh_buf *b)
@@ -439,8 +491,8 @@ static void test_damaged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_as_ldd),  cmocka_unit_test(test_run_paths), cmocka_unit_test(test_hwcaps),
-		cmocka_unit_test(test_damaged), cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_as_ldd), cmocka_unit_test(test_run_paths), cmocka_unit_test(test_hwcaps),
+		cmocka_unit_test(test_musl),   cmocka_unit_test(test_damaged),   cmocka_unit_test(test_facts),
 	};
 
 	return cmocka_run_group_tests_name("harden_elf", tests, NULL, NULL);
