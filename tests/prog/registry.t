@@ -235,7 +235,8 @@ for how in '' --no-range; do
 	is "$(grep -c "blobs/sha256:$bl cut" "f-cut$how/log")" 2 'it did break'
 	stop_front
 done
-is "$(grep -c "GET .*blobs/sha256:$bl" f-cut/log)" 3 'and was taken up again where it broke'
+is "$(grep -c "GET .*blobs/sha256:$bl" f-cut/log)" 3 'and was asked for once more each time'
+like "$(cat f-cut/log)" "GET .*blobs/sha256:$bl 206 " 'from where it broke'
 
 fresh
 front_start "$T/f-cuts" "$reg" --cut 0 --cuts 100
@@ -284,7 +285,7 @@ fresh
 pull -q "$reg/team/box:1"
 push "$reg/team/box:1" "$breg/p/box:1"
 is "$status" 4 'a login is needed, and there is none'
-like "$err" 'look for layer sha256:[0-9a-f]{12}…: 401 unauthorized$' 'and it is said so'
+like "$err" 'look for (layer|config) sha256:[0-9a-f]{12}…: 401 unauthorized$' 'and it is said so'
 like "$err" "^hint: no login for $breg was found" 'and a hint'
 basic "$breg" 'tester:falsch' >"$HOME/.docker/config.json"
 push "$reg/team/box:1" "$breg/p/box:1"
