@@ -172,25 +172,30 @@ int wh_builder_record(struct wh_builder *b, struct wh_err **err);
 void wh_tree_key(const struct wh_layer *layers, size_t n, struct wh_digest *ret);
 /* What a FILE operation takes from the tree below: the tree, and the time for directories made on the way. */
 void wh_file_base_key(const struct wh_digest *tree, int64_t base_time, struct wh_digest *ret);
-/* H over the operation's projection alone. Not for sources, merges and diffs. epoch: SOURCE_DATE_EPOCH, INT64_MAX: none. */
+/* H over the operation's projection alone. Not for sources, merges and diffs. epoch: SOURCE_DATE_EPOCH, INT64_MAX:
+ * none. */
 void wh_op_key(const struct wh_vertex *v, int64_t epoch, struct wh_digest *ret);
-/* others: tree keys of inputs[1…] in order; an entry may be NULL (a local directory has none): then there is no fast key
+/* others: tree keys of inputs[1…] in order; an entry may be NULL (a local directory has none): then there is no fast
+ * key
  * (false). */
 bool wh_fast_key(const struct wh_digest *op, const struct wh_digest *base, const struct wh_digest *const *others,
 		 size_t n_others, struct wh_digest *ret);
 void wh_content_key(const struct wh_digest *op, const struct wh_digest *base, const struct wh_digest *selection,
 		    struct wh_digest *ret);
-/* What a PRUNE's keys say of one of its profiles: which tests, on what, and what they gave (doc: of all that, or of the document). */
+/* What a PRUNE's keys say of one of its profiles: which tests, on what, and what they gave (doc: of all that, or
+ * of the document). */
 void wh_profile_key(const struct wh_key_parts *k, const struct wh_digest *doc, struct wh_digest *ret);
 
 /* ---------------------------------------------------------------- operations */
 
-/* Sources, merges and diffs need no key: their results are lists of layers that exist. They fill result and base_time. */
+/* Sources, merges and diffs need no key: their results are lists of layers that exist. They fill result and
+ * base_time. */
 int wh_source_solve(struct wh_node *n, struct wh_err **err);
 int wh_merge_solve(struct wh_node *n, struct wh_err **err);
 int wh_diff_solve(struct wh_node *n, struct wh_err **err);
 
-/* The digest of what the node selects from its other inputs; hash: read files that are not known. Job or, with local inputs only,
+/* The digest of what the node selects from its other inputs; hash: read files that are not known. Job or, with local
+ * inputs only,
  * called directly. Sets key.selection when it could be told. */
 void wh_file_select(struct wh_node *n);
 void wh_file_work(struct wh_node *n); /* job: writes the layer */

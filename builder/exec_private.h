@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One step being prepared, run and committed: shared by op_exec.c (its life) and exec_mount.c (its mounts). The driver of a
+ * One step being prepared, run and committed: shared by op_exec.c (its life) and exec_mount.c (its mounts). The
+ * driver of a
  * PROFILE is one, too, but for its life (profile_run.c).
  */
 #ifndef WH_BUILDER_EXEC_PRIVATE_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PROFILE: a trial on the stage's tree, then a profile of what was observed. The result is the tree unchanged and a document, a blob:
+ * PROFILE: a trial on the stage's tree, then a profile of what was observed. The result is the tree unchanged and a
+ * document, a blob:
  *
  *   {"document":{profile, see harden.h}, "runs":[{run, see builder.h}, …]}
  */

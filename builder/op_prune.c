@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PRUNE: what the profiles prove or the rules require, as one layer; then every PROFILE of the stage once more, on that.
+ * PRUNE: what the profiles prove or the rules require, as one layer; then every PROFILE of the stage once more, on
+ * that.
  *
  *   [job] decide, write ──▶ trial of the first profile ──▶ … of the last ──▶ [job] document ──▶ done
  *     ▲                        │ fails
@@ -27,9 +28,9 @@ struct wh_prune {
 	unsigned attempts;       /* repairs made */
 	struct wh_layer layer;   /* of this attempt */
 	json_t *report;
-	json_t *runs;            /* array, one entry a profile */
-	size_t at;               /* the profile under test */
-	struct wh_err *why;      /* how the tests failed */
+	json_t *runs;       /* array, one entry a profile */
+	size_t at;          /* the profile under test */
+	struct wh_err *why; /* how the tests failed */
 };
 
 void wh_prune_free(struct wh_prune *p)
@@ -89,7 +90,8 @@ static int open_full(const struct wh_node *n, struct wh_tree **ret, struct wh_er
 {
 	const struct wh_node *base = base_of(n);
 
-	return wh_tree_open(n->b->o.store, base ? base->result.layers : NULL, base ? base->result.n_layers : 0, ret, err);
+	return wh_tree_open(n->b->o.store, base ? base->result.layers : NULL, base ? base->result.n_layers : 0, ret,
+			    err);
 }
 
 static int load_profiles(struct wh_node *n, struct wh_prune *p, struct wh_err **err)
@@ -172,9 +174,8 @@ static void say(struct wh_node *n, const char *fmt, ...)
 	wh_buf_vaddf(&text, fmt, ap);
 	va_end(ap);
 	wh_buf_addc(&text, '\n');
-	wh_builder_event(
-		n->b,
-		&(struct wh_event){.kind = WH_EV_LOG, .v = n->v, .stream = 1, .data = text.p, .len = text.n});
+	wh_builder_event(n->b,
+			 &(struct wh_event){.kind = WH_EV_LOG, .v = n->v, .stream = 1, .data = text.p, .len = text.n});
 }
 
 /* "6,431" */
@@ -194,7 +195,8 @@ static const char *grouped(int64_t n, char out[32])
 
 static void say_figures(struct wh_node *n)
 {
-	const json_t *before = json_object_get(n->prune->report, "before"), *after = json_object_get(n->prune->report, "after");
+	const json_t *before = json_object_get(n->prune->report, "before"),
+		     *after = json_object_get(n->prune->report, "after");
 	int64_t files = wh_json_int(before, "files", 0), kept = wh_json_int(after, "files", 0);
 	char a[32], b[32];
 
@@ -291,12 +293,16 @@ static void give_up(struct wh_node *n)
 		wh_buf_addf(&text, " and %zu more", p->missing.n - i);
 	wh_err_set(&n->job_err, "builder", WH_ERR_BUILD, ECHILD, "%s", text.p);
 	if (p->missing.n && p->attempts >= p->op->repair)
-		wh_err_hint(&n->job_err, "--keep=/%s keeps it; --repair=%u puts back what was looked up in vain, and tests "
-			    "again", p->missing.v[0], p->op->repair + 1);
+		wh_err_hint(&n->job_err,
+			    "--keep=/%s keeps it; --repair=%u puts back what was looked up in vain, and tests "
+			    "again",
+			    p->missing.v[0], p->op->repair + 1);
 	else if (p->why && p->why->hint)
 		wh_err_hint(&n->job_err, "%s", p->why->hint);
 	else
-		wh_err_hint(&n->job_err, "nothing was looked up in vain: look into both logs, and at --keep=GLOB and --mode=package");
+		wh_err_hint(
+			&n->job_err,
+			"nothing was looked up in vain: look into both logs, and at --keep=GLOB and --mode=package");
 	wh_err_status(&n->job_err, WH_STATUS_PRUNED);
 	if (p->why && p->why->detail)
 		wh_err_detail(&n->job_err, p->why->detail);
@@ -371,7 +377,8 @@ static void test_next(struct wh_node *n)
 		wh_node_submit(n, document_work, end);
 		return;
 	}
-	say(n, "testing the pruned tree: %s", n->inputs[p->at + 1]->v->name ? n->inputs[p->at + 1]->v->name : "PROFILE");
+	say(n, "testing the pruned tree: %s",
+	    n->inputs[p->at + 1]->v->name ? n->inputs[p->at + 1]->v->name : "PROFILE");
 	wh_trial_start(n, n->inputs[p->at + 1], &p->layer, 1, tested);
 }
 

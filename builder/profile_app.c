@@ -4,7 +4,8 @@
  *
  *   DOWN ── start ──▶ STARTING ── probes, health check ──▶ UP ── stop signal ──▶ STOPPING ── end ──▶ DOWN
  *
- * Its root stays over restarts within a run, as a container's does. An end that nobody asked for ends the run; how it is told is
+ * Its root stays over restarts within a run, as a container's does. An end that nobody asked for ends the run; how it
+ * is told is
  * decided when the observation log is there (profile_run.c).
  */
 #include "builder/profile_private.h"
@@ -173,8 +174,7 @@ static void health_try(void *arg)
 		wh_trial_fail(t, 0, &err);
 		return;
 	}
-	t->health_timer =
-		wh_loop_add_timer(t->b->loop, timeout ? timeout : HEALTH_TIMEOUT_MS, on_health_timeout, t);
+	t->health_timer = wh_loop_add_timer(t->b->loop, timeout ? timeout : HEALTH_TIMEOUT_MS, on_health_timeout, t);
 }
 
 void wh_app_ready(struct wh_trial *t)
@@ -206,18 +206,23 @@ static void judge_stop(struct wh_trial *t)
 	const char *name = signal_name(a->stop_signal);
 
 	if (a->hung) {
-		wh_trial_failf(t, WH_STATUS_STOP,
-			       "the first process of a container gets no default action for signals: it has to handle the "
-			       "signal, or STOPSIGNAL has to name one that it handles",
-			       "the application does not stop: SIG%s was sent, and %d s later it still ran", name,
-			       STOP_MS / 1000);
+		wh_trial_failf(
+			t, WH_STATUS_STOP,
+			"the first process of a container gets no default action for signals: it has to handle the "
+			"signal, or STOPSIGNAL has to name one that it handles",
+			"the application does not stop: SIG%s was sent, and %d s later it still ran", name,
+			STOP_MS / 1000);
 	} else if (!good_end(a)) {
 		if (a->signal)
-			wh_trial_failf(t, WH_STATUS_STOP, NULL, "the application stops badly: SIG%s was sent, and it was "
-				       "killed by SIG%s", name, signal_name(a->signal));
+			wh_trial_failf(t, WH_STATUS_STOP, NULL,
+				       "the application stops badly: SIG%s was sent, and it was "
+				       "killed by SIG%s",
+				       name, signal_name(a->signal));
 		else
-			wh_trial_failf(t, WH_STATUS_STOP, NULL, "the application stops badly: SIG%s was sent, and it "
-				       "ended with status %d", name, a->status);
+			wh_trial_failf(t, WH_STATUS_STOP, NULL,
+				       "the application stops badly: SIG%s was sent, and it "
+				       "ended with status %d",
+				       name, a->status);
 	} else {
 		then(t);
 	}
@@ -238,7 +243,11 @@ static void app_ended(struct wh_tstep *s, struct wh_step_result *res)
 	a->stop_timer = 0;
 	if (wh_trial_over(t))
 		return;
-	if (res->err) {
+	if (res->err && res->started) {
+		wh_err_wrap(&res->err, "the application");
+		wh_err_status(&res->err, WH_STATUS_INCOMPLETE);
+		wh_trial_fail(t, 0, &res->err);
+	} else if (res->err) {
 		wh_err_wrap(&res->err, "start the application");
 		wh_trial_fail(t, WH_STATUS_DIED, &res->err);
 	} else if (was == WH_APP_STOPPING) {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the driver can ask of us, through the helper /run/whittle/app: run commands in the application's container or beside it, start,
+ * What the driver can ask of us, through the helper /run/whittle/app: run commands in the application's container or
+ * beside it, start,
  * stop, restart and signal it, and read what it printed. Protocol: sandbox/app_protocol.h.
  *
- * A connection is one request and one reply. Who connects may be hostile: everything is bounded, nothing waits for a peer.
+ * A connection is one request and one reply. Who connects may be hostile: everything is bounded, nothing waits for a
+ * peer.
  */
 #include "builder/profile_private.h"
 #include "sandbox/app_protocol.h"
@@ -163,7 +165,8 @@ static void beside_done(void *arg)
 	if (c && !x->work) {
 		reply_err(c, 125, x->err);
 	} else if (c && !wh_trial_over(t)) {
-		args = wh_app_args(&t->op->app, c->req.args && c->req.args[0] ? (const char *const *)c->req.args : NULL);
+		args = wh_app_args(&t->op->app,
+				   c->req.args && c->req.args[0] ? (const char *const *)c->req.args : NULL);
 		wh_app_spec(t, &spec);
 		wh_exec_root(x->work, true, t->b->snapshotter, &spec.root);
 		spec.args = args;

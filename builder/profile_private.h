@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An application under test: a PROFILE carried out on some tree, as PROFILE does on the stage's and PRUNE on what it leaves of it.
+ * An application under test: a PROFILE carried out on some tree, as PROFILE does on the stage's and PRUNE on what it
+ * leaves of it.
  *
  *   trial   op->runs times a run; observations add up                          profile_run.c
  *   run     a network namespace, the application's container with its root, the driver's, what both share:
@@ -10,7 +11,8 @@
  *   control the socket through which the driver speaks to us                    profile_control.c
  *   tstep   one command of a run, with its output and its observation log       profile_step.c
  *
- * Everything belongs to the loop's thread; while a job is under way it may use what the job's comment names. A run ends when nothing of it
+ * Everything belongs to the loop's thread; while a job is under way it may use what the job's comment names. A run
+ * ends when nothing of it
  * is under way any more (busy): then it is torn down, and the next one starts, or done() is called.
  */
 #ifndef WH_BUILDER_PROFILE_PRIVATE_H
@@ -43,7 +45,8 @@ struct wh_tstep {
 	struct wh_work *work; /* RUN: its root */
 };
 
-/* Starts a command. spec has everything but descriptors; fds: the three standard ones, or NULL: output comes to us. log: the name of its
+/* Starts a command. spec has everything but descriptors; fds: the three standard ones, or NULL: output comes to us.
+ * log: the name of its
  * observation log, or NULL: not observed. ended() is called once; the step is freed after it. */
 int wh_tstep_start(struct wh_trial *t, enum wh_tstep_kind kind, struct wh_step *spec, const int fds[3], const char *log,
 		   wh_tstep_fn ended, void *arg, struct wh_tstep **ret, struct wh_err **err);
@@ -180,7 +183,8 @@ struct wh_obs_log *wh_trial_logs(const struct wh_trial *t);
 /* A log line of the node that shows it. */
 void wh_trial_say(struct wh_trial *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* profile_share.c. Job: a directory of the tree (or an empty one when it has none) as name in dirfd: owners, modes, times, xattrs, links. */
+/* profile_share.c. Job: a directory of the tree (or an empty one when it has none) as name in dirfd: owners,
+ * modes, times, xattrs, links. */
 int wh_share_copy(struct wh_store *s, const struct wh_layer *layers, size_t n, const char *path, int dirfd, const char *name,
 		  struct wh_err **err);
 

@@ -2,7 +2,8 @@
 /*
  * Does the application serve? All probes have to hold; each is asked until it did once.
  *
- * Connections are made on a worker's thread inside the run's network namespace, to 127.0.0.1 and ::1. What an application answers is
+ * Connections are made on a worker's thread inside the run's network namespace, to 127.0.0.1 and ::1. What an
+ * application answers is
  * read no further than its status line says.
  */
 #include "builder/profile_private.h"
@@ -55,10 +56,12 @@ static int connect_to(const struct sockaddr *a, socklen_t len)
 static bool tcp_answers(uint16_t port)
 {
 	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	struct sockaddr_in6 v6 = {
+		.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
 
 	v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	return connect_to((struct sockaddr *)&v4, sizeof(v4)) == 0 || connect_to((struct sockaddr *)&v6, sizeof(v6)) == 0;
+	return connect_to((struct sockaddr *)&v4, sizeof(v4)) == 0 ||
+	       connect_to((struct sockaddr *)&v6, sizeof(v6)) == 0;
 }
 
 /* Ports that something listens on, as the kernel tells them of this thread's namespace. */
@@ -72,7 +75,8 @@ static void listeners(const char *path, uint16_t *ports, size_t *n)
 	if (wh_read_file(AT_FDCWD, path, (size_t)1024 * 1024, &text) < 0 || !text.n)
 		return;
 	for (line = strtok_r(text.p, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		if (sscanf(line, " %*u: %*32[0-9A-Fa-f]:%4x %*32[0-9A-Fa-f]:%*4x %2x", &port, &state) != 2 || state != 0x0a)
+		if (sscanf(line, " %*u: %*32[0-9A-Fa-f]:%4x %*32[0-9A-Fa-f]:%*4x %2x", &port, &state) != 2 ||
+		    state != 0x0a)
 			continue;
 		for (i = 0; i < *n && ports[i] != port; i++)
 			;
@@ -91,7 +95,10 @@ static void tell_listeners(struct wh_probe *p)
 	listeners("/proc/thread-self/net/tcp6", ports, &n);
 	wh_buf_addf(&text, "nothing listens on port %u", p->r->port);
 	for (i = 0; i < n; i++)
-		wh_buf_addf(&text, "%s %u", i ? "," : n == 1 ? "; there is a listener on port" : "; there are listeners on ports",
+		wh_buf_addf(&text, "%s %u",
+			    i        ? ","
+			    : n == 1 ? "; there is a listener on port"
+				     : "; there are listeners on ports",
 			    ports[i]);
 	snprintf(p->seen, sizeof(p->seen), "%s", text.p);
 }
@@ -140,7 +147,8 @@ static void look_http(struct wh_probe *p)
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
 	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)HTTP_MS);
-	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L); /* it is on our own loopback, with whatever certificate tests have */
+	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER,
+			 0L); /* it is on our own loopback, with whatever certificate tests have */
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "whittle");
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, ignore);
@@ -262,7 +270,8 @@ static void net_work(void *arg)
 	else if (wh_netns_run(t->net_fd, look_all, t, &err) < 0)
 		for (i = 0; i < t->op->n_ready; i++)
 			if (is_net(&t->probes[i]))
-				snprintf(t->probes[i].seen, sizeof(t->probes[i].seen), "%s", err ? err->msg : "no look");
+				snprintf(t->probes[i].seen, sizeof(t->probes[i].seen), "%s",
+					 err ? err->msg : "no look");
 }
 
 static void net_done(void *arg)
@@ -282,7 +291,9 @@ static void on_exists(void *arg, int yes)
 		p->done = true;
 	else
 		snprintf(p->seen, sizeof(p->seen), "%s",
-			 yes == 0 ? "it is not there" : yes == -ESRCH ? "the application is gone" : strerror(-yes));
+			 yes == 0        ? "it is not there"
+			 : yes == -ESRCH ? "the application is gone"
+					 : strerror(-yes));
 	answer(t);
 	wh_trial_idle(t);
 }

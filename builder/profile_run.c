@@ -4,7 +4,8 @@
  *
  *   begin → cache mounts of the driver → [job] prepare → application up → driver → application down → ending → [job] tear down
  *
- * With --start=manual the driver comes first, and brings the application up itself. Whatever fails, the way leads through the ending:
+ * With --start=manual the driver comes first, and brings the application up itself. Whatever fails, the way leads
+ * through the ending:
  * everything is killed, all ends are waited for, everything is removed.
  */
 #include "builder/profile_private.h"
@@ -36,11 +37,9 @@ void wh_trial_say(struct wh_trial *t, const char *fmt, ...)
 	wh_buf_vaddf(&text, fmt, ap);
 	va_end(ap);
 	wh_buf_addc(&text, '\n');
-	wh_builder_event(t->b, &(struct wh_event){.kind = WH_EV_LOG,
-						  .v = t->shown->v,
-						  .stream = 1,
-						  .data = text.p,
-						  .len = text.n});
+	wh_builder_event(
+		t->b,
+		&(struct wh_event){.kind = WH_EV_LOG, .v = t->shown->v, .stream = 1, .data = text.p, .len = text.n});
 }
 
 void wh_trial_job(struct wh_trial *t, void (*work)(void *arg), void (*done)(void *arg), void *arg)
@@ -55,7 +54,8 @@ struct wh_obs_log *wh_trial_logs(const struct wh_trial *t)
 	size_t i;
 
 	for (i = 0; i < t->n_logs; i++)
-		v[i] = (struct wh_obs_log){t->logs[i].name, t->logs[i].text.n ? t->logs[i].text.p : "", t->logs[i].text.n};
+		v[i] = (struct wh_obs_log){t->logs[i].name, t->logs[i].text.n ? t->logs[i].text.p : "",
+					   t->logs[i].text.n};
 	return v;
 }
 
@@ -65,7 +65,7 @@ void wh_trial_fail(struct wh_trial *t, int status, struct wh_err **err)
 {
 	if (!t->r) {
 		t->r = *err && (*err)->sys ? -(*err)->sys : -ECHILD;
-		if (*err && ((*err)->class == WH_ERR_BUILD || (*err)->class == WH_ERR_USAGE))
+		if (*err && status && ((*err)->class == WH_ERR_BUILD || (*err)->class == WH_ERR_USAGE))
 			wh_err_status(err, status);
 		wh_err_move(&t->err, err);
 	}
@@ -123,7 +123,8 @@ static void tell_death(struct wh_trial *t)
 	} else if (!a->status && log && wh_trial_left_others(log)) {
 		wh_err_set(&err, "builder", WH_ERR_BUILD, ECHILD,
 			   "the application went into the background: its first process ended with status 0 %s, "
-			   "after it had started others", when(t));
+			   "after it had started others",
+			   when(t));
 		wh_err_hint(&err, "start it in the foreground (nginx: -g 'daemon off;'): with its first process a "
 				  "container ends");
 	} else {
@@ -205,7 +206,8 @@ static void record_run(struct wh_trial *t)
 		json_object_set_new(run, "ready_seconds", seconds(a->ready_ns));
 	json_object_set_new(run, "driver", json_pack("{s:i}", "status", t->driver_status));
 	if (a->started)
-		json_object_set_new(run, "application", json_pack("{s:i,s:i}", "status", a->status, "signal", a->signal));
+		json_object_set_new(run, "application",
+				    json_pack("{s:i,s:i}", "status", a->status, "signal", a->signal));
 	if (t->health_status >= 0)
 		json_object_set_new(run, "health", json_pack("{s:i}", "status", t->health_status));
 	json_object_set_new(run, "events", json_integer((json_int_t)events));
@@ -317,7 +319,8 @@ static void tests_failed(struct wh_trial *t)
 	WH_AUTO_BUF struct wh_buf what = WH_BUF_INIT;
 
 	wh_args_quote(&what, t->op->driver.args);
-	wh_trial_failf(t, WH_STATUS_TESTS, NULL, "the tests fail: \"%s\" ended with status %d", what.p, t->driver_status);
+	wh_trial_failf(t, WH_STATUS_TESTS, NULL, "the tests fail: \"%s\" ended with status %d", what.p,
+		       t->driver_status);
 }
 
 static void on_died_first(void *arg)
@@ -400,12 +403,14 @@ static void on_timeout(void *arg)
 
 	t->run_timer = 0;
 	if (t->driver_step)
-		wh_trial_failf(t, WH_STATUS_TIMEOUT, "--timeout=TIME gives it more", "the tests were not over after %g s", s);
+		wh_trial_failf(t, WH_STATUS_TIMEOUT, "--timeout=TIME gives it more",
+			       "the tests were not over after %g s", s);
 	else if (t->app.state == WH_APP_STARTING)
 		wh_trial_failf(t, WH_STATUS_NOT_READY, "--timeout=TIME gives it more",
 			       "the application did not get ready within %g s", s);
 	else
-		wh_trial_failf(t, WH_STATUS_TIMEOUT, "--timeout=TIME gives it more", "the run was not over after %g s", s);
+		wh_trial_failf(t, WH_STATUS_TIMEOUT, "--timeout=TIME gives it more", "the run was not over after %g s",
+			       s);
 }
 
 /* ---------------------------------------------------------------- preparing */
@@ -473,8 +478,8 @@ static int prepare_driver(struct wh_trial *t, struct wh_err **err)
 	x->n_binds++;
 	if (r < 0)
 		return r;
-	return wh_work_new(b->o.store, b->snapshotter, root ? root->result.layers : NULL, root ? root->result.n_layers : 0,
-			   true, &x->root, err);
+	return wh_work_new(b->o.store, b->snapshotter, root ? root->result.layers : NULL,
+			   root ? root->result.n_layers : 0, true, &x->root, err);
 }
 
 static void prepare_work(void *arg)

@@ -7,8 +7,8 @@
 
 struct copy {
 	struct wh_tree *tree;
-	int root;           /* ours */
-	size_t skip;        /* length of the directory's own path in the tree, with its slash */
+	int root;            /* ours */
+	size_t skip;         /* length of the directory's own path in the tree, with its slash */
 	struct wh_strv dirs; /* relative; their times are set at the end */
 	struct wh_err **err;
 };
@@ -23,7 +23,8 @@ static int failed(const struct copy *c, const char *path, int r)
 	return wh_err_sys(c->err, "builder", WH_ERR_ENV, -r, "copy /%s to share it", path);
 }
 
-/* Owner, then mode (a change of the owner takes set-id bits away), then xattrs: they include what fd has no right to when it is open for
+/* Owner, then mode (a change of the owner takes set-id bits away), then xattrs: they include what fd has no right to
+ * when it is open for
  * nothing. */
 static int apply(int fd, const struct wh_node_ref *n)
 {
@@ -94,7 +95,8 @@ static int copy_one(void *arg, const struct wh_node_ref *n)
 	case WH_T_FILE:
 		return copy_file(c, n, to);
 	case WH_T_SYMLINK:
-		if (symlinkat(n->e.link, c->root, to) < 0 || fchownat(c->root, to, n->e.uid, n->e.gid, AT_SYMLINK_NOFOLLOW) < 0)
+		if (symlinkat(n->e.link, c->root, to) < 0 ||
+		    fchownat(c->root, to, n->e.uid, n->e.gid, AT_SYMLINK_NOFOLLOW) < 0)
 			r = -errno;
 		break;
 	case WH_T_FIFO:
@@ -132,8 +134,8 @@ static int copy_tree(struct copy *c, const char *path, const struct wh_node_ref 
 	return r;
 }
 
-int wh_share_copy(struct wh_store *s, const struct wh_layer *layers, size_t n, const char *path, int dirfd, const char *name,
-		  struct wh_err **err)
+int wh_share_copy(struct wh_store *s, const struct wh_layer *layers, size_t n, const char *path, int dirfd,
+		  const char *name, struct wh_err **err)
 {
 	struct copy c = {.err = err};
 	WH_AUTO_FREE char *real = NULL;

@@ -20,13 +20,10 @@ static void show_line(struct wh_tstep *s, int stream, const char *p, size_t n)
 	wh_buf_adds(&text, prefixes[s->kind]);
 	wh_buf_add(&text, p, n);
 	wh_buf_addc(&text, '\n');
-	wh_tail_keep(s->kind == WH_TSTEP_APP ? &t->app.tail : &t->test_tail, text.p + strlen(prefixes[s->kind]),
-		     n + 1);
-	wh_builder_event(t->b, &(struct wh_event){.kind = WH_EV_LOG,
-						  .v = t->shown->v,
-						  .stream = stream,
-						  .data = text.p,
-						  .len = text.n});
+	wh_tail_keep(s->kind == WH_TSTEP_APP ? &t->app.tail : &t->test_tail, text.p + strlen(prefixes[s->kind]), n + 1);
+	wh_builder_event(t->b,
+			 &(struct wh_event){
+				 .kind = WH_EV_LOG, .v = t->shown->v, .stream = stream, .data = text.p, .len = text.n});
 	if (s->kind == WH_TSTEP_APP) {
 		WH_AUTO_FREE char *line = wh_strndup(p, n);
 
@@ -167,7 +164,8 @@ static int open_log(struct wh_trial *t, const char *name, struct wh_err **err)
 
 	fd = wh_openat(tmp, file, O_RDWR | O_CREAT | O_EXCL | O_APPEND, 0600);
 	if (fd < 0)
-		return wh_err_sys(err, "builder", WH_ERR_ENV, -fd, "make %s/%s", wh_store_tmp_path(t->b->o.store), file);
+		return wh_err_sys(err, "builder", WH_ERR_ENV, -fd, "make %s/%s", wh_store_tmp_path(t->b->o.store),
+				  file);
 	unlinkat(tmp, file, 0);
 	WH_PUSH(t->logs, t->n_logs, t->cap_logs) = (struct wh_trial_log){.name = name, .fd = fd};
 	return fd;

@@ -23,6 +23,7 @@ COPY app /bin/app
 COPY data /data
 ENTRYPOINT ["/bin/app"]
 CMD ["serve"]
+ENV PROFILE_TEST='$T'
 '
 get='wget -q -O - http://localhost:8080'
 store=$T/store
@@ -48,7 +49,7 @@ fails() { # DESC STATUS ERE
 left() { # DESC: nothing is left of what ran, but the store
 	is "$(find "$store/tmp" -mindepth 1 -maxdepth 3 2>/dev/null | head -3)" '' "$1: no temporaries"
 	is "$(grep -cF "$store" /proc/self/mounts)" 0 "$1: no mounts"
-	is "$(pgrep -cf "^/bin/app|$T/bin/whittle|$store" 2>/dev/null)" 0 "$1: no processes"
+	is "$(grep -lsa "PROFILE_TEST=$T" /proc/[0-9]*/environ; pgrep -f "$store")" '' "$1: no processes"
 }
 
 # ---- what goes well ----
@@ -308,6 +309,17 @@ D
 
 # ---- prune ----
 
+printf one >ctx/tool
+for what in built cached changed; do
+	[ "$what" = changed ] && printf two >ctx/tool
+	builds "tests mounted from the context: $what" <<'D'
+FROM app
+PROFILE --from=tests --ready=tcp:8080 --mount=type=bind,source=tool,target=/tool cat /tool; echo; wget -q -O - http://localhost:8080/hello
+PRUNE
+D
+	is "$(grep -c 'test | hello' <<<"$err")" "$([ "$what" = cached ] && echo 0 || echo 2)" "tests mounted from the context: run when they are $what"
+done
+
 builds 'prune' -o type=oci,dest=pruned,tar=false -o type=local,dest=tree <<D
 FROM app
 PROFILE --from=tests --ready=tcp:8080 $get/hello
@@ -396,6 +408,33 @@ wait "$pid"
 isnt $? 0 'SIGINT ends the build'
 like "$(cat cancel.out)" 'canceled' 'it says so'
 left 'after SIGINT'
+
+# ---- the observer is killed ----
+
+if is_root; then
+	sed -i 's/under-way/about/' ctx/Dockerfile
+	"$WHITTLE" build --root "$store" --build-context base="oci-layout://$busybox" ctx >killed.out 2>&1 &
+	pid=$!
+	for ((i = 0; i < 300; i++)); do
+		grep -q 'test | about' killed.out && break
+		sleep 0.1
+	done
+	# outer → inner → launcher → observer
+	launcher=$(pgrep -P "$(pgrep -P "$pid")")
+	kill -9 $(pgrep -P "$launcher" -f '^whittle-launcher')
+	wait "$pid"
+	is $? 17 'a killed observer: exit code 17'
+	like "$(cat killed.out)" '^error: .*observer' 'a killed observer: it says so'
+	left 'after a killed observer'
+fi
+
+# ---- at any moment ----
+
+for ms in 0.1 0.2 0.3 0.4 0.5 0.7; do
+	sed -i "s/^PROFILE.*/PROFILE --from=tests --ready=http:8080 --share=\/data sleep 1; echo $ms/" ctx/Dockerfile
+	timeout -k 20 -s INT "$ms" "$WHITTLE" build --root "$store" --build-context base="oci-layout://$busybox" ctx >/dev/null 2>&1
+	left "interrupted after $ms s"
+done
 
 # ---- an ordinary user ----
 

@@ -161,6 +161,62 @@ static void test_blob_gone(void **state)
 	expect(e, 1);
 }
 
+/* A result's document: told by record and table, needed for a hit. */
+static void test_doc(void **state)
+{
+	struct env *e = *state;
+	WH_AUTO_FREE char *db = file(e, "cache.db");
+	WH_AUTO_FREE char *blob = NULL;
+	struct wh_record r = record(e, 1), empty = {.empty = true}, got;
+	char hex[65];
+
+	assert_int_equal(wh_blob_put(e->store, "{}", 2, &r.doc, NULL), 0);
+	empty.doc = r.doc;
+	wh_digest_of("k", 1, &empty.key);
+	assert_int_equal(wh_cache_put(e->cache, &r, 1, NULL), 0);
+	assert_int_equal(wh_cache_put(e->cache, &empty, 1, NULL), 0);
+	put(e, 2);
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(wh_cache_get(e->cache, &r.key, &got, NULL), 1);
+		assert_true(wh_digest_eq(&got.doc, &r.doc));
+		wh_record_release(&got);
+		assert_int_equal(wh_cache_get(e->cache, &empty.key, &got, NULL), 1);
+		assert_true(wh_digest_eq(&got.doc, &r.doc));
+		expect(e, 2); /* one without */
+		wh_cache_close(WH_TAKE_PTR(e->cache));
+		assert_int_equal(unlink(db), 0);
+		reopen(e); /* the second time from the records */
+	}
+	blob = wh_asprintf("%s/blobs/sha256/%s", e->path, wh_digest_hex(&r.doc, hex));
+	assert_int_equal(unlink(blob), 0);
+	assert_int_equal(wh_cache_get(e->cache, &r.key, &got, NULL), 0);
+	assert_int_equal(wh_cache_get(e->cache, &empty.key, &got, NULL), 0);
+	expect(e, 2);
+}
+
+/* The table of the version before, which had no column for documents; records of that time are as good as ever. */
+static void test_table_before(void **state)
+{
+	static const char make[] = "DROP TABLE record; CREATE TABLE record(key BLOB PRIMARY KEY, op BLOB NOT NULL, base BLOB"
+				   " NOT NULL, selection BLOB NOT NULL, empty INT NOT NULL, diff_id BLOB, blob BLOB, size INT"
+				   " NOT NULL, comp INT NOT NULL, newest INT NOT NULL, entries INT NOT NULL, used INT NOT NULL)"
+				   " WITHOUT ROWID; PRAGMA user_version = 1";
+	struct env *e = *state;
+	WH_AUTO_FREE char *path = file(e, "cache.db");
+	sqlite3 *db;
+
+	put(e, 1);
+	wh_cache_close(WH_TAKE_PTR(e->cache));
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, make, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	reopen(e);
+	expect(e, 1);
+	put(e, 2);
+	expect(e, 2);
+	assert_int_equal(e->notices, 0);
+}
+
 static void test_rebuild(void **state)
 {
 	struct env *e = *state;
@@ -352,6 +408,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_roundtrip, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_blob_gone, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_doc, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_table_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rebuild, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_version, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
