@@ -271,7 +271,8 @@ int wh_obs_read(const char *p, size_t n, wh_obs_fn fn, void *arg, struct wh_err 
 		int e;
 
 		if (!nl || (size_t)(nl - p) >= MAX_LINE || memchr(p, '\0', (size_t)(nl - p)))
-			return wh_err_set(err, "base", WH_ERR_BUILD, EBADMSG, "observation log: line %zu is damaged", count);
+			return wh_err_set(err, "base", WH_ERR_BUILD, EBADMSG, "observation log: line %zu is damaged",
+					  count);
 		memcpy(line, p, (size_t)(nl - p));
 		line[nl - p] = '\0';
 		p = nl + 1;
@@ -282,7 +283,8 @@ int wh_obs_read(const char *p, size_t n, wh_obs_fn fn, void *arg, struct wh_err 
 			continue;
 		}
 		if (!read_record(&r, &o))
-			return wh_err_set(err, "base", WH_ERR_BUILD, EBADMSG, "observation log: line %zu is damaged", count);
+			return wh_err_set(err, "base", WH_ERR_BUILD, EBADMSG, "observation log: line %zu is damaged",
+					  count);
 		e = fn(arg, &o);
 		if (e < 0)
 			return e;

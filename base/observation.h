@@ -3,8 +3,8 @@
  * The observation log: what one observed command (an application, or a command that was run beside it) was seen to use.
  * The recorder in sandbox/ writes it, harden/ reads it; it is text, so that a person can read it too.
  *
- * One record a line, fields separated by one tab. In a field, bytes below 0x21, above 0x7e, and '\' are written \xHH; an empty
- * field is "-" (a field that is really "-" is written \x2d).
+ * One record a line, fields separated by one tab. In a field, bytes below 0x21, above 0x7e, and '\' are written \xHH;
+ * an empty field is "-" (a field that is really "-" is written \x2d).
  *
  *   whittle-observation 1                              first line
  *   P  PROCESS PARENT PROGRAM SCRIPT                   a program image: PROGRAM was executed (for the script SCRIPT) by PARENT.
@@ -19,9 +19,9 @@
  *   E  EVENTS LOST                                     last line: notifications seen, and how many could not be told. Without
  *                                                      this line, or with LOST != 0, the log is incomplete
  *
- * PATH is absolute inside the container's root and canonical: no symlink but perhaps the last component (then LINK is among the
- * KINDS), no "." or "..". A record is written once for each (phase, KINDS bit, PROCESS, PATH). Each symlink that was walked on
- * the way to something has a record of its own, with LINK.
+ * PATH is absolute inside the container's root and canonical: no symlink but perhaps the last component (then LINK is
+ * among the KINDS), no "." or "..". A record is written once for each (phase, KINDS bit, PROCESS, PATH). Each symlink
+ * that was walked on the way to something has a record of its own, with LINK.
  */
 #ifndef WH_BASE_OBSERVATION_H
 #define WH_BASE_OBSERVATION_H
@@ -61,8 +61,8 @@ struct wh_obs {
 void wh_obs_begin(struct wh_buf *out);
 /* Appends one record. */
 void wh_obs_write(const struct wh_obs *o, struct wh_buf *out);
-/* Calls fn for each record; its strings are valid during the call. fn returns 0 or a negative errno, which ends the reading.
- * -EBADMSG with err: damaged, or no END record where one must be. */
+/* Calls fn for each record; its strings are valid during the call. fn returns 0 or a negative errno, which ends the
+ * reading. -EBADMSG with err: damaged, or no END record where one must be. */
 typedef int (*wh_obs_fn)(void *arg, const struct wh_obs *o);
 int wh_obs_read(const char *p, size_t n, wh_obs_fn fn, void *arg, struct wh_err **err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The parts of the observer. Internal to sandbox/; supervisor.c calls them, and nothing here depends on the rest of sandbox/,
- * so that whittle-record links them alone.
+ * The parts of the observer. Internal to sandbox/; supervisor.c calls them, and nothing here depends on the rest of
+ * sandbox/, so that whittle-record links them alone.
  *
  *   supervisor.c        the loop: notification in, answer out
  *   supervisor_table.c  which system calls, and what each does with its arguments
@@ -11,8 +11,9 @@
  *   observer_path.c     a path of the caller's → canonical path in the container's root, symlinks recorded
  *   observer_log.c      records, each once
  *
- * What is looked up is looked up below the root's descriptor, with openat2 and without magic links: nothing outside can be
- * opened, whatever the caller names. Descriptors are O_PATH, but for the first bytes of an executed regular file.
+ * What is looked up is looked up below the root's descriptor, with openat2 and without magic links: nothing outside
+ * can be opened, whatever the caller names. Descriptors are O_PATH, but for the first bytes of an executed regular
+ * file.
  */
 #ifndef WH_SANDBOX_OBSERVER_H
 #define WH_SANDBOX_OBSERVER_H
@@ -23,7 +24,8 @@
 #include <limits.h>
 #include <linux/seccomp.h>
 
-#define WH_PLACE_MAX (2 * PATH_MAX) /* a canonical path: /proc names no longer ones than PATH_MAX, a call adds as much */
+/* A canonical path: /proc names no longer ones than PATH_MAX, a call adds as much. */
+#define WH_PLACE_MAX (2 * PATH_MAX)
 
 /* ---------------------------------------------------------------- state */
 
@@ -42,10 +44,10 @@ struct wh_pending {
 
 struct wh_task { /* a process */
 	pid_t pid;
-	int pidfd;         /* readable when it is gone; -1: no descriptor was free, then started tells */
-	uint64_t started;  /* field 22 of /proc/PID/stat */
-	uint32_t record;   /* its P record; 0: none yet */
-	uint64_t image;    /* what it runs (observer_task.c) */
+	int pidfd;        /* readable when it is gone; -1: no descriptor was free, then started tells */
+	uint64_t started; /* field 22 of /proc/PID/stat */
+	uint32_t record;  /* its P record; 0: none yet */
+	uint64_t image;   /* what it runs (observer_task.c) */
 	struct wh_pending *pending;
 	struct wh_task_links *links; /* the table's */
 };
@@ -56,6 +58,7 @@ struct wh_observer {
 	int listener; /* to ask whether a caller is still there */
 	int exits;    /* epoll: processes that ended */
 	int log;
+	int max_pidfd; /* higher ones are left to what has to be opened for a moment */
 	bool counting; /* the first execve was seen */
 	bool chrooted; /* somebody changed its root, or tried to */
 	bool failed;   /* the log cannot be written */
@@ -128,13 +131,14 @@ void wh_task_execs(struct wh_observer *o, struct wh_task *t, struct wh_pending *
 bool wh_task_bury(struct wh_observer *o);
 void wh_tasks_release(struct wh_observer *o);
 
-/* n bytes at the caller's addr. 0; -EFAULT: not readable, for the kernel neither; -ESRCH: gone; else it cannot be told. */
+/* n bytes at the caller's addr. 0; -EFAULT: not readable, for the kernel neither; -ESRCH: gone; else it cannot be
+ * told. */
 int wh_task_read(const struct wh_observer *o, pid_t tid, uint64_t addr, void *p, size_t n);
 /* A string of at most PATH_MAX bytes with its NUL, else -ENAMETOOLONG. */
 int wh_task_string(const struct wh_observer *o, pid_t tid, uint64_t addr, char p[PATH_MAX]);
 
-/* What /proc/PID/NAME ("cwd", "fd/3") leads to, as a canonical path in the container. -ENOENT: to nothing that the root holds; p is
- * what /proc says then. */
+/* What /proc/PID/NAME ("cwd", "fd/3") leads to, as a canonical path in the container. -ENOENT: to nothing that the
+ * root holds; p is what /proc says then. */
 int wh_task_link(const struct wh_observer *o, pid_t pid, const char *name, char p[WH_PLACE_MAX]);
 
 /* ---------------------------------------------------------------- observer_path.c */
@@ -155,12 +159,17 @@ static inline void wh_found_release(struct wh_found *f)
 }
 #define WH_AUTO_FOUND WH_CLEANUP(wh_found_release)
 
-/* Where a path of the caller's begins. dirfd as in openat(2). 0; -ESRCH; -ENOENT: nowhere in the root; -ENOTDIR; else lost. */
+/* Where a path of the caller's begins. dirfd as in openat(2). 0; -ESRCH; -ENOENT: nowhere in the root; -ENOTDIR;
+ * else lost. */
 int wh_place_start(struct wh_observer *o, const struct wh_call *c, int dirfd, const char *path, struct wh_start *ret);
 /* Walks. 0: *f tells what is there. -ENOENT: nothing is; f->path is set. -EXDEV: it lies in /proc or is nothing of the
  * root's, so there is nothing to record. -EACCES, -ELOOP, -ENAMETOOLONG …: the caller gets that too. */
-int wh_place_walk(struct wh_observer *o, const struct wh_call *c, const struct wh_start *s, const char *path, bool follow,
-		  struct wh_found *f);
+int wh_place_walk(struct wh_observer *o, const struct wh_call *c, const struct wh_start *s, const char *path,
+		  bool follow, struct wh_found *f);
+
+/* The same; what fails for a reason of ours is lost. */
+int wh_call_walk(struct wh_observer *o, const struct wh_call *c, const struct wh_start *start, const char *path,
+		 bool follow, struct wh_found *f);
 
 /* ---------------------------------------------------------------- observer_log.c */
 

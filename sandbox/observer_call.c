@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What each system call does with its paths. All of a call is read first (memory, /proc links); then the caller is asked for
- * once more, so that nothing of another process with its number is taken for its own; then paths are walked and recorded.
- * A call that the kernel will refuse for what it was given (a bad address, a descriptor that is none) uses nothing.
+ * What each system call does with its paths. All of a call is read first (memory, /proc links); then the caller is
+ * asked for once more, so that nothing of another process with its number is taken for its own; then paths are walked
+ * and recorded. A call that the kernel will refuse for what it was given (a bad address, a descriptor that is none)
+ * uses nothing.
  */
 #include "sandbox/supervisor_table.h"
 
@@ -86,18 +87,16 @@ static bool read_at(struct wh_observer *o, const struct wh_call *c, int dirfd, u
 	return r == 0 || failed(o, r);
 }
 
-static int walk(struct wh_observer *o, const struct wh_call *c, const struct named *n, bool follow, struct wh_found *f)
+int wh_call_walk(struct wh_observer *o, const struct wh_call *c, const struct wh_start *start, const char *path,
+		 bool follow, struct wh_found *f)
 {
-	int r = wh_place_walk(o, c, &n->start, n->path, follow, f);
+	int r = wh_place_walk(o, c, start, path, follow, f);
 
-	/* What was said of a path that is too long is not said of one that became so by its symlinks. */
-	if (r == -ENAMETOOLONG && strlen(n->path) < PATH_MAX / 2)
-		return r;
 	switch (r) {
 	case 0:
 	case -ENOENT:
-	case -EXDEV:        /* the kernel's */
-	case -EACCES:       /* we may more than the caller does */
+	case -EXDEV:  /* the kernel's */
+	case -EACCES: /* we may more than the caller does */
 	case -ELOOP:
 	case -ENAMETOOLONG:
 		return r;
@@ -105,6 +104,11 @@ static int walk(struct wh_observer *o, const struct wh_call *c, const struct nam
 		wh_observer_lost(o);
 		return r;
 	}
+}
+
+static int walk(struct wh_observer *o, const struct wh_call *c, const struct named *n, bool follow, struct wh_found *f)
+{
+	return wh_call_walk(o, c, &n->start, n->path, follow, f);
 }
 
 /* A record of what was found, or not found. */
@@ -251,7 +255,8 @@ void wh_see_openat2(struct wh_observer *o, const struct wh_row *row, struct wh_c
 
 /* ---------------------------------------------------------------- what makes names */
 
-/* The name that a call makes: nothing there is an N record, something there is looked at (EEXIST) or, with over, replaced. */
+/* The name that a call makes: nothing there is an N record, something there is looked at (EEXIST) or, with over,
+ * replaced. */
 static void made(struct wh_observer *o, const struct wh_call *c, const struct named *n, bool over)
 {
 	WH_AUTO_FOUND struct wh_found f = WH_FOUND_INIT;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * execve: the one call after which the caller is another program. What it executes is recorded for the caller; a file that
- * begins with "#!" brings its interpreter, which the kernel opens itself. (An ELF file's loader is derived later, from the file.)
+ * execve: the one call after which the caller is another program. What it executes is recorded for the caller; a file
+ * that begins with "#!" brings its interpreter, which the kernel opens itself. (An ELF file's loader is derived later,
+ * from the file.)
  */
 #include "sandbox/supervisor_table.h"
 
 #include <errno.h>
 
-#define HEAD 256  /* BINPRM_BUF_SIZE: what the kernel looks at */
-#define DEPTH 5   /* scripts that name scripts */
+#define HEAD 256 /* BINPRM_BUF_SIZE: what the kernel looks at */
+#define DEPTH 5  /* scripts that name scripts */
 
 struct exec {
 	struct wh_observer *o;
@@ -75,7 +76,7 @@ static struct wh_pending *follow_up(struct exec *e, int r, struct wh_found *f)
 			e->script = wh_strdup(f->path);
 		wh_found_release(f);
 		memcpy(e->start.at, interpreter[0] == '/' ? e->start.root : e->start.at, sizeof(e->start.at));
-		r = wh_place_walk(e->o, e->c, &e->start, interpreter, true, f);
+		r = wh_call_walk(e->o, e->c, &e->start, interpreter, true, f);
 	}
 }
 
@@ -107,7 +108,7 @@ void wh_see_exec(struct wh_observer *o, const struct wh_row *row, struct wh_call
 	}
 	if (!wh_call_holds(o, c))
 		return;
-	r = wh_place_walk(o, c, &start, path, !(flags & row->bit), &f);
+	r = wh_call_walk(o, c, &start, path, !(flags & row->bit), &f);
 	p = follow_up(&e, r, &f);
 	free(e.script);
 	if (p)

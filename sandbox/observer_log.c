@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Records, each once for a phase. What was written is kept in a table: an observed command asks for the same files again and again. */
+/* Records, each once for a phase. What was written is kept in a table: an observed command asks for the same files
+ * again and again. */
 #include "sandbox/observer.h"
 
 #include <errno.h>
 #include <uthash.h>
 
 #define FLUSH_AT ((size_t)64 * 1024)
-#define MAX_SEEN ((size_t)4 << 20) /* records; beyond, the log would not be one that anybody can use */
+#define MAX_SEEN ((size_t)4 << 20)    /* records; beyond, the log would not be one that anybody can use */
 #define MAX_LOG ((uint64_t)256 << 20) /* bytes: long names, and ever new ones, would fill the disk */
 #define MAX_PROGRAMS ((size_t)1 << 20)
 #define MAX_RECURSION 16 /* the same program below itself: a server that executes itself anew would go on for ever */
@@ -183,11 +184,11 @@ void wh_log_release(struct wh_observer *o)
 	struct wh_seen *s, *next_seen;
 	struct wh_program *p, *next_program;
 
-	HASH_ITER(hh, o->seen, s, next_seen) {
+	HASH_ITER (hh, o->seen, s, next_seen) {
 		HASH_DEL(o->seen, s);
 		free(s);
 	}
-	HASH_ITER(hh, o->programs, p, next_program) {
+	HASH_ITER (hh, o->programs, p, next_program) {
 		HASH_DEL(o->programs, p);
 		free(p);
 	}

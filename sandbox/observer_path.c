@@ -2,10 +2,10 @@
 /*
  * A path as the caller means it → what it stands for in the container's root.
  *
- * Two gaits. The fast one asks the kernel for the whole path at once and forbids symlinks: where that succeeds (or fails for want
- * of a part), the path is what it says, and one call has told all. It is tried anew after each symlink. The slow one goes part
- * by part, up to the next symlink. All that is remembered between calls is where symlinks were met, so that the next walk looks there
- * first; what is there, it asks each time.
+ * Two gaits. The fast one asks the kernel for the whole path at once and forbids symlinks: where that succeeds (or
+ * fails for want of a part), the path is what it says, and one call has told all. It is tried anew after each symlink.
+ * The slow one goes part by part, up to the next symlink. All that is remembered between calls is where symlinks were
+ * met, so that the next walk looks there first; what is there, it asks each time.
  */
 #include "sandbox/observer.h"
 
@@ -54,7 +54,7 @@ static bool at_root(const struct walk *w)
 static int append(struct walk *w, const char *name, size_t n)
 {
 	if (w->n + 1 + n + 1 > WH_PLACE_MAX)
-		return -ENAMETOOLONG;
+		return -E2BIG; /* for us, not for the kernel */
 	w->at[w->n] = '/';
 	memcpy(w->at + w->n + 1, name, n);
 	w->n += 1 + n;
@@ -134,7 +134,7 @@ static int replace(struct walk *w, const char *target, const char *more)
 	int n = snprintf(all, sizeof(all), "%s%s%s", target, *more ? "/" : "", more);
 
 	if (n < 0 || (size_t)n >= sizeof(all))
-		return -ENAMETOOLONG;
+		return -E2BIG;
 	memcpy(w->rest, all, (size_t)n + 1);
 	if (target[0] == '/')
 		jump(w, w->s->root);
@@ -216,8 +216,8 @@ static int foreign_link(struct walk *w, const char *name, char target[WH_PLACE_M
 }
 
 /*
- * The walk stands at /proc with this much to go: PROCESS[/task/N]/(exe|cwd|root|fd/N)[/more]. 0: at is what the link means,
- * rest what is left. Else there is nothing to record.
+ * The walk stands at /proc with this much to go: PROCESS[/task/N]/(exe|cwd|root|fd/N)[/more]. 0: at is what the link
+ * means, rest what is left. Else there is nothing to record.
  */
 static int walk_proc(struct walk *w, const char *rest)
 {
@@ -290,7 +290,8 @@ static int found(struct walk *w, int fd)
 	return 0;
 }
 
-/* A part of the rest, not the last one, where a symlink was met before. ON: it is one still, and taken. -EAGAIN: there is none. */
+/* A part of the rest, not the last one, where a symlink was met before. ON: it is one still, and taken. -EAGAIN:
+ * there is none. */
 static int leap(struct walk *w)
 {
 	size_t start = w->n;
@@ -310,7 +311,7 @@ static int leap(struct walk *w)
 			r = fd < 0 ? fd : expand(w, fd, dir, more);
 			if (r == 0)
 				return ON;
-			if (r == -ELOOP || r == -ENAMETOOLONG)
+			if (r == -ELOOP || r == -E2BIG)
 				return r;
 			break;
 		}
@@ -434,8 +435,8 @@ static int slow(struct walk *w)
 	return r == 0 ? found(w, WH_TAKE_FD(cur)) : r;
 }
 
-int wh_place_walk(struct wh_observer *o, const struct wh_call *c, const struct wh_start *s, const char *path, bool follow,
-		  struct wh_found *f)
+int wh_place_walk(struct wh_observer *o, const struct wh_call *c, const struct wh_start *s, const char *path,
+		  bool follow, struct wh_found *f)
 {
 	struct walk w = {.o = o, .c = c, .s = s, .f = f, .at = f->path, .follow = follow};
 	size_t len = strlen(path);

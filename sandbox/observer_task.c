@@ -2,15 +2,19 @@
 /*
  * Who called. A notification names a thread; a record names a program image. Between the two:
  *
- *   thread ─▶ process   pidfd_open(2) knows leaders; for others /proc/TID/status says whose they are. A number may be given anew:
- *                       a process is forgotten when its pidfd says that it ended, a thread is asked for each time (tgkill 0).
- *   process ─▶ image    what execve left, the same for all that forked from it since. Its name is the auxiliary vector: the
- *                       kernel writes it anew, with addresses made anew, at each execve, and a fork inherits it. So a child
- *                       finds its image even when its parent is gone or is another program by now.
- *   image ─▶ record     found when an execve that was seen coming turns out to have succeeded: the image is another one.
+ *   thread ─▶ process   pidfd_open(2) knows leaders; for others /proc/TID/status says whose they are. A number may be
+ *                       given anew: a process is forgotten when its pidfd says that it ended, a thread is asked for
+ *                       each time (tgkill 0).
+ *   process ─▶ image    what execve left, the same for all that forked from it since. Its name is the auxiliary
+ *                       vector: the kernel writes it anew, with addresses made anew, at each execve, and a fork
+ *                       inherits it. So a child finds its image even when its parent is gone or is another program by
+ *                       now. (Without address space randomization one program executed twice looks the same; then
+ *                       what the second does counts as the first's.)
+ *   image ─▶ record     found when an execve that was seen coming turns out to have succeeded: the image is another
+ *                       one.
  *
- * An execve that fails leaves the image as it was. One that succeeded and was followed by no call that we hear of (a static
- * program that opens nothing) is settled when the process is gone, in favour of success.
+ * An execve that fails leaves the image as it was. One that succeeded and was followed by no call that we hear of (a
+ * static program that opens nothing) is settled when the process is gone, in favour of success.
  */
 #include "sandbox/observer.h"
 
@@ -18,8 +22,8 @@
 #include <linux/openat2.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/sysmacros.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <uthash.h>
 
@@ -133,6 +137,8 @@ int wh_task_link(const struct wh_observer *o, pid_t pid, const char *name, char 
 	/* Twice: a rename may come between the two questions. */
 	for (int i = 0; i < 2; i++) {
 		n = readlinkat(o->proc, link, p, WH_PLACE_MAX - 1);
+		if (n < 0 && errno == ENAMETOOLONG)
+			return -E2BIG; /* deeper than /proc can tell: lost */
 		if (n < 0)
 			return errno == ENOENT && !strchr(name, '/') ? -ESRCH : -errno;
 		p[n] = '\0';
@@ -170,7 +176,7 @@ static void image_is(struct wh_observer *o, uint64_t image, uint32_t record)
 	HASH_FIND(hh, o->images, &image, sizeof(image), i);
 	if (!i) {
 		if (o->n_images >= MAX_IMAGES) {
-			HASH_ITER(hh, o->images, i, next) {
+			HASH_ITER (hh, o->images, i, next) {
 				HASH_DEL(o->images, i);
 				free(i);
 			}
@@ -315,7 +321,7 @@ static uint32_t record_by_parent(struct wh_observer *o, struct wh_task *t)
 		return image_known(o, t->image, &record) ? record : p->record;
 	}
 	/* The parent is gone, or was never heard of: whoever's execve made this image. */
-	HASH_ITER(hh, o->tasks, l, next) {
+	HASH_ITER (hh, o->tasks, l, next) {
 		wh_task_settle(o, &l->task, 0);
 		if (image_known(o, t->image, &record))
 			return record;
@@ -331,7 +337,9 @@ static int add_task(struct wh_observer *o, pid_t pid, int pidfd, struct wh_task 
 
 	l->pid = pid;
 	*t = (struct wh_task){.pid = pid, .pidfd = pidfd, .links = l};
-	if (pidfd >= 0 && epoll_ctl(o->exits, EPOLL_CTL_ADD, pidfd, &e) < 0)
+	if (pidfd > o->max_pidfd)
+		wh_closep(&t->pidfd);
+	if (t->pidfd >= 0 && epoll_ctl(o->exits, EPOLL_CTL_ADD, t->pidfd, &e) < 0)
 		wh_closep(&t->pidfd);
 	if (t->pidfd < 0)
 		t->started = started(o, pid);
@@ -359,7 +367,7 @@ static void remember_thread(struct wh_observer *o, pid_t tid, pid_t pid)
 	HASH_FIND(hh, o->threads, &tid, sizeof(tid), t);
 	if (!t) {
 		if (o->n_threads >= MAX_THREADS) {
-			HASH_ITER(hh, o->threads, t, next) {
+			HASH_ITER (hh, o->threads, t, next) {
 				HASH_DEL(o->threads, t);
 				free(t);
 			}
@@ -416,13 +424,13 @@ void wh_tasks_release(struct wh_observer *o)
 	struct wh_thread *t, *next_thread;
 	struct wh_image *i, *next_image;
 
-	HASH_ITER(hh, o->tasks, l, next_task)
+	HASH_ITER (hh, o->tasks, l, next_task)
 		forget(o, &l->task);
-	HASH_ITER(hh, o->threads, t, next_thread) {
+	HASH_ITER (hh, o->threads, t, next_thread) {
 		HASH_DEL(o->threads, t);
 		free(t);
 	}
-	HASH_ITER(hh, o->images, i, next_image) {
+	HASH_ITER (hh, o->images, i, next_image) {
 		HASH_DEL(o->images, i);
 		free(i);
 	}

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * whittle-record: runs a command under observation, where it is, and writes the log. One static program that can be carried into any
- * root: the observer for places where the sandbox is somebody else's.
+ * whittle-record: runs a command under observation, where it is, and writes the log. One static program that can be
+ * carried into any root: the observer for places where the sandbox is somebody else's.
  *
  *     whittle-record -o LOG [--] COMMAND [ARGUMENT]…
  *
- * It makes no namespace. The command runs as the caller, under the filter that steps run under; without CAP_SYS_ADMIN that takes
- * no_new_privs, so that setuid programs lose their power. This process is the supervisor, an ancestor of all that it watches (Yama
- * wants that), and it adopts what the command leaves behind: it ends when the last of them has ended, with the status of the
- * command; 127 or 126 when that could not be executed, 125 when something else went wrong.
+ * It makes no namespace. The command runs as the caller, under the filter that steps run under; without CAP_SYS_ADMIN
+ * that takes no_new_privs, so that setuid programs lose their power. This process is the supervisor, an ancestor of
+ * all that it watches (Yama wants that), and it adopts what the command leaves behind: it ends when the last of them
+ * has ended, with the status of the command; 127 or 126 when that could not be executed, 125 when something else went
+ * wrong.
  */
 #include "sandbox/seccomp.h"
 #include "sandbox/supervisor.h"

@@ -70,7 +70,8 @@ static int add_list(scmp_filter_ctx f, const char *const *names, uint32_t action
 	return 0;
 }
 
-/* Asks the supervisor where the argument's bits are as the row wants them, and allows the call where any of them is not. */
+/* Asks the supervisor where the argument's bits are as the row wants them, and allows the call where any of them is
+ * not. */
 static int ask_where(scmp_filter_ctx f, int nr, const struct wh_when *w)
 {
 	struct scmp_arg_cmp where = {w->arg, SCMP_CMP_MASKED_EQ, w->mask, w->bits};
@@ -213,13 +214,15 @@ int wh_seccomp_listen(int fd, struct wh_err **err)
 	if (r < 0)
 		return r;
 	/* A signal then waits until a call that we look at is answered, instead of having it made twice. */
-	listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, listen | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &prog);
+	listener =
+		syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, listen | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &prog);
 	if (listener < 0 && errno == EINVAL)
 		listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, listen, &prog);
 	if (listener >= 0)
 		return (int)listener;
 	r = wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "load the seccomp filter of an observed command");
 	if (r == -EBUSY)
-		wh_err_hint(err, "this runs under a filter with a listener already; a tree of processes may have but one");
+		wh_err_hint(err,
+			    "this runs under a filter with a listener already; a tree of processes may have but one");
 	return r;
 }

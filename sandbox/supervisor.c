@@ -23,6 +23,7 @@
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1ULL << 0)
 #endif
 #define MAX_MARK 4096
+#define SPARE_FDS 32
 #define HANDED 2 /* descriptors: listener, root */
 
 struct supervisor {
@@ -54,7 +55,11 @@ static int open_proc(struct wh_err **err)
 
 int wh_observer_init(struct wh_observer *o, int log_fd, struct wh_err **err)
 {
+	struct rlimit rl;
+
 	*o = (struct wh_observer){.root = -1, .proc = -1, .listener = -1, .exits = -1, .log = log_fd};
+	o->max_pidfd =
+		getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < INT_MAX ? (int)rl.rlim_cur - SPARE_FDS : INT_MAX;
 	o->exits = epoll_create1(EPOLL_CLOEXEC);
 	if (o->exits < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "make an epoll descriptor");

@@ -25,7 +25,7 @@
 
 static const struct wh_when wants_listener = {1, SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_FILTER_FLAG_NEW_LISTENER};
 /* bind and connect differ in the lowest bit. */
-static const struct wh_when binds_or_connects = {0, ~1U, SYS_BIND & SYS_CONNECT};
+static const struct wh_when binds_or_connects = {0, ~1U, SYS_BIND &SYS_CONNECT};
 
 /* clang-format off */
 static const struct wh_row rows[] = {

@@ -24,11 +24,11 @@ struct wh_when {
 struct wh_row {
 	const char *name;
 	wh_call_fn see;
-	unsigned access; /* enum wh_access: what it does to its path */
+	unsigned access;                         /* enum wh_access: what it does to its path */
 	unsigned dirfd : 4, path : 4, flags : 4; /* numbers of its arguments */
 	enum wh_follow follow;
 	uint32_t bit;
-	const char *text;          /* remarks */
+	const char *text;           /* remarks */
 	const struct wh_when *when; /* NULL: always */
 };
 

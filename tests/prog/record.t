@@ -74,6 +74,13 @@ for who in root user; do
 	is "$status" 0 "$who: three hundred processes"
 	ends_well "$home/log" "$who: none is lost"
 
+	recorded bash -c 'for i in {1..80}; do (: <"$0"; sleep 0.5; : <"$1") & done; wait' "$T/data" "$T/shell"
+	before=$log
+	run "${by[@]}" bash -c 'ulimit -n 60 && exec "$@"' sh "$record" -o "$home/log" -- \
+		bash -c 'for i in {1..80}; do (: <"$0"; sleep 0.5; : <"$1") & done; wait' "$T/data" "$T/shell"
+	is "$(grep "$T/" "$home/log" | sort)" "$(grep "$T/" <<<"$before" | sort)" "$who: more processes than descriptors"
+	ends_well "$home/log" "$who: and none is lost for that"
+
 	run "${by[@]}" "$record" -o "$home/no/log" true
 	is "$status" 125 "$who: a log that cannot be written"
 	run "${by[@]}" "$record" true

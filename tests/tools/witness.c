@@ -2,16 +2,17 @@
 /*
  * witness [--own] DIR LOG -- COMMAND [ARG]…
  *
- * Runs the command and, until it ends, writes down which regular files of DIR's file system are opened: by whom does not matter to
- * the kernel's fanotify, which knows nothing of system calls and misses none. What an observer saw can be held against it.
+ * Runs the command and, until it ends, writes down which regular files of DIR's file system are opened: by whom does
+ * not matter to the kernel's fanotify, which knows nothing of system calls and misses none. What an observer saw can
+ * be held against it.
  *
- * What counts is opened in containers: by processes in another pid and another mount namespace than ours, with their program on
- * DIR's file system (before its first exec, a container's process is still the sandbox's own). Paths are seen from
- * DIR: a container's root below it stands before what the container calls the file. With --own the command is given a pid
- * namespace, and what is opened in that counts instead.
+ * What counts is opened in containers: by processes in another pid and another mount namespace than ours, with their
+ * program on DIR's file system (before its first exec, a container's process is still the sandbox's own). Paths are
+ * seen from DIR: a container's root below it stands before what the container calls the file. With --own the command
+ * is given a pid namespace, and what is opened in that counts instead.
  *
- * LOG: "O PATH" opened, "X PATH" opened to be executed (programs, scripts, and the interpreters of both), each once; bytes that are
- * not printable, blanks and backslashes as \xHH.
+ * LOG: "O PATH" opened, "X PATH" opened to be executed (programs, scripts, and the interpreters of both), each once;
+ * bytes that are not printable, blanks and backslashes as \xHH.
  *
  * Needs root. Permission events are used, so that the opener waits until it was looked at: it cannot be gone by then.
  */
@@ -136,7 +137,8 @@ static bool counts(pid_t pid, bool exec)
 	return exec || (stat(path, &st) == 0 && st.st_dev == dir_st.st_dev);
 }
 
-/* Where the root of that process lies, seen from us: its own name for it is "/". Through a handle, which knows no mounts. */
+/* Where the root of that process lies, seen from us: its own name for it is "/". Through a handle, which knows no
+ * mounts. */
 static bool root_of(pid_t pid, char path[PATH_MAX])
 {
 	union {

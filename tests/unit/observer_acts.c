@@ -80,7 +80,8 @@ static void do_dirfd(void)
 	close(openat(dir, "file", O_RDONLY));
 	close(openat(dir, "../file", O_RDONLY));
 	close(openat(dir, "nothing", O_RDONLY));
-	faccessat(dir, "sub", F_OK, 0);
+	if (faccessat(dir, "sub", F_OK, 0) < 0)
+		abort();
 	openat(99, "file", O_RDONLY);
 }
 
@@ -319,7 +320,10 @@ static void do_bytes(void)
 
 static void do_remarks(void)
 {
-	struct { unsigned short len; void *filter; } none = {0, NULL};
+	struct {
+		unsigned short len;
+		void *filter;
+	} none = {0, NULL};
 
 	if (fork() == 0) {
 		setsid();

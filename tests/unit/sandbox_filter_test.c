@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The filter of an observed command allows nothing more than a step's: both programs are executed here, for every number of every
- * architecture, and must agree but for what is asked of the supervisor. And everything that the table has a row for is asked.
+ * The filter of an observed command allows nothing more than a step's: both programs are executed here, for every
+ * number of every architecture, and must agree but for what is asked of the supervisor. And everything that the table
+ * has a row for is asked.
  */
 #include "sandbox/seccomp.h"
 #include "sandbox/supervisor.h"
@@ -70,7 +71,8 @@ static uint32_t ask(const struct program *f, uint32_t arch, int nr, uint64_t a, 
 }
 
 /* What decides: flags of clone, numbers of socketcall, families, personalities, seccomp's operation and flags. */
-static const uint64_t args[] = {0, 1, 2, 3, 4, 8, 9, 11, 40, 0x11, 0x20000, 0x7e020011, 0xffffffff, 1ULL << 32, (1ULL << 32) | 2, UINT64_MAX};
+static const uint64_t args[] = {
+	0, 1, 2, 3, 4, 8, 9, 11, 40, 0x11, 0x20000, 0x7e020011, 0xffffffff, 1ULL << 32, (1ULL << 32) | 2, UINT64_MAX};
 
 static void no_wider(void **state)
 {
@@ -88,8 +90,8 @@ static void no_wider(void **state)
 				uint32_t was = ask(&plain, arch, n, a, b), is = ask(&observed, arch, n, a, b);
 
 				if (was != is && (was != SECCOMP_RET_ALLOW || is != SECCOMP_RET_USER_NOTIF))
-					fail_msg("arch %#x, number %d, %#llx, %#llx: %#x was %#x", arch, n, (unsigned long long)a,
-						 (unsigned long long)b, is, was);
+					fail_msg("arch %#x, number %d, %#llx, %#llx: %#x was %#x", arch, n,
+						 (unsigned long long)a, (unsigned long long)b, is, was);
 				asked += is == SECCOMP_RET_USER_NOTIF;
 			}
 	assert_true(asked > 0);

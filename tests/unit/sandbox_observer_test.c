@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The observer under the real kernel. A copy of this program lies in a directory of its own, is executed there under the filter,
- * and does one thing; what the log says of that directory is compared with what it should say, all of it, in order.
+ * The observer under the real kernel. A copy of this program lies in a directory of its own, is executed there under
+ * the filter, and does one thing; what the log says of that directory is compared with what it should say, all of it,
+ * in order.
  */
 #include "base/base.h"
 #include "base/observation.h"
@@ -33,52 +34,52 @@ static const struct {
 } acts[] = {
 	{"nothing", {NULL}, false},
 	{"open_one", {"A r 1 dir/file"}, false},
-	{"open",
-	 {"A r 1 file", "A w 1 file", "A l 1 dir", "A r 1 dir", "A w 1 dir"},
-	 false},
+	{"open", {"A r 1 file", "A w 1 file", "A l 1 dir", "A r 1 dir", "A w 1 dir"}, false},
 	{"links",
-	 {"A k 1 link", "A r 1 file", "A k 1 a", "A k 1 b", "A k 1 dlink", "A r 1 dir/file", "A k 1 absolute", "A k 1 loop",
-	  "A k 1 dangling", "N r 1 nothere", "A s 1 link", "A l 1 dir"},
+	 {"A k 1 link", "A r 1 file", "A k 1 a", "A k 1 b", "A k 1 dlink", "A r 1 dir/file", "A k 1 absolute",
+	  "A k 1 loop", "A k 1 dangling", "N r 1 nothere", "A s 1 link", "A l 1 dir"},
 	 false},
 	{"dirfd", {"A r 1 dir", "A r 1 dir/file", "A r 1 file", "N r 1 dir/nothing", "A s 1 dir/sub"}, false},
 	{"cwd",
 	 {"A r 1 .", "A g 1 dir", "A r 1 dir/file", "A rk 1 link", "A g 1 .", "A k 1 link2", "A r 1 file"},
 	 false},
 	{"gone_cwd",
-	 {"N c 1 gone", "A g 1 gone", "A d 1 gone", "N r 1 gone/file", "A k 1 link", "A r 1 file", "A x 1 script", "A x 1 prog",
-	  "P 2 1 prog script", "N r 2 gone/dir/file"},
+	 {"N c 1 gone", "A g 1 gone", "A d 1 gone", "N r 1 gone/file", "A k 1 link", "A r 1 file", "A x 1 script",
+	  "A x 1 prog", "P 2 1 prog script", "N r 2 gone/dir/file"},
 	 false},
-	{"missing", {"N r 1 nothing", "N s 1 no/such/thing", "N s 1 no", "N s 1 file/below", "A k 1 dlink",
-				 "N s 1 dir/no"}, false},
+	{"missing",
+	 {"N r 1 nothing", "N s 1 no/such/thing", "N s 1 no", "N s 1 file/below", "A k 1 dlink", "N s 1 dir/no"},
+	 false},
 	{"create",
-	 {"N c 1 new", "A w 1 new", "A s 1 file", "A k 1 dangling", "N c 1 nothere", "N c 1 no/new", "N c 1 made", "A w 1 file"},
+	 {"N c 1 new", "A w 1 new", "A s 1 file", "A k 1 dangling", "N c 1 nothere", "N c 1 no/new", "N c 1 made",
+	  "A w 1 file"},
 	 false},
 	{"names",
-	 {"N c 1 d", "A s 1 dir", "N c 1 fifo", "N c 1 s", "A r 1 file", "N c 1 hard", "A k 1 link", "N c 1 hard2", "A d 1 hard",
-	  "N c 1 moved", "A d 1 moved", "A c 1 hard2", "A d 1 hard2", "A d 1 d", "A dk 1 s", "N d 1 nothing", "A cd 1 file",
-	  "A c 1 fifo"},
+	 {"N c 1 d", "A s 1 dir", "N c 1 fifo", "N c 1 s", "A r 1 file", "N c 1 hard", "A k 1 link", "N c 1 hard2",
+	  "A d 1 hard", "N c 1 moved", "A d 1 moved", "A c 1 hard2", "A d 1 hard2", "A d 1 d", "A dk 1 s",
+	  "N d 1 nothing", "A cd 1 file", "A c 1 fifo"},
 	 false},
 	{"look",
-	 {"A sk 1 link", "A k 1 link2", "A s 1 file", "A sk 1 a", "A s 1 dir", "A sk 1 dlink", "A s 1 script", "A s 1 dir/file",
-	  "A r 1 dir"},
+	 {"A sk 1 link", "A k 1 link2", "A s 1 file", "A sk 1 a", "A s 1 dir", "A sk 1 dlink", "A s 1 script",
+	  "A s 1 dir/file", "A r 1 dir"},
 	 false},
 	{"change",
 	 {"A r 1 dir/file", "A m 1 file", "A mk 1 link", "A k 1 link2", "A k 1 a", "A k 1 b", "A w 1 file", "A m 1 dir",
 	  "A m 1 dir/file", "A m 1 script"},
 	 false},
 	{"exec",
-	 {"A x 1 prog", "P 2 1 prog -", "A r 2 dir/file", "A x 1 script", "P 3 1 prog script", "A r 3 dir/file", "A x 1 nested",
-	  "P 4 1 prog nested", "A r 4 dir/file", "A k 1 link", "A x 1 file", "N x 1 nothing", "A r 1 file"},
+	 {"A x 1 prog", "P 2 1 prog -", "A r 2 dir/file", "A x 1 script", "P 3 1 prog script", "A r 3 dir/file",
+	  "A x 1 nested", "P 4 1 prog nested", "A r 4 dir/file", "A k 1 link", "A x 1 file", "N x 1 nothing",
+	  "A r 1 file"},
 	 false},
 	{"fexec", {"A r 1 prog", "A x 1 prog", "P 2 1 prog -", "A r 2 dir/file"}, false},
 	{"reexec", {"A x 1 prog", "P 2 1 prog -", "A r 2 dir/file"}, false},
 	{"vfork", {"A x 1 prog", "P 2 1 prog -", "A r 2 dir/file", "A r 1 file"}, false},
 	{"orphan", {"A x 1 prog2", "P 2 1 prog2 -", "A r 1 file"}, false},
-	{"threads", {"A r 1 dir/file", "A r 1 file", "A r 1 prog", "A x 1 prog", "P 2 1 prog -", "A r 2 dir/file"},
+	{"threads",
+	 {"A r 1 dir/file", "A r 1 file", "A r 1 prog", "A x 1 prog", "P 2 1 prog -", "A r 2 dir/file"},
 	 false},
-	{"proc",
-	 {"A r 1 file", "A s 1 prog", "A w 1 file", "A r 1 dir/file", "A k 1 a", "A k 1 b"},
-	 false},
+	{"proc", {"A r 1 file", "A s 1 prog", "A w 1 file", "A r 1 dir/file", "A k 1 a", "A k 1 b"}, false},
 	{"sockets", {"N c 1 sock", "A u 1 sock", "N u 1 none"}, false},
 	{"bytes", {"N r 1 \xff \n\t\\-", "N r 1 -", "A r 1 file", "N r 1 ile", "A r 1 dir/file"}, false},
 	{"remarks", {"X 1 setsid", "X 1 listener"}, false},
@@ -197,7 +198,8 @@ static _Noreturn void observed(int handover, const char *act)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setenv("WH_TEST_TOP", top, 1);
-	if (chdir(top) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && wh_supervisor_join(handover, filter, NULL) == 0)
+	if (chdir(top) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	    wh_supervisor_join(handover, filter, NULL) == 0)
 		execv(prog, argv);
 	_exit(99);
 }
@@ -271,8 +273,8 @@ static int collect(void *arg, const struct wh_obs *o)
 	case WH_OBS_USED:
 	case WH_OBS_MISSING:
 		if (o->process && inside(o->path))
-			wh_strv_addf(lines, "%s %s %u %s", o->kind == WH_OBS_USED ? "A" : "N", kinds(o->access, letters),
-				     o->process, inside(o->path));
+			wh_strv_addf(lines, "%s %s %u %s", o->kind == WH_OBS_USED ? "A" : "N",
+				     kinds(o->access, letters), o->process, inside(o->path));
 		break;
 	case WH_OBS_REMARK:
 		if (wh_has_prefix(o->text, "chroot "))
