@@ -32,10 +32,11 @@ static int make(const struct job *j, struct wh_inner *inner, struct wh_buf *out,
 	struct wh_image image = {0};
 	struct wh_store *s = NULL;
 	struct wh_tree *t = NULL;
-	int r = wh_inner_enter(inner, err);
+	int r = wh_cli_image_open(j->ref, j->flags.root, &s, &image, err);
 
+	/* Not before: inside, everybody is root, and root's store is another. */
 	if (r == 0)
-		r = wh_cli_image_open(j->ref, j->flags.root, &s, &image, err);
+		r = wh_inner_enter(inner, err);
 	if (r == 0)
 		r = wh_cli_image_name(j->ref, &image, &name, err);
 	if (r == 0)

@@ -124,10 +124,11 @@ static int scan(const struct job *j, struct wh_inner *inner, struct wh_buf *out,
 	struct wh_store *s = NULL;
 	struct wh_tree *t = NULL;
 	struct wh_vulndb *db = NULL;
-	int r = wh_inner_enter(inner, err);
+	int r = wh_cli_image_open(j->ref, j->flags.root, &s, &image, err);
 
+	/* Not before: inside, everybody is root, and root's store is another. */
 	if (r == 0)
-		r = wh_cli_image_open(j->ref, j->flags.root, &s, &image, err);
+		r = wh_inner_enter(inner, err);
 	if (r == 0)
 		r = wh_vulndb_open(s, &db, err);
 	if (r == 0)

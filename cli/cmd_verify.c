@@ -213,7 +213,7 @@ static void tell_json(const struct verify *v, struct wh_buf *out)
 
 static void line(struct wh_buf *out, const char *what, const char *text)
 {
-	wh_buf_addf(out, "%-11s", what);
+	wh_buf_addf(out, "%-12s", what);
 	wh_text_add_short(out, text);
 	wh_buf_addc(out, '\n');
 }
@@ -226,7 +226,7 @@ static void tell_findings(const json_t *verdict, struct wh_buf *out)
 		line(out, "findings", "not assessed");
 		return;
 	}
-	wh_buf_addf(out, "%-11s", "findings");
+	wh_buf_addf(out, "%-12s", "findings");
 	for (size_t i = 0; i < WH_ARRAY_SIZE(sides); i++) {
 		const json_t *o = json_object_get(verdict, sides[i]);
 
@@ -246,14 +246,14 @@ static void tell_verdict(const json_t *verdict, struct wh_buf *out)
 	for (size_t i = 0; i < WH_ARRAY_SIZE(figures); i++) {
 		if (!json_is_integer(json_object_get(a, figures[i])))
 			continue;
-		wh_buf_addf(out, "%-11s", figures[i]);
+		wh_buf_addf(out, "%-12s", figures[i]);
 		if (json_is_integer(json_object_get(b, figures[i])))
 			wh_buf_addf(out, "%lld before, after ", (long long)wh_json_int(b, figures[i], 0));
 		wh_buf_addf(out, "%lld\n", (long long)wh_json_int(a, figures[i], 0));
 	}
 	tell_findings(verdict, out);
 	if (json_is_object(tests))
-		wh_buf_addf(out, "%-11s%lld passed, %lld failed\n", "tests", (long long)wh_json_int(tests, "passed", 0),
+		wh_buf_addf(out, "%-12s%lld passed, %lld failed\n", "tests", (long long)wh_json_int(tests, "passed", 0),
 			    (long long)wh_json_int(tests, "failed", 0));
 }
 
@@ -274,7 +274,7 @@ static void tell_text(const struct verify *v, struct wh_buf *out)
 
 		line(out, "statement", wh_json_str(s, "predicateType"));
 	}
-	wh_buf_addf(out, "%-11s%llu blobs, %llu bytes\n", "hashed", (unsigned long long)v->found.blobs,
+	wh_buf_addf(out, "%-12s%llu blobs, %llu bytes\n", "hashed", (unsigned long long)v->found.blobs,
 		    (unsigned long long)v->found.bytes);
 	if (v->found.verdict)
 		tell_verdict(v->found.verdict, out);

@@ -185,6 +185,10 @@ if is_root; then
 	cd "$UT" || exit 1
 	run as_user "$WHITTLE" sbom --root "$UT/store" oci:out:1
 	is "$out" "$(cat "$T/shop.json")" 'an ordinary user gets the same bytes'
+	run as_user env HOME="$UT" "$WHITTLE" sbom oci:out:1
+	is "$out" "$(cat "$T/shop.json")" 'with the store that is his own'
+	run as_user env HOME="$UT" "$WHITTLE" scan oci:out:1
+	is "$status" 0 'a scan, too'
 	cd "$T" || exit 1
 fi
 done_testing
