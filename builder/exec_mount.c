@@ -24,15 +24,14 @@
 
 /* ---------------------------------------------------------------- keys */
 
-/* What a mount takes from its input: content of a path. */
-static int mount_digest(struct wh_node *n, const struct wh_op_mount *m, struct wh_digest *ret, struct wh_err **err)
+/* What is taken from an input: content of a path. */
+static int input_digest(struct wh_node *n, size_t input, const char *source, struct wh_digest *ret, struct wh_err **err)
 {
-	const char *source = m->source ? m->source : "/";
 	struct wh_file_input in;
 	struct wh_tree *t;
 	int r;
 
-	wh_node_file_input(n, (size_t)m->input, &in);
+	wh_node_file_input(n, input, &in);
 	if (in.local_path)
 		return wh_local_content_digest(n->b->o.store, &in, source, ret, err);
 	r = wh_tree_open(n->b->o.store, in.layers, in.n_layers, &t, err);
@@ -53,14 +52,20 @@ void wh_exec_select(struct wh_node *n)
 	int r;
 
 	/* A driver can read all of its root. */
-	if (profile && n->n_inputs > 1 && n->inputs[1])
-		wh_buf_add(&all, n->inputs[1]->tree_key.b, sizeof(d.b));
+	if (profile && n->n_inputs > 1 && n->inputs[1]) {
+		d = n->inputs[1]->tree_key;
+		if (n->inputs[1]->local_path && (r = input_digest(n, 1, "/", &d, &n->job_err)) < 0) {
+			n->job_r = r;
+			return;
+		}
+		wh_buf_add(&all, d.b, sizeof(d.b));
+	}
 	for (i = 0; i < x->n_mounts; i++) {
 		const struct wh_op_mount *m = &x->mounts[i];
 
 		if (m->input < 0 || (m->type != WH_MOUNT_BIND && m->type != WH_MOUNT_CACHE))
 			continue;
-		r = mount_digest(n, m, &d, &n->job_err);
+		r = input_digest(n, (size_t)m->input, m->source ? m->source : "/", &d, &n->job_err);
 		if (r < 0) {
 			wh_err_wrap(&n->job_err, "mount %s", m->target);
 			n->job_r = r;

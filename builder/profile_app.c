@@ -252,7 +252,7 @@ static void app_ended(struct wh_tstep *s, struct wh_step_result *res)
 		wh_trial_fail(t, WH_STATUS_DIED, &res->err);
 	} else if (was == WH_APP_STOPPING) {
 		judge_stop(t);
-	} else if (was == WH_APP_STARTING || !a->end_asked) {
+	} else if (was == WH_APP_STARTING || !a->end_asked || !(good_end(a) || a->signal == SIGKILL)) {
 		a->died = true;
 		wh_trial_fail(t, 0, &(struct wh_err *){NULL});
 	} else {

@@ -147,6 +147,7 @@ struct wh_trial {
 	char *run_dir; /* absolute: what is /run/whittle in the driver */
 	int dir_fd, net_fd;
 	struct wh_exec *driver;
+	struct wh_layer driver_layer; /* its root, when that is a local directory */
 	struct wh_tstep *driver_step;
 	int driver_status;
 	struct wh_work *root; /* the application's */

@@ -175,6 +175,8 @@ static void run_release(struct wh_trial *t)
 	wh_closep(&t->listener);
 	wh_work_discard(WH_TAKE_PTR(t->root));
 	wh_exec_free(WH_TAKE_PTR(t->driver));
+	wh_layer_release(&t->driver_layer);
+	t->driver_layer = (struct wh_layer){0};
 	wh_closep(&t->net_fd);
 	wh_closep(&t->dir_fd);
 	if (t->dir)
@@ -460,10 +462,26 @@ static int control_dir(struct wh_trial *t, struct wh_bind *bind, struct wh_err *
 	return r;
 }
 
-static int prepare_driver(struct wh_trial *t, struct wh_err **err)
+static int driver_root(struct wh_trial *t, struct wh_err **err)
 {
 	const struct wh_node *root = t->profile->n_inputs > 1 ? t->profile->inputs[1] : NULL;
+	const struct wh_layer *layers = root ? root->result.layers : NULL;
+	size_t n = root ? root->result.n_layers : 0;
 	struct wh_builder *b = t->b;
+
+	if (root && root->local_path) { /* a directory on this machine */
+		int r = wh_local_layer(t->profile, 1, "/", &t->driver_layer, err);
+
+		if (r < 0)
+			return r;
+		layers = &t->driver_layer;
+		n = 1;
+	}
+	return wh_work_new(b->o.store, b->snapshotter, layers, n, true, &t->driver->root, err);
+}
+
+static int prepare_driver(struct wh_trial *t, struct wh_err **err)
+{
 	struct wh_exec *x = t->driver;
 	size_t i;
 	int r;
@@ -476,10 +494,7 @@ static int prepare_driver(struct wh_trial *t, struct wh_err **err)
 		x->binds[x->n_binds++] = t->binds[i];
 	r = control_dir(t, &x->binds[x->n_binds], err);
 	x->n_binds++;
-	if (r < 0)
-		return r;
-	return wh_work_new(b->o.store, b->snapshotter, root ? root->result.layers : NULL,
-			   root ? root->result.n_layers : 0, true, &x->root, err);
+	return r < 0 ? r : driver_root(t, err);
 }
 
 static void prepare_work(void *arg)

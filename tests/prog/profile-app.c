@@ -177,6 +177,8 @@ int main(int argc, char **argv)
 			printf("input %s", line);
 		return 5;
 	}
+	if (!strcmp(mode, "file"))
+		return show(STDOUT_FILENO, argv[2]), 0;
 	if (!strcmp(mode, "health"))
 		return access(DATA "/sick", F_OK) == 0;
 	if (!strcmp(mode, "write")) {

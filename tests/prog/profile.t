@@ -128,6 +128,29 @@ D
 like "$err" 'test \| other' 'the mount'
 like "$err" 'test \| me in /work' 'the variable, the directory'
 
+mkdir -p tools/bin
+cp app tools/bin/run
+for what in one two two; do
+	echo "$what" >tools/what
+	builds "a directory on this machine as the tests: $what" --build-context tools=tools <<'D'
+FROM app
+PROFILE --from=tools --ready=tcp:8080 ["/bin/run", "file", "/what"]
+D
+	seen+=$(grep -c "test | $what" <<<"$err")
+done
+is "$seen" 110 'they are run when they changed'
+
+builds 'what a container sees of its network' <<'D'
+FROM base
+ENTRYPOINT ["/bin/sleep", "100"]
+STOPSIGNAL KILL
+PROFILE set -e; app='/run/whittle/app exec'; \
+  $app cat /etc/hosts | grep -w "$($app hostname)"; $app hostname | grep -E '^[0-9a-f]{12}$'; \
+  $app cat /etc/hosts | grep -w localhost; $app test -e /etc/resolv.conf; \
+  $app ls /sys/class/net | grep -v lo && exit 1; echo fine
+D
+like "$err" 'test \| fine' 'names, and loopback alone'
+
 # ---- what the driver can do ----
 
 builds 'the helper' <<'D'
