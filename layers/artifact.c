@@ -188,7 +188,7 @@ static int put_layers(struct wh_store *s, const struct wh_artifact_blob *layers,
 		      struct wh_err **err)
 {
 	for (size_t i = 0; i < n; i++) {
-		json_t *d;
+		json_t *d = NULL;
 		int r = put_blob(s, &layers[i], &d, err);
 
 		if (r < 0)
