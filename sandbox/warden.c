@@ -27,6 +27,7 @@
 #include <sys/wait.h>
 
 #define MAX_REPORT ((size_t)1 << 20)
+#define HELD_MS 20
 #define NOFILE_WANTED 8192 /* an overlay of 500 layers holds as many descriptors for a moment */
 
 enum state { WAITING, RUNNING, DEAD };
@@ -47,6 +48,7 @@ struct child {
 	struct wh_strv marks; /* that came while it waited */
 	struct wh_supervisor observer;
 	int observer_status;
+	bool held; /* it has ended, but who traces it in the container has not let go: until then it is not ours to wait for */
 	siginfo_t end;
 	uint64_t end_ns;
 	struct wh_err *err; /* it could not even start */
@@ -195,10 +197,14 @@ static void conclude(struct warden *w, struct child *c)
  * whoever else is in its mount namespace. */
 static void bury(struct warden *w, struct child *c)
 {
-	c->state = DEAD;
-	c->end_ns = wh_now_ns();
-	while (waitid(P_PIDFD, (id_t)c->pidfd, &c->end, WEXITED) < 0 && errno == EINTR)
+	if (!c->end_ns)
+		c->end_ns = wh_now_ns();
+	while (waitid(P_PIDFD, (id_t)c->pidfd, &c->end, WEXITED | WNOHANG) < 0 && errno == EINTR)
 		;
+	c->held = c->end.si_pid == 0;
+	if (c->held)
+		return;
+	c->state = DEAD;
 	wh_closep(&c->pidfd);
 	drain(c);
 	for (size_t i = w->n_looks; i > 0; i--) {
@@ -503,7 +509,7 @@ enum { END, REPORT, NETWORK, OBSERVER, EACH };
 
 static void watch(const struct child *c, struct pollfd p[EACH])
 {
-	p[END] = (struct pollfd){c->pidfd, POLLIN, 0};
+	p[END] = (struct pollfd){c->held ? -1 : c->pidfd, POLLIN, 0};
 	p[REPORT] = (struct pollfd){c->report, POLLIN, 0};
 	/* A helper that died is looked at once: go is closed then. */
 	p[NETWORK] = (struct pollfd){c->go < 0 ? -1 : c->net.pidfd, POLLIN, 0};
@@ -517,7 +523,7 @@ static void handle(struct warden *w, struct child *c, const struct pollfd p[EACH
 		read_report(c);
 	if (p[NETWORK].revents)
 		wh_closep(&c->go);
-	if (p[END].revents)
+	if (p[END].revents || c->held)
 		bury(w, c);
 	if (p[OBSERVER].revents)
 		observer_ended(w, c);
@@ -528,15 +534,18 @@ static void serve(struct warden *w)
 	size_t n = w->n, n_looks = w->n_looks;
 	struct child **children = wh_calloc(n + 1, sizeof(struct child *));
 	struct pollfd *p = wh_calloc(1 + EACH * n + n_looks, sizeof(*p)), *looks = p + 1 + EACH * n;
+	int timeout = -1;
 
 	p[0] = (struct pollfd){w->sock, POLLIN, 0};
 	for (size_t i = 0; i < n; i++) {
 		children[i] = w->v[i];
 		watch(children[i], p + 1 + EACH * i);
+		if (children[i]->held)
+			timeout = HELD_MS;
 	}
 	for (size_t i = 0; i < n_looks; i++)
 		looks[i] = (struct pollfd){w->looks[i].pidfd, POLLIN, 0};
-	if (poll(p, 1 + EACH * n + n_looks, -1) > 0) {
+	if (poll(p, 1 + EACH * n + n_looks, timeout) >= 0) {
 		/* Looks before children, whose end takes theirs away; downwards, as the last one fills the hole. */
 		for (size_t i = n_looks; i > 0; i--) {
 			struct look l = w->looks[i - 1];

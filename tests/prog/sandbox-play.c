@@ -9,13 +9,17 @@
  *   exists NAME PATH                "exists PATH: N"
  *   until NAME PATH                 asks until there is one, or the step is over
  *   connect PORT                    from our side, inside the network namespace, to 127.0.0.1 and ::1, until both listen
+ *   control DIR                     the helper `app` and the socket that it asks, for a step to be bound
+ *   serve NAME                      one request of the helper: an exec runs in the container of NAME
  *   say TEXT
  */
 #include "tests/prog/sandbox-driver.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #define MAX_STEPS 32
 #define RETRY_MS 10
@@ -32,7 +36,7 @@ struct played {
 struct play {
 	struct wh_loop *loop;
 	struct wh_launcher *launcher;
-	int netns;
+	int netns, control;
 	struct played steps[MAX_STEPS];
 	size_t n;
 	int answer;
@@ -172,6 +176,77 @@ static void connect_until(struct play *p, uint16_t port)
 		driver_fail(err);
 }
 
+static void control(struct play *p, const char *dir)
+{
+	WH_AUTO_FD int at = wh_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0);
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	size_t n = 0;
+	const void *helper = wh_app_helper(&n);
+
+	if (at < 0 || wh_write_file_atomic(at, WH_APP_HELPER, helper, n, 0755, false) < 0)
+		complain("cannot write", dir);
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/" WH_APP_SOCKET, dir);
+	p->control = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(p->control, (const struct sockaddr *)&a, sizeof(a)) < 0 || chmod(a.sun_path, 0666) < 0 ||
+	    listen(p->control, 8) < 0)
+		complain("cannot listen on", a.sun_path);
+}
+
+static void tell_request(const struct wh_app_request *r)
+{
+	printf("asked: %d %s %s", (int)r->verb, r->user ? r->user : "-", r->cwd ? r->cwd : "-");
+	for (char **e = r->env; *e; e++)
+		printf(" {%s}", *e);
+	for (char **a = r->args; *a; a++)
+		printf(" [%s]", *a);
+	printf("\n");
+	fflush(stdout);
+}
+
+static void run_asked(struct play *p, const struct wh_app_request *r, uint64_t join, struct wh_step_result *ret)
+{
+	struct played s = {.options.loop = p->loop};
+	struct wh_step step = {.user = r->user, .cwd = r->cwd, .join = join};
+
+	memcpy(&step.args, &r->args, sizeof(step.args));
+	memcpy(&step.env, &r->env, sizeof(step.env));
+	step.in_fd = r->fds[0];
+	step.out_fd = r->fds[1];
+	step.err_fd = r->fds[2];
+	if (wh_launcher_run(p->launcher, &step, on_done, &s, &s.id, NULL) < 0)
+		complain("cannot run", r->args[0]);
+	while (!s.over)
+		wh_loop_run(p->loop);
+	*ret = s.result;
+}
+
+static void serve(struct play *p, const struct played *app)
+{
+	struct wh_app_request r = WH_APP_REQUEST_INIT;
+	struct wh_step_result result = {0};
+	struct wh_err *err = NULL;
+	int conn = accept4(p->control, NULL, NULL, SOCK_CLOEXEC), e;
+
+	while ((e = wh_app_request_read(conn, &r, &err)) == -EAGAIN)
+		poll(&(struct pollfd){conn, POLLIN, 0}, 1, -1);
+	if (e == 0)
+		tell_request(&r);
+	if (e == 0 && r.verb == WH_APP_EXEC)
+		run_asked(p, &r, app->id, &result);
+	if (!err)
+		err = WH_TAKE_PTR(result.err);
+	if (err) {
+		WH_AUTO_FREE char *line = wh_asprintf("%s\n", err->msg);
+
+		wh_app_reply(conn, e == 0 ? result.status : 2, line, strlen(line));
+	} else {
+		wh_app_reply(conn, result.status, "a log\n", r.verb == WH_APP_LOGS ? 6 : 0);
+	}
+	wh_err_freep(&err);
+	wh_app_request_release(&r);
+	close(conn);
+}
+
 /* Words apart at blanks; in single quotes they hold any. */
 static void split(const char *line, struct wh_strv *words)
 {
@@ -218,6 +293,10 @@ static void command(struct play *p, struct wh_strv *w)
 			pause_ms(p, RETRY_MS);
 	} else if (wh_streq(verb, "connect") && wh_parse_u64(arg, 10, &number)) {
 		connect_until(p, (uint16_t)number);
+	} else if (wh_streq(verb, "control")) {
+		control(p, arg);
+	} else if (wh_streq(verb, "serve")) {
+		serve(p, find(p, arg));
 	} else if (wh_streq(verb, "say")) {
 		printf("%s\n", arg);
 	} else {
@@ -233,7 +312,7 @@ int driver_play(const char *path, struct wh_inner *inner)
 	struct wh_err *err = NULL;
 	char *save = NULL;
 
-	p->netns = -1;
+	p->netns = p->control = -1;
 	p->loop = wh_loop_new();
 	if (wh_read_file(AT_FDCWD, path, (size_t)1 << 20, &text) < 0)
 		complain("cannot read", path);
@@ -257,6 +336,7 @@ int driver_play(const char *path, struct wh_inner *inner)
 		free(p->steps[i].name);
 	}
 	wh_closep(&p->netns);
+	wh_closep(&p->control);
 	free(p);
 	return 0;
 }
