@@ -2,7 +2,7 @@
 /* What of PROFILE and PRUNE can be told without running anything: names, keys, words, signals, logs, shared
  * directories. */
 #include "builder/profile_private.h"
-#include "tests/unit/test.h"
+#include "tests/unit/layers_helper.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -399,5 +399,7 @@ int main(void)
 	};
 
 	umask(0); /* as the program has it */
+	if (geteuid())
+		enter_user_namespace(); /* as it does before it unpacks anything */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
