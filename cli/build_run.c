@@ -295,6 +295,19 @@ static int make_parents(const char *path, struct wh_err **err)
 	return 0;
 }
 
+/* A base that the store lacks; the registry is asked by the outer process. */
+static int pull(void *arg, const char *ref, const char *platform, struct wh_digest *ret, struct wh_err **err)
+{
+	struct run *r = arg;
+	WH_AUTO_ERR struct wh_err *e = NULL;
+	unsigned id = wh_progress_begin(r->progress, "[internal] pull %s", ref);
+	int res = wh_cli_registry_builder_pull(&r->pull, ref, platform, ret, &e);
+
+	wh_progress_end(r->progress, id, e);
+	wh_err_move(err, &e);
+	return res;
+}
+
 static int start_builder(struct run *r, struct wh_err **err)
 {
 	const struct wh_build_spec *s = r->spec;
@@ -333,8 +346,8 @@ static int start_builder(struct run *r, struct wh_err **err)
 			.ssh_socket = s->ssh_socket,
 			.snapshotter = s->snapshotter,
 			.protect = s->sign_key ? r->protect : NULL,
-			.pull = wh_cli_registry_builder_pull,
-			.pull_arg = &r->pull,
+			.pull = pull,
+			.pull_arg = r,
 			.network = WH_NETCHOICE_AUTO,
 			.explain = s->explain,
 			.event = wh_progress_event,

@@ -66,7 +66,7 @@ static void missing_hint(const struct wh_lower *l, const char *title, const char
 	size_t i, n;
 
 	wh_stages_hint(l, title, err);
-	if (!name || !err || !*err || (*err)->sys != ENOENT)
+	if (!name || !err || !*err)
 		return;
 	n = strcspn(title, ":@");
 	for (i = 0; i < l->o->n_contexts; i++)
@@ -74,9 +74,8 @@ static void missing_hint(const struct wh_lower *l, const char *title, const char
 			wh_err_hint(err, "the build context is called %s: write FROM %s, or --build-context %s=…",
 				    l->o->contexts[i].name, l->o->contexts[i].name, title);
 	wh_err_hint(err,
-		    "there is no pulling yet: skopeo copy docker://%s oci:DIR:latest, then "
-		    "--build-context %s=oci-layout://DIR",
-		    name, title);
+		    "a base that is in an OCI layout on this machine is named so: --build-context %s=oci-layout://DIR",
+		    title);
 }
 
 static int set_image(struct wh_lower *l, struct wh_stage *s, const char *ref, struct wh_err **err)
