@@ -3,6 +3,7 @@
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
+#include <signal.h>
 
 /* ---------------------------------------------------------------- artifacts as JSON */
 
@@ -147,6 +148,23 @@ int wh_cli_registry_service(void *arg, const json_t *request, json_t **ret_reply
 
 /* ---------------------------------------------------------------- inner side */
 
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
+/* A signal from the terminal ends the service's process at once; here it may be pending until somebody takes it. */
+static int call(struct wh_inner *inner, const json_t *q, json_t **ret, struct wh_err **err)
+{
+	WH_AUTO_ERR struct wh_err *why = NULL;
+	int r = wh_inner_call(inner, WH_SERVICE_REGISTRY, q, ret, &why);
+	sigset_t pending;
+
+	sigpending(&pending);
+	for (size_t i = 0; r == -EPIPE && i < WH_ARRAY_SIZE(ending); i++)
+		if (sigismember(&pending, ending[i]))
+			return wh_err_set(err, "cli", WH_ERR_BUILD, ECANCELED, "interrupted");
+	wh_err_move(err, &why);
+	return r;
+}
+
 static json_t *request_new(const char *op, struct wh_store *s, const char *ref, bool insecure)
 {
 	return json_pack("{s:s, s:s, s:s, s:b}", "op", op, "root", wh_store_path(s), "ref", ref, "insecure", insecure);
@@ -162,7 +180,7 @@ int wh_cli_registry_pull(struct wh_inner *inner, struct wh_store *s, const char 
 
 	if (platform)
 		json_object_set_new(q, "platform", json_string(platform));
-	r = wh_inner_call(inner, WH_SERVICE_REGISTRY, q, &a, err);
+	r = call(inner, q, &a, err);
 	if (r < 0)
 		return r;
 	digest = wh_json_str(a, "digest");
@@ -212,7 +230,7 @@ int wh_cli_registry_push(struct wh_inner *inner, struct wh_store *s, const char 
 		return r;
 	json_object_set_new(q, "image", json_string(wh_digest_text(&i->manifest, text)));
 	json_object_set_new(q, "artifacts", artifacts_json(artifacts));
-	return wh_inner_call(inner, WH_SERVICE_REGISTRY, q, &a, err);
+	return call(inner, q, &a, err);
 }
 
 int wh_cli_registry_artifacts(struct wh_inner *inner, struct wh_store *s, const char *ref, const struct wh_digest *subject,
@@ -224,7 +242,7 @@ int wh_cli_registry_artifacts(struct wh_inner *inner, struct wh_store *s, const 
 	int r;
 
 	json_object_set_new(q, "subject", json_string(wh_digest_text(subject, text)));
-	r = wh_inner_call(inner, WH_SERVICE_REGISTRY, q, &a, err);
+	r = call(inner, q, &a, err);
 	return r < 0 ? r : artifacts_parse(json_object_get(a, "artifacts"), ret, err);
 }
 
@@ -236,6 +254,7 @@ int wh_cli_with_registry(int (*fn)(void *arg, struct wh_inner *inner), void *arg
 	WH_AUTO_ERR struct wh_err *err = NULL;
 	struct wh_outer *outer = NULL;
 	struct wh_inner *inner = NULL;
+	sigset_t signals;
 	int r = wh_outer_fork(&outer, &inner, &err);
 
 	if (r < 0)
@@ -244,6 +263,11 @@ int wh_cli_with_registry(int (*fn)(void *arg, struct wh_inner *inner), void *arg
 		wh_outer_offer(outer, services, WH_ARRAY_SIZE(services));
 		return wh_outer_serve(outer);
 	}
+	/* There is nothing to be ended in order: what was half written is swept by the next to open the store. */
+	sigemptyset(&signals);
+	for (size_t i = 0; i < WH_ARRAY_SIZE(ending); i++)
+		sigaddset(&signals, ending[i]);
+	sigprocmask(SIG_UNBLOCK, &signals, NULL);
 	r = fn(arg, inner);
 	wh_inner_free(inner);
 	return r;

@@ -316,8 +316,8 @@ static void set_up(struct transfer *t, const struct wh_reg_conn *c, struct curl_
 	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT, q->patience ? (long)q->patience : 30L);
 	curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	/* A registry may look at what it was sent for as long as this. */
-	curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, 300L);
+	/* A registry may take its time to look at what it was sent. */
+	curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, q->body || q->fd > 0 ? 300L : 60L);
 	if (wh_url_is_loopback(q->url))
 		curl_easy_setopt(h, CURLOPT_NOPROXY, "*");
 	/* Debian's libcurl goes on looking in the machine's directory of certificates. */

@@ -8,7 +8,8 @@ command -v docker-registry >/dev/null || skip_all 'needs docker-registry'
 
 export HOME=$T/home
 unset DOCKER_CONFIG REGISTRY_AUTH_FILE XDG_RUNTIME_DIR SSL_CERT_FILE
-mkdir "$HOME"
+mkdir -m 700 "$HOME" "$T/run-skopeo"
+skopeo() { XDG_RUNTIME_DIR=$T/run-skopeo command skopeo "$@"; }
 digest_of() { # HOST:PORT NAME TAG
 	echo "sha256:$(registry_get "$1" "/v2/$2/manifests/$3" | sha256sum | cut -d' ' -f1)"
 }
@@ -338,6 +339,33 @@ echo '{"credsStore":"../../x"}' >"$HOME/.docker/config.json"
 pull "$breg/p/box:1"
 like "$err" '^hint: no login for' 'a helper is a name, no path'
 rm "$HOME/.docker/config.json"
+
+# ---- an end before the end ----
+
+# A registry that takes connections and says nothing.
+cat >mute.py <<'EOT'
+import socket, time
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+s.listen(5)
+print(s.getsockname()[1], flush=True)
+time.sleep(600)
+EOT
+python3 mute.py >mute.port &
+MUTE_PID=$!
+mute=$(registry_wait "$MUTE_PID" 'cat mute.port')
+for how in self group; do
+	: >mute.out
+	setsid "$WHITTLE" pull --root "$T/st" "127.0.0.1:$mute/x:1" >mute.out 2>&1 </dev/null &
+	pid=$!
+	until grep -q pulling mute.out; do kill -0 "$pid" || break; sleep 0.1; done
+	[ "$how" = group ] && kill -TERM -- "-$pid" || kill -TERM "$pid"
+	wait "$pid"
+	is $? 143 "a signal ends a pull ($how)"
+	unlike "$(cat mute.out)" 'error|bug' 'without a complaint'
+	nok 'and nothing is left' pgrep -s "$pid"
+done
+server_stop "$MUTE_PID"
 
 # ---- tokens ----
 
