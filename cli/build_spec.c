@@ -567,11 +567,8 @@ static int add_outputs(const struct wh_build_flags *f, struct wh_build_spec *s, 
 	if (f->push && !to_registry)
 		WH_PUSH(s->outputs, s->n_outputs, cap) =
 			(struct wh_output){.type = WH_OUT_REGISTRY, .comp = WH_COMP_ZSTD};
-	if ((f->push || to_registry) && !f->tags.n) {
-		misuse(err, "a push needs a name");
-		wh_err_hint(err, "--tag REGISTRY/NAME:TAG says where to");
-		return -EINVAL;
-	}
+	if ((f->push || to_registry) && !f->tags.n)
+		return misuse(err, "a push needs a name: --tag REGISTRY/NAME:TAG says where to");
 	if (on_stdout > 1)
 		return misuse(err, "only one --output can go to standard output");
 	if (on_stdout && f->quiet)

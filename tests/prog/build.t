@@ -135,8 +135,8 @@ printf 'FROM busybox\nCOPY\n' >bad.df
 refused 'syntax' 2 '^error: bad.df:2: ' -f bad.df ctx
 printf '' >bad.df
 refused 'empty Dockerfile' 2 '^error: bad.df' -f bad.df ctx
-printf 'FROM nowhere/at/all:1\nRUN true\n' >bad.df
-refused 'missing base' 1 '^error: bad.df:1: .*nowhere/at/all' -f bad.df ctx
+printf 'FROM 127.0.0.1:1/nowhere/at/all:1\nRUN true\n' >bad.df
+refused 'missing base, no registry' 4 '^error: bad.df:1: .*127.0.0.1:1/nowhere/at/all' -f bad.df ctx
 refused 'missing layout' 1 '^error: .*/nolayout' --build-context x=oci-layout:///nolayout -f <(echo FROM x) ctx
 refused 'no such stage' 2 '^error: .*nostage' --target nostage ctx
 printf 'FROM busybox\nCOPY nofile /\n' >bad.df

@@ -23,7 +23,7 @@ is "$out" "$help" 'help says the same'
 run "$WHITTLE" build --help
 is "$status" 0 'build --help: exit code'
 like "$out" '^  -t, --tag NAME' 'build --help: an option with its letter'
-unlike "$out" '--push' 'build --help: no word of what is not there yet'
+unlike "$out" '--load' 'build --help: no word of what is not there yet'
 help=$out
 run "$WHITTLE" help build
 is "$out" "$help" 'help build says the same'
@@ -62,7 +62,8 @@ misuse 'context is a file' 'context "ctx/Dockerfile": Not a directory' build ctx
 misuse 'context from a URL' 'URL.* not supported yet' build https://host.invalid/x.git
 misuse 'context from standard input' 'standard input is not supported yet' build -
 misuse 'output without type' 'says no type=' build --output dest=x ctx
-misuse 'output type' 'type is oci, local or tar' build --output type=zip,dest=x ctx
+misuse 'a push without a name' 'a push needs a name' build --push ctx
+misuse 'output type' 'type is oci, local, tar or registry' build --output type=zip,dest=x ctx
 misuse 'output type to come' 'type=docker is not supported yet' build --output type=docker,dest=x ctx
 misuse 'output key' 'no key "colour"' build --output type=oci,dest=x,colour=red ctx
 misuse 'output directory to standard output' 'cannot go to standard output' build --output type=oci,dest=-,tar=false ctx
@@ -88,7 +89,7 @@ misuse 'add-host' 'is no NAME:IP' build --add-host a:b ctx
 misuse 'shm-size' 'is no size' build --shm-size lots ctx
 misuse 'jobs' 'a number from 1' build --jobs 0 ctx
 misuse 'allow' '--allow is' build --allow everything ctx
-misuse 'option to come' '--push is not supported yet' build --push ctx
+misuse 'option to come' '--load is not supported yet' build --load ctx
 misuse 'option to come, with a value' '--cache-from is not supported yet' build --cache-from type=local,src=x ctx
 SOURCE_DATE_EPOCH=soon misuse 'SOURCE_DATE_EPOCH in the environment' 'invalid SOURCE_DATE_EPOCH "soon"' build ctx
 
