@@ -19,6 +19,8 @@ struct pending {
 	uint64_t id;
 	wh_step_fn done;
 	void *arg;
+	wh_exit_fn exited; /* NULL: nobody asks, or it was told */
+	void *exit_arg;
 };
 
 struct question { /* wh_launcher_exists() */
@@ -147,6 +149,15 @@ static _Noreturn void become_warden(int sock)
 	wh_warden_main(WARDEN_SOCKET);
 }
 
+static void command_over(struct pending *p, int status)
+{
+	wh_exit_fn fn = p->exited;
+
+	p->exited = NULL;
+	if (fn)
+		fn(p->exit_arg, status);
+}
+
 static bool finish(struct wh_launcher *l, uint64_t id, struct wh_step_result *result)
 {
 	for (size_t i = 0; i < l->n; i++) {
@@ -155,6 +166,8 @@ static bool finish(struct wh_launcher *l, uint64_t id, struct wh_step_result *re
 		if (p.id != id)
 			continue;
 		l->v[i] = l->v[--l->n];
+		if (result->started)
+			command_over(&p, result->status);
 		p.done(p.arg, result);
 		return true;
 	}
@@ -203,12 +216,21 @@ static void on_end(struct wh_launcher *l, struct wh_wire *w)
 		wh_err_freep(&result.err);
 }
 
+static void on_exit_said(struct wh_launcher *l, uint64_t id, int status)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i].id == id) {
+			command_over(&l->v[i], status);
+			return;
+		}
+}
+
 static void on_packet(void *arg, int fd, short revents)
 {
 	struct wh_launcher *l = arg;
 	WH_AUTO_BUF struct wh_buf packet = WH_BUF_INIT;
 	struct wh_wire w;
-	uint64_t number;
+	uint64_t number, id;
 
 	(void)revents;
 	if (wh_wire_recv(fd, &packet, NULL, NULL) < 0) {
@@ -223,6 +245,10 @@ static void on_packet(void *arg, int fd, short revents)
 	case WH_SAID_EXISTS:
 		number = wh_wire_u64(&w);
 		tell(l, number, (int)wh_wire_u32(&w));
+		break;
+	case WH_SAID_EXIT:
+		id = wh_wire_u64(&w);
+		on_exit_said(l, id, (int)wh_wire_u32(&w));
 		break;
 	}
 }
@@ -312,7 +338,7 @@ int wh_launcher_run(struct wh_launcher *l, const struct wh_step *step, wh_step_f
 	r = wh_wire_send(l->sock, &order, sizeof(order), fds, n);
 	if (r < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "reach the process that starts the steps");
-	WH_PUSH(l->v, l->n, l->cap) = (struct pending){order.id, done, arg};
+	WH_PUSH(l->v, l->n, l->cap) = (struct pending){.id = order.id, .done = done, .arg = arg};
 	if (ret_id)
 		*ret_id = order.id;
 	return 0;
@@ -335,6 +361,15 @@ static int send_order(struct wh_launcher *l, const struct wh_order *order, const
 void wh_launcher_kill(struct wh_launcher *l, uint64_t id)
 {
 	send_order(l, &(struct wh_order){.kind = WH_ORDER_KILL, .id = id}, "");
+}
+
+void wh_launcher_on_exit(struct wh_launcher *l, uint64_t id, wh_exit_fn fn, void *arg)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i].id == id) {
+			l->v[i].exited = fn;
+			l->v[i].exit_arg = arg;
+		}
 }
 
 void wh_launcher_signal(struct wh_launcher *l, uint64_t id, int sig)

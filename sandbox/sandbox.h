@@ -163,6 +163,10 @@ int wh_launcher_start(struct wh_inner *i, struct wh_loop *loop, struct wh_launch
 typedef void (*wh_step_fn)(void *arg, struct wh_step_result *result);
 int wh_launcher_run(struct wh_launcher *l, const struct wh_step *step, wh_step_fn done, void *arg, uint64_t *ret_id,
 		    struct wh_err **err);
+/* For a joined command: called once, when the command itself has ended, with its exit status or 128+signal; before
+ * done(), which also waits for what an observed one has left running. Not called when the command never ran. */
+typedef void (*wh_exit_fn)(void *arg, int status);
+void wh_launcher_on_exit(struct wh_launcher *l, uint64_t id, wh_exit_fn fn, void *arg);
 void wh_launcher_kill(struct wh_launcher *l, uint64_t id); /* SIGKILL to all of the step; done() still comes */
 /* A signal to the step's first process (PID 1 of its container, or the joined command's), as `docker kill` sends it. */
 void wh_launcher_signal(struct wh_launcher *l, uint64_t id, int sig);

@@ -70,13 +70,19 @@ struct warden {
 
 /* ---------------------------------------------------------------- what it says */
 
+static uint32_t exit_status(const siginfo_t *end)
+{
+	bool killed = end->si_code == CLD_KILLED || end->si_code == CLD_DUMPED;
+
+	return (uint32_t)(killed ? 128 + end->si_status : end->si_status);
+}
+
 static void answer(struct warden *w, const struct child *c, const struct wh_report *r)
 {
 	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
 	WH_AUTO_ERR struct wh_err *unseen = NULL;
 	bool killed = c->end.si_code == CLD_KILLED || c->end.si_code == CLD_DUMPED;
 	const struct wh_err *err = c->err ? c->err : r->err;
-	uint32_t status = (uint32_t)(killed ? 128 + c->end.si_status : c->end.si_status);
 
 	if (!err && c->observer_status) {
 		wh_err_set(&unseen, "sandbox", WH_ERR_ENV, EPIPE,
@@ -85,12 +91,28 @@ static void answer(struct warden *w, const struct child *c, const struct wh_repo
 	}
 	wh_buf_u32(&b, WH_SAID_END);
 	wh_buf_u64(&b, c->id);
-	wh_buf_u32(&b, r->err ? r->status : status);
+	wh_buf_u32(&b, r->err ? r->status : exit_status(&c->end));
 	wh_buf_u32(&b, killed ? (uint32_t)c->end.si_status : 0);
 	wh_buf_u64(&b, r->started && c->end_ns > r->start_ns ? c->end_ns - r->start_ns : 0);
 	wh_buf_u8(&b, r->started && !r->err);
 	wh_wire_put_err(&b, err);
 	wh_wire_send(w->sock, b.p, b.n, NULL, 0);
+}
+
+/* An observed command is over, but perhaps not what it has left in its container. */
+static void answer_exit(struct warden *w, const struct child *c)
+{
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+	struct wh_report report;
+
+	wh_report_read((struct wh_str){c->records.p, c->records.n}, &report);
+	if (report.started && !report.err) {
+		wh_buf_u32(&b, WH_SAID_EXIT);
+		wh_buf_u64(&b, c->id);
+		wh_buf_u32(&b, exit_status(&c->end));
+		wh_wire_send(w->sock, b.p, b.n, NULL, 0);
+	}
+	wh_report_release(&report);
 }
 
 static void answer_exists(struct warden *w, uint64_t number, int found)
@@ -218,6 +240,8 @@ static void bury(struct warden *w, struct child *c)
 	}
 	if (!c->observed)
 		conclude(w, c);
+	else if (c->order.join)
+		answer_exit(w, c);
 }
 
 /* Before its command has ended: then it saw not all of it, and the rest must not run unseen. */

@@ -31,6 +31,7 @@ struct wh_order {
 enum wh_said_kind {
 	WH_SAID_END = 1, /* u64 id, u32 status, u32 signal, u64 wall_ns, u8 started, error (wire.h) */
 	WH_SAID_EXISTS,  /* u64 number, u32 answer */
+	WH_SAID_EXIT,    /* u64 id, u32 status: the command is over, what it left is not */
 };
 /* launcher → inner: a u32 of the above, and what it says. */
 

@@ -285,6 +285,17 @@ observed() {
 		mark app stop
 		signal app 15
 		wait app
+		start app2 $(layer c) --net none -- sh -c 'touch /tmp/up; sleep 1000'
+		start daemon --join app2 --observe $log-daemon -- sh -c '(until [ -e /tmp/go ]; do sleep 0.1; done; cat /etc/group >/dev/null) & exit 3'
+		command daemon
+		start go --join app2 --observe $log-go -- touch /tmp/go
+		wait go
+		command go
+		wait daemon
+		start nodaemon --join app2 --observe $log-no -- nosuch
+		command nodaemon
+		kill app2
+		wait app2
 		start none $(layer b) --observe $log-none -- nosuch
 		wait none
 		start setup $(layer b) --observe $log-setup --user ghost -- true
@@ -303,12 +314,16 @@ observed() {
 	like "$(cat "$log-j")" '^N	[a-z]+	[0-9]+	/nosuch$' "$who: with what it missed"
 	like "$(cat "$log-j")" '^M	test.x20one$' "$who: and its mark"
 	like "$(tail -n 1 "$log-j")" '^E	[1-9][0-9]*	0$' "$who: complete"
+	like "$out" '^daemon: 3$' "$who: an observed command's own end is told before that of what it left"
+	like "$out" '^daemon: status=3 signal=0 started=1 err=-' "$who: its result, when all of that has ended"
+	like "$(cat "$log-daemon")" '^A	r	[0-9]+	/etc/group$' "$who: and is in the log"
+	is "$(grep -E '^(go|nodaemon): -?[0-9]' <<<"$out" | tr '\n' ' ')" 'go: 0 over nodaemon: -1 over ' "$who: it is told at any rate, but not of what never ran"
 	like "$(ended none)" '^status=127 .*err=exec: "nosuch"' "$who: observed, a missing program is told as ever"
 	like "$(ended setup)" '^status=125 .*err=unable to find user' "$who: and so is a setup that fails"
 	like "$(ended insecure)" 'an insecure step cannot be observed' "$who: insecure steps are never observed"
 	# kill -9 of the observer, in the middle
 	everyone sh -c 'cat >"$1"' sh "$home/script" <<-S
-		start app $(layer a) --observe $home/log-killed -- sh -c 'touch /tmp/up; while :; do cat /etc/passwd >/dev/null; done'
+		start app $(layer a) --observe $home/log-killed --output $home/noise -- sh -c 'touch /tmp/up; while :; do cat /etc/passwd >/dev/null; done'
 		until app /tmp/up
 		say up
 		wait app

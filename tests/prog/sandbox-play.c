@@ -11,6 +11,7 @@
  *   connect PORT                    from our side, inside the network namespace, to 127.0.0.1 and ::1, until both listen
  *   control DIR                     the helper `app` and the socket that it asks, for a step to be bound
  *   serve NAME                      one request of the helper: an exec runs in the container of NAME
+ *   command NAME                    for the end of a joined command itself: "NAME: N"
  *   say TEXT
  */
 #include "tests/prog/sandbox-driver.h"
@@ -30,6 +31,7 @@ struct played {
 	struct wh_strv words;
 	uint64_t id;
 	bool over;
+	int exited; /* -1: not yet */
 	struct wh_step_result result;
 };
 
@@ -63,6 +65,14 @@ static void on_done(void *arg, struct wh_step_result *r)
 
 	s->over = true;
 	s->result = *r;
+	wh_loop_stop(s->options.loop, 0);
+}
+
+static void on_exited(void *arg, int status)
+{
+	struct played *s = arg;
+
+	s->exited = status;
 	wh_loop_stop(s->options.loop, 0);
 }
 
@@ -101,6 +111,9 @@ static void start(struct play *p, struct wh_strv *words)
 		s->over = true;
 		s->result = (struct wh_step_result){.status = 125, .err = err};
 	}
+	s->exited = -1;
+	if (step->join)
+		wh_launcher_on_exit(p->launcher, s->id, on_exited, s);
 	/* Nothing is kept of what a step was described with. */
 	if (step->in_fd > 2)
 		close(step->in_fd);
@@ -120,6 +133,13 @@ static void wait_for(struct play *p, struct played *s)
 	       r->err ? r->err->msg : "-");
 	if (r->err && r->err->hint)
 		printf("%s: hint: %s\n", s->name, r->err->hint);
+}
+
+static void wait_for_command(struct play *p, const struct played *s)
+{
+	while (s->exited < 0 && !s->over)
+		wh_loop_run(p->loop);
+	printf("%s: %d%s\n", s->name, s->exited, s->over ? " over" : "");
 }
 
 static void on_answer(void *arg, int answer)
@@ -279,6 +299,8 @@ static void command(struct play *p, struct wh_strv *w)
 		start(p, w);
 	} else if (wh_streq(verb, "wait")) {
 		wait_for(p, find(p, arg));
+	} else if (wh_streq(verb, "command")) {
+		wait_for_command(p, find(p, arg));
 	} else if (wh_streq(verb, "signal")) {
 		wh_parse_u64(text, 10, &number);
 		wh_launcher_signal(p->launcher, find(p, arg)->id, (int)number);
