@@ -42,7 +42,8 @@ static int fetch(struct pull *p, struct wh_err **err)
 static int fetch_artifacts(struct pull *p, struct wh_err **err)
 {
 	WH_CLEANUP(wh_artifacts_release) struct wh_artifacts list = {0};
-	int r = wh_cli_registry_artifacts(p->inner, p->store, p->ref, &p->image.manifest, p->flags.insecure, &list, err);
+	int r = wh_cli_registry_artifacts(p->inner, p->store, p->ref, &p->image.manifest, p->flags.insecure, &list,
+					  err);
 
 	if (r == 0 && list.n)
 		r = wh_store_attach(p->store, &list, err);

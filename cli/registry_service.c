@@ -170,8 +170,8 @@ static json_t *request_new(const char *op, struct wh_store *s, const char *ref, 
 	return json_pack("{s:s, s:s, s:s, s:b}", "op", op, "root", wh_store_path(s), "ref", ref, "insecure", insecure);
 }
 
-int wh_cli_registry_pull(struct wh_inner *inner, struct wh_store *s, const char *ref, const char *platform, bool insecure,
-			 struct wh_digest *ret, struct wh_err **err)
+int wh_cli_registry_pull(struct wh_inner *inner, struct wh_store *s, const char *ref, const char *platform,
+			 bool insecure, struct wh_digest *ret, struct wh_err **err)
 {
 	WH_AUTO_JSON json_t *q = request_new("pull", s, ref, insecure);
 	WH_AUTO_JSON json_t *a = NULL;
@@ -233,8 +233,9 @@ int wh_cli_registry_push(struct wh_inner *inner, struct wh_store *s, const char 
 	return call(inner, q, &a, err);
 }
 
-int wh_cli_registry_artifacts(struct wh_inner *inner, struct wh_store *s, const char *ref, const struct wh_digest *subject,
-			      bool insecure, struct wh_artifacts *ret, struct wh_err **err)
+int wh_cli_registry_artifacts(struct wh_inner *inner, struct wh_store *s, const char *ref,
+			      const struct wh_digest *subject, bool insecure, struct wh_artifacts *ret,
+			      struct wh_err **err)
 {
 	WH_AUTO_JSON json_t *q = request_new("artifacts", s, ref, insecure);
 	WH_AUTO_JSON json_t *a = NULL;

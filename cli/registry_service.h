@@ -13,11 +13,12 @@
 #include "cli/cli.h"
 
 /* By digest in the store; platform NULL: this machine's. */
-int wh_cli_registry_pull(struct wh_inner *inner, struct wh_store *s, const char *ref, const char *platform, bool insecure,
-			 struct wh_digest *ret, struct wh_err **err);
+int wh_cli_registry_pull(struct wh_inner *inner, struct wh_store *s, const char *ref, const char *platform,
+			 bool insecure, struct wh_digest *ret, struct wh_err **err);
 /* What is attached to the image of this manifest, in the store. */
-int wh_cli_registry_artifacts(struct wh_inner *inner, struct wh_store *s, const char *ref, const struct wh_digest *subject,
-			      bool insecure, struct wh_artifacts *ret, struct wh_err **err);
+int wh_cli_registry_artifacts(struct wh_inner *inner, struct wh_store *s, const char *ref,
+			      const struct wh_digest *subject, bool insecure, struct wh_artifacts *ret,
+			      struct wh_err **err);
 /* For commands that have nothing else to ask the outer process: forks, offers the service, runs fn in the inner process and
  * gives its exit code. */
 int wh_cli_with_registry(int (*fn)(void *arg, struct wh_inner *inner), void *arg);

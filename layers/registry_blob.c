@@ -73,8 +73,9 @@ static int take(void *arg, const struct wh_http_resp *a, const void *p, size_t n
 		n -= k;
 	}
 	if (n > g->b->size - g->got)
-		return wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG, "%s: it is larger than the %llu bytes it should have",
-				  g->what, (unsigned long long)g->b->size);
+		return wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG,
+				  "%s: it is larger than the %llu bytes it should have", g->what,
+				  (unsigned long long)g->b->size);
 	if (n == 0)
 		return 0;
 	r = wh_blob_writer_add(g->w, bytes, n, err);
@@ -86,13 +87,8 @@ static int take(void *arg, const struct wh_http_resp *a, const void *p, size_t n
 /* One answer. 1: it broke off, or ended early. */
 static int get_part(struct wh_reg_conn *c, struct get *g, const char *url, unsigned *ret_after, struct wh_err **err)
 {
-	struct wh_http_req q = {.method = "GET",
-				.url = url,
-				.what = g->what,
-				.from = g->got,
-				.sink = take,
-				.arg = g,
-				.once = true};
+	struct wh_http_req q = {
+		.method = "GET", .url = url, .what = g->what, .from = g->got, .sink = take, .arg = g, .once = true};
 	WH_AUTO_HTTP_RESP struct wh_http_resp a = {0};
 	int r;
 
@@ -208,7 +204,8 @@ static int ask_session(struct wh_reg_conn *c, const struct wh_reg_blob *b, const
 }
 
 /* Where to put it to; NULL with success: the registry has it now. */
-static int open_session(struct wh_reg_conn *c, const struct wh_reg_blob *b, const char *what, char **ret, struct wh_err **err)
+static int open_session(struct wh_reg_conn *c, const struct wh_reg_blob *b, const char *what, char **ret,
+			struct wh_err **err)
 {
 	WH_AUTO_HTTP_RESP struct wh_http_resp a = {0};
 	WH_AUTO_FREE char *to = NULL;
@@ -226,7 +223,8 @@ static int open_session(struct wh_reg_conn *c, const struct wh_reg_blob *b, cons
 	if (!to)
 		return wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG, "%s: the answer does not say where to", what);
 	if (!wh_url_is_https(to) && !c->r->o.insecure && (wh_url_is_https(a.url) || !wh_url_is_loopback(to)))
-		return wh_err_set(err, "registry", WH_ERR_ENV, EACCES, "%s: it wants to be sent it by plain HTTP", what);
+		return wh_err_set(err, "registry", WH_ERR_ENV, EACCES, "%s: it wants to be sent it by plain HTTP",
+				  what);
 	*ret = wh_url_with(to, "digest", wh_digest_text(&b->digest, text));
 	return 0;
 }

@@ -89,10 +89,9 @@ static const char *status_text(long status)
 		long status;
 		const char *text;
 	} table[] = {
-		{400, "bad request"},       {401, "unauthorized"}, {403, "forbidden"},
-		{404, "not found"},         {405, "not allowed"},  {413, "too large"},
-		{429, "too many requests"}, {500, "server error"}, {502, "bad gateway"},
-		{503, "unavailable"},       {504, "gateway timeout"},
+		{400, "bad request"}, {401, "unauthorized"}, {403, "forbidden"},         {404, "not found"},
+		{405, "not allowed"}, {413, "too large"},    {429, "too many requests"}, {500, "server error"},
+		{502, "bad gateway"}, {503, "unavailable"},  {504, "gateway timeout"},
 	};
 
 	for (size_t i = 0; i < WH_ARRAY_SIZE(table); i++)
@@ -202,7 +201,8 @@ static int follow(struct wh_reg_conn *c, const struct wh_http_req *q, const char
 		free(url);
 		url = next;
 	}
-	return wh_err_set(err, "registry", WH_ERR_BUILD, ELOOP, "%s: redirected more than %d times", q->what, REDIRECTS);
+	return wh_err_set(err, "registry", WH_ERR_BUILD, ELOOP, "%s: redirected more than %d times", q->what,
+			  REDIRECTS);
 }
 
 static void keep_challenge(struct wh_reg_conn *c, struct wh_http_resp *a)

@@ -93,7 +93,7 @@ static const json_t *best_member(const json_t *o, const char *domain, const char
 	json_t *v;
 
 	/* jansson's iteration is over a const object in all but its signature. */
-	json_object_foreach((json_t *)(uintptr_t)o, key, v) {
+	json_object_foreach ((json_t *)(uintptr_t)o, key, v) {
 		size_t n = key_fits(key, domain, path);
 
 		if (n <= most)
@@ -258,8 +258,7 @@ static void ask_helper(struct wh_login *l)
 			return;
 		}
 	}
-	l->trouble = err ? wh_strdup(err->msg)
-			 : wh_asprintf("docker-credential-%s: its answer is no login", l->helper);
+	l->trouble = err ? wh_strdup(err->msg) : wh_asprintf("docker-credential-%s: its answer is no login", l->helper);
 }
 
 /* ---------------------------------------------------------------- files */
@@ -313,13 +312,15 @@ int wh_login_load(const struct wh_registry_opts *o, const char *domain, const ch
 	int r;
 
 	if (o->user) {
-		*ret = (struct wh_login){.user = wh_strdup(o->user), .password = wh_strdup(o->password ? o->password : "")};
+		*ret = (struct wh_login){.user = wh_strdup(o->user),
+					 .password = wh_strdup(o->password ? o->password : "")};
 		return 0;
 	}
 	if (named && named[0]) {
 		wh_strv_add(&files, named);
 	} else {
-		add_file(&files, docker && docker[0] ? wh_path_join(docker, "config.json") : home_file(".docker/config.json"));
+		add_file(&files,
+			 docker && docker[0] ? wh_path_join(docker, "config.json") : home_file(".docker/config.json"));
 		if (runtime && runtime[0] == '/')
 			add_file(&files, wh_path_join(runtime, "containers/auth.json"));
 	}

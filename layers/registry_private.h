@@ -94,7 +94,7 @@ struct wh_http_req {
 	const char *accept, *type;
 	const void *body;
 	size_t len;
-	int fd;        /* above 0: the body is size bytes from its beginning */
+	int fd; /* above 0: the body is size bytes from its beginning */
 	uint64_t size;
 	uint64_t from; /* not 0: a range from there on */
 	size_t max;    /* of the answer's body */
@@ -102,16 +102,16 @@ struct wh_http_req {
 	int (*sink)(void *arg, const struct wh_http_resp *head, const void *p, size_t n, struct wh_err **err);
 	void *arg;
 	const char *authorization; /* header's value, or NULL */
-	bool once; /* no second try */
-	unsigned patience; /* seconds until it must be connected, TLS included; 0: 30 */
+	bool once;                 /* no second try */
+	unsigned patience;         /* seconds until it must be connected, TLS included; 0: 30 */
 };
 enum wh_http_fault {
 	WH_HTTP_FINE,
 	WH_HTTP_REFUSED, /* nobody there: -ECONNREFUSED */
 	WH_HTTP_TLS,     /* what answers does not speak TLS */
 	WH_HTTP_CERT,
-	WH_HTTP_BROKEN,  /* it broke off: -ECONNRESET; may work at another try */
-	WH_HTTP_DEAD,    /* everything else: will not work */
+	WH_HTTP_BROKEN, /* it broke off: -ECONNRESET; may work at another try */
+	WH_HTTP_DEAD,   /* everything else: will not work */
 };
 /* One transfer, no redirect followed. Whatever was answered is success. */
 int wh_http_transfer(struct wh_reg_conn *c, const struct wh_http_req *q, struct wh_http_resp *ret,
@@ -158,7 +158,8 @@ struct wh_reg_conn {
 };
 
 /* A connection to the registry of a name; the first one finds out how it speaks. actions: "pull" or "pull,push". */
-int wh_reg_connect(struct wh_registry *r, const char *ref, const char *actions, struct wh_reg_conn **ret, struct wh_err **err);
+int wh_reg_connect(struct wh_registry *r, const char *ref, const char *actions, struct wh_reg_conn **ret,
+		   struct wh_err **err);
 /* The same once more, for another thread. */
 int wh_reg_conn_clone(const struct wh_reg_conn *c, struct wh_reg_conn **ret, struct wh_err **err);
 static inline void wh_reg_conn_freep(struct wh_reg_conn **c)
@@ -182,8 +183,9 @@ void wh_reg_pause(unsigned attempt, unsigned retry_after);
 /* "registry HOST: " before the message. */
 void wh_reg_name(const struct wh_reg_conn *c, struct wh_err **err);
 /* fn(conn, arg, i) for i below n, on some threads at once, each with its connection. The first error ends it. */
-int wh_reg_each(struct wh_reg_conn *c, size_t n, int (*fn)(struct wh_reg_conn *c, void *arg, size_t i, struct wh_err **err),
-		void *arg, struct wh_err **err);
+int wh_reg_each(struct wh_reg_conn *c, size_t n,
+		int (*fn)(struct wh_reg_conn *c, void *arg, size_t i, struct wh_err **err), void *arg,
+		struct wh_err **err);
 
 /* ---------------------------------------------------------------- registry_auth.c */
 
@@ -234,8 +236,8 @@ bool wh_reg_is_manifest(const char *type);
 /* ---------------------------------------------------------------- registry_push.c */
 
 /* PUTs a manifest under a tag or (NULL) its digest; *ret_subject: the registry understood its subject. */
-int wh_reg_manifest_put(struct wh_reg_conn *c, const char *tag, const char *type, const void *p, size_t n, bool *ret_subject,
-			struct wh_err **err);
+int wh_reg_manifest_put(struct wh_reg_conn *c, const char *tag, const char *type, const void *p, size_t n,
+			bool *ret_subject, struct wh_err **err);
 
 /* ---------------------------------------------------------------- registry_referrers.c */
 

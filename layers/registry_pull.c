@@ -68,8 +68,8 @@ static int judge(struct wh_reg_manifest *m, const char *header, const char *what
 	return 0;
 }
 
-static int check_digest(const struct wh_http_resp *a, const char *what, const struct wh_digest *d, struct wh_reg_manifest *m,
-			struct wh_err **err)
+static int check_digest(const struct wh_http_resp *a, const char *what, const struct wh_digest *d,
+			struct wh_reg_manifest *m, struct wh_err **err)
 {
 	char x[WH_DIGEST_TEXT], y[WH_DIGEST_TEXT];
 	struct wh_digest said;
@@ -90,8 +90,7 @@ int wh_reg_manifest_get(struct wh_reg_conn *c, const char *tag, const struct wh_
 	const char *name = d ? wh_digest_text(d, text) : tag;
 	WH_AUTO_FREE char *url = wh_reg_url(c, "manifests/%s", name);
 	WH_AUTO_FREE char *what = wh_asprintf("get manifest %s%s%s", c->ref.path, d ? "@" : ":", name);
-	struct wh_http_req q = {
-		.method = "GET", .url = url, .what = what, .accept = accepted, .max = WH_MANIFEST_MAX};
+	struct wh_http_req q = {.method = "GET", .url = url, .what = what, .accept = accepted, .max = WH_MANIFEST_MAX};
 	WH_AUTO_HTTP_RESP struct wh_http_resp a = {0};
 	WH_AUTO_REG_MANIFEST struct wh_reg_manifest m = {0};
 	int r = wh_reg_call(c, &q, &a, err);
@@ -138,7 +137,8 @@ static int count(struct search *x, struct wh_err **err)
 {
 	if (++x->documents <= MAX_DOCUMENTS)
 		return 0;
-	return wh_err_set(err, "registry", WH_ERR_BUILD, EFBIG, "more than %d documents have to be read", MAX_DOCUMENTS);
+	return wh_err_set(err, "registry", WH_ERR_BUILD, EFBIG, "more than %d documents have to be read",
+			  MAX_DOCUMENTS);
 }
 
 /* Config into the store; what platform it is for. */
@@ -207,9 +207,9 @@ static int consider(struct search *x, const json_t *o, unsigned depth, struct wh
 	if (r == 0)
 		r = wh_reg_manifest_get(x->c, NULL, &d, size, &m, err);
 	if (r == 0 && wh_reg_is_index(type))
-		return depth == MAX_DEPTH ? wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG,
-						       "indexes are nested too deeply")
-					  : consider_index(x, &m, depth + 1, err);
+		return depth == MAX_DEPTH
+			       ? wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG, "indexes are nested too deeply")
+			       : consider_index(x, &m, depth + 1, err);
 	if (r == 0)
 		r = get_config(x, &m, &have, err);
 	return r < 0 ? r : weigh(x, &have, &d, size);
@@ -319,8 +319,8 @@ static int get_image(struct search *x, bool layers, struct wh_digest *ret, struc
 	return r < 0 ? r : wh_blob_put(x->s, m.bytes.p, m.bytes.n, ret, err);
 }
 
-int wh_registry_pull(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_platform *p, bool layers,
-		     struct wh_digest *ret, struct wh_err **err)
+int wh_registry_pull(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_platform *p,
+		     bool layers, struct wh_digest *ret, struct wh_err **err)
 {
 	WH_AUTO_REG_CONN struct wh_reg_conn *c = NULL;
 	struct wh_platform host;

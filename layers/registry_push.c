@@ -8,8 +8,8 @@
 
 #define MAX_SOURCES 200 /* manifests of the store read to find what can be mounted */
 
-int wh_reg_manifest_put(struct wh_reg_conn *c, const char *tag, const char *type, const void *p, size_t n, bool *ret_subject,
-			struct wh_err **err)
+int wh_reg_manifest_put(struct wh_reg_conn *c, const char *tag, const char *type, const void *p, size_t n,
+			bool *ret_subject, struct wh_err **err)
 {
 	char text[WH_DIGEST_TEXT], other[WH_DIGEST_TEXT];
 	struct wh_digest d, said;
@@ -40,8 +40,8 @@ int wh_reg_manifest_put(struct wh_reg_conn *c, const char *tag, const char *type
 
 /* ---------------------------------------------------------------- manifests in the store */
 
-static int read_manifest(struct wh_store *s, const struct wh_digest *d, struct wh_buf *buf, json_t **ret, const char **ret_type,
-			 struct wh_err **err)
+static int read_manifest(struct wh_store *s, const struct wh_digest *d, struct wh_buf *buf, json_t **ret,
+			 const char **ret_type, struct wh_err **err)
 {
 	char text[WH_DIGEST_TEXT];
 	int r = wh_blob_read(s, d, WH_MANIFEST_MAX, buf, err);
@@ -211,9 +211,10 @@ static int put_artifacts(struct wh_reg_conn *c, struct wh_store *s, const struct
 			return wh_err_set(err, "registry", WH_ERR_INTERNAL, EINVAL, "an artifact of another image");
 		r = put_artifact(c, s, &l->v[k], &listed, err);
 		if (r < 0) {
-			wh_err_wrap(err, "%s", l->v[k].tag             ? l->v[k].tag
-					       : l->v[k].artifact_type ? l->v[k].artifact_type
-								       : "artifact");
+			wh_err_wrap(err, "%s",
+				    l->v[k].tag             ? l->v[k].tag
+				    : l->v[k].artifact_type ? l->v[k].artifact_type
+							    : "artifact");
 			return r;
 		}
 		if (!l->v[k].tag && !listed)

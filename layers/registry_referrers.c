@@ -148,11 +148,8 @@ static void note_entries(struct found *f, const json_t *doc)
 /* One page. 1: there is no such API. */
 static int get_page(struct found *f, const char *url, char **ret_next, struct wh_err **err)
 {
-	struct wh_http_req q = {.method = "GET",
-				.url = url,
-				.what = "list referrers",
-				.accept = WH_MT_INDEX,
-				.max = WH_MANIFEST_MAX};
+	struct wh_http_req q = {
+		.method = "GET", .url = url, .what = "list referrers", .accept = WH_MT_INDEX, .max = WH_MANIFEST_MAX};
 	WH_AUTO_HTTP_RESP struct wh_http_resp a = {0};
 	WH_AUTO_FREE char *next = NULL;
 	WH_AUTO_JSON json_t *o = NULL;

@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (wh_login_find(o, domains[i], "a/b", &l) != (l.user || l.identity || l.helper))
 			abort();
 		if ((l.user && !l.password) || (l.password && strpbrk(l.password, "\r\n")) ||
-		    (l.identity && strpbrk(l.identity, "\r\n")) || (l.helper && (strchr(l.helper, '/') || !l.helper_key)))
+		    (l.identity && strpbrk(l.identity, "\r\n")) ||
+		    (l.helper && (strchr(l.helper, '/') || !l.helper_key)))
 			abort();
 		wh_login_release(&l);
 	}

@@ -17,10 +17,10 @@ static void names(void **state)
 		{"localhost/x", "localhost", "x", "latest", false},
 		{"localhost:5000/x/y:1.0", "localhost:5000", "x/y", "1.0", false},
 		{"[::1]:5000/x", "[::1]:5000", "x", "latest", false},
-		{"r.example/x@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "r.example", "x",
-		 NULL, true},
-		{"r.example:1/x:t@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "r.example:1",
-		 "x", "t", true},
+		{"r.example/x@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "r.example",
+		 "x", NULL, true},
+		{"r.example:1/x:t@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		 "r.example:1", "x", "t", true},
 	};
 
 	(void)state;
@@ -137,10 +137,18 @@ static void addresses(void **state)
 		const char *url;
 		bool loopback;
 	} loop[] = {
-		{"http://localhost/", true},      {"http://LOCALHOST:1/", true},     {"https://127.0.0.1:5000/v2/", true},
-		{"http://127.8.9.1/", true},      {"http://[::1]:5000/", true},      {"http://127.0.0.1.example/", false},
-		{"http://localhost.example/", false}, {"http://128.0.0.1/", false},  {"http://[::2]/", false},
-		{"http://x@127.0.0.1/", true},    {"http://127.0.0.1@evil/", false}, {"nonsense", false},
+		{"http://localhost/", true},
+		{"http://LOCALHOST:1/", true},
+		{"https://127.0.0.1:5000/v2/", true},
+		{"http://127.8.9.1/", true},
+		{"http://[::1]:5000/", true},
+		{"http://127.0.0.1.example/", false},
+		{"http://localhost.example/", false},
+		{"http://128.0.0.1/", false},
+		{"http://[::2]/", false},
+		{"http://x@127.0.0.1/", true},
+		{"http://127.0.0.1@evil/", false},
+		{"nonsense", false},
 	};
 
 	(void)state;
@@ -286,7 +294,8 @@ static void logins(void **state)
 /* ---------------------------------------------------------------- the fallback tag's list */
 
 #define D(c) "sha256:" c c c c c c c c c c c c c c c c
-#define OLD(c, more) "{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"" D(c) "\",\"size\":5" more "}"
+#define OLD(c, more) \
+	"{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"" D(c) "\",\"size\":5" more "}"
 #define LIST(entries) "{\"schemaVersion\":2,\"mediaType\":\"" WH_MT_INDEX "\",\"manifests\":[" entries "]}"
 
 static void merging(void **state)
@@ -303,8 +312,10 @@ static void merging(void **state)
 		{LIST(OLD("aaaa", "") "," OLD("bbbb", "")),
 		 LIST(OLD("aaaa", ",\"artifactType\":\"t\",\"annotations\":{\"k\":\"v\"}") "," OLD("bbbb", ""))},
 		{"{\"schemaVersion\":2,\"manifests\":[],\"annotations\":{\"a\":\"b\"}}",
-		 "{\"schemaVersion\":2,\"manifests\":[" OLD("aaaa", ",\"artifactType\":\"t\",\"annotations\":{\"k\":\"v\"}") "],"
-		 "\"annotations\":{\"a\":\"b\"}}"},
+		 "{\"schemaVersion\":2,\"manifests\":[" OLD(
+			 "aaaa",
+			 ",\"artifactType\":\"t\",\"annotations\":{\"k\":\"v\"}") "],"
+										  "\"annotations\":{\"a\":\"b\"}}"},
 		{"{\"schemaVersion\":2,\"mediaType\":\"" WH_MT_MANIFEST "\",\"manifests\":[]}", NULL},
 		{"{\"schemaVersion\":2,\"mediaType\":5,\"manifests\":[]}", NULL},
 		{"{\"schemaVersion\":1,\"manifests\":[]}", NULL},
@@ -338,9 +349,9 @@ static void merging(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names),     cmocka_unit_test(challenges), cmocka_unit_test(links),
-		cmocka_unit_test(ranges),    cmocka_unit_test(addresses),  cmocka_unit_test(queries),
-		cmocka_unit_test(errors),    cmocka_unit_test(logins),     cmocka_unit_test(merging),
+		cmocka_unit_test(names),  cmocka_unit_test(challenges), cmocka_unit_test(links),
+		cmocka_unit_test(ranges), cmocka_unit_test(addresses),  cmocka_unit_test(queries),
+		cmocka_unit_test(errors), cmocka_unit_test(logins),     cmocka_unit_test(merging),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
