@@ -126,8 +126,8 @@ files() {
 joins() {
 	play <<-S
 		netns
-		start app $(layer a) --net join --hostname box --user app --env ITS=own -- sh -c 'echo mine >/tmp/f; sleep 1000'
-		start early --join app -- cat /tmp/f
+		start app $(layer a) --net join --hostname box --user app --env ITS=own -- sleep 1000
+		start early --join app -- hostname
 		wait early
 		start who --join app --user app --env A=b -- sh -c 'id; hostname; echo \$A-\$ITS-\$HOME-\$PATH; umask; pwd; [ "\$(cut -d" " -f6 /proc/self/stat)" = \$\$ ] && echo leader; cut -d" " -f7 /proc/self/stat; cat /proc/self/status | grep -E "^(Cap|Seccomp:|NoNew)" | tr -s "\\\\t\\\\n" " "; ulimit -n'
 		wait who
@@ -164,7 +164,7 @@ joins() {
 		until group /tmp/group
 		kill group
 		wait group
-		start check --join app -- sh -c 'ps | grep -c "sleep 222[2]"; ps | grep -c "sleep 100[0]"; exit 0'
+		start check --join app -- sh -c 'for i in \$(seq 100); do ps | grep -q "sleep 222[2]" || break; sleep 0.05; done; ps | grep -c "sleep 222[2]"; ps | grep -c "sleep 100[0]"; exit 0'
 		wait check
 		start left --join app -- sleep 3333
 		start left2 --join app -- sh -c 'touch /tmp/left; sleep 3333 & sleep 3333'
@@ -176,7 +176,7 @@ joins() {
 		start late --join app -- true
 		wait late
 	S
-	is "$(head -n 1 <<<"$out") $(ended early)" "mine $fine" "$who: a command that joins before the container is up waits for it"
+	is "$(head -n 1 <<<"$out") $(ended early)" "box $fine" "$who: a command that joins before the container is up waits for it"
 	is "$(sed -n '/^early/,/^who:/p' <<<"$out" | sed '1d;$d')" "$(sed -n '/^who:/,/^new:/p' <<<"$out" | sed '1d;$d')" \
 		"$who: user, groups, environment, limits, privileges and filter are as a container's first process has them"
 	is "$(sed -n '/^early/,/^who:/p' <<<"$out" | sed -n 2,4p)" \
@@ -328,9 +328,10 @@ observed() {
 		say up
 		wait app
 	S
+	rm -f "$T/killed.out"
 	WHITTLE_TEST_MARK=$name everyone "$driver" --script "$home/script" >"$T/killed.out" 2>&1 &
 	job=$!
-	for _ in $(seq 200); do grep -q ^up "$T/killed.out" && break; sleep 0.05; done
+	for _ in $(seq 600); do grep -qs ^up "$T/killed.out" && break; sleep 0.05; done
 	victim=
 	for p in /proc/[0-9]*; do
 		[ "$(cat "$p/comm" 2>/dev/null)" = whittle-observe ] && grep -qzx "WHITTLE_TEST_MARK=$name" "$p/environ" && victim=${p#/proc/}
@@ -368,6 +369,7 @@ helper() {
 	play <<-S
 		control $home/ctl
 		start app $(layer a) --hostname application -- sh -c 'echo in-app >/tmp/f; touch /tmp/up; sleep 1000'
+		until app /tmp/up
 		start driver $(layer b) --hostname driver --bind $home/ctl:/run/whittle -- sh -c 'A=/run/whittle/app; echo to-stdin | \$A exec -u app -w /tmp -e K=V sh -c "cat f; hostname; id -u; pwd; echo \\\$K; cat; echo err >&2; exit 7" 2>/tmp/err; echo status \$?; cat /tmp/err; \$A exec nosuch 2>&1; echo status \$?; \$A logs; \$A kill HUP; \$A restart now 2>&1; echo status \$?; \$A bogus 2>&1; echo status \$?; \$A; echo status \$?; \$A help | head -n 1; cp \$A /tmp/other; /tmp/other logs; exit 0'
 		serve app
 		serve app
@@ -410,10 +412,10 @@ kills() {
 			say up
 			wait a
 		S
-		rm -f "$home/pid"
+		rm -f "$home/pid" "$T/kills.out"
 		WHITTLE_TEST_MARK=$name everyone sh -c 'echo $$ >"$1/pid"; exec "$2" --script "$1/script"' sh "$home" "$driver" >"$T/kills.out" 2>&1 &
 		job=$!
-		for _ in $(seq 200); do grep -q ^up "$T/kills.out" && break; sleep 0.05; done
+		for _ in $(seq 600); do grep -qs ^up "$T/kills.out" && break; sleep 0.05; done
 		pid=$(cat "$home/pid")
 		inner=$(pgrep -P "$pid" | head -n 1)
 		launcher=$(pgrep -P "${inner:-0}" | head -n 1)
@@ -421,7 +423,7 @@ kills() {
 		ok "$who: containers run" pgrep -f "^sleep $mark"
 		kill -9 "$pid"
 		wait $job
-		for _ in $(seq 100); do
+		for _ in $(seq 200); do
 			left=$(pgrep -f "^sleep $mark"; grep -lzx "WHITTLE_TEST_MARK=$name" /proc/[0-9]*/environ 2>/dev/null)
 			[ -n "$left" ] || break
 			sleep 0.05

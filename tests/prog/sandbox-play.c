@@ -24,6 +24,7 @@
 
 #define MAX_STEPS 32
 #define RETRY_MS 10
+#define NOT_YET 1000
 
 struct played {
 	char *name;
@@ -147,27 +148,32 @@ static void on_answer(void *arg, int answer)
 	struct play *p = arg;
 
 	p->answer = answer;
-	wh_loop_stop(p->loop, 1);
+	wh_loop_stop(p->loop, 0);
 }
 
 static int exists(struct play *p, struct played *s, const char *path)
 {
+	p->answer = NOT_YET;
 	wh_launcher_exists(p->launcher, s->id, path, on_answer, p);
-	while (wh_loop_run(p->loop) != 1)
-		; /* a step has ended meanwhile */
+	while (p->answer == NOT_YET) /* a step's end stops the loop too */
+		wh_loop_run(p->loop);
 	return p->answer;
 }
 
-static void stop(void *arg)
+static void on_time(void *arg)
 {
-	wh_loop_stop(arg, 2);
+	struct play *p = arg;
+
+	p->answer = 0;
+	wh_loop_stop(p->loop, 0);
 }
 
 static void pause_ms(struct play *p, uint64_t ms)
 {
-	wh_loop_add_timer(p->loop, ms, stop, p->loop);
-	while (wh_loop_run(p->loop) != 2)
-		;
+	p->answer = NOT_YET;
+	wh_loop_add_timer(p->loop, ms, on_time, p);
+	while (p->answer == NOT_YET)
+		wh_loop_run(p->loop);
 }
 
 /* In the network namespace. 0, or -errno of either family. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lurks in a container for processes that are being started in it from outside, and takes what it can get of them: their program
- * file, their descriptors, their root, a trace. Built static by tests/prog/containers.t.
+ * Lurks in a container for processes that are started in it from outside, and takes what it can get of them: their
+ * program file, their descriptors, their root, a trace. Built static by tests/prog/containers.t.
  *
- *   lurk SECRET END         until the file END is there; prints what it got that a container should not, then "seen N"
- *   lurk SECRET END hold    traces the first that comes and never lets go of it, once it has told so in the file /tmp/held
+ *   lurk SECRET END         until the file END is there; prints what it got that it should not, then "seen N"
+ *   lurk SECRET END hold    traces the first that comes and never lets go, once it has told so in the file /tmp/held
  */
 #include <ctype.h>
 #include <dirent.h>
