@@ -32,16 +32,23 @@ static bool good_version(struct wh_str s)
 	return s.n > 0 && s.n <= 255;
 }
 
-/* "want flag status"; a record of its own in status.d often says nothing. */
-static bool is_installed(struct wh_str status, bool own_file)
+/* "want flag status". Between unpacked and installed there are many states, and in each of them the files are there:
+ * only what dpkg calls gone is. Records in status.d often say nothing; that there is one is enough, here and there. */
+static bool is_present(struct wh_str status)
 {
 	size_t n = 0;
+	struct wh_str last;
 
-	if (!status.n)
-		return own_file;
-	while (n < status.n && status.p[status.n - n - 1] != ' ' && status.p[status.n - n - 1] != '\t')
+	while (n < status.n && !strchr(" \t\r\n", status.p[status.n - n - 1]))
 		n++;
-	return n < status.n && wh_str_eq((struct wh_str){status.p + status.n - n, n}, "installed");
+	last = (struct wh_str){n ? status.p + status.n - n : "", n};
+	return !wh_str_eq(last, "not-installed") && !wh_str_eq(last, "config-files");
+}
+
+/* Whatever was begun and not finished may not have a version yet (dpkg wants one in all other states). */
+static bool may_lack_version(struct wh_str status)
+{
+	return !status.n || memmem(status.p, status.n, "half-installed", strlen("half-installed"));
 }
 
 static int add_record(struct wh_dpkg *d, const struct wh_stanza *s, const char *file, bool own_file, size_t line,
@@ -49,7 +56,8 @@ static int add_record(struct wh_dpkg *d, const struct wh_stanza *s, const char *
 {
 	struct wh_str name = wh_stanza_get(s, "Package"), version = wh_stanza_get(s, "Version");
 	struct wh_str arch = wh_stanza_get(s, "Architecture");
-	bool installed = is_installed(wh_stanza_get(s, "Status"), own_file);
+	struct wh_str status = wh_stanza_get(s, "Status");
+	bool installed = is_present(status) && (version.n || own_file || !may_lack_version(status));
 	const char *bad = NULL;
 
 	if (!good_name(name))

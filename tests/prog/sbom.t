@@ -146,6 +146,33 @@ elif trivy=$("$SRC/tests/tools/fetch_tools.sh" trivy); then
 	theirs lone.d
 	is "$(cat ours)" "$(printf 'deb libssl3 1:3.0-1 amd64\ndeb tzdata 2024a-0 all')" 'records of an image without dpkg'
 	ok 'the other scanner lists the same' diff ours theirs
+	# What was begun and not finished is there: in every state of dpkg's but the two that mean gone.
+	rm -rf lone/tree/var/lib/dpkg lone.d
+	mkdir lone/tree/var/lib/dpkg
+	n=0
+	while read -r state; do
+		n=$((n + 1))
+		printf 'Package: p%d\n%sVersion: 1-%d\nArchitecture: amd64\n\n' "$n" "${state:+Status: $state
+}" "$n"
+	done >lone/tree/var/lib/dpkg/status <<-'END'
+		install ok installed
+		hold ok installed
+		install ok unpacked
+		install ok half-configured
+		install reinstreq half-installed
+		install ok triggers-awaited
+		install ok triggers-pending
+		deinstall ok config-files
+		purge ok not-installed
+
+	END
+	run "$WHITTLE" build --root "$T/store" -t lone:2 -o "type=oci,dest=$T/lone.d,tar=false" lone
+	run "$WHITTLE" sbom --root "$T/store" oci:lone.d
+	printf '%s\n' "$out" >lone.json
+	python3 "$lists" spdx lone.json >ours
+	theirs lone.d
+	is "$(cut -d' ' -f2 ours | xargs)" 'p1 p10 p2 p3 p4 p5 p6 p7' 'packages in every state'
+	ok 'the other scanner lists the same ones' diff ours theirs
 else
 	fail 'another scanner can be had'
 fi

@@ -40,12 +40,18 @@ static const struct {
 	{"one package",
 	 {{"var/lib/dpkg/status", "Package: a\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1:2-3\n"}},
 	 "deb a 1:2-3 amd64\n"},
-	{"states other than installed",
+	{"only what dpkg calls gone is gone",
 	 {{"var/lib/dpkg/status",
 	   "Package: a\nStatus: deinstall ok config-files\nVersion: 1\n\nPackage: b\nStatus: hold ok installed\n"
-	   "Version: 2\n\nPackage: c\nStatus: install ok half-installed\nVersion: 3\n\n\n\nPackage: d\nVersion: 1\n\n"
-	   "Package: e\nStatus: installed\nVersion: 1\n\nPackage: f\nStatus: install ok not-installed\n"}},
-	 "deb b 2\n"},
+	   "Version: 2\n\nPackage: c\nStatus: install reinstreq half-installed\nVersion: 3\n\n\n\nPackage: d\n"
+	   "Version: 4\n\nPackage: e\nStatus: installed\nVersion: 5\n\nPackage: f\nStatus: install ok not-installed\n\n"
+	   "Package: g\nStatus: install ok unpacked\nVersion: 6\n\nPackage: h\nStatus: install ok half-configured\n"
+	   "Version: 7\n\nPackage: i\nStatus: install ok triggers-awaited\nVersion: 8\n\nPackage: j\n"
+	   "Status: install ok triggers-pending\nVersion: 9\n\nPackage: k\nStatus: purge ok not-installed\nVersion: 1\n\n"
+	   "Package: l\nStatus: deinstall ok installed\nVersion: 10\n\nPackage: m\nStatus: install ok nonsense\n"
+	   "Version: 11\n\nPackage: n\nStatus: install reinstreq half-installed\n\nPackage: o\nMaintainer: m\n\n"
+	   "Package: p\nStatus: unknown ok not-installed\nVersion: 12\n"}},
+	 "deb b 2\ndeb c 3\ndeb d 4\ndeb e 5\ndeb g 6\ndeb h 7\ndeb i 8\ndeb j 9\ndeb l 10\ndeb m 11\n"},
 	{"source, folded fields, letter case, the first of two",
 	 {{"var/lib/dpkg/status", "PACKAGE: a\nstatus: install ok installed\nVersion: 2+b1\nSource: s (2)\nVersion: 9\n"
 				  "Description: x\n y\n .\n Package: no\nMaintainer: M <m@x>\n\n"
@@ -121,6 +127,7 @@ static const struct {
 	 {{"var/lib/dpkg/status", "Package: x\nStatus: install ok installed\nVersion: 1\nArchitecture: a/b\n"}},
 	 NULL},
 	{"no version", {{"var/lib/dpkg/status", "Package: x\nStatus: install ok installed\n"}}, NULL},
+	{"unpacked, without a version", {{"var/lib/dpkg/status", "Package: x\nStatus: install ok unpacked\n"}}, NULL},
 	{"no name", {{"var/lib/dpkg/status.d/x", "Version: 1\n"}}, NULL},
 	{"a directory in place of the records", {{"var/lib/dpkg/status/x", "Package: x\n"}}, NULL},
 };
