@@ -375,23 +375,30 @@ static int read_layout_file(const char *dir, const char *name, json_t **ret, str
 	return wh_json_parse(buf.p, buf.n, name, ret, err);
 }
 
-static bool name_matches(const char *name, const char *tag)
+static bool ends_in_tag(const char *name, const char *tag)
 {
-	size_t n, t;
+	size_t n = strlen(name), t = strlen(tag);
 
-	if (!name)
-		return false;
-	n = strlen(name);
-	t = strlen(tag);
-	return strcmp(name, tag) == 0 || (n > t + 1 && name[n - t - 1] == ':' && strcmp(name + n - t, tag) == 0);
+	return n > t + 1 && name[n - t - 1] == ':' && strcmp(name + n - t, tag) == 0;
 }
 
-static bool has_tag(const json_t *o, const char *tag)
-{
-	const json_t *an = json_object_get(o, "annotations");
+enum match { NOT_MEANT, BY_ITS_END, BY_ITS_NAME };
 
-	return name_matches(wh_json_str(an, WH_AN_REF_NAME), tag) ||
-	       name_matches(wh_json_str(an, WH_AN_IMAGE_NAME), tag);
+static enum match match_tag(const json_t *o, const char *tag)
+{
+	static const char *const keys[] = {WH_AN_REF_NAME, WH_AN_IMAGE_NAME};
+	const json_t *an = json_object_get(o, "annotations");
+	enum match best = NOT_MEANT;
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(keys); i++) {
+		const char *name = wh_json_str(an, keys[i]);
+
+		if (name && strcmp(name, tag) == 0)
+			return BY_ITS_NAME;
+		if (name && ends_in_tag(name, tag))
+			best = BY_ITS_END;
+	}
+	return best;
 }
 
 static void hint_tags(const json_t *manifests, struct wh_err **err)
@@ -428,22 +435,45 @@ static json_t *images_among(const json_t *manifests)
 	return images;
 }
 
+/* The entry that a tag means: whose name it is, else whose name ends in it. Who may say which of two images a name stands
+ * for, this program or the next, may say what runs: such a layout is refused. NULL: none. */
+static int find_entry(const json_t *manifests, const char *tag, const json_t **ret, struct wh_err **err)
+{
+	enum match best = NOT_MEANT;
+
+	*ret = NULL;
+	for (size_t i = 0; i < json_array_size(manifests); i++) {
+		const json_t *o = json_array_get(manifests, i);
+		enum match m = match_tag(o, tag);
+
+		if (m > best) {
+			best = m;
+			*ret = o;
+		}
+	}
+	for (size_t i = 0; *ret && i < json_array_size(manifests); i++) {
+		const json_t *o = json_array_get(manifests, i);
+
+		if (match_tag(o, tag) == best &&
+		    !wh_streq(wh_json_str(o, "digest"), wh_json_str(*ret, "digest")))
+			return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "two images have the name \"%s\"", tag);
+	}
+	return 0;
+}
+
 static int find_by_tag(struct search *x, const json_t *all, const char *tag, struct wh_err **err)
 {
 	WH_AUTO_JSON json_t *manifests = images_among(all);
-	size_t n = json_array_size(manifests), hits = 0;
-	int r = 0;
+	size_t n = json_array_size(manifests);
+	const json_t *o;
+	int r;
 
 	if (!tag && n == 1)
 		return consider_all(x, manifests, 1, err);
-	for (size_t i = 0; i < n && r == 0; i++) {
-		if (!has_tag(json_array_get(manifests, i), tag ? tag : "latest"))
-			continue;
-		hits++;
-		r = consider(x, json_array_get(manifests, i), 1, err);
-	}
-	if (r < 0 || hits)
-		return r;
+	/* An image that says it is an artifact still has its name for those who do not mind what it says. */
+	r = find_entry(all, tag ? tag : "latest", &o, err);
+	if (r < 0 || (o && !wh_index_entry_is_artifact(o)))
+		return r < 0 ? r : consider(x, o, 1, err);
 	if (n == 0)
 		return wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "there is no image in it");
 	r = tag ? wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "no image has the tag \"%s\"", tag)

@@ -299,6 +299,9 @@ static int check_manifest(struct check *c, const json_t *d, const char *hex, str
 		return r;
 	if (type && !wh_streq(type, m.artifact_type))
 		return bad(c, err, "index.json: the artifact type of %.12s… is not its manifest's", hex);
+	/* Who looks for images passes over what has a type: an image must not hide so. */
+	if (type && (strcmp(type, WH_MT_CONFIG) == 0 || strcmp(type, WH_MT_DOCKER_CONFIG) == 0))
+		return bad(c, err, "index.json: the image %.12s… is said to be an artifact", hex);
 	if (json_object_get(d, "artifactType") && !type)
 		return bad(c, err, "index.json: the artifact type of %.12s… is no text", hex);
 	if (json_object_get(d, "platform")) {
@@ -372,6 +375,40 @@ static int check_descriptor(struct check *c, const json_t *o, struct wh_err **er
 		       : check_manifest(c, o, hex, err);
 }
 
+/* One name, one image: of two, each reader takes another. "shop:1" and "docker.io/library/shop:1" are one name. */
+static int check_name_once(struct check *c, json_t *seen, const char *name, const char *digest, struct wh_err **err)
+{
+	WH_AUTO_FREE char *full = NULL;
+	const char *other;
+
+	if (strpbrk(name, "/:") && wh_reference_normalize(name, &full, NULL) == 0)
+		name = full;
+	other = wh_json_str(seen, name);
+	if (other && strcmp(other, digest) != 0)
+		return bad(c, err, "index.json: two images have the name \"%.200s\"", name);
+	json_object_set_new(seen, name, json_string(digest));
+	return 0;
+}
+
+static int check_names_once(struct check *c, const json_t *manifests, struct wh_err **err)
+{
+	static const char *const keys[] = {WH_AN_REF_NAME, WH_AN_IMAGE_NAME};
+	WH_AUTO_JSON json_t *seen = json_object();
+	int r = 0;
+
+	for (size_t i = 0; i < json_array_size(manifests); i++) {
+		const json_t *d = json_array_get(manifests, i);
+
+		for (size_t k = 0; k < WH_ARRAY_SIZE(keys) && r == 0; k++) {
+			const char *name = wh_json_str(json_object_get(d, "annotations"), keys[k]);
+
+			if (name)
+				r = check_name_once(c, seen, name, wh_json_str(d, "digest"), err);
+		}
+	}
+	return r;
+}
+
 static int check_index(struct check *c, struct wh_err **err)
 {
 	static const char *const keys[] = {"schemaVersion", "mediaType", "manifests", NULL};
@@ -392,7 +429,7 @@ static int check_index(struct check *c, struct wh_err **err)
 		return bad(c, err, "index.json: \"%.60s\", which nothing vouches for", odd);
 	for (size_t i = 0; i < json_array_size(ms) && r == 0; i++)
 		r = check_descriptor(c, json_array_get(ms, i), err);
-	return r;
+	return r < 0 ? r : check_names_once(c, ms, err);
 }
 
 int wh_layout_check(const char *dir, struct wh_err **err)

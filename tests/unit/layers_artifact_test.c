@@ -392,6 +392,90 @@ static void odd_things(void **state)
 	}
 }
 
+/* index.json of dir, with one annotation or key of the entry that has the manifest changed (value NULL: taken away). */
+static void change_entry(const char *dir, const struct wh_digest *d, const char *key, const char *value)
+{
+	WH_AUTO_FREE char *path = wh_asprintf("%s/index.json", dir);
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT, out = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *o = NULL;
+	struct wh_err *err = NULL;
+	char text[WH_DIGEST_TEXT];
+	json_t *ms;
+
+	wh_digest_text(d, text);
+	read_into(dir, "index.json", &buf);
+	assert_ok(wh_json_parse(buf.p, buf.n, path, &o, &err), err);
+	ms = json_object_get(o, "manifests");
+	for (size_t i = 0; i < json_array_size(ms); i++) {
+		json_t *e = json_array_get(ms, i);
+		json_t *at = strcmp(key, "artifactType") ? json_object_get(e, "annotations") : e;
+
+		if (strcmp(wh_json_str(e, "digest"), text) != 0)
+			continue;
+		if (value)
+			json_object_set_new(at, key, json_string(value));
+		else
+			json_object_del(at, key);
+	}
+	wh_json_dump(o, &out);
+	assert_int_equal(wh_write_file_atomic(AT_FDCWD, path, out.p, out.n, 0644, false), 0);
+}
+
+/* A second image under a name that is taken: whoever reads the layout next may take that one. */
+static void one_name_two_images(void **state)
+{
+	static const struct {
+		const char *what, *ref, *name, *type; /* of the second image */
+		bool fails_check, fails_tag, fails_name;
+	} rows[] = {
+		{"its own names", "2", "docker.io/library/evil:2", NULL, false, false, false},
+		{"both names", "1.4", "registry.example/shop:1.4", NULL, true, true, true},
+		{"the tag", "1.4", NULL, NULL, true, true, false},
+		{"the name", NULL, "registry.example/shop:1.4", NULL, true, false, true},
+		{"the name as its tag", "registry.example/shop:1.4", NULL, NULL, true, false, true},
+		{"both, and it is said to be an artifact", "1.4", "registry.example/shop:1.4", WH_MT_CONFIG, true, true, true},
+		{"the tag of another name", NULL, "registry.example/other:1.4", NULL, false, false, false},
+	};
+	struct wh_err *err = NULL;
+
+	(void)state;
+	for (size_t k = 0; k < WH_ARRAY_SIZE(rows); k++) {
+		static const char *const asked[] = {"1.4", "registry.example/shop:1.4"};
+		struct bed b;
+		struct wh_image good, evil;
+		WH_AUTO_FREE char *dir = NULL;
+
+		bed_open(&b);
+		dir = wh_asprintf("%s/layout", b.dir);
+		image_of(&b, "f a 644 good\n", &good);
+		image_of(&b, "f a 644 evil\n", &evil);
+		export_to(&b, &good, dir, "registry.example/shop:1.4", NULL);
+		export_to(&b, &evil, dir, "evil:2", NULL);
+		change_entry(dir, &evil.manifest, WH_AN_REF_NAME, rows[k].ref);
+		change_entry(dir, &evil.manifest, WH_AN_IMAGE_NAME, rows[k].name);
+		if (rows[k].type)
+			change_entry(dir, &evil.manifest, "artifactType", rows[k].type);
+		if (wh_layout_check(dir, &err) != (rows[k].fails_check ? -EBADMSG : 0))
+			fail_msg("%s: check: %s", rows[k].what, err ? err->msg : "nothing was seen");
+		wh_err_freep(&err);
+		for (size_t a = 0; a < WH_ARRAY_SIZE(asked); a++) {
+			bool fails = a ? rows[k].fails_name : rows[k].fails_tag;
+			struct wh_image got = {0};
+			int r = wh_image_from_layout(b.store, dir, asked[a], NULL, NULL, &got, &err);
+
+			if (r != (fails ? -EBADMSG : 0) || (err && !strstr(err->msg, "two images have the name")))
+				fail_msg("%s, %s: %d %s", rows[k].what, asked[a], r, err ? err->msg : "");
+			if (!fails)
+				assert_true(wh_digest_eq(&got.manifest, &good.manifest));
+			wh_err_freep(&err);
+			wh_image_release(&got);
+		}
+		wh_image_release(&good);
+		wh_image_release(&evil);
+		bed_close(&b);
+	}
+}
+
 static void tags(void **state)
 {
 #define HEX "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
@@ -422,6 +506,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(written),    cmocka_unit_test(replaced),   cmocka_unit_test(layouts),
 		cmocka_unit_test(every_byte), cmocka_unit_test(odd_things), cmocka_unit_test(tags),
+		cmocka_unit_test(one_name_two_images),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
