@@ -119,6 +119,9 @@ static char *why_not(const struct search *s, const struct wh_vulndb_info *info)
 
 	if (!info->present)
 		return wh_strdup("there is no vulnerability database");
+	/* Nobody knows how many there are and what: a number about the others alone would pass for one about all. */
+	if (p->unread)
+		return wh_asprintf("the image has packages of %s, whose records are not read here", p->unread);
 	if (!p->n)
 		return wh_strdup("the image has no package records");
 	if (debs && s->distro.n)

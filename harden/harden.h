@@ -58,6 +58,7 @@ struct wh_packages {
 	struct wh_package *v; /* sorted by kind, name, arch, version */
 	size_t n;
 	char *distro_id, *distro_version, *distro_name; /* of etc/os-release (or usr/lib/os-release); NULL: none */
+	const char *unread; /* whose records are there and are not read: "apk", "rpm", "pacman"; NULL: nobody's */
 };
 /* dpkg's status and status.d; *.dist-info and *.egg-info; node_modules/…/package.json. Installed ones only. */
 int wh_packages_read(struct wh_tree *t, struct wh_packages *ret, struct wh_err **err);

@@ -272,6 +272,33 @@ static int add_langs(struct wh_tree *t, const struct wh_dpkg *d, struct wh_packa
 	return r;
 }
 
+/* A database of another package manager that has something in it. */
+static const char *find_unread(struct wh_tree *t)
+{
+	static const struct {
+		const char *path, *who;
+	} table[] = {
+		{"lib/apk/db/installed", "apk"},
+		{"usr/lib/apk/db/installed", "apk"},
+		{"var/lib/apk/db/installed", "apk"},
+		{"var/lib/rpm/rpmdb.sqlite", "rpm"},
+		{"var/lib/rpm/Packages", "rpm"},
+		{"var/lib/rpm/Packages.db", "rpm"},
+		{"usr/lib/sysimage/rpm/rpmdb.sqlite", "rpm"},
+		{"usr/lib/sysimage/rpm/Packages", "rpm"},
+		{"usr/lib/sysimage/rpm/Packages.db", "rpm"},
+		{"var/lib/pacman/local/ALPM_DB_VERSION", "pacman"},
+	};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(table); i++) {
+		struct wh_node_ref n;
+
+		if (wh_tree_resolve(t, table[i].path, true, false, NULL, &n) == 0 && n.e.type == WH_T_FILE && n.e.size)
+			return table[i].who;
+	}
+	return NULL;
+}
+
 static int by_package(const void *x, const void *y)
 {
 	const struct wh_package *a = x, *b = y;
@@ -296,6 +323,7 @@ int wh_packages_read(struct wh_tree *t, struct wh_packages *ret, struct wh_err *
 	if (r == 0)
 		r = read_os_release(t, &p, err);
 	if (r == 0) {
+		p.unread = find_unread(t);
 		add_debs(&d, &p, &cap);
 		r = add_langs(t, &d, &p, &cap, err);
 	}

@@ -94,6 +94,13 @@ like "$out" "^database $(digest store), newest record 2026-01-02T03:04:05Z$" 'sc
 image eleven small.status debian 11
 scan oci:eleven
 like "$out" '^NOT ASSESSED: the database has no records for Debian:11$' 'another release is not assessed'
+image foreign small.status debian 12
+mkdir -p ctx-foreign/var/lib/apk/db && printf 'P:musl\nV:1.2.4-r2\n\n' >ctx-foreign/var/lib/apk/db/installed
+rm -rf foreign
+"$WHITTLE" build -q --root build-store -o type=oci,dest=foreign,tar=false ctx-foreign >/dev/null
+scan oci:foreign
+like "$out" '^NOT ASSESSED: the image has packages of apk, whose records are not read here$' 'packages whose records nobody reads'
+unlike "$out" '[0-9]+ known vulnerabilities' 'packages whose records nobody reads: no number'
 image other small.status alpine 3.19
 scan oci:other
 like "$out" '^NOT ASSESSED: ' 'another distribution is not assessed'

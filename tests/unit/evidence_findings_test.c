@@ -197,18 +197,21 @@ static void test_not_assessed(void **state)
 	static const struct {
 		const char *records, *id, *version, *want; /* want NULL: assessed */
 		bool no_packages;
+		const char *unread;
 	} cases[] = {
-		{"", "debian", "12", "there is no vulnerability database", false},
-		{records, "debian", "12", NULL, false},
-		{records, "debian", "10", "the database has no records for Debian:10", false},
+		{"", "debian", "12", "there is no vulnerability database", false, NULL},
+		{records, "debian", "12", NULL, false, NULL},
+		{records, "debian", "12", "the image has packages of apk, whose records are not read", false, "apk"},
+		{records, "debian", "12", "the image has packages of rpm, whose records are not read", true, "rpm"},
+		{records, "debian", "10", "the database has no records for Debian:10", false, NULL},
 		{REC("DSA-1-1", "", PKG("Debian", "zlib", SINCE0, "")), "debian", "12",
-		 "the database has no records for Debian:12", false},
-		{REC("USN-1", "", PKG("Ubuntu:22.04:LTS", "zlib", SINCE0, "")), "ubuntu", "22.04", NULL, false},
-		{records, "debian", NULL, "the image's distribution (debian) is not known here", false},
-		{records, "raspbian", "12", "the image's distribution (raspbian 12) is not known here", false},
-		{records, "ubuntu", "22.04", "the database has no records for Ubuntu:22.04", false},
-		{records, NULL, NULL, "the image does not say which distribution", false},
-		{records, "debian", "12", "no package records", true},
+		 "the database has no records for Debian:12", false, NULL},
+		{REC("USN-1", "", PKG("Ubuntu:22.04:LTS", "zlib", SINCE0, "")), "ubuntu", "22.04", NULL, false, NULL},
+		{records, "debian", NULL, "the image's distribution (debian) is not known here", false, NULL},
+		{records, "raspbian", "12", "the image's distribution (raspbian 12) is not known here", false, NULL},
+		{records, "ubuntu", "22.04", "the database has no records for Ubuntu:22.04", false, NULL},
+		{records, NULL, NULL, "the image does not say which distribution", false, NULL},
+		{records, "debian", "12", "no package records", true, NULL},
 	};
 
 	(void)state;
@@ -221,6 +224,7 @@ static void test_not_assessed(void **state)
 		if (!cases[k].no_packages)
 			i.v[0] = deb("libssl3", "1", "openssl", "1");
 		image_of(&i, cases[k].id, cases[k].version, !cases[k].no_packages);
+		i.p.unread = cases[k].unread;
 		f = look(&b, &i);
 		assert_int_equal(f.assessed, cases[k].want == NULL);
 		if (cases[k].want) {

@@ -29,6 +29,8 @@ static void show_packages(const struct wh_packages *p, struct wh_buf *out)
 	if (p->distro_id)
 		wh_buf_addf(out, "%s %s \"%s\"\n", p->distro_id, p->distro_version ? p->distro_version : "-",
 			    p->distro_name ? p->distro_name : "-");
+	if (p->unread)
+		wh_buf_addf(out, "unread: %s\n", p->unread);
 }
 
 static const struct {
@@ -87,6 +89,13 @@ static const struct {
 	 {{"etc/os-release", "@../usr/lib/os-release"}, {"usr/lib/os-release", "NAME=X\nID=x\n"}},
 	 "x - \"X\"\n"},
 	{"the distribution in its other place", {{"usr/lib/os-release", "ID=x\n"}}, "x - \"-\"\n"},
+	{"records of others",
+	 {{"var/lib/dpkg/status", "Package: a\nStatus: install ok installed\nVersion: 1\n"},
+	  {"lib", "@usr/lib"},
+	  {"usr/lib/apk/db/installed", "P:musl\nV:1\n"}},
+	 "deb a 1\nunread: apk\n"},
+	{"records of others, and none of ours", {{"var/lib/rpm", "@../../usr/rpm"}, {"usr/rpm/rpmdb.sqlite", "x"}}, "unread: rpm\n"},
+	{"a database of others that is empty", {{"lib/apk/db/installed", ""}}, ""},
 	{"Python",
 	 {{"opt/v/a.dist-info/METADATA",
 	   "Metadata-Version: 2.1\nName: Foo_Bar\nVersion: 1.0\nLicense: BSD\nLicense-Expression: MIT\n"
