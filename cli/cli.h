@@ -9,7 +9,8 @@
 
 /* ---------------------------------------------------------------- errors.c */
 
-/* 0 done, 1 the build failed, 2 the user's words are wrong, 3 a policy said no, 4 this machine cannot, 5 a bug of ours */
+/* 0 done, 1 the build failed, 2 the user's words are wrong, 3 not verified, 4 this machine cannot, 5 a bug of ours;
+ * 10–18: enum wh_status of harden.h */
 int wh_err_exit_code(const struct wh_err *err);
 /* "error: FILE:LINE: message", the source with a marker, hint, detail. Control characters are made visible; colours: those
  * in the detail, the output of a step, are kept. */

@@ -277,12 +277,16 @@ void wh_options_help(const struct wh_command *c, struct wh_buf *out)
 void wh_commands_help(struct wh_buf *out)
 {
 	wh_buf_adds(out, "Usage: whittle COMMAND [OPTIONS]\n\n"
-			 "Builds container images from Dockerfiles: no daemon, no root.\n\nCommands:\n");
+			 "Builds container images from Dockerfiles: no daemon, no root. With PROFILE and PRUNE in the\n"
+			 "Dockerfile they hold what the application was seen to need, with signed evidence.\n\nCommands:\n");
 	for (size_t i = 0; wh_commands[i]; i++)
 		wh_buf_addf(out, "  %-10s %s\n", wh_commands[i]->name, wh_commands[i]->summary);
 	wh_buf_adds(out, "\n\"whittle COMMAND --help\" says more about a command.\n\n"
 			 "Exit codes: 0 done, 1 the build failed, 2 wrong usage or a wrong Dockerfile,\n"
-			 "3 a policy said no, 4 this machine cannot do it, 5 a bug of whittle.\n");
+			 "3 not verified, 4 this machine cannot do it, 5 a bug of whittle; PROFILE and PRUNE: 10 the tests\n"
+			 "fail, 11 never ready, 12 the application died, 13 it does not stop well, 14 it went into the\n"
+			 "background, 15 it needs a shell, 16 the tests fail after the prune only, 17 not all was\n"
+			 "observed, 18 out of time.\n");
 }
 
 const struct wh_command *wh_command_find(const char *name)
