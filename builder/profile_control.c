@@ -8,7 +8,6 @@
  * peer.
  */
 #include "builder/profile_private.h"
-#include "sandbox/app_protocol.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -17,6 +16,7 @@
 #include <sys/un.h>
 
 #define CONNS_MAX 64
+#define PENDING_MAX 256 /* descriptors that a driver can make us wait for */
 #define NOT_RUNNING "the application is not running"
 
 struct beside; /* a further container that is being prepared */
@@ -49,7 +49,7 @@ static void conn_free(struct wh_conn *c)
 		;
 	*at = c->next;
 	wh_loop_del_fd(t->b->loop, c->fd);
-	close(c->fd);
+	wh_app_close(t->closer, &c->fd, 1); /* what is on its way inside, too */
 	if (c->step) {
 		c->step->arg = NULL;
 		wh_tstep_kill(c->step);
@@ -117,7 +117,7 @@ static void command(struct wh_conn *c, enum wh_tstep_kind kind, const char *log,
 {
 	WH_AUTO_STRV struct wh_strv env = {0};
 	WH_AUTO_ERR struct wh_err *err = NULL;
-	const struct wh_app_request *q = &c->req;
+	struct wh_app_request *q = &c->req;
 
 	command_env(c->t, q, &env);
 	if (env.n)
@@ -344,17 +344,22 @@ static void on_accept(void *arg, int fd, short revents)
 	int conn;
 
 	(void)revents;
+	if (wh_app_closer_pending(t->closer) > PENDING_MAX) {
+		wh_trial_failf(t, WH_STATUS_TESTS, NULL, "the tests hand over sockets that cannot be closed");
+		return;
+	}
 	conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (conn < 0)
 		return;
 	for (other = t->conns; other; other = other->next)
 		n++;
 	if (n >= CONNS_MAX) {
-		close(conn);
+		wh_app_close(t->closer, &conn, 1);
 		return;
 	}
 	c = wh_calloc(1, sizeof(*c));
 	*c = (struct wh_conn){.next = t->conns, .t = t, .fd = conn, .req = WH_APP_REQUEST_INIT};
+	c->req.closer = t->closer;
 	t->conns = c;
 	wh_loop_add_fd(t->b->loop, conn, POLLIN, on_conn, c);
 }
@@ -388,7 +393,7 @@ void wh_control_close(struct wh_trial *t)
 {
 	if (t->listener >= 0)
 		wh_loop_del_fd(t->b->loop, t->listener);
-	wh_closep(&t->listener);
+	wh_app_close(t->closer, &t->listener, 1); /* connections that were never taken, too */
 	while (t->conns)
 		conn_free(t->conns);
 }

@@ -20,6 +20,7 @@
 
 #include "builder/exec_private.h"
 #include "harden/harden.h"
+#include "sandbox/app_protocol.h"
 
 /* ---------------------------------------------------------------- steps of a run */
 
@@ -42,13 +43,14 @@ struct wh_tstep {
 	struct wh_tstream out[2];
 	wh_tstep_fn ended;
 	void *arg;            /* of who waits for it */
+	int fds[3];           /* the driver's, kept until the command is over: nobody else may be the last to close them */
 	struct wh_work *work; /* RUN: its root */
 };
 
-/* Starts a command. spec has everything but descriptors; fds: the three standard ones, or NULL: output comes to us.
- * log: the name of its
+/* Starts a command. spec has everything but descriptors; fds: the three standard ones of the driver's, which are
+ * taken over on success, or NULL: output comes to us. log: the name of its
  * observation log, or NULL: not observed. ended() is called once; the step is freed after it. */
-int wh_tstep_start(struct wh_trial *t, enum wh_tstep_kind kind, struct wh_step *spec, const int fds[3], const char *log,
+int wh_tstep_start(struct wh_trial *t, enum wh_tstep_kind kind, struct wh_step *spec, int fds[3], const char *log,
 		   wh_tstep_fn ended, void *arg, struct wh_tstep **ret, struct wh_err **err);
 void wh_tstep_kill(struct wh_tstep *s);
 /* Frees what is left of steps whose end will never be told. */
@@ -163,6 +165,7 @@ struct wh_trial {
 	unsigned health_tries;
 	int health_status; /* -1: never ran */
 	int listener;      /* control socket */
+	struct wh_app_closer *closer;
 	struct wh_conn *conns;
 	struct wh_buf test_tail;
 };

@@ -172,7 +172,7 @@ static void run_release(struct wh_trial *t)
 {
 	struct wh_store *s = t->b->o.store;
 
-	wh_closep(&t->listener);
+	wh_app_close(t->closer, &t->listener, 1);
 	wh_work_discard(WH_TAKE_PTR(t->root));
 	wh_exec_free(WH_TAKE_PTR(t->driver));
 	wh_layer_release(&t->driver_layer);
@@ -600,6 +600,7 @@ void wh_trial_start(struct wh_node *shown, struct wh_node *profile, const struct
 	t->n_layers = n_layers;
 	t->done = done;
 	t->runs = json_array();
+	t->closer = wh_app_closer_new();
 	shown->trial = t;
 	t->b->outstanding++;
 	begin(t);
@@ -620,6 +621,7 @@ void wh_trial_free(struct wh_trial *t)
 		wh_buf_release(&t->logs[i].text);
 	}
 	free(t->logs);
+	wh_app_closer_free(t->closer);
 	json_decref(t->runs);
 	wh_err_free(t->err);
 	free(t);

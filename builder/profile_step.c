@@ -129,6 +129,7 @@ static void step_free(struct wh_tstep *s)
 		wh_buf_release(&s->out[i].held);
 		wh_buf_release(&s->out[i].line);
 	}
+	wh_app_close(s->t->closer, s->fds, 3);
 	wh_work_discard(s->work);
 	free(s);
 }
@@ -195,7 +196,7 @@ static size_t count(const struct wh_trial *t)
 	return n;
 }
 
-int wh_tstep_start(struct wh_trial *t, enum wh_tstep_kind kind, struct wh_step *spec, const int fds[3], const char *log,
+int wh_tstep_start(struct wh_trial *t, enum wh_tstep_kind kind, struct wh_step *spec, int fds[3], const char *log,
 		   wh_tstep_fn ended, void *arg, struct wh_tstep **ret, struct wh_err **err)
 {
 	struct wh_tstep *s;
@@ -205,7 +206,8 @@ int wh_tstep_start(struct wh_trial *t, enum wh_tstep_kind kind, struct wh_step *
 	if (count(t) >= STEPS_MAX)
 		return wh_err_set(err, "builder", WH_ERR_BUILD, EAGAIN, "more than %d commands at once", STEPS_MAX);
 	s = wh_calloc(1, sizeof(*s));
-	*s = (struct wh_tstep){.t = t, .kind = kind, .ended = ended, .arg = arg, .out = {{.fd = -1}, {.fd = -1}}};
+	*s = (struct wh_tstep){.t = t, .kind = kind, .ended = ended, .arg = arg, .out = {{.fd = -1}, {.fd = -1}},
+				.fds = {-1, -1, -1}};
 	if (fds) {
 		spec->in_fd = fds[0];
 		spec->out_fd = fds[1];
@@ -223,6 +225,8 @@ int wh_tstep_start(struct wh_trial *t, enum wh_tstep_kind kind, struct wh_step *
 		step_free(s);
 		return r;
 	}
+	for (i = 0; fds && i < 3; i++)
+		s->fds[i] = WH_TAKE_FD(fds[i]);
 	for (i = 0; i < 2; i++)
 		if (s->out[i].fd >= 0)
 			wh_loop_add_fd(t->b->loop, s->out[i].fd, POLLIN, on_output, s);

@@ -41,6 +41,17 @@ enum wh_app_verb {
 
 struct wh_err;
 struct wh_app_inbox;
+
+/* Closing the last descriptor of a socket can take as long as whoever made the socket likes (SO_LINGER), also for one
+ * that is still on its way inside of another: threads that nobody waits for do it. What they hold when the process ends
+ * is no hindrance to that. */
+struct wh_app_closer;
+struct wh_app_closer *wh_app_closer_new(void);
+void wh_app_closer_free(struct wh_app_closer *c); /* what is under way goes on */
+unsigned wh_app_closer_pending(const struct wh_app_closer *c); /* descriptors that are not closed yet */
+/* Closes them and makes them -1; those that are -1 are passed over. c NULL: here and now. */
+void wh_app_close(struct wh_app_closer *c, int *fds, size_t n);
+
 struct wh_app_request {
 	enum wh_app_verb verb;
 	char *user, *cwd; /* EXEC, RUN: as asked for, or NULL */
@@ -48,13 +59,14 @@ struct wh_app_request {
 	char **args;      /* the rest, NULL-terminated */
 	int fds[WH_APP_FDS];
 	struct wh_app_inbox *inbox; /* what has come so far */
+	struct wh_app_closer *closer; /* the caller's; may be NULL */
 };
 #define WH_APP_REQUEST_INIT ((struct wh_app_request){.fds = {-1, -1, -1}})
 
 /* The listener's side; whoever connects may be hostile. Never blocks. */
 
 /* Call whenever the connection is readable, with the same ret, until it returns something else than -EAGAIN: 0, the
- * request is whole; -EINVAL, a mistake of who typed it (*err is what to reply with status 2); any other, not worth an
+ * request is whole, and none of fds is a network's socket; -EINVAL, a mistake of who typed it (*err is what to reply with status 2); any other, not worth an
  * answer. */
 int wh_app_request_read(int fd, struct wh_app_request *ret, struct wh_err **err);
 void wh_app_request_release(struct wh_app_request *r);

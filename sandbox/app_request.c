@@ -8,12 +8,15 @@
 #include <sys/socket.h>
 
 #define HEAD 4
+#define FDS_MAX 253 /* of one message, says the kernel: what it had no room for, it would close here and now */
 
 struct wh_app_inbox {
 	struct wh_buf bytes;
 	struct wh_strv words, env; /* env owns the strings of the request's */
 	char *none[1]; /* an empty list */
 	size_t n_fds;
+	int excess[FDS_MAX]; /* more than there should be */
+	size_t n_excess;
 };
 
 static const struct verb {
@@ -47,8 +50,8 @@ static bool keep_fds(struct msghdr *msg, struct wh_app_request *r)
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
 			if (r->inbox->n_fds < WH_APP_FDS) {
 				r->fds[r->inbox->n_fds++] = fd;
-			} else {
-				close(fd);
+			} else if (r->inbox->n_excess < FDS_MAX) {
+				r->inbox->excess[r->inbox->n_excess++] = fd;
 				fit = false;
 			}
 		}
@@ -61,7 +64,7 @@ static ssize_t receive(int fd, struct wh_app_request *r, char *part, size_t size
 {
 	union {
 		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int) * WH_APP_FDS)];
+		char space[CMSG_SPACE(sizeof(int) * FDS_MAX)];
 	} control;
 	struct iovec iov = {part, size};
 	struct msghdr msg = {
@@ -213,6 +216,27 @@ static int read_words(struct wh_app_request *r, struct wh_err **err)
 	return 0;
 }
 
+/* A socket of a network would be the command's way out, and is no one's standard input. */
+static int check_fds(const struct wh_app_request *r, struct wh_err **err)
+{
+	static const char *const names[WH_APP_FDS] = {"standard input", "standard output", "standard error"};
+
+	for (size_t i = 0; i < WH_APP_FDS; i++) {
+		int domain = AF_UNIX;
+		socklen_t n = sizeof(domain);
+		struct stat st;
+
+		if (fstat(r->fds[i], &st) < 0 || !(st.st_mode & S_IFMT))
+			return wh_err_set(err, "sandbox", WH_ERR_USAGE, EINVAL, "app: %s is no file", names[i]);
+		if (S_ISSOCK(st.st_mode) && getsockopt(r->fds[i], SOL_SOCKET, SO_DOMAIN, &domain, &n) < 0)
+			domain = AF_UNSPEC;
+		if (domain != AF_UNIX)
+			return wh_err_set(err, "sandbox", WH_ERR_USAGE, EINVAL,
+					  "app: %s is a network's socket, which cannot be handed over", names[i]);
+	}
+	return 0;
+}
+
 int wh_app_request_read(int fd, struct wh_app_request *ret, struct wh_err **err)
 {
 	int r;
@@ -222,16 +246,18 @@ int wh_app_request_read(int fd, struct wh_app_request *ret, struct wh_err **err)
 	r = receive_all(fd, ret);
 	if (r == 0)
 		r = split(ret->inbox);
-	if (r == 0)
-		return read_words(ret, err);
+	if (r == 0) {
+		r = check_fds(ret, err);
+		return r < 0 ? r : read_words(ret, err);
+	}
 	return r == -EAGAIN ? r : wh_err_sys(err, "sandbox", WH_ERR_BUILD, -r, "hear what the driver asks of the application");
 }
 
 void wh_app_request_release(struct wh_app_request *r)
 {
-	for (size_t i = 0; i < WH_APP_FDS; i++)
-		wh_closep(&r->fds[i]);
+	wh_app_close(r->closer, r->fds, WH_APP_FDS);
 	if (r->inbox) {
+		wh_app_close(r->closer, r->inbox->excess, r->inbox->n_excess);
 		wh_buf_release(&r->inbox->bytes);
 		wh_strv_release(&r->inbox->words);
 		wh_strv_release(&r->inbox->env);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -160,6 +161,74 @@ static int background(int port)
 	return serve(port);
 }
 
+/* Listens and never takes a connection. */
+static int deaf(void)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(8080)};
+	int s = socket(AF_INET, SOCK_STREAM, 0);
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (s < 0 || bind(s, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(s, 16) < 0)
+		return 1;
+	printf("listening on 8080\n");
+	while (last != SIGTERM) {
+		const struct timespec moment = {.tv_nsec = 50000000};
+
+		nanosleep(&moment, NULL);
+	}
+	return 0;
+}
+
+/* A test driver that hands over n descriptors, the last of which is a connection to a deaf application that whoever
+ * closes it has to wait for: with the whole request, or as a beginning that nothing follows. */
+static int hand_over(int n, int whole)
+{
+	static const char words[] = "\x0d\0\0\0\4\0\0\0exec\1\0\0\0x";
+	static char bytes[65536];
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(8080)};
+	struct sockaddr_un control = {.sun_family = AF_UNIX, .sun_path = "/run/whittle/control"};
+	struct linger wait = {1, 100000};
+	int s = socket(AF_INET, SOCK_STREAM, 0), u = socket(AF_UNIX, SOCK_STREAM, 0), i, fds[8];
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(fds))];
+	} space = {0};
+	struct iovec v;
+	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = &space};
+	struct cmsghdr *h;
+	uint32_t answer[2] = {0};
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (connect(s, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+	    connect(u, (struct sockaddr *)&control, sizeof(control)) < 0 ||
+	    setsockopt(s, SOL_SOCKET, SO_LINGER, &wait, sizeof(wait)) < 0)
+		return 1;
+	fcntl(s, F_SETFL, O_NONBLOCK);
+	for (i = 0; i < 20; i++) {
+		const struct timespec moment = {.tv_nsec = 5000000};
+
+		while (write(s, bytes, sizeof(bytes)) > 0)
+			;
+		nanosleep(&moment, NULL);
+	}
+	for (i = 0; i < n; i++)
+		fds[i] = i == n - 1 ? s : STDOUT_FILENO;
+	memcpy(&v.iov_base, &(const char *){words}, sizeof(v.iov_base));
+	v.iov_len = whole ? sizeof(words) - 1 : 4;
+	m.msg_controllen = CMSG_SPACE((size_t)n * sizeof(int));
+	h = CMSG_FIRSTHDR(&m);
+	h->cmsg_level = SOL_SOCKET;
+	h->cmsg_type = SCM_RIGHTS;
+	h->cmsg_len = CMSG_LEN((size_t)n * sizeof(int));
+	memcpy(CMSG_DATA(h), fds, (size_t)n * sizeof(int));
+	if (sendmsg(u, &m, 0) < 0)
+		return 1;
+	close(s);
+	if (whole && read(u, answer, sizeof(answer)) == sizeof(answer))
+		printf("answer %u\n", answer[0]);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "serve";
@@ -194,6 +263,10 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(mode, "background"))
 		return background(8080);
+	if (!strcmp(mode, "deaf"))
+		return handle(SIGTERM), deaf();
+	if (!strcmp(mode, "hand-over"))
+		return hand_over(atoi(argv[2]), argc > 3);
 	if (!strcmp(mode, "port"))
 		return handle(SIGTERM), serve(atoi(argv[2]));
 	if (!strcmp(mode, "slow")) {

@@ -330,6 +330,19 @@ HEALTHCHECK --interval=100ms --retries=2 CMD ["/bin/app", "health"]
 PROFILE --from=tests --ready=tcp:8080 $get/hello
 D
 
+# ---- tests that mean harm ----
+
+for words in 3 5 '3", "whole'; do
+	builds "a socket that cannot be closed is handed over: $words" <<D
+FROM app AS liar
+FROM app
+CMD ["deaf"]
+PROFILE --from=liar --ready=tcp:8080 --timeout=60s ["/bin/app", "hand-over", "$words"]
+D
+done
+like "$err" 'test \| answer 2$' 'a socket of the network is turned down'
+left 'after sockets that cannot be closed'
+
 # ---- prune ----
 
 printf one >ctx/tool

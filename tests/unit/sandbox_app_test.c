@@ -15,6 +15,8 @@ static int count_fds(void)
 	return n;
 }
 
+static int passed_fd = -1; /* instead of /dev/null */
+
 static void send_fds(int sock, const char *p, size_t n, size_t n_fds)
 {
 	WH_AUTO_FD int passed = wh_openat(AT_FDCWD, "/dev/null", O_RDONLY, 0);
@@ -38,7 +40,7 @@ static void send_fds(int sock, const char *p, size_t n, size_t n_fds)
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
 		for (size_t i = 0; i < n_fds; i++)
-			memcpy(CMSG_DATA(c) + i * sizeof(int), &passed, sizeof(int));
+			memcpy(CMSG_DATA(c) + i * sizeof(int), passed_fd < 0 ? &passed : &passed_fd, sizeof(int));
 	}
 	assert_int_equal(sendmsg(sock, &msg, MSG_NOSIGNAL), n);
 }
@@ -224,6 +226,40 @@ static void late_fds(void **st)
 	assert_int_equal(count_fds(), before);
 }
 
+/* A command's standard input may be a local socket, but none of a network; what waits at the end waits elsewhere. */
+static void sockets(void **st)
+{
+	static const struct {
+		int domain, want;
+	} kinds[] = {{AF_UNIX, 0}, {AF_INET, -EINVAL}, {AF_INET6, -EINVAL}, {AF_NETLINK, -EINVAL}};
+	int before = count_fds();
+
+	(void)st;
+	for (size_t i = 0; i < WH_ARRAY_SIZE(kinds); i++) {
+		struct wh_app_closer *closer = wh_app_closer_new();
+		struct wh_app_request r = WH_APP_REQUEST_INIT;
+		WH_AUTO_ERR struct wh_err *err = NULL;
+		int pair[2];
+
+		r.closer = closer;
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+		passed_fd = socket(kinds[i].domain, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		assert_true(passed_fd >= 0);
+		send_fds(pair[0], "\x08\0\0\0\x04\0\0\0logs", 12, 3);
+		assert_int_equal(wh_app_request_read(pair[1], &r, &err), kinds[i].want);
+		if (kinds[i].want)
+			assert_non_null(strstr(err->msg, "standard input is a network's socket"));
+		wh_app_request_release(&r);
+		wh_app_close(closer, pair, 2);
+		assert_int_equal(pair[0], -1);
+		while (wh_app_closer_pending(closer))
+			usleep(1000);
+		wh_app_closer_free(closer);
+		wh_closep(&passed_fd);
+	}
+	assert_int_equal(count_fds(), before);
+}
+
 static void replies(void **st)
 {
 	static const size_t sizes[] = {0, 5, (size_t)5 << 20};
@@ -281,7 +317,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(words),    cmocka_unit_test(in_pieces), cmocka_unit_test(nonsense),
-		cmocka_unit_test(late_fds), cmocka_unit_test(replies),   cmocka_unit_test(helper),
+		cmocka_unit_test(late_fds), cmocka_unit_test(sockets), cmocka_unit_test(replies),   cmocka_unit_test(helper),
 	};
 
 	return cmocka_run_group_tests_name("sandbox/app", tests, NULL, NULL);
