@@ -130,7 +130,7 @@ int wh_artifact_manifest_parse(const char *p, size_t n, const char *what, struct
 			       struct wh_err **err)
 {
 	json_t *doc;
-	int r = wh_json_parse(p, n, what, &doc, err);
+	int r = wh_document_parse(p, n, what, &doc, err);
 
 	return r < 0 ? r : wh_artifact_manifest_judge(doc, what, ret, err);
 }

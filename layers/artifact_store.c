@@ -169,7 +169,7 @@ static int consider_index(struct source *x, const struct wh_descriptor *d, unsig
 		return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "indexes are nested too deeply");
 	r = read_blob(x, d, WH_MANIFEST_MAX, &buf, err);
 	if (r == 0)
-		r = wh_json_parse(buf.p, buf.n, wh_digest_text(&d->digest, text), &o, err);
+		r = wh_document_parse(buf.p, buf.n, wh_digest_text(&d->digest, text), &o, err);
 	return r < 0 ? r : consider_all(x, json_object_get(o, "manifests"), depth + 1, err);
 }
 
@@ -242,7 +242,7 @@ int wh_layout_names(const char *dir, const struct wh_digest *manifest, struct wh
 
 	if (r < 0)
 		return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "read %s", path);
-	r = wh_json_parse(buf.p, buf.n, path, &o, err);
+	r = wh_document_parse(buf.p, buf.n, path, &o, err);
 	if (r < 0)
 		return r;
 	ms = json_object_get(o, "manifests");
@@ -274,7 +274,7 @@ int wh_artifacts_from_layout(struct wh_store *s, const char *dir, const struct w
 	r = wh_read_file(fd, "index.json", WH_MANIFEST_MAX, &buf);
 	if (r < 0)
 		return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "read %s/index.json", dir);
-	r = wh_json_parse(buf.p, buf.n, "index.json", &o, err);
+	r = wh_document_parse(buf.p, buf.n, "index.json", &o, err);
 	if (r == 0)
 		r = consider_all(&x, json_object_get(o, "manifests"), 0, err);
 	if (r == 0)

@@ -312,7 +312,7 @@ static int merged_index(struct export *e, int dir, struct wh_buf *out, struct wh
 	}
 	if (r < 0)
 		return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "read %s/index.json", e->x->dest);
-	r = wh_json_parse(buf.p, buf.n, "index.json", &old, err);
+	r = wh_document_parse(buf.p, buf.n, "index.json", &old, err);
 	if (r < 0)
 		return r;
 	ms = json_object_get(old, "manifests");

@@ -19,11 +19,18 @@
 #define WH_STORE_INDEX_MAX ((size_t)64 << 20) /* our own, however many names it has */
 #define WH_CONFIG_MAX ((size_t)8 << 20)
 #define WH_LAYERS_MAX 1024 /* layers in an image: overlay takes 500, docker 127 */
+#define WH_DOCUMENT_VALUES_MAX ((size_t)200000)
 #define WH_OCI_LAYOUT "{\"imageLayoutVersion\":\"1.0.0\"}"
 
 void wh_platform_from_json(const json_t *o, struct wh_platform *ret);
 /* How well an image for have runs on want: higher is better, negative: not at all. */
 int wh_platform_rank(const struct wh_platform *want, const struct wh_platform *have);
+
+/* Manifests, indexes and configs from outside: wh_json_parse() with a bound that suits their size. */
+static inline int wh_document_parse(const char *p, size_t n, const char *what, json_t **ret, struct wh_err **err)
+{
+	return wh_json_parse_max(p, n, what, WH_DOCUMENT_VALUES_MAX, ret, err);
+}
 
 /* The class of a destination that cannot be written: without permission it is the machine's matter, else the user's word. */
 static inline enum wh_err_class wh_dest_class(int r)

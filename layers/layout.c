@@ -123,7 +123,7 @@ static int read_document(struct search *x, const struct wh_digest *d, uint64_t s
 	r = read_blob(x, d, size, max, buf, err);
 	if (r < 0)
 		return r;
-	r = wh_json_parse(buf->p, buf->n, wh_digest_text(d, text), ret, err);
+	r = wh_document_parse(buf->p, buf->n, wh_digest_text(d, text), ret, err);
 	if (r < 0)
 		return r;
 	if (!json_is_object(*ret)) {
@@ -372,7 +372,7 @@ static int read_layout_file(const char *dir, const char *name, json_t **ret, str
 	r = wh_read_fd(fd, WH_MANIFEST_MAX, &buf);
 	if (r < 0)
 		return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "read %s/%s", dir, name);
-	return wh_json_parse(buf.p, buf.n, name, ret, err);
+	return wh_document_parse(buf.p, buf.n, name, ret, err);
 }
 
 static bool ends_in_tag(const char *name, const char *tag)
@@ -454,8 +454,7 @@ static int find_entry(const json_t *manifests, const char *tag, const json_t **r
 	for (size_t i = 0; *ret && i < json_array_size(manifests); i++) {
 		const json_t *o = json_array_get(manifests, i);
 
-		if (match_tag(o, tag) == best &&
-		    !wh_streq(wh_json_str(o, "digest"), wh_json_str(*ret, "digest")))
+		if (match_tag(o, tag) == best && !wh_streq(wh_json_str(o, "digest"), wh_json_str(*ret, "digest")))
 			return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "two images have the name \"%s\"", tag);
 	}
 	return 0;

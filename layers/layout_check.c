@@ -158,7 +158,7 @@ static int read_json(struct check *c, int dir, const char *name, size_t max, jso
 	r = wh_read_fd(fd, max, &buf);
 	if (r < 0)
 		return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "%s: read %s", c->path, name);
-	r = wh_json_parse(buf.p, buf.n, name, ret, err);
+	r = wh_document_parse(buf.p, buf.n, name, ret, err);
 	if (r < 0)
 		wh_err_wrap(err, "%s", c->path);
 	return r < 0 ? -EBADMSG : 0;

@@ -107,7 +107,7 @@ int wh_reg_manifest_get(struct wh_reg_conn *c, const char *tag, const struct wh_
 	if (r == 0)
 		r = check_digest(&a, what, d, &m, err);
 	if (r == 0)
-		r = wh_json_parse(m.bytes.p, m.bytes.n, what, &m.doc, err);
+		r = wh_document_parse(m.bytes.p, m.bytes.n, what, &m.doc, err);
 	if (r == 0)
 		r = judge(&m, a.type, what, err);
 	if (r == 0) {
@@ -160,7 +160,7 @@ static int get_config(struct search *x, const struct wh_reg_manifest *m, struct 
 	if (r == 0)
 		r = wh_blob_read(x->s, &b.digest, WH_CONFIG_MAX, &buf, err);
 	if (r == 0)
-		r = wh_json_parse(buf.p, buf.n, "config", &o, err);
+		r = wh_document_parse(buf.p, buf.n, "config", &o, err);
 	if (r == 0)
 		wh_platform_from_json(o, ret);
 	return r;

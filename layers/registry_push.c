@@ -47,7 +47,7 @@ static int read_manifest(struct wh_store *s, const struct wh_digest *d, struct w
 	int r = wh_blob_read(s, d, WH_MANIFEST_MAX, buf, err);
 
 	if (r == 0)
-		r = wh_json_parse(buf->p, buf->n, wh_digest_text(d, text), ret, err);
+		r = wh_document_parse(buf->p, buf->n, wh_digest_text(d, text), ret, err);
 	if (r == 0)
 		*ret_type = wh_json_str(*ret, "mediaType");
 	return r;

@@ -52,7 +52,7 @@ int wh_referrers_merge(const char *doc, size_t n, const struct wh_artifact *cons
 	int r = 0;
 
 	if (n)
-		r = wh_json_parse(doc, n, "list of referrers", &o, err);
+		r = wh_document_parse(doc, n, "list of referrers", &o, err);
 	else
 		o = json_pack("{s:i, s:s, s:[]}", "schemaVersion", 2, "mediaType", WH_MT_INDEX, "manifests");
 	if (r < 0)
@@ -75,7 +75,7 @@ static bool same_json(const struct wh_buf *a, const struct wh_buf *b)
 {
 	WH_AUTO_JSON json_t *x = NULL, *y = NULL;
 
-	return wh_json_parse(a->p, a->n, "", &x, NULL) == 0 && wh_json_parse(b->p, b->n, "", &y, NULL) == 0 &&
+	return wh_document_parse(a->p, a->n, "", &x, NULL) == 0 && wh_document_parse(b->p, b->n, "", &y, NULL) == 0 &&
 	       json_equal(x, y);
 }
 
@@ -160,7 +160,7 @@ static int get_page(struct found *f, const char *url, char **ret_next, struct wh
 	if (a.status == 401 || a.status == 403 || wh_reg_status_passing(a.status))
 		return wh_reg_refusal(f->c, &q, &a, err);
 	if (a.status != 200 || !a.type || !wh_has_prefix(a.type, WH_MT_INDEX) ||
-	    wh_json_parse(a.body.p, a.body.n, "list", &o, NULL) < 0)
+	    wh_document_parse(a.body.p, a.body.n, "list", &o, NULL) < 0)
 		return 1;
 	note_entries(f, o);
 	next = a.link ? wh_link_next(a.link) : NULL;

@@ -17,7 +17,7 @@ int wh_store_names(struct wh_store *s, json_t **ret, struct wh_err **err)
 
 	if (r < 0 && r != -EFBIG)
 		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "read %s/" INDEX, s->path);
-	if (r == 0 && wh_json_parse(buf.p, buf.n, INDEX, &o, &why) == 0)
+	if (r == 0 && wh_json_parse_max(buf.p, buf.n, INDEX, SIZE_MAX, &o, &why) == 0)
 		ms = json_object_get(o, "manifests");
 	if (!json_is_array(ms)) {
 		r = wh_err_set(err, "layers", WH_ERR_ENV, EBADMSG, "damaged: %s/" INDEX " (%s)", s->path,

@@ -78,13 +78,52 @@ static void limit(void **state)
 	assert_false(wh_buf_ok(&b));
 }
 
+/* Every value costs memory, however short its text; a long report of ours is no such thing. */
+static void many(void **state)
+{
+	static const struct {
+		const char *head, *entry, *tail;
+		size_t n;
+		int r;
+	} rows[] = {
+		{"[0", ",{}", "]", 3000000, -EFBIG},
+		{"[0", ",[]", "]", 3000000, -EFBIG},
+		{"[0", ",\"\\\"\"", "]", 3000000, -EFBIG},
+		{"[\"\\\\\"", ",0", "]", 3000000, -EFBIG},
+		{"[\"", ",{[\\\"", "\"]", 3000000, 0},
+		{"[0",
+		 ",{\"path\":\"usr/share/doc/package/copyright\",\"rule\":\"doc\",\"via\":[\"a\",\"b, c\"],\"size\":1}",
+		 "]", 150000, 0},
+	};
+
+	(void)state;
+	for (size_t k = 0; k < WH_ARRAY_SIZE(rows); k++) {
+		WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+		WH_AUTO_ERR struct wh_err *err = NULL;
+		WH_AUTO_JSON json_t *j = NULL;
+
+		wh_buf_adds(&text, rows[k].head);
+		for (size_t i = 0; i < rows[k].n; i++)
+			wh_buf_adds(&text, rows[k].entry);
+		wh_buf_adds(&text, rows[k].tail);
+		if (wh_json_parse(text.p, text.n, "report", &j, &err) != rows[k].r)
+			fail_msg("row %zu: %s", k, err ? err->msg : "taken");
+		if (err)
+			assert_string_equal(err->msg, "report: it has more than 2097152 values");
+	}
+	{
+		WH_AUTO_JSON json_t *j = NULL;
+
+		assert_int_equal(wh_json_parse_max("[1,2]", 5, "x", 2, &j, NULL), 0);
+		assert_int_equal(wh_json_parse_max("[1,2,3]", 7, "x", 2, &j, NULL), -EFBIG);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(canonical),
-		cmocka_unit_test(refused),
-		cmocka_unit_test(getters),
-		cmocka_unit_test(limit),
+		cmocka_unit_test(canonical), cmocka_unit_test(refused), cmocka_unit_test(getters),
+		cmocka_unit_test(limit),     cmocka_unit_test(many),
 	};
 
 	return cmocka_run_group_tests_name("base/json", tests, NULL, NULL);

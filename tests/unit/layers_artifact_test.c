@@ -433,7 +433,8 @@ static void one_name_two_images(void **state)
 		{"the tag", "1.4", NULL, NULL, true, true, false},
 		{"the name", NULL, "registry.example/shop:1.4", NULL, true, false, true},
 		{"the name as its tag", "registry.example/shop:1.4", NULL, NULL, true, false, true},
-		{"both, and it is said to be an artifact", "1.4", "registry.example/shop:1.4", WH_MT_CONFIG, true, true, true},
+		{"both, and it is said to be an artifact", "1.4", "registry.example/shop:1.4", WH_MT_CONFIG, true, true,
+		 true},
 		{"the tag of another name", NULL, "registry.example/other:1.4", NULL, false, false, false},
 	};
 	struct wh_err *err = NULL;
@@ -504,8 +505,12 @@ static void tags(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(written),    cmocka_unit_test(replaced),   cmocka_unit_test(layouts),
-		cmocka_unit_test(every_byte), cmocka_unit_test(odd_things), cmocka_unit_test(tags),
+		cmocka_unit_test(written),
+		cmocka_unit_test(replaced),
+		cmocka_unit_test(layouts),
+		cmocka_unit_test(every_byte),
+		cmocka_unit_test(odd_things),
+		cmocka_unit_test(tags),
 		cmocka_unit_test(one_name_two_images),
 	};
 
