@@ -85,7 +85,10 @@ static void add_summary(const struct wh_findings *f, const struct wh_packages *p
 {
 	char text[WH_DIGEST_TEXT];
 
-	wh_buf_addf(out, "%" PRIu64 " known vulnerabilities in %zu packages", f->total, p->n);
+	wh_buf_addf(out, "%" PRIu64 " known vulnerabilities in ", f->total);
+	if (f->packages_unassessed)
+		wh_buf_addf(out, "%" PRIu64 " of ", (uint64_t)p->n - f->packages_unassessed);
+	wh_buf_addf(out, "%zu packages", p->n);
 	for (int s = WH_N_SEVERITIES; s-- > 0;)
 		wh_buf_addf(out, "%s%" PRIu64 " %s", s == WH_N_SEVERITIES - 1 ? ": " : ", ", f->count[s],
 			    wh_severity_name((enum wh_severity)s));

@@ -213,7 +213,7 @@ static void tell_json(const struct verify *v, struct wh_buf *out)
 
 static void line(struct wh_buf *out, const char *what, const char *text)
 {
-	wh_buf_addf(out, "%-12s", what);
+	wh_buf_addf(out, "%-13s", what);
 	wh_text_add_short(out, text);
 	wh_buf_addc(out, '\n');
 }
@@ -221,12 +221,13 @@ static void line(struct wh_buf *out, const char *what, const char *text)
 static void tell_findings(const json_t *verdict, struct wh_buf *out)
 {
 	static const char *const sides[] = {"before", "after"};
+	int64_t unassessed;
 
 	if (!json_is_true(json_object_get(verdict, "assessed"))) {
 		line(out, "findings", "not assessed");
 		return;
 	}
-	wh_buf_addf(out, "%-12s", "findings");
+	wh_buf_addf(out, "%-13s", "findings");
 	for (size_t i = 0; i < WH_ARRAY_SIZE(sides); i++) {
 		const json_t *o = json_object_get(verdict, sides[i]);
 
@@ -234,6 +235,9 @@ static void tell_findings(const json_t *verdict, struct wh_buf *out)
 			    (long long)wh_json_int(o, "total", 0), sides[i], (long long)wh_json_int(o, "critical", 0),
 			    (long long)wh_json_int(o, "high", 0));
 	}
+	unassessed = wh_json_int(json_object_get(verdict, "packagesUnassessed"), "after", 0);
+	if (unassessed)
+		wh_buf_addf(out, "; %lld packages not assessed", (long long)unassessed);
 	wh_buf_addc(out, '\n');
 }
 
@@ -246,7 +250,7 @@ static void tell_verdict(const json_t *verdict, struct wh_buf *out)
 	for (size_t i = 0; i < WH_ARRAY_SIZE(figures); i++) {
 		if (!json_is_integer(json_object_get(a, figures[i])))
 			continue;
-		wh_buf_addf(out, "%-12s", figures[i]);
+		wh_buf_addf(out, "%-13s", figures[i]);
 		if (json_is_integer(json_object_get(b, figures[i])))
 			wh_buf_addf(out, "%lld before, after ", (long long)wh_json_int(b, figures[i], 0));
 		wh_buf_addf(out, "%lld\n", (long long)wh_json_int(a, figures[i], 0));

@@ -161,6 +161,24 @@ sign oci:own:1.4 --key ours.key --attest spdx=ghost.json
 verify oci:own:1.4 --key ours.pub
 refused 'an SBOM with a package that is not there' 'SBOM: it lists pkg:deb/debian/ghost@1'
 
+# A verdict of our own making, about an image that was never pruned: it is proved as far as it can be, and shown as it is.
+mkdir tiny && printf 'FROM scratch\nCOPY Dockerfile /\n' >tiny/Dockerfile
+"$WHITTLE" build -q --root "$T/store" -t registry.example/tiny:1 -o type=oci,dest=tiny.d,tar=false tiny >/dev/null 2>&1
+config=$(jq -r .config.digest "tiny.d/blobs/sha256/$(jq -r '.manifests[0].digest' tiny.d/index.json | cut -d: -f2)")
+figures=$(jq -nc --argjson n "$(stat -c %s tiny/Dockerfile)" \
+	'{bytes: $n, files: 1, symlinks: 0, directories: 0, executables: 0, packages: 0, setid: 0, shells: 0, layers: 1}')
+none='{"critical":0,"high":0,"medium":0,"low":0,"negligible":0,"unknown":0,"total":0}'
+jq -nc --argjson f "$figures" --argjson z "$none" --arg c "sha256:$(jq -cSj .config "tiny.d/blobs/sha256/${config#sha256:}" | sha256sum | cut -d' ' -f1)" \
+	'{schema: 1, assessed: true, before: $z, after: $z, packagesUnassessed: {before: 9, after: 7}, sizes: {after: $f}, shellPresent: false,
+	setid: 0, configDigest: $c}' >verdict.json
+sign oci:tiny.d --key ours.key --attest https://whittle.dev/hardening-verdict/v1=verdict.json
+verify oci:tiny.d --key ours.pub
+is "$status" 0 'a verdict that is right'
+[ "$status" = 0 ] || show "$err"
+like "$out" '^executables +[0-9]+$' 'figures stand apart from their names'
+like "$out" '^findings +0 before \(0 critical, 0 high\), 0 after \(0 critical, 0 high\); 7 packages not assessed$' \
+	'what nobody looked up is said beside the figures'
+
 # ---- the store ----
 
 sign registry.example/shop:1.4 --root store --key ours.key --attest "$type=claim.json"

@@ -91,6 +91,13 @@ unknown     CVE-2024-4  libssl3  3.0.8-1          3.0.9-1
 unknown     CVE-2024-4  openssl  3.0.8-1          3.0.9-1' 'scan: the table'
 like "$out" '^3 known vulnerabilities in 4 packages: 1 critical, 0 high, 0 medium, 0 low, 1 negligible, 1 unknown$' 'scan: the summary'
 like "$out" "^database $(digest store), newest record 2026-01-02T03:04:05Z$" 'scan: with which database'
+image mixed small.status debian 12
+mkdir -p ctx-mixed/var/app/node_modules/q && echo '{"name":"q","version":"1.0.0"}' >ctx-mixed/var/app/node_modules/q/package.json
+rm -rf mixed
+"$WHITTLE" build -q --root build-store -o type=oci,dest=mixed,tar=false ctx-mixed >/dev/null
+scan oci:mixed
+like "$out" '^3 known vulnerabilities in 4 of 5 packages: ' 'packages that were not looked up are not counted as looked up'
+like "$out" '^NOT ASSESSED: 1 packages ' 'and named'
 image eleven small.status debian 11
 scan oci:eleven
 like "$out" '^NOT ASSESSED: the database has no records for Debian:11$' 'another release is not assessed'
