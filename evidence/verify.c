@@ -40,7 +40,7 @@ static bool names(const json_t *o, const struct wh_digest *d, uint64_t size)
 	       wh_json_int(o, "size", -1) == (int64_t)size;
 }
 
-static int prove_documents(struct wh_proving *p, struct wh_err **err)
+int wh_prove_documents(struct wh_proving *p, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf mbuf = WH_BUF_INIT, cbuf = WH_BUF_INIT;
 	WH_AUTO_JSON json_t *m = NULL, *c = NULL;
@@ -74,9 +74,9 @@ static int prove_documents(struct wh_proving *p, struct wh_err **err)
 	return 0;
 }
 
-int wh_prove_image(struct wh_proving *p, struct wh_err **err)
+int wh_prove_layers(struct wh_proving *p, struct wh_err **err)
 {
-	int r = prove_documents(p, err);
+	int r = 0;
 
 	for (size_t k = 0; k < p->i->n_layers && r == 0; k++) {
 		r = wh_layer_prove(p->s, &p->i->layers[k], err);
@@ -105,8 +105,9 @@ static int unsigned_image(const struct wh_proving *p, const struct wh_artifacts 
 
 static int prove_all(struct wh_proving *p, const struct wh_artifacts *artifacts, struct wh_err **err)
 {
-	int r = wh_prove_image(p, err);
+	int r = wh_prove_documents(p, err);
 
+	/* What nobody signed is not worth the work of unpacking it. */
 	for (size_t k = 0; artifacts && k < artifacts->n && r == 0; k++)
 		r = wh_prove_artifact(p, &artifacts->v[k], err);
 	if (r < 0)
@@ -114,7 +115,8 @@ static int prove_all(struct wh_proving *p, const struct wh_artifacts *artifacts,
 	if (!p->found.legacy && !p->found.bundle)
 		return unsigned_image(p, artifacts, err);
 	wh_strv_sort(&p->found.references);
-	return wh_prove_content(p, err);
+	r = wh_prove_layers(p, err);
+	return r < 0 ? r : wh_prove_content(p, err);
 }
 
 int wh_verify_image(struct wh_store *s, const struct wh_image *i, const struct wh_artifacts *artifacts,

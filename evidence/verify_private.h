@@ -13,8 +13,10 @@ struct wh_proving {
 	struct wh_verified found;
 };
 
-/* Manifest, config, layers: all hashed. */
-int wh_prove_image(struct wh_proving *p, struct wh_err **err);
+/* Manifest and config: hashed, and of one mind. */
+int wh_prove_documents(struct wh_proving *p, struct wh_err **err);
+/* Layers: hashed, packed and unpacked. */
+int wh_prove_layers(struct wh_proving *p, struct wh_err **err);
 /* One artifact's signatures, if they are ours to judge. */
 int wh_prove_artifact(struct wh_proving *p, const struct wh_artifact *a, struct wh_err **err);
 /* A layer of one: its bytes, the annotations of layer and manifest. For fuzzing, apart from the store. */
