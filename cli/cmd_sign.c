@@ -25,7 +25,7 @@ struct signing {
 	const char *ref;
 	char *layout;     /* or NULL */
 	char *tmp;        /* where a store of our own is, or NULL */
-	char *repository; /* what the signature calls the image */
+	struct wh_strv repositories; /* what the signature calls the image */
 	struct wh_store *store;
 	struct wh_image image;
 	struct wh_key *key;
@@ -130,15 +130,21 @@ static int name_image(struct signing *x, struct wh_err **err)
 	int r = 0;
 
 	if (x->flags.reference)
-		x->repository = wh_strdup(x->flags.reference);
+		wh_strv_add(&names, x->flags.reference);
 	else if (x->layout)
 		r = wh_layout_names(x->layout, &x->image.manifest, &names, err);
 	else if (!wh_digest_parse(x->ref, &d))
 		r = wh_reference_normalize(x->ref, &full, err);
 	if (r < 0)
 		return r;
-	if (!x->repository)
-		x->repository = names.n ? repository(names.v[0]) : full ? repository(full) : wh_strdup("");
+	if (full)
+		wh_strv_add(&names, full);
+	for (size_t i = 0; i < names.n; i++) {
+		WH_AUTO_FREE char *name = x->flags.reference ? wh_strdup(names.v[i]) : repository(names.v[i]);
+
+		if (name[0] && !wh_strv_has(&x->repositories, name))
+			wh_strv_add(&x->repositories, name);
+	}
 	return 0;
 }
 
@@ -199,11 +205,13 @@ static int sign(struct signing *x, struct wh_err **err)
 	if (r < 0)
 		return r;
 	signer = wh_key_signer(x->key, &hint);
-	r = wh_sign_image(x->store, &x->image, x->repository, &signer, x->items, x->n_items, &x->list, err);
+	r = wh_sign_image(x->store, &x->image, &x->repositories, &signer, x->items, x->n_items, &x->list, err);
 	if (r < 0)
 		return r;
-	return x->layout ? wh_layout_attach(x->store, x->layout, &x->list, err)
-			 : wh_store_attach(x->store, &x->list, err);
+	if (x->layout)
+		return wh_layout_attach(x->store, x->layout, &x->list, err);
+	r = wh_sign_keep(x->store, &x->image, &x->list, err);
+	return r < 0 ? r : wh_store_attach(x->store, &x->list, err);
 }
 
 /* ---------------------------------------------------------------- the command */
@@ -224,7 +232,7 @@ static void release(struct signing *x)
 		(void)wh_rm_rf(AT_FDCWD, x->tmp);
 	free(x->tmp);
 	free(x->layout);
-	free(x->repository);
+	wh_strv_release(&x->repositories);
 }
 
 static void tell(const struct signing *x, struct wh_buf *out)
@@ -232,8 +240,8 @@ static void tell(const struct signing *x, struct wh_buf *out)
 	char digest[WH_DIGEST_TEXT];
 
 	wh_buf_addf(out, "signed     %s\n", wh_digest_text(&x->image.manifest, digest));
-	if (x->repository[0])
-		wh_buf_addf(out, "as         %s\n", x->repository);
+	for (size_t i = 0; i < x->repositories.n; i++)
+		wh_buf_addf(out, "as         %s\n", x->repositories.v[i]);
 	for (size_t i = 0; i < x->n_items; i++)
 		wh_buf_addf(out, "statement  %s\n", x->items[i].predicate_type);
 }

@@ -151,7 +151,7 @@ static int attach_plain(struct wh_proof *p, const struct wh_image *i, const stru
 	return r;
 }
 
-int wh_proof_attach(struct wh_proof *p, const struct wh_image *i, const struct wh_signer *signer, const char *repo,
+int wh_proof_attach(struct wh_proof *p, const struct wh_image *i, const struct wh_signer *signer, const struct wh_strv *repos,
 		    struct wh_artifacts *list, struct wh_err **err)
 {
 	const char *created = wh_json_str(i->config, "created");
@@ -170,7 +170,7 @@ int wh_proof_attach(struct wh_proof *p, const struct wh_image *i, const struct w
 		items[n++] = (struct wh_attest_item){WH_PREDICATE_VERDICT, p->verdict};
 		items[n++] = (struct wh_attest_item){WH_PREDICATE_REPORT, p->report};
 	}
-	return signer ? wh_sign_image(p->store, i, repo, signer, items, n, list, err)
+	return signer ? wh_sign_image(p->store, i, repos, signer, items, n, list, err)
 		      : attach_plain(p, i, items, n, list, err);
 }
 

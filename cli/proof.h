@@ -25,7 +25,7 @@ struct wh_proof_opts {
 int wh_proof_make(const struct wh_proof_opts *o, struct wh_proof **ret, struct wh_err **err);
 void wh_proof_free(struct wh_proof *p);
 /* Writes the artifacts of the image into the store. signer NULL: unsigned. repo: the image's name without tag, or "". */
-int wh_proof_attach(struct wh_proof *p, const struct wh_image *i, const struct wh_signer *signer, const char *repo,
+int wh_proof_attach(struct wh_proof *p, const struct wh_image *i, const struct wh_signer *signer, const struct wh_strv *repos,
 		    struct wh_artifacts *list, struct wh_err **err);
 /* A table for people; nothing for an image that was not pruned. */
 void wh_proof_summary(const struct wh_proof *p, struct wh_buf *out);

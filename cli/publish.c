@@ -21,12 +21,17 @@ struct publish {
 	struct wh_digest manifest;
 };
 
-/* "registry.example/shop" of the first name, for the signature's docker-reference. */
-static char *repo_of(const struct wh_build_spec *s)
+/* "registry.example/shop" of each name: what the signature calls the image. */
+static void repos_of(const struct wh_build_spec *s, struct wh_strv *ret)
 {
-	const char *name = s->tags.n ? s->tags.v[0] : "", *slash = strrchr(name, '/'), *colon = strrchr(name, ':');
+	for (size_t i = 0; i < s->tags.n; i++) {
+		const char *name = s->tags.v[i], *slash = strrchr(name, '/'), *colon = strrchr(name, ':');
+		WH_AUTO_FREE char *repo =
+			wh_strndup(name, colon && (!slash || colon > slash) ? (size_t)(colon - name) : strlen(name));
 
-	return wh_strndup(name, colon && (!slash || colon > slash) ? (size_t)(colon - name) : strlen(name));
+		if (!wh_strv_has(ret, repo))
+			wh_strv_add(ret, repo);
+	}
 }
 
 static int make_proof(struct publish *x, struct wh_err **err)
@@ -57,7 +62,7 @@ static int make_proof(struct publish *x, struct wh_err **err)
 /* The artifacts of this form of the image, made once. */
 static int attach(struct publish *x, const struct wh_image *i, struct wh_err **err)
 {
-	WH_AUTO_FREE char *repo = repo_of(x->p->spec);
+	WH_AUTO_STRV struct wh_strv repos = {0};
 	WH_AUTO_ERR struct wh_err *e = NULL;
 	bool sign = x->p->spec->sign_key != NULL;
 	char digest[WH_DIGEST_TEXT];
@@ -67,12 +72,13 @@ static int attach(struct publish *x, const struct wh_image *i, struct wh_err **e
 	if (!x->p->proof || wh_digest_eq(&x->manifest, &i->manifest))
 		return 0;
 	wh_artifacts_release(&x->artifacts);
+	repos_of(x->p->spec, &repos);
 	if (sign)
 		id = wh_progress_begin(x->p->progress, "signing %s", wh_digest_text(&i->manifest, digest));
 	if (sign && !x->signer.hint)
 		r = wh_remote_signer_new(x->p->inner, &x->signer, &e);
 	if (r == 0)
-		r = wh_proof_attach(x->p->proof, i, sign ? &x->signer.signer : NULL, repo, &x->artifacts, &e);
+		r = wh_proof_attach(x->p->proof, i, sign ? &x->signer.signer : NULL, &repos, &x->artifacts, &e);
 	if (r == 0)
 		x->manifest = i->manifest;
 	if (sign)
@@ -132,6 +138,9 @@ static int name_image(struct publish *x, struct wh_err **err)
 		if (r < 0)
 			wh_err_wrap(err, "name the image %s", p->spec->tags.v[i]);
 	}
+	/* The same image may have been signed under another name before. */
+	if (r == 0 && p->spec->sign_key)
+		r = wh_sign_keep(p->store, p->image, &x->artifacts, err);
 	if (r == 0 && x->artifacts.n)
 		r = wh_store_attach(p->store, &x->artifacts, err);
 	return r;

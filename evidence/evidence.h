@@ -130,9 +130,13 @@ struct wh_attest_item {
 	const json_t *predicate;
 };
 /* Signs the image and the statements, each in both forms (facts: cosign's .sig/.att tags; bundle v0.3 as referrer), writes them into the
- * store. repo: what goes into docker-reference ("registry/name" without tag), or "" . Appends to list. */
-int wh_sign_image(struct wh_store *s, const struct wh_image *i, const char *repo, const struct wh_signer *signer,
+ * store. repos: what the image is called ("registry/name" without tag); NULL or empty: nothing is said of that. Each is a
+ * docker-reference of the older form and a subject of the statements. Appends to list. */
+int wh_sign_image(struct wh_store *s, const struct wh_image *i, const struct wh_strv *repos, const struct wh_signer *signer,
 		  const struct wh_attest_item *items, size_t n, struct wh_artifacts *list, struct wh_err **err);
+/* Before wh_store_attach() of a list that wh_sign_image() made: signatures of the older form which the store has for this
+ * image under other names join those in the list, as one digest has one such artifact. */
+int wh_sign_keep(struct wh_store *s, const struct wh_image *i, struct wh_artifacts *list, struct wh_err **err);
 
 /* What is attached to an image, not verified but for digests: the predicate of this type from a signed envelope or a plain
  * statement. New reference, or NULL. For commands that show things; wh_verify_image() is what to rely on. */
@@ -142,7 +146,7 @@ json_t *wh_predicate_find(struct wh_store *s, const struct wh_artifacts *list, c
 
 struct wh_verified {      /* what was proved */
 	bool legacy, bundle;  /* the image signature, in either form */
-	struct wh_strv references; /* docker-references that the older form was signed for, but empty ones; sorted */
+	struct wh_strv references; /* names the image was signed for: docker-references of the older form, subjects of its bundle; sorted */
 	json_t *statements;   /* array of {predicateType, predicate, form} whose signature and subject are right (owned) */
 	json_t *verdict;      /* the hardening verdict's predicate, or NULL (owned) */
 	uint64_t blobs, bytes;/* hashed */

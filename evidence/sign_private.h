@@ -27,6 +27,7 @@
 
 #define WH_PAYLOAD_MAX ((size_t)64 << 20) /* of one statement, bundle or envelope */
 #define WH_SIGNATURE_MAX 1024
+#define WH_SUBJECTS_MAX 1000 /* of one statement; the others are passed over */
 
 /* Standard base64 with padding, nothing else in it. decode: malloc'ed; false for whatever is no such text, or gives
  * more than max bytes. */

@@ -6,7 +6,6 @@
 
 #define STATEMENT "https://in-toto.io/Statement/v1"
 #define STATEMENT_V0 "https://in-toto.io/Statement/v0.1"
-#define SUBJECTS_MAX 1000
 
 json_t *wh_statement(const char *subject_name, const struct wh_digest *manifest, const char *predicate_type,
 		     const json_t *predicate)
@@ -26,7 +25,7 @@ static bool is_about(const json_t *o, const struct wh_digest *manifest)
 	const json_t *subjects = json_object_get(o, "subject");
 	size_t n = json_array_size(subjects);
 
-	for (size_t i = 0; i < n && i < SUBJECTS_MAX; i++) {
+	for (size_t i = 0; i < n && i < WH_SUBJECTS_MAX; i++) {
 		const char *hex = wh_json_str(json_object_get(json_array_get(subjects, i), "digest"), "sha256");
 		struct wh_digest d;
 

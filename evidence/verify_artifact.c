@@ -50,6 +50,22 @@ static int take_verdict(struct wh_proving *p, json_t *predicate, const char *wha
 	return 0;
 }
 
+/* What the statement calls the image; "_" says nothing. */
+static void take_names(struct wh_proving *p, const json_t *statement)
+{
+	const json_t *subjects = json_object_get(statement, "subject");
+
+	for (size_t i = 0; i < json_array_size(subjects) && i < WH_SUBJECTS_MAX; i++) {
+		const json_t *o = json_array_get(subjects, i);
+		const char *name = wh_json_str(o, "name"), *hex = wh_json_str(json_object_get(o, "digest"), "sha256");
+		struct wh_digest d;
+
+		if (name && name[0] && strcmp(name, "_") != 0 && hex && wh_digest_parse_hex(hex, &d) &&
+		    wh_digest_eq(&d, &p->i->manifest) && !wh_strv_has(&p->found.references, name))
+			wh_strv_add(&p->found.references, name);
+	}
+}
+
 /* An envelope that our key signed. predicate: which type the artifact says it is of, or NULL. */
 static int take_statement(struct wh_proving *p, const struct wh_envelope *e, const char *predicate, bool bundle,
 			  const char *what, struct wh_err **err)
@@ -68,6 +84,8 @@ static int take_statement(struct wh_proving *p, const struct wh_envelope *e, con
 		return wrong(err, what, "it is labelled as another kind of statement than it is");
 	if (strcmp(type, WH_PREDICATE_SIGN) == 0) {
 		p->found.bundle |= bundle;
+		if (bundle)
+			take_names(p, o);
 		return 0;
 	}
 	body = json_object_get(o, "predicate");

@@ -3,6 +3,10 @@
 #include "evidence/sign_private.h"
 #include "tests/unit/layers_helper.h"
 
+static char shop_name[] = "registry.example/shop";
+static char *shop_names[] = {shop_name};
+static const struct wh_strv shop = {.v = shop_names, .n = 1};
+
 /* What the specification itself gives as an example (dsse, protocol.md). */
 static void encoding(void **state)
 {
@@ -275,7 +279,7 @@ static void image(void **state)
 	assert_ok(wh_image_write(b.store, &i, &err), err);
 	assert_ok(wh_key_generate(&k, &err), err);
 	signer = wh_key_signer(k, &hint);
-	assert_ok(wh_sign_image(b.store, &i, "registry.example/shop", &signer, items, 2, &list, &err), err);
+	assert_ok(wh_sign_image(b.store, &i, &shop, &signer, items, 2, &list, &err), err);
 	assert_int_equal(list.n, 5);
 	check_older(&b, &list.v[0], "sig", 1, k);
 	check_bundle(&b, &list.v[1], "https://sigstore.dev/cosign/sign/v1", k);
@@ -284,7 +288,7 @@ static void image(void **state)
 	check_older(&b, &list.v[4], "att", 2, k);
 	wh_artifacts_release(&list);
 
-	assert_ok(wh_sign_image(b.store, &i, "", &signer, NULL, 0, &list, &err), err);
+	assert_ok(wh_sign_image(b.store, &i, NULL, &signer, NULL, 0, &list, &err), err);
 	assert_int_equal(list.n, 2); /* nothing to attest: no .att */
 	wh_artifacts_release(&list);
 	wh_key_free(k);
@@ -319,7 +323,7 @@ static void failing(void **state)
 		int left = n;
 		struct wh_signer signer = {.sign = no_key, .arg = &left, .hint = "h"};
 
-		assert_int_equal(wh_sign_image(b.store, &i, "", &signer, &item, 1, &list, &err), -EKEYREJECTED);
+		assert_int_equal(wh_sign_image(b.store, &i, NULL, &signer, &item, 1, &list, &err), -EKEYREJECTED);
 		assert_true(wh_has_prefix(err->msg, "sign the image: no"));
 		assert_int_equal(list.n, 0);
 		wh_err_freep(&err);

@@ -3,6 +3,10 @@
 #include "evidence/sign_private.h"
 #include "tests/unit/layers_helper.h"
 
+static char shop_name[] = "registry.example/shop";
+static char *shop_names[] = {shop_name};
+static const struct wh_strv shop = {.v = shop_names, .n = 1};
+
 #define TYPE "https://example.org/claim/v1"
 
 struct scene {
@@ -58,7 +62,7 @@ static void sign(struct scene *x, const struct wh_signer *by)
 	const struct wh_attest_item item = {TYPE, claim};
 	struct wh_err *err = NULL;
 
-	assert_ok(wh_sign_image(x->bed.store, &x->image, "registry.example/shop", by, &item, 1, &x->list, &err), err);
+	assert_ok(wh_sign_image(x->bed.store, &x->image, &shop, by, &item, 1, &x->list, &err), err);
 }
 
 static int verify(struct scene *x, struct wh_verified *v, struct wh_err **err)
@@ -152,6 +156,8 @@ static void forms(void **state)
 	drop(&x, is_sig);
 	assert_ok(verify(&x, &v, &err), err);
 	assert_true(v.bundle && !v.legacy);
+	assert_int_equal(v.references.n, 1); /* the newer form says a name, too */
+	assert_string_equal(v.references.v[0], "registry.example/shop");
 	/* Statements alone, however well signed, are not the image's signature. */
 	drop(&x, is_image_bundle);
 	refused(&x, "signed statements about the image, but not the image");
@@ -160,6 +166,42 @@ static void forms(void **state)
 	drop(&x, is_image_bundle);
 	assert_ok(verify(&x, &w, &err), err);
 	assert_true(w.legacy && !w.bundle);
+	scene_close(&x);
+}
+
+/* One digest, several names: at once, and one after the other. */
+static void names(void **state)
+{
+	static char a[] = "registry.example/a", b[] = "registry.example/b", c[] = "registry.example/c";
+	char *ab[] = {a, b}, *only_c[] = {c};
+	const struct wh_strv first = {.v = ab, .n = 2}, second = {.v = only_c, .n = 1};
+	WH_CLEANUP(wh_verified_release) struct wh_verified v = {0}, w = {0};
+	WH_AUTO_JSON json_t *claim = json_pack("{s:i}", "n", 1);
+	const struct wh_attest_item item = {TYPE, claim};
+	struct wh_err *err = NULL;
+	struct scene x;
+
+	(void)state;
+	scene_open(&x);
+	assert_ok(wh_sign_image(x.bed.store, &x.image, &first, &x.signer, &item, 1, &x.list, &err), err);
+	assert_int_equal(x.list.n, 4);
+	assert_ok(verify(&x, &v, &err), err);
+	assert_int_equal(v.references.n, 2);
+	assert_string_equal(v.references.v[1], b);
+	assert_ok(wh_sign_keep(x.bed.store, &x.image, &x.list, &err), err);
+	assert_ok(wh_store_attach(x.bed.store, &x.list, &err), err);
+	wh_artifacts_release(&x.list);
+
+	assert_ok(wh_sign_image(x.bed.store, &x.image, &second, &x.signer, &item, 1, &x.list, &err), err);
+	assert_ok(wh_sign_keep(x.bed.store, &x.image, &x.list, &err), err);
+	assert_ok(wh_store_attach(x.bed.store, &x.list, &err), err);
+	wh_artifacts_release(&x.list);
+	assert_ok(wh_artifacts_from_store(x.bed.store, &x.image.manifest, &x.list, &err), err);
+	assert_int_equal(x.list.n, 4);
+	assert_ok(verify(&x, &w, &err), err);
+	assert_int_equal(w.references.n, 3);
+	assert_string_equal(w.references.v[0], a);
+	assert_string_equal(w.references.v[2], c);
 	scene_close(&x);
 }
 
@@ -364,6 +406,22 @@ static void damaged(void **state)
 	}
 }
 
+/* Layers are unpacked for who signed them only. */
+static void unsigned_first(void **state)
+{
+	struct scene x;
+
+	(void)state;
+	scene_open(&x);
+	damage(&x, &x.image.layers[0].blob, 0);
+	refused(&x, "is not signed by this key");
+	sign(&x, &x.stranger_signer);
+	refused(&x, "is not signed by this key");
+	sign(&x, &x.signer);
+	refused(&x, "damaged");
+	scene_close(&x);
+}
+
 /* The caller's idea of the image is not what counts. */
 static void other_image(void **state)
 {
@@ -420,7 +478,7 @@ static void claim(struct scene *x, const char *type, const json_t *predicate)
 	struct wh_err *err = NULL;
 
 	wh_artifacts_release(&x->list);
-	assert_ok(wh_sign_image(x->bed.store, &x->image, "", &x->signer, &item, 1, &x->list, &err), err);
+	assert_ok(wh_sign_image(x->bed.store, &x->image, NULL, &x->signer, &item, 1, &x->list, &err), err);
 }
 
 /* dpkg's status has lines: the specification of a layer has not, so the file is written by hand. */
@@ -550,7 +608,7 @@ int main(void)
 		cmocka_unit_test(good),      cmocka_unit_test(forms),           cmocka_unit_test(strangers),
 		cmocka_unit_test(forgeries), cmocka_unit_test(older_forgeries), cmocka_unit_test(lying_lists),
 		cmocka_unit_test(damaged),   cmocka_unit_test(other_image),     cmocka_unit_test(sboms),
-		cmocka_unit_test(verdicts),
+		cmocka_unit_test(verdicts),  cmocka_unit_test(unsigned_first),  cmocka_unit_test(names),
 	};
 
 	become_root(); /* what layers hold is unpacked */
