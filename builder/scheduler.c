@@ -90,6 +90,7 @@ static void on_signal(void *arg, int fd, short revents)
 		b->canceled = true;
 		wh_err_set(&err, "builder", WH_ERR_BUILD, ECANCELED, "canceled (SIG%s)",
 			   sigabbrev_np((int)si.ssi_signo));
+		wh_err_status(&err, 128 + (int)si.ssi_signo); /* as shells and docker say it */
 		fail(b, -ECANCELED, &err);
 		wh_err_freep(&err); /* an earlier failure was kept */
 	}
