@@ -41,7 +41,7 @@ struct wh_tstep {
 	enum wh_tstep_kind kind;
 	uint64_t id;
 	struct wh_tstream out[2];
-	wh_tstep_fn ended;
+	wh_tstep_fn ended;    /* NULL: it was told, and what the command has left running goes on */
 	void *arg;            /* of who waits for it */
 	int fds[3];           /* the driver's, kept until the command is over: nobody else may be the last to close them */
 	struct wh_work *work; /* RUN: its root */
@@ -49,7 +49,8 @@ struct wh_tstep {
 
 /* Starts a command. spec has everything but descriptors; fds: the three standard ones of the driver's, which are
  * taken over on success, or NULL: output comes to us. log: the name of its
- * observation log, or NULL: not observed. ended() is called once; the step is freed after it. */
+ * observation log, or NULL: not observed. ended() is called once, when the
+ * command itself is over. */
 int wh_tstep_start(struct wh_trial *t, enum wh_tstep_kind kind, struct wh_step *spec, int fds[3], const char *log,
 		   wh_tstep_fn ended, void *arg, struct wh_tstep **ret, struct wh_err **err);
 void wh_tstep_kill(struct wh_tstep *s);
@@ -168,6 +169,7 @@ struct wh_trial {
 	struct wh_app_closer *closer;
 	struct wh_conn *conns;
 	struct wh_buf test_tail;
+	uint64_t shown_bytes; /* of what its commands printed */
 };
 
 /* Starts it: the end is told through done(shown), on the loop, with shown->trial->r and ->err. The caller frees it. */

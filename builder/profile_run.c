@@ -574,6 +574,7 @@ static void begin(struct wh_trial *t)
 	t->net_fd = t->dir_fd = t->listener = -1;
 	t->driver_status = t->health_status = -1;
 	t->health_tries = 0;
+	t->shown_bytes = 0;
 	t->app = (struct wh_app){.stop_signal = wh_app_signal_number(t->op->app.stop_signal)};
 	if (!t->app.stop_signal)
 		t->app.stop_signal = 15;

@@ -3,10 +3,13 @@
 #include "builder/profile_private.h"
 
 #include <errno.h>
+#include <sys/ioctl.h>
 
 #define LINE_MAX_BYTES ((size_t)64 * 1024)
 #define OUTPUT_KEEP ((size_t)256 * 1024)
 #define STEPS_MAX 64 /* at once: who starts them is the driver */
+#define SHOWN_MAX ((uint64_t)64 << 20) /* of a run's lines: no build's log has a use for more */
+#define READS 4 /* at once */
 
 static const char *const prefixes[] = {"app | ", "test | ", "health | ", "app | ", "app | "};
 
@@ -21,9 +24,16 @@ static void show_line(struct wh_tstep *s, int stream, const char *p, size_t n)
 	wh_buf_add(&text, p, n);
 	wh_buf_addc(&text, '\n');
 	wh_tail_keep(s->kind == WH_TSTEP_APP ? &t->app.tail : &t->test_tail, text.p + strlen(prefixes[s->kind]), n + 1);
-	wh_builder_event(t->b,
-			 &(struct wh_event){
-				 .kind = WH_EV_LOG, .v = t->shown->v, .stream = stream, .data = text.p, .len = text.n});
+	t->shown_bytes += text.n;
+	if (t->shown_bytes <= SHOWN_MAX)
+		wh_builder_event(t->b, &(struct wh_event){.kind = WH_EV_LOG,
+							  .v = t->shown->v,
+							  .stream = stream,
+							  .data = text.p,
+							  .len = text.n});
+	else if (t->shown_bytes - text.n <= SHOWN_MAX)
+		wh_trial_say(t, "more than %d MiB were printed: the rest of this run is not shown",
+			     (int)(SHOWN_MAX >> 20));
 	if (s->kind == WH_TSTEP_APP) {
 		WH_AUTO_FREE char *line = wh_strndup(p, n);
 
@@ -80,21 +90,32 @@ static void output(struct wh_tstep *s, int stream, const char *p, size_t n, bool
 	lines(s, stream, shown.n ? shown.p : "", shown.n, end);
 }
 
-/* Reads what is there; false at the end of the pipe. */
-static bool drain(struct wh_tstep *s, int stream, bool all)
+/* Reads once; 0 at the end of the pipe, -EAGAIN when nothing is there. */
+static ssize_t take(struct wh_tstep *s, int stream, size_t max)
 {
 	char chunk[16384];
 	ssize_t got;
 
-	for (;;) {
-		got = read(s->out[stream - 1].fd, chunk, sizeof(chunk));
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got < 0 && errno == EAGAIN;
+	do
+		got = read(s->out[stream - 1].fd, chunk, max < sizeof(chunk) ? max : sizeof(chunk));
+	while (got < 0 && errno == EINTR);
+	if (got > 0)
 		output(s, stream, chunk, (size_t)got, false);
-		if ((size_t)got < sizeof(chunk) && !all)
-			return true; /* others get their turn */
+	return got < 0 ? -errno : got;
+}
+
+/* What a command has left running may write for ever: what the pipe holds by now is taken, and nothing is waited for. */
+static void take_rest(struct wh_tstep *s, int stream)
+{
+	ssize_t got;
+	int n;
+
+	if (s->out[stream - 1].fd < 0 || ioctl(s->out[stream - 1].fd, FIONREAD, &n) < 0)
+		return;
+	for (; n > 0; n -= (int)got) {
+		got = take(s, stream, (size_t)n);
+		if (got <= 0)
+			return;
 	}
 }
 
@@ -112,9 +133,12 @@ static void on_output(void *arg, int fd, short revents)
 {
 	struct wh_tstep *s = arg;
 	int stream = fd == s->out[0].fd ? 1 : 2;
+	ssize_t got = 1;
 
 	(void)revents;
-	if (!drain(s, stream, false))
+	for (int i = 0; got > 0 && i < READS; i++) /* then others get their turn */
+		got = take(s, stream, SIZE_MAX);
+	if (got <= 0 && got != -EAGAIN)
 		close_stream(s, stream);
 }
 
@@ -136,23 +160,45 @@ static void step_free(struct wh_tstep *s)
 
 /* ---------------------------------------------------------------- begin and end */
 
+/* The command has ended: who waits for it is told, once. */
+static void command_over(struct wh_tstep *s, struct wh_step_result *res)
+{
+	wh_tstep_fn ended = s->ended;
+	int stream;
+
+	s->ended = NULL;
+	for (stream = 1; stream <= 2; stream++) {
+		take_rest(s, stream);
+		output(s, stream, "", 0, true);
+		close_stream(s, stream);
+	}
+	wh_app_close(s->t->closer, s->fds, 3);
+	ended(s, res);
+}
+
+/* What it has left running is observed on, until that or the container ends. */
+static void on_exit_told(void *arg, int status)
+{
+	struct wh_step_result res = {.status = status, .started = true};
+
+	command_over(arg, &res);
+}
+
 static void on_end(void *arg, struct wh_step_result *res)
 {
 	struct wh_tstep *s = arg, **at;
 	struct wh_trial *t = s->t;
-	int stream;
 
 	for (at = &t->steps; *at != s; at = &(*at)->next)
 		;
 	*at = s->next;
-	for (stream = 1; stream <= 2; stream++) {
-		/* What was started beside a command may hold its pipe yet: what is there is taken, nothing is waited for. */
-		if (s->out[stream - 1].fd >= 0)
-			drain(s, stream, true);
-		output(s, stream, "", 0, true);
-		close_stream(s, stream);
+	if (s->ended) {
+		command_over(s, res);
+	} else if (res->err) {
+		wh_err_wrap(&res->err, "what a command has left running in the application's container");
+		wh_err_status(&res->err, WH_STATUS_INCOMPLETE);
+		wh_trial_fail(t, 0, &res->err);
 	}
-	s->ended(s, res);
 	wh_err_freep(&res->err);
 	step_free(s);
 	wh_trial_idle(t);
@@ -230,6 +276,8 @@ int wh_tstep_start(struct wh_trial *t, enum wh_tstep_kind kind, struct wh_step *
 	for (i = 0; i < 2; i++)
 		if (s->out[i].fd >= 0)
 			wh_loop_add_fd(t->b->loop, s->out[i].fd, POLLIN, on_output, s);
+	if (spec->join)
+		wh_launcher_on_exit(t->b->launcher, s->id, on_exit_told, s);
 	s->next = t->steps;
 	t->steps = s;
 	t->busy++;

@@ -248,6 +248,23 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(mode, "file"))
 		return show(STDOUT_FILENO, argv[2]), 0;
+	if (!strcmp(mode, "leave")) { /* a child of its own goes on, and reads something later */
+		const struct timespec moment = {.tv_nsec = 300000000};
+
+		if (fork())
+			return 3;
+		nanosleep(&moment, NULL);
+		show(STDERR_FILENO, DATA "/list/a");
+		for (;;)
+			pause();
+	}
+	if (!strcmp(mode, "health") && argc > 2) { /* leaves somebody behind who writes for ever */
+		if (!fork())
+			for (;;)
+				if (write(STDOUT_FILENO, DATA DATA DATA DATA "\n", 5 * 4 + 1) < 0)
+					_exit(1);
+		return 0;
+	}
 	if (!strcmp(mode, "health"))
 		return access(DATA "/sick", F_OK) == 0;
 	if (!strcmp(mode, "write")) {

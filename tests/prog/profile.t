@@ -330,6 +330,19 @@ HEALTHCHECK --interval=100ms --retries=2 CMD ["/bin/app", "health"]
 PROFILE --from=tests --ready=tcp:8080 $get/hello
 D
 
+builds 'a command that leaves another one running' <<'D'
+FROM app
+PROFILE --from=tests --ready=tcp:8080 --timeout=60s /run/whittle/app exec /bin/app leave; echo "left $?"; wget -q -O - http://localhost:8080/hello
+PRUNE
+D
+like "$err" 'test \| left 3' 'it ends when it has ended'
+builds 'what that one uses after the end of the first is observed' -o type=local,dest=left <<'D'
+FROM app
+PROFILE --from=tests --ready=tcp:8080 --timeout=60s /run/whittle/app exec /bin/app leave; wget -q -O - http://localhost:8080/hello; sleep 1
+PRUNE
+D
+ok 'its file stays' test -e left/data/list/a
+
 # ---- tests that mean harm ----
 
 for words in 3 5 '3", "whole'; do
@@ -342,6 +355,22 @@ D
 done
 like "$err" 'test \| answer 2$' 'a socket of the network is turned down'
 left 'after sockets that cannot be closed'
+
+builds 'a health check leaves a writer behind' <<'D'
+FROM app
+HEALTHCHECK --interval=100ms CMD ["/bin/app", "health", "writer"]
+PROFILE --from=tests --ready=tcp:8080 --timeout=60s wget -q -O - http://localhost:8080/hello
+D
+like "$err" 'test \| hello' 'a health check leaves a writer behind: the tests are run'
+
+{ printf '%s' "$head"; cat; } >ctx/Dockerfile <<'D'
+FROM app
+PROFILE --from=tests --ready=tcp:8080 yes $(printf %02000d 0) | head -c 100000000; echo the end
+D
+printed=$(timeout -k 5 100 "$WHITTLE" build --root "$store" --build-context base="oci-layout://$busybox" ctx 2>&1 | tee log | wc -c)
+ok "what is shown of a run is bounded: $printed" test "$printed" -lt 80000000
+is "$(grep -c 'more than 64 MiB were printed' log)" 1 'and this is told'
+rm log
 
 # ---- prune ----
 
