@@ -18,8 +18,8 @@
 #include "layers/layers.h"
 
 /* Raised when rules change what a profile or prune gives: part of their cache keys. */
-#define WH_OBSERVER_VERSION 1
-#define WH_RULES_VERSION 1
+#define WH_OBSERVER_VERSION 2
+#define WH_RULES_VERSION 2
 
 /* ---------------------------------------------------------------- profile.c: what was seen */
 
@@ -97,7 +97,7 @@ struct wh_measure {
 };
 int wh_measure_tree(struct wh_tree *t, struct wh_measure *ret, struct wh_err **err);
 json_t *wh_measure_json(const struct wh_measure *m);
-/* shells.c: is this a shell? By name and, for multi-call programs (busybox), by what the file is. path and the node it resolves to. */
+/* shells.c: is this a shell? By its name, by the name of a link that leads to it, or by what the file is. */
 bool wh_is_shell(struct wh_tree *t, const char *path);
 
 /* ---------------------------------------------------------------- keep.c, closure.c: what stays, and why */

@@ -11,6 +11,8 @@ enum wh_shell_kind {
 	WH_SHELL_APPLET, /* another name of a program that is a shell, too (busybox as ls): goes where the shell goes */
 };
 struct wh_shells; /* the shells of one tree, by content: a copy or a link under another name is one, too */
+/* What a file is by its bytes alone: NONE, YES (a well-known shell), APPLET (a multi-call program with one). */
+enum wh_shell_kind wh_shell_of_bytes(const uint8_t *p, size_t n);
 int wh_shells_open(struct wh_tree *t, struct wh_shells **ret, struct wh_err **err);
 void wh_shells_free(struct wh_shells *s);
 static inline void wh_shells_freep(struct wh_shells **s)

@@ -2,10 +2,12 @@
 /* ELF files of this machine in a layer: what the closure finds is what the dynamic linker of this machine finds. */
 #include "harden/elf.h"
 #include "harden/libs.h"
+#include "harden/shells.h"
 
 #include "tests/unit/harden_helper.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 
 /* ---------------------------------------------------------------- a layer of this machine's files */
 
@@ -488,11 +490,169 @@ static void test_damaged(void **state)
 	}
 }
 
+/* ---------------------------------------------------------------- shells by what they are */
+
+/* 40 KiB that begin as ELF does and end with texts, '|' for each NUL. */
+static void elf_with(struct wh_buf *b, const char *texts)
+{
+	static const uint8_t zeros[40 << 10];
+
+	wh_buf_add(b, "\177ELF\2\1\1", 7);
+	wh_buf_add(b, zeros, sizeof(zeros));
+	for (; *texts; texts++)
+		wh_buf_addc(b, *texts == '|' ? '\0' : *texts);
+	wh_buf_addc(b, '\0');
+}
+
+static void test_shell_bytes(void **state)
+{
+	static const struct {
+		const char *texts;
+		enum wh_shell_kind kind;
+	} cases[] = {
+		{"", WH_SHELL_NONE},
+		{"bash|sh|/bin/sh|busybox", WH_SHELL_NONE},
+		{"GNU bash, version %s-(%s)|BASH_SUBSHELL|BASH_VERSINFO", WH_SHELL_YES},
+		/* one that knows the text, and asks others for their version */
+		{"GNU bash, version %s", WH_SHELL_NONE},
+		{"GNU bash, version %s-(%s)|BASH_SUBSHELL=|BASH_VERSINFO=", WH_SHELL_NONE},
+		{"esac|elif|getopts|export", WH_SHELL_NONE},
+		{"esac|elif|4getopts|EOF in backquote substitution", WH_SHELL_YES},
+		{"ZSH_VERSION|ZSH_PATCHLEVEL|ZSH_SUBSHELL", WH_SHELL_YES},
+		{"ZSH_VERSION", WH_SHELL_NONE},
+		{"KSH_VERSION=@(#)MIRBSD KSH R59 2023/04/29|esac", WH_SHELL_YES},
+		{"KSH_VERSION=@(#)LEGACY KSH R59|esac", WH_SHELL_YES},
+		{"@(#)PD KSH v5.2.14 99/07/13.2|esac", WH_SHELL_YES},
+		{"[-1c?|@(#)$Id: sh (AT&T Research) 93u+ 2012-08-01 $|esac", WH_SHELL_YES},
+		{"Not in while/foreach|breaksw|endsw", WH_SHELL_YES},
+		{"\tBusyBox is a multi-call binary that|%s: applet not found|esac|getopts|EOF in backquote substitution",
+		 WH_SHELL_APPLET},
+		{"BusyBox is a multi-call binary", WH_SHELL_NONE},
+		{"Toybox %s multicall binary%s| (see toybox --help)", WH_SHELL_APPLET},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < WH_ARRAY_SIZE(cases); i++) {
+		WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+
+		print_message("%s\n", cases[i].texts);
+		elf_with(&b, cases[i].texts);
+		assert_int_equal(wh_shell_of_bytes((const uint8_t *)b.p, b.n), cases[i].kind);
+		b.p[0] = '#';
+		assert_int_equal(wh_shell_of_bytes((const uint8_t *)b.p, b.n), WH_SHELL_NONE);
+		b.p[0] = 0x7f;
+		for (size_t cut = 0; cut < 64 && cut < b.n; cut++)
+			wh_shell_of_bytes((const uint8_t *)b.p + 0, b.n - cut);
+	}
+	assert_int_equal(wh_shell_of_bytes((const uint8_t *)"\177ELF", 4), WH_SHELL_NONE);
+}
+
+static void take_texts(struct host *h, const char *path, mode_t mode, const char *texts)
+{
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+	WH_AUTO_FREE char *source = NULL;
+	int fd = memfd_create("elf", MFD_CLOEXEC); /* open until the end: the layer is written from it */
+
+	elf_with(&b, texts);
+	assert_true(fd >= 0);
+	assert_int_equal(wh_write_all(fd, b.p, b.n), 0);
+	source = wh_asprintf("/proc/self/fd/%d", fd);
+	host_add(h, path, source, NULL, mode);
+}
+
+/* Names that lie, both ways. */
+static void test_shells_renamed(void **state)
+{
+	static const char dash[] = "EOF in backquote substitution|esac|getopts",
+			  box[] = "BusyBox is a multi-call binary|: applet not found";
+	static const struct {
+		const char *path;
+		enum wh_shell_kind kind;
+	} cases[] = {
+		{"bin/sh", WH_SHELL_YES}, /* leads to the multi-call program of another name */
+		{"bin/ls", WH_SHELL_APPLET},        {"opt/tool.so.1", WH_SHELL_APPLET},
+		{"opt/busybox-1.36", WH_SHELL_YES}, {"opt/runner", WH_SHELL_YES}, /* no link, no name */
+		{"opt/plain", WH_SHELL_YES},                                      /* may not be executed */
+		{"opt/unknown", WH_SHELL_YES}, /* a link to it is called ksh, by way of another */
+		{"opt/ksh", WH_SHELL_YES},          {"opt/between", WH_SHELL_YES},
+		{"opt/app", WH_SHELL_NONE}, /* the same as posh, which is none */
+		{"opt/posh", WH_SHELL_NONE},        {"opt/sash", WH_SHELL_NONE},
+		{"opt/to-posh", WH_SHELL_NONE},     {"opt/hush", WH_SHELL_YES},
+		{"share/ksh", WH_SHELL_NONE}, /* leads to a text */
+		{"share/text", WH_SHELL_NONE},
+	};
+	WH_AUTO_FREE char *app = wh_asprintf("usage: app|/bin/sh|esac");
+	struct wh_shells *s = NULL;
+	struct wh_err *err = NULL;
+	struct wh_measure m;
+	struct host h = {0};
+	struct grove g;
+
+	(void)state;
+	host_add(&h, "bin", NULL, NULL, 0755);
+	host_add(&h, "opt", NULL, NULL, 0755);
+	host_add(&h, "share", NULL, NULL, 0755);
+	host_add(&h, "bin/sh", NULL, "/opt/tool.so.1", 0777);
+	host_add(&h, "bin/ls", NULL, "../opt/tool.so.1", 0777);
+	take_texts(&h, "opt/tool.so.1", 0755, box);
+	take_texts(&h, "opt/busybox-1.36", 0755, "BusyBox is a multi-call binary|: applet not found|2");
+	take_texts(&h, "opt/runner", 0755, "GNU bash, version %s|BASH_VERSINFO|BASH_SUBSHELL");
+	take_texts(&h, "opt/plain", 0644, dash);
+	take_texts(&h, "opt/unknown", 0755, "a shell that nobody knows");
+	host_add(&h, "opt/between", NULL, "unknown", 0777);
+	host_add(&h, "opt/ksh", NULL, "between", 0777);
+	take_texts(&h, "opt/app", 0755, app);
+	take_texts(&h, "opt/posh", 0755, app);
+	host_add(&h, "opt/sash", NULL, "app", 0777);
+	host_add(&h, "opt/to-posh", NULL, "posh", 0777);
+	take_texts(&h, "opt/hush", 0755, "syntax error|esac|elif");
+	host_add(&h, "share/ksh", NULL, "text", 0777);
+	host_add(&h, "share/text", "/etc/passwd", NULL, 0644);
+	host_layer(&h, &g);
+	assert_ok(wh_shells_open(g.tree, &s, &err), err);
+	for (size_t i = 0; i < WH_ARRAY_SIZE(cases); i++) {
+		print_message("%s\n", cases[i].path);
+		assert_int_equal(wh_shells_kind(s, g.tree, cases[i].path), cases[i].kind);
+	}
+	wh_shells_free(s);
+	assert_ok(wh_measure_tree(g.tree, &m, &err), err);
+	assert_int_equal(m.shells, 8);
+	grove_close(&g);
+	host_free(&h);
+}
+
+/* This machine's own shells, under names that say nothing; and programs that are none. */
+static void test_shells_of_host(void **state)
+{
+	static const char *const shells[] = {"/bin/bash", "/bin/dash", "/bin/busybox", "/bin/zsh", "/bin/mksh"};
+	static const char *const others[] = {"/bin/ls", "/usr/bin/env", "/usr/bin/perl", "/usr/bin/git"};
+	unsigned tried = 0;
+
+	(void)state;
+	for (size_t i = 0; i < WH_ARRAY_SIZE(shells) + WH_ARRAY_SIZE(others); i++) {
+		bool shell = i < WH_ARRAY_SIZE(shells);
+		const char *path = shell ? shells[i] : others[i - WH_ARRAY_SIZE(shells)];
+		WH_AUTO_FD int fd = wh_openat(AT_FDCWD, path, O_RDONLY, 0);
+		WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+
+		if (fd < 0)
+			continue;
+		print_message("%s\n", path);
+		assert_int_equal(wh_read_fd(fd, (size_t)1 << 26, &b), 0);
+		assert_int_equal(wh_shell_of_bytes((const uint8_t *)b.p, b.n) != WH_SHELL_NONE, shell);
+		tried++;
+	}
+	assert_true(tried > 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_as_ldd), cmocka_unit_test(test_run_paths), cmocka_unit_test(test_hwcaps),
-		cmocka_unit_test(test_musl),   cmocka_unit_test(test_damaged),   cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_as_ldd),         cmocka_unit_test(test_run_paths),
+		cmocka_unit_test(test_hwcaps),         cmocka_unit_test(test_musl),
+		cmocka_unit_test(test_damaged),        cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_shell_bytes),    cmocka_unit_test(test_shells_renamed),
+		cmocka_unit_test(test_shells_of_host),
 	};
 
 	return cmocka_run_group_tests_name("harden_elf", tests, NULL, NULL);
