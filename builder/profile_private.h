@@ -169,6 +169,7 @@ struct wh_trial {
 	struct wh_app_closer *closer;
 	struct wh_conn *conns;
 	struct wh_buf test_tail;
+	bool app_ran; /* the application, or a container beside it, executed its program */
 	uint64_t shown_bytes; /* of what its commands printed */
 };
 

@@ -141,6 +141,15 @@ static void tell_death(struct wh_trial *t)
 	wh_err_move(&t->err, &err);
 }
 
+/* Tests that pass without the application prove nothing of it. */
+static void tell_idle(struct wh_trial *t)
+{
+	t->r = wh_err_set(&t->err, "builder", WH_ERR_BUILD, ECHILD, "the tests pass, but they never ran the application");
+	wh_err_status(&t->err, WH_STATUS_TESTS);
+	wh_err_hint(&t->err, "with --start=manual the tests start it: `/run/whittle/app start` for a server, "
+			     "`/run/whittle/app run ARGS` for a command");
+}
+
 static void add_tail(struct wh_buf *out, const char *what, const struct wh_buf *tail)
 {
 	WH_AUTO_FREE char *text = wh_tail_text(tail);
@@ -235,6 +244,8 @@ static void teardown_work(void *arg)
 	}
 	if (t->app.died && !t->err)
 		tell_death(t);
+	if (!t->r && !t->canceled && !t->app_ran)
+		tell_idle(t);
 	add_details(t);
 	if (!t->r)
 		record_run(t);
@@ -575,6 +586,7 @@ static void begin(struct wh_trial *t)
 	t->driver_status = t->health_status = -1;
 	t->health_tries = 0;
 	t->shown_bytes = 0;
+	t->app_ran = false;
 	t->app = (struct wh_app){.stop_signal = wh_app_signal_number(t->op->app.stop_signal)};
 	if (!t->app.stop_signal)
 		t->app.stop_signal = 15;

@@ -164,6 +164,7 @@ static void step_free(struct wh_tstep *s)
 static void command_over(struct wh_tstep *s, struct wh_step_result *res)
 {
 	wh_tstep_fn ended = s->ended;
+	struct wh_trial *t = s->t;
 	int stream;
 
 	s->ended = NULL;
@@ -172,7 +173,9 @@ static void command_over(struct wh_tstep *s, struct wh_step_result *res)
 		output(s, stream, "", 0, true);
 		close_stream(s, stream);
 	}
-	wh_app_close(s->t->closer, s->fds, 3);
+	wh_app_close(t->closer, s->fds, 3);
+	if (res->started && (s->kind == WH_TSTEP_APP || s->kind == WH_TSTEP_RUN))
+		t->app_ran = true;
 	ended(s, res);
 }
 

@@ -330,6 +330,25 @@ HEALTHCHECK --interval=100ms --retries=2 CMD ["/bin/app", "health"]
 PROFILE --from=tests --ready=tcp:8080 $get/hello
 D
 
+fails 'nothing of the application is run' 10 'the tests pass, but they never ran the application' <<'D'
+FROM app
+PROFILE --from=tests --start=manual true
+PRUNE
+D
+like "$err" '^hint: .*app start.*app run' 'nothing of the application is run: the hint'
+fails 'what is run is not there' 10 'the tests pass, but they never ran the application' <<'D'
+FROM app
+ENTRYPOINT ["/no/such"]
+PROFILE --from=tests --start=manual /run/whittle/app run; true
+PRUNE
+D
+fails 'what is started is not there' 12 'start the application: .*/no/such' <<'D'
+FROM app
+ENTRYPOINT ["/no/such"]
+PROFILE --from=tests --start=manual /run/whittle/app start; true
+PRUNE
+D
+
 builds 'a command that leaves another one running' <<'D'
 FROM app
 PROFILE --from=tests --ready=tcp:8080 --timeout=60s /run/whittle/app exec /bin/app leave; echo "left $?"; wget -q -O - http://localhost:8080/hello
