@@ -15,9 +15,12 @@
 #define REGISTRY "docker://"
 
 struct flags {
-	const char *root, *key, *format;
+	const char *root, *key, *format, *signed_as;
+	struct wh_strv require;
 	bool insecure;
 };
+
+enum source { FROM_LAYOUT, FROM_STORE, FROM_REGISTRY };
 
 struct verify {
 	struct flags flags;
@@ -29,7 +32,11 @@ struct verify {
 	struct wh_store *store;
 	struct wh_image image;
 	struct wh_artifacts artifacts;
-	struct wh_strv names; /* that the layout gives the image */
+	enum source source;
+	struct wh_strv names; /* that the image was asked for by, or that the layout gives it */
+	bool nested;          /* an index of the layout leads to it, */
+	size_t others;        /* and to so many others */
+	unsigned documents;   /* indexes of the layout that were read */
 	struct wh_verified found;
 };
 
@@ -41,8 +48,21 @@ static const struct wh_option options[] = {
 	{"key", 0, WH_OPT_TEXT, AT(key), "FILE", "The public key", NULL},
 	{"registry-insecure", 0, WH_OPT_FLAG, AT(insecure), NULL,
 	 "Take plain HTTP and unknown certificates (a registry on\nloopback may always speak plain HTTP)", NULL},
+	{"require", 0, WH_OPT_LIST, AT(require), "TYPE",
+	 "There must be a signed statement of this type (repeatable):\nspdx, verdict, report, or a URI", NULL},
 	{"root", 0, WH_OPT_TEXT, AT(root), "DIR", "The store (as for build; for a layout: a temporary one)", NULL},
+	{"signed-as", 0, WH_OPT_TEXT, AT(signed_as), "NAME",
+	 "The name that the image must be signed as (default: the one\nit is asked for by, or that the layout gives it)", NULL},
 	{0},
+};
+
+/* The statements that a build of ours makes. */
+static const struct {
+	const char *word, *type;
+} usual[] = {
+	{"spdx", WH_PREDICATE_SPDX},
+	{"verdict", WH_PREDICATE_VERDICT},
+	{"report", WH_PREDICATE_REPORT},
 };
 
 /* ---------------------------------------------------------------- what is to be verified */
@@ -78,6 +98,73 @@ static int prepare(struct verify *v, struct wh_err **err)
 	return v->flags.root ? 0 : make_store(v, err);
 }
 
+#define DEPTH_MAX 4
+#define DOCUMENTS_MAX 256
+#define INDEX_MAX ((size_t)4 << 20)
+
+/* What a descriptor calls the image it leads to: a name, not just a tag. */
+static void add_names(struct verify *v, const json_t *annotations)
+{
+	const char *name = wh_json_str(annotations, "io.containerd.image.name");
+	const char *ref = wh_json_str(annotations, "org.opencontainers.image.ref.name");
+
+	if (name && !wh_strv_has(&v->names, name))
+		wh_strv_add(&v->names, name);
+	if (ref && strpbrk(ref, "/:") && !wh_strv_has(&v->names, ref))
+		wh_strv_add(&v->names, ref);
+}
+
+static json_t *read_index(struct verify *v, const char *name)
+{
+	WH_AUTO_FREE char *path = wh_asprintf("%s/%s", v->layout, name);
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	json_t *o = NULL;
+
+	if (v->documents++ == DOCUMENTS_MAX || wh_read_file(AT_FDCWD, path, INDEX_MAX, &buf) < 0 ||
+	    wh_json_parse(buf.p ? buf.p : "", buf.n, path, &o, NULL) < 0)
+		return NULL;
+	return o;
+}
+
+/* All names under which the list leads to the image, by way of indexes, too. (The layout itself has been checked.) */
+static bool look_for(struct verify *v, const json_t *list, unsigned depth)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *d = json_array_get(list, i);
+		const char *digest = wh_json_str(d, "digest"), *type = wh_json_str(d, "mediaType");
+		struct wh_digest got;
+		bool here;
+
+		if (!digest || !wh_digest_parse(digest, &got))
+			continue;
+		here = wh_digest_eq(&got, &v->image.manifest);
+		if (!here && type && (strstr(type, "index") || strstr(type, "manifest.list")) && depth < DEPTH_MAX) {
+			char hex[65];
+			WH_AUTO_FREE char *name = wh_asprintf("blobs/sha256/%s", wh_digest_hex(&got, hex));
+			WH_AUTO_JSON json_t *o = read_index(v, name);
+
+			here = look_for(v, json_object_get(o, "manifests"), depth + 1);
+			v->nested |= here;
+			v->others += here ? json_array_size(json_object_get(o, "manifests")) - 1 : 0;
+		}
+		if (here)
+			add_names(v, json_object_get(d, "annotations"));
+		found |= here;
+	}
+	return found;
+}
+
+static int layout_names(struct verify *v, struct wh_err **err)
+{
+	WH_AUTO_JSON json_t *o = read_index(v, "index.json");
+
+	if (look_for(v, json_object_get(o, "manifests"), 0))
+		return 0;
+	return wh_err_set(err, "cli", WH_ERR_GATE, EBADMSG, "%s: nothing in index.json leads to the image", v->layout);
+}
+
 static int open_layout(struct verify *v, struct wh_err **err)
 {
 	int r = wh_layout_check(v->layout, err);
@@ -86,7 +173,7 @@ static int open_layout(struct verify *v, struct wh_err **err)
 		r = wh_cli_image_open(v->ref, v->tmp ? v->tmp : v->flags.root, &v->store, &v->image, err);
 	if (r == 0)
 		r = wh_artifacts_from_layout(v->store, v->layout, &v->image.manifest, &v->artifacts, err);
-	return r == 0 ? wh_layout_names(v->layout, &v->image.manifest, &v->names, err) : r;
+	return r == 0 ? layout_names(v, err) : r;
 }
 
 /* From a registry, through the outer process, which has the logins; all of it, as every byte is to be looked at. */
@@ -94,7 +181,10 @@ static int open_registry(struct verify *v, const char *ref, struct wh_err **err)
 {
 	char text[WH_DIGEST_TEXT];
 	struct wh_digest d;
-	int r = wh_cli_registry_pull(v->inner, v->store, ref, NULL, v->flags.insecure, &d, err);
+	int r;
+
+	v->source = FROM_REGISTRY;
+	r = wh_cli_registry_pull(v->inner, v->store, ref, NULL, v->flags.insecure, &d, err);
 
 	if (r == 0)
 		r = wh_image_from_store(v->store, wh_digest_text(&d, text), NULL, &v->image, err);
@@ -107,10 +197,15 @@ static int open_named(struct verify *v, struct wh_err **err)
 {
 	WH_AUTO_ERR struct wh_err *e = NULL;
 	bool remote = wh_has_prefix(v->ref, REGISTRY);
+	const char *name = v->ref + (remote ? strlen(REGISTRY) : 0);
+	struct wh_digest d;
 	int r;
 
+	if (!wh_digest_parse(name, &d))
+		wh_strv_add(&v->names, name);
 	if (remote)
-		return open_registry(v, v->ref + strlen(REGISTRY), err);
+		return open_registry(v, name, err);
+	v->source = FROM_STORE;
 	r = wh_image_from_store(v->store, v->ref, NULL, &v->image, &e);
 	if (r == 0)
 		return wh_artifacts_from_store(v->store, &v->image.manifest, &v->artifacts, err);
@@ -136,24 +231,68 @@ static char *repository(const char *name)
 	return WH_TAKE_PTR(full);
 }
 
-/* A layout may call its image what it likes. Where the signature says what the image is called, one of its names has to
- * be that. */
+static bool is_signed_as(const struct verify *v, const char *asked)
+{
+	WH_AUTO_FREE char *name = repository(asked);
+
+	for (size_t i = 0; i < v->found.references.n; i++) {
+		WH_AUTO_FREE char *signed_for = repository(v->found.references.v[i]);
+
+		if (strcmp(name, signed_for) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Whoever serves an image may serve it under any name. Where the signature says what the image is called, it has to be
+ * what the user asked for, and what the layout calls it, each time. */
 static int prove_name(const struct verify *v, struct wh_err **err)
 {
-	if (!v->names.n || !v->found.references.n)
-		return 0;
-	for (size_t i = 0; i < v->names.n; i++) {
-		WH_AUTO_FREE char *name = repository(v->names.v[i]);
+	const struct wh_strv *signed_for = &v->found.references;
+	int r;
 
-		for (size_t k = 0; k < v->found.references.n; k++) {
-			WH_AUTO_FREE char *signed_for = repository(v->found.references.v[k]);
-
-			if (strcmp(name, signed_for) == 0)
-				return 0;
-		}
+	if (v->flags.signed_as)
+		return is_signed_as(v, v->flags.signed_as)
+			       ? 0
+			       : wh_err_set(err, "cli", WH_ERR_GATE, EBADMSG, "the image is signed as %s, not as %s",
+					    signed_for->n ? signed_for->v[0] : "nothing by name", v->flags.signed_as);
+	for (size_t i = 0; i < v->names.n && signed_for->n; i++) {
+		if (is_signed_as(v, v->names.v[i]))
+			continue;
+		r = wh_err_set(err, "cli", WH_ERR_GATE, EBADMSG, "%s %s, but it is signed as %s",
+			       v->layout ? "the layout calls the image" : "the image was asked for as", v->names.v[i],
+			       signed_for->v[0]);
+		wh_err_hint(err, "--signed-as NAME takes it for what it was signed as (a mirror, say)");
+		return r;
 	}
-	return wh_err_set(err, "cli", WH_ERR_GATE, EBADMSG, "the layout calls the image %s, but it is signed as %s",
-			  v->names.v[0], v->found.references.v[0]);
+	return 0;
+}
+
+static const char *type_of(const char *word)
+{
+	for (size_t i = 0; i < WH_ARRAY_SIZE(usual); i++)
+		if (strcmp(word, usual[i].word) == 0)
+			return usual[i].type;
+	return strchr(word, ':') ? word : NULL;
+}
+
+static bool is_stated(const struct verify *v, const char *type)
+{
+	for (size_t i = 0; i < json_array_size(v->found.statements); i++)
+		if (wh_streq(wh_json_str(json_array_get(v->found.statements, i), "predicateType"), type))
+			return true;
+	return false;
+}
+
+/* What was taken away leaves no trace: who wants a statement has to say so. */
+static int prove_required(const struct verify *v, struct wh_err **err)
+{
+	for (size_t i = 0; i < v->flags.require.n; i++)
+		if (!is_stated(v, type_of(v->flags.require.v[i])))
+			return wh_err_set(err, "cli", WH_ERR_GATE, EBADMSG,
+					  "the key has signed no statement of the type that --require %s asks for",
+					  v->flags.require.v[i]);
+	return 0;
 }
 
 static int prove(struct verify *v, struct wh_err **err)
@@ -164,6 +303,8 @@ static int prove(struct verify *v, struct wh_err **err)
 		r = wh_verify_image(v->store, &v->image, &v->artifacts, v->key, &v->found, err);
 	if (r == 0)
 		r = prove_name(v, err);
+	if (r == 0)
+		r = prove_required(v, err);
 	/* Failures to find and to read are failures to prove. */
 	if (r < 0 && *err && (*err)->class == WH_ERR_BUILD)
 		(*err)->class = WH_ERR_GATE;
@@ -194,6 +335,64 @@ static json_t *statements_json(const struct wh_verified *found)
 	return list;
 }
 
+static const char *const sources[] = {[FROM_LAYOUT] = "layout", [FROM_STORE] = "store", [FROM_REGISTRY] = "registry"};
+
+/* Where the image was found. */
+static const char *source_name(const struct verify *v)
+{
+	return v->source == FROM_LAYOUT  ? v->layout
+	       : v->source == FROM_STORE ? wh_store_path(v->store)
+	       : wh_has_prefix(v->ref, REGISTRY) ? v->ref + strlen(REGISTRY)
+						 : v->ref;
+}
+
+static char *platform(const struct verify *v)
+{
+	const char *os = wh_json_str(v->image.config, "os"), *arch = wh_json_str(v->image.config, "architecture");
+	const char *variant = wh_json_str(v->image.config, "variant");
+
+	return wh_asprintf("%s/%s%s%s", os ? os : "?", arch ? arch : "?", variant ? "/" : "", variant ? variant : "");
+}
+
+/* A base that was pruned leaves its line here, too. */
+static bool was_pruned(const struct verify *v)
+{
+	const json_t *history = json_object_get(v->image.config, "history");
+
+	for (size_t i = 0; i < json_array_size(history); i++) {
+		const char *by = wh_json_str(json_array_get(history, i), "created_by");
+
+		if (by && wh_has_prefix(by, "PRUNE"))
+			return true;
+	}
+	return false;
+}
+
+static json_t *missing_json(const struct verify *v)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(usual); i++)
+		if (!is_stated(v, usual[i].type))
+			json_array_append_new(list, json_string(usual[i].word));
+	return list;
+}
+
+/* others: how many more the name leads to; null where nobody can tell. */
+static void add_origin(const struct verify *v, json_t *o)
+{
+	WH_AUTO_FREE char *proved = platform(v);
+	json_t *from = json_pack("{s:s}", "kind", sources[v->source]), *name = json_string(source_name(v));
+
+	if (name)
+		json_object_set_new(from, "name", name);
+	json_object_set_new(o, "from", from);
+	json_object_set_new(o, "platform", json_string(proved));
+	json_object_set_new(o, "otherPlatformsUnchecked",
+			    v->source == FROM_REGISTRY ? json_null() : json_integer((json_int_t)v->others));
+	json_object_set_new(o, "missing", missing_json(v));
+}
+
 static void tell_json(const struct verify *v, struct wh_buf *out)
 {
 	WH_AUTO_JSON json_t *o = NULL;
@@ -207,6 +406,7 @@ static void tell_json(const struct verify *v, struct wh_buf *out)
 		      v->found.bundle, "references", references, "statements", statements_json(&v->found), "hashed",
 		      "blobs", (json_int_t)v->found.blobs, "bytes", (json_int_t)v->found.bytes, "verdict",
 		      v->found.verdict);
+	add_origin(v, o);
 	wh_json_dump(o, out);
 	wh_buf_addc(out, '\n');
 }
@@ -257,8 +457,35 @@ static void tell_verdict(const json_t *verdict, struct wh_buf *out)
 	}
 	tell_findings(verdict, out);
 	if (json_is_object(tests))
-		wh_buf_addf(out, "%-12s%lld passed, %lld failed\n", "tests", (long long)wh_json_int(tests, "passed", 0),
+		wh_buf_addf(out, "%-13s%lld passed, %lld failed\n", "tests", (long long)wh_json_int(tests, "passed", 0),
 			    (long long)wh_json_int(tests, "failed", 0));
+}
+
+static void tell_origin(const struct verify *v, struct wh_buf *out)
+{
+	WH_AUTO_FREE char *from = wh_asprintf("%s %s", sources[v->source], source_name(v)), *proved = platform(v);
+	WH_AUTO_FREE char *what =
+		v->nested ? wh_asprintf("%s; the index has %zu more, which were not checked", proved, v->others)
+		: v->source == FROM_REGISTRY
+			? wh_asprintf("%s; others of this name, if there are any, were not checked", proved)
+			: wh_strdup(proved);
+
+	line(out, "from", from);
+	line(out, "platform", what);
+}
+
+static void tell_missing(const struct verify *v, struct wh_buf *out)
+{
+	WH_AUTO_JSON json_t *missing = missing_json(v);
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+
+	if (!json_array_size(missing))
+		return;
+	for (size_t i = 0; i < json_array_size(missing); i++)
+		wh_buf_addf(&text, "%s%s", i ? ", " : "", json_string_value(json_array_get(missing, i)));
+	if (was_pruned(v) && !is_stated(v, WH_PREDICATE_VERDICT))
+		wh_buf_adds(&text, " (the image's history has a PRUNE)");
+	line(out, "no statement", text.p);
 }
 
 static void tell_text(const struct verify *v, struct wh_buf *out)
@@ -267,18 +494,22 @@ static void tell_text(const struct verify *v, struct wh_buf *out)
 	char digest[WH_DIGEST_TEXT];
 
 	line(out, "verified", wh_digest_text(&v->image.manifest, digest));
+	tell_origin(v, out);
 	line(out, "signature",
 	     v->found.legacy && v->found.bundle ? "bundle and older form (.sig)"
 	     : v->found.bundle                  ? "bundle; there is none of the older form (.sig)"
 						: "older form (.sig); there is no bundle");
 	for (size_t i = 0; i < v->found.references.n; i++)
 		line(out, "signed as", v->found.references.v[i]);
+	if (!v->found.references.n)
+		line(out, "signed as", "nothing by name");
 	for (size_t i = 0; i < json_array_size(statements); i++) {
 		const json_t *s = json_array_get(statements, i);
 
 		line(out, "statement", wh_json_str(s, "predicateType"));
 	}
-	wh_buf_addf(out, "%-12s%llu blobs, %llu bytes\n", "hashed", (unsigned long long)v->found.blobs,
+	tell_missing(v, out);
+	wh_buf_addf(out, "%-13s%llu blobs, %llu bytes\n", "hashed", (unsigned long long)v->found.blobs,
 		    (unsigned long long)v->found.bytes);
 	if (v->found.verdict)
 		tell_verdict(v->found.verdict, out);
@@ -337,6 +568,13 @@ static int run(const struct wh_command *c, int argc, char **argv)
 	}
 	if (r == 0 && !v.flags.key)
 		r = wh_err_set(&err, "cli", WH_ERR_USAGE, EINVAL, "whittle verify: --key is missing");
+	for (size_t i = 0; i < v.flags.require.n && r == 0; i++) {
+		if (type_of(v.flags.require.v[i]))
+			continue;
+		r = wh_err_set(&err, "cli", WH_ERR_USAGE, EINVAL, "--require %s: there is no such type",
+			       v.flags.require.v[i]);
+		wh_err_hint(&err, "TYPE is spdx, verdict, report, or a URI");
+	}
 	if (r == 0)
 		r = load_key(v.flags.key, &v.key, &err);
 	if (r == 0) {
@@ -358,9 +596,12 @@ const struct wh_command wh_cmd_verify = {
 		"Hashes every blob, checks the signature of the image and of each statement about it, and compares what the\n"
 		"statements say with what the layers hold. IMAGE is oci:DIR[:TAG] or oci-layout://DIR[:TAG] (then every byte\n"
 		"of the directory counts), a name in the store or in a registry, or docker://NAME for a registry only.\n"
-		"Exit code 0: proved; 3: not proved; 2: the key cannot be read.",
+		"Where the signature says what the image is called, IMAGE has to be called so. Of a name with several\n"
+		"platforms this machine's is proved. Statements that somebody took away are not missed: --require them.\n"
+		"Exit code 0: proved; 3: not proved; 2: the command line or the key is wrong; 4: the registry cannot be\n"
+		"reached, or this machine cannot (nothing was found out, so nothing is proved).",
 	.examples = "  whittle verify registry.example/shop:1.4 --key release.pub\n"
-		    "  whittle verify oci:./out:1.4 --key release.pub --format json",
+		    "  whittle verify oci:./out:1.4 --key release.pub --require verdict --format json",
 	.options = options,
 	.min_args = 1,
 	.max_args = 1,

@@ -135,6 +135,70 @@ is "$status" 0 'undisturbed: 0'
 cp -r small renamed && sed -i 's|registry.example/shop:1.4|registry.example/shot:1.4|' renamed/index.json
 verify oci:renamed:1.4 --key ours.pub
 refused 'another name for it' 'registry.example/shot:1.4, but it is signed as registry.example/shop$'
+verify oci:renamed:1.4 --key ours.pub --signed-as registry.example/shop
+is "$status" 0 'another name for it, and --signed-as'
+verify oci:small:1.4 --key ours.pub --signed-as registry.example/shot
+refused '--signed-as a name that it was not signed as' 'signed as registry.example/shop, not as registry.example/shot$'
+# The same where only the bundle is left, where the name is in the other annotation, and where it is one of two.
+name=org.opencontainers.image.ref.name
+cp -r renamed bundles && jq -c --arg n $name '.manifests |= map(select((.annotations[$n] // "") | test("[.](sig|att)$") | not))' \
+	renamed/index.json >bundles/index.json
+verify oci:bundles:1.4 --key ours.pub
+refused 'another name, bundles only' 'registry.example/shot:1.4, but it is signed as registry.example/shop$'
+cp -r small refname && jq -c --arg n $name '.manifests[0].annotations = {($n): "registry.example/shot:9"}' small/index.json >refname/index.json
+verify oci:refname --key ours.pub
+refused 'another name, as reference' 'registry.example/shot:9, but it is signed as registry.example/shop$'
+cp -r small second && jq -c --arg n $name '.manifests[0].annotations as $a |
+	.manifests |= [.[0] | .annotations[$n] = "9" | .annotations."io.containerd.image.name" = "registry.example/shot:9"] + .' \
+	small/index.json >second/index.json
+verify oci:second:9 --key ours.pub
+refused 'a second name for it' 'registry.example/shot:9, but it is signed as registry.example/shop$'
+verify oci:second:1.4 --key ours.pub
+refused 'a second name beside its own' 'registry.example/shot:9, but it is signed as registry.example/shop$'
+cp -r small nameless && jq -c 'del(.manifests[0].annotations)' small/index.json >nameless/index.json
+verify oci:nameless --key ours.pub
+is "$status" 0 'no name at all'
+like "$out" '^signed as +registry.example/shop$' 'no name at all: it says as what it is signed'
+like "$out" '^from +layout nameless$' 'and where it was found'
+# What was taken away is missed where it is asked for.
+verify oci:small:1.4 --key ours.pub --require "$type" --require verdict
+refused 'a verdict that is not there' 'no statement of the type that --require verdict asks for$'
+verify oci:small:1.4 --key ours.pub --require "$type"
+is "$status" 0 'a statement that is required and there'
+like "$out" '^no statement +spdx, verdict, report$' 'the usual ones that are not there'
+is "$("$WHITTLE" verify oci:small:1.4 --key ours.pub --format json | jq -c '[.missing, .from, .otherPlatformsUnchecked]')" \
+	'[["spdx","verdict","report"],{"kind":"layout","name":"small"},0]' 'the same as JSON'
+verify oci:small:1.4 --key ours.pub --require verdcit
+is "$status" 2 'a type that nobody knows: exit code 2'
+# An index: one of its images was proved.
+cp -r small nested && python3 - nested <<'EOF'
+import hashlib, json, os, sys
+top = json.load(open(sys.argv[1] + "/index.json"))
+def put(o):
+    data = json.dumps(o).encode()
+    d = hashlib.sha256(data).hexdigest()
+    open(f"{sys.argv[1]}/blobs/sha256/{d}", "wb").write(data)
+    return {"digest": "sha256:" + d, "size": len(data)}
+image = top["manifests"][0]
+read = lambda d: json.load(open(f"{sys.argv[1]}/blobs/sha256/" + d["digest"][7:]))
+manifest = read(image)
+config = read(manifest["config"])
+config["architecture"] = "riscv64"
+manifest["config"].update(put(config))
+names = image.pop("annotations")
+other = {"mediaType": image["mediaType"], "platform": {"os": "linux", "architecture": "riscv64"}, **put(manifest)}
+kind = "application/vnd.oci.image.index.v1+json"
+index = {"schemaVersion": 2, "mediaType": kind, "manifests": [image, other]}
+top["manifests"][0] = {"mediaType": kind, "annotations": names, **put(index)}
+json.dump(top, open(sys.argv[1] + "/index.json", "w"))
+EOF
+verify oci:nested:1.4 --key ours.pub
+is "$status" 0 'an index'
+[ "$status" = 0 ] || show "$err"
+like "$out" '^platform +linux/[a-z0-9/]+; the index has 1 more, which were not checked$' 'an index: which platform was proved, and that others were not'
+sed -i 's|registry.example/shop:1.4|registry.example/shot:1.4|' nested/index.json
+verify oci:nested:1.4 --key ours.pub
+refused 'an index under another name' 'registry.example/shot:1.4, but it is signed as registry.example/shop$'
 cp -r small stray && echo '[]' >stray/manifest.json
 verify oci:stray:1.4 --key ours.pub
 refused 'a file that is no part of a layout' 'manifest.json is no part of an image layout'
@@ -185,6 +249,20 @@ sign registry.example/shop:1.4 --root store --key ours.key --attest "$type=claim
 is "$status" 0 'sign an image of the store'
 verify registry.example/shop:1.4 --root store --key ours.pub
 is "$status" 0 'verify it there'
+like "$out" "^from +store $T/store\$|^from +store store\$" 'it says that it was found there'
+sign registry.example/shop:1.4 --root store --key ours.key --reference registry.example/mirror --attest "$type=claim.json"
+verify registry.example/shop:1.4 --root store --key ours.pub
+is "$status" 0 'signed under a second name: the first is still verified'
+is "$(grep '^signed as' <<<"$out" | sed 's/.* //' | xargs)" 'registry.example/mirror registry.example/shop' 'signed under both'
+"$WHITTLE" build -q --root "$T/store" --build-context base="oci-layout://$base" -t registry.example/later:1 ctx >/dev/null 2>&1
+verify registry.example/later:1 --root store --key ours.pub
+refused 'a name in the store that was never signed' 'asked for as registry.example/later:1, but it is signed as registry.example/mirror$'
+"$WHITTLE" build -q --root "$T/store" --build-context base="oci-layout://$base" -t registry.example/later:1 -t registry.example/last:1 \
+	--sign-key ours.key ctx >/dev/null 2>&1
+for n in later:1 last:1 shop:1.4; do
+	verify "registry.example/$n" --root store --key ours.pub
+	is "$status" 0 "a build under two names, signed: $n is verified"
+done
 layer=$(jq -r '.layers[-1].digest' "store/blobs/sha256/${manifest#sha256:}")
 cp "store/blobs/sha256/${layer#sha256:}" kept.layer
 printf X | dd of="store/blobs/sha256/${layer#sha256:}" bs=1 seek=20 conv=notrunc 2>/dev/null
@@ -241,6 +319,16 @@ is "$n" 2 'two bundles were looked at'
 verify "docker://$image:1" --root fresh --key ours.pub
 is "$status" 0 'whittle verifies it in the registry'
 like "$out" '^signature +bundle and older form' 'in both forms'
+like "$out" "^from +registry $image:1\$" 'from the registry'
+run skopeo copy -q --src-tls-verify=false --dest-tls-verify=false --preserve-digests "docker://$image:1" "docker://$REGISTRY/team/pay:1"
+for kind in sig att; do
+	run skopeo copy -q --src-tls-verify=false --dest-tls-verify=false --preserve-digests \
+		"docker://$image:sha256-${manifest#sha256:}.$kind" "docker://$REGISTRY/team/pay:sha256-${manifest#sha256:}.$kind"
+done
+verify "docker://$REGISTRY/team/pay:1" --root fresh --key ours.pub
+refused 'an image and its signatures in another repository' "asked for as $REGISTRY/team/pay:1, but it is signed as "
+verify "docker://$REGISTRY/team/pay:1" --root fresh --key ours.pub --signed-as "$image"
+is "$status" 0 'a mirror, and --signed-as'
 verify "docker://$image:1" --root fresh --key other.pub
 refused 'another key, in the registry' 'is not signed by this key$'
 verify "docker://$image:none" --root fresh --key ours.pub
