@@ -46,7 +46,7 @@ static int fetch_artifacts(struct pull *p, struct wh_err **err)
 					  err);
 
 	if (r == 0 && list.n)
-		r = wh_store_attach(p->store, &list, err);
+		r = wh_store_attach_pulled(p->store, &list, err);
 	p->attached = list.n;
 	return r;
 }

@@ -53,9 +53,14 @@ int wh_artifact_write(struct wh_store *s, const struct wh_image *subject, const 
 		      const json_t *annotations, struct wh_artifacts *list, struct wh_err **err);
 /* A new image was made of it (other compression): artifacts follow digests, so there is nothing to copy; write them anew. */
 
-/* The store remembers artifacts of an image in index.json. Artifacts with the same subject, type, tag and predicate annotation are
- * replaced. */
+/* The store remembers artifacts of an image in index.json. Those with the same subject, type and predicate annotation that the same
+ * key signed before (or nobody, if nobody signed these) are replaced. What others signed stays; a .sig or .att joins the one that
+ * is there. */
 int wh_store_attach(struct wh_store *s, const struct wh_artifacts *list, struct wh_err **err);
+/* The same for what came from a registry: nothing that is there goes, and only so many are taken. */
+int wh_store_attach_pulled(struct wh_store *s, const struct wh_artifacts *list, struct wh_err **err);
+/* Annotations for an artifact whose manifest is in the store, and of which only digest, subject, type and tag are known. */
+int wh_artifact_complete(struct wh_store *s, struct wh_artifact *a, struct wh_err **err);
 /* What is attached to the image with this manifest digest: in the store, or in a layout directory (whose manifests and blobs are verified
  * by digest and copied into the store). None is success. */
 int wh_artifacts_from_store(struct wh_store *s, const struct wh_digest *subject, struct wh_artifacts *ret, struct wh_err **err);

@@ -6,8 +6,14 @@
 #include "layers/artifact_private.h"
 #include "layers/image_private.h"
 
+#define SHORT_MAX 512                      /* bytes of a value that is kept in any case */
+#define ANNOTATIONS_MAX ((size_t)16 << 10) /* of one artifact; else only what is known is kept */
+
 /* What tells apart several bundles about one image. */
 static const char *const predicate_keys[] = {"dev.sigstore.bundle.predicateType", "in-toto.io/predicate-type"};
+
+static const char *const known_keys[] = {"dev.sigstore.bundle.predicateType", "in-toto.io/predicate-type",
+					 "dev.sigstore.bundle.content", "org.opencontainers.image.created"};
 
 static const char *tag_of(const json_t *d)
 {
@@ -21,22 +27,48 @@ bool wh_index_entry_is_artifact(const json_t *d)
 	return wh_json_str(d, "artifactType") || tag_of(d);
 }
 
+static json_t *known(const json_t *annotations)
+{
+	json_t *o = NULL;
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(known_keys); i++) {
+		json_t *v = json_object_get(annotations, known_keys[i]);
+
+		if (!json_is_string(v) || json_string_length(v) > SHORT_MAX)
+			continue;
+		if (!o)
+			o = json_object();
+		json_object_set(o, known_keys[i], v);
+	}
+	return o;
+}
+
+json_t *wh_artifact_annotations(const json_t *manifest)
+{
+	json_t *an = json_object_get(manifest, "annotations");
+	WH_AUTO_BUF struct wh_buf text = {.max = ANNOTATIONS_MAX};
+
+	if (!json_is_object(an))
+		return NULL;
+	wh_json_dump(an, &text);
+	return wh_buf_ok(&text) ? json_incref(an) : known(an);
+}
+
 json_t *wh_artifact_entry(const struct wh_artifact *a)
 {
 	char text[WH_DIGEST_TEXT];
 	json_t *d = json_pack("{s:s, s:s, s:I}", "mediaType", a->manifest.media_type, "digest",
 			      wh_digest_text(&a->manifest.digest, text), "size", (json_int_t)a->manifest.size);
+	json_t *an = a->tag ? json_pack("{s:s}", WH_AN_REF_NAME, a->tag) : known(a->manifest.annotations);
 
-	if (a->tag)
-		json_object_set_new(d, "annotations", json_pack("{s:s}", WH_AN_REF_NAME, a->tag));
-	else
+	if (!a->tag)
 		json_object_set_new(d, "artifactType", json_string(a->artifact_type));
-	if (!a->tag && a->manifest.annotations && json_object_size(a->manifest.annotations))
-		json_object_set_new(d, "annotations", json_deep_copy(a->manifest.annotations));
+	if (an)
+		json_object_set_new(d, "annotations", an);
 	return d;
 }
 
-static const char *predicate_of(const json_t *annotations)
+const char *wh_artifact_predicate(const json_t *annotations)
 {
 	for (size_t i = 0; i < WH_ARRAY_SIZE(predicate_keys); i++) {
 		const char *s = wh_json_str(annotations, predicate_keys[i]);
@@ -47,21 +79,14 @@ static const char *predicate_of(const json_t *annotations)
 	return NULL;
 }
 
-static bool same(const json_t *old, const struct wh_artifact *a, wh_subject_fn subject, void *arg)
+static bool same(const json_t *old, const struct wh_artifact *a)
 {
-	WH_CLEANUP(wh_descriptor_release) struct wh_descriptor d = {0};
-	const char *tag = tag_of(old);
-	struct wh_digest about;
+	const char *tag = tag_of(old), *digest = wh_json_str(old, "digest");
+	char text[WH_DIGEST_TEXT];
 
 	if (tag || a->tag)
 		return wh_streq(tag, a->tag);
-	if (wh_descriptor_parse(old, "index.json", &d, NULL) < 0)
-		return false;
-	if (wh_digest_eq(&d.digest, &a->manifest.digest))
-		return true;
-	return wh_streq(wh_json_str(old, "artifactType"), a->artifact_type) &&
-	       wh_streq(predicate_of(d.annotations), predicate_of(a->manifest.annotations)) &&
-	       subject(arg, &d, &about) && wh_digest_eq(&about, &a->subject);
+	return digest && strcmp(digest, wh_digest_text(&a->manifest.digest, text)) == 0;
 }
 
 static int order(const json_t *x, const json_t *y)
@@ -72,7 +97,7 @@ static int order(const json_t *x, const json_t *y)
 	return c ? c : strcmp(wh_json_str(x, "digest"), wh_json_str(y, "digest"));
 }
 
-void wh_index_put_artifact(json_t *manifests, const struct wh_artifact *a, wh_subject_fn subject, void *arg)
+void wh_index_put_artifact(json_t *manifests, const struct wh_artifact *a)
 {
 	json_t *d = wh_artifact_entry(a);
 	size_t i = 0;
@@ -80,7 +105,7 @@ void wh_index_put_artifact(json_t *manifests, const struct wh_artifact *a, wh_su
 	while (i < json_array_size(manifests)) {
 		const json_t *old = json_array_get(manifests, i);
 
-		if (wh_index_entry_is_artifact(old) && same(old, a, subject, arg))
+		if (wh_index_entry_is_artifact(old) && same(old, a))
 			json_array_remove(manifests, i);
 		else
 			i++;
@@ -92,4 +117,24 @@ void wh_index_put_artifact(json_t *manifests, const struct wh_artifact *a, wh_su
 			break;
 	}
 	json_array_insert_new(manifests, i, d);
+}
+
+void wh_index_settle(json_t *manifests, const struct wh_settled *x)
+{
+	for (size_t g = 0; g < x->n_gone; g++) {
+		char text[WH_DIGEST_TEXT];
+
+		wh_digest_text(&x->gone[g], text);
+		for (size_t i = 0; i < json_array_size(manifests);) {
+			const json_t *old = json_array_get(manifests, i);
+
+			if (wh_index_entry_is_artifact(old) && !tag_of(old) &&
+			    wh_streq(wh_json_str(old, "digest"), text))
+				json_array_remove(manifests, i);
+			else
+				i++;
+		}
+	}
+	for (size_t k = 0; k < x->put.n; k++)
+		wh_index_put_artifact(manifests, &x->put.v[k]);
 }

@@ -125,8 +125,7 @@ static int take(struct source *x, const struct wh_descriptor *d, const char *tag
 	a->tag = wh_strdup(tag);
 	if (!tag) {
 		a->artifact_type = wh_strdup(m->artifact_type ? m->artifact_type : "");
-		if (json_is_object(json_object_get(m->doc, "annotations")))
-			a->manifest.annotations = json_incref(json_object_get(m->doc, "annotations"));
+		a->manifest.annotations = wh_artifact_annotations(m->doc);
 	}
 	return 0;
 }
@@ -286,18 +285,47 @@ int wh_artifacts_from_layout(struct wh_store *s, const char *dir, const struct w
 
 /* ---------------------------------------------------------------- attaching */
 
-static bool subject_in_store(void *arg, const struct wh_descriptor *d, struct wh_digest *ret)
+/* The rest of an artifact of which only digest, subject and tag are known. */
+int wh_artifact_complete(struct wh_store *s, struct wh_artifact *a, struct wh_err **err)
 {
 	WH_CLEANUP(wh_artifact_manifest_release) struct wh_artifact_manifest m = {0};
-	struct wh_artifact a = {.manifest = *d};
+	int r = wh_artifact_manifest_read(s, a, &m, err);
 
-	if (wh_artifact_manifest_read(arg, &a, &m, NULL) < 0 || !m.has_subject)
-		return false;
-	*ret = m.subject;
-	return true;
+	if (r < 0 || a->tag)
+		return r;
+	json_decref(a->manifest.annotations);
+	a->manifest.annotations = wh_artifact_annotations(m.doc);
+	return 0;
 }
 
-int wh_store_attach(struct wh_store *s, const struct wh_artifacts *list, struct wh_err **err)
+static bool handled_before(const struct wh_artifacts *list, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (wh_digest_eq(&list->v[k].subject, &list->v[i].subject))
+			return true;
+	return false;
+}
+
+static int settle(struct wh_store *s, const struct wh_artifacts *list, bool ours, json_t *ms, struct wh_err **err)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		WH_CLEANUP(wh_artifacts_release) struct wh_artifacts there = {0};
+		WH_CLEANUP(wh_settled_release) struct wh_settled x = {0};
+		int r;
+
+		if (handled_before(list, i))
+			continue;
+		r = wh_artifacts_from_store(s, &list->v[i].subject, &there, err);
+		if (r == 0)
+			r = wh_artifacts_settle(s, &there, list, &list->v[i].subject, ours, &x, err);
+		if (r < 0)
+			return r;
+		wh_index_settle(ms, &x);
+	}
+	return 0;
+}
+
+static int attach(struct wh_store *s, const struct wh_artifacts *list, bool ours, struct wh_err **err)
 {
 	WH_AUTO_JSON json_t *ms = NULL;
 	WH_AUTO_FD int lock = -1;
@@ -311,9 +339,23 @@ int wh_store_attach(struct wh_store *s, const struct wh_artifacts *list, struct 
 	r = lock = wh_store_lock(s, "index", err);
 	if (r >= 0)
 		r = wh_store_names(s, &ms, err);
+	if (r >= 0)
+		r = settle(s, list, ours, ms, err);
+	/* What was merged is new. */
+	if (r >= 0)
+		r = wh_store_sync(s, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < list->n; i++)
-		wh_index_put_artifact(ms, &list->v[i], subject_in_store, s);
-	return wh_store_names_write(s, ms, err);
+	/* What strangers attach leaves room for names of our own. */
+	return wh_store_names_write_max(s, ms, ours ? WH_STORE_INDEX_MAX : WH_STORE_INDEX_MAX / 2, err);
+}
+
+int wh_store_attach(struct wh_store *s, const struct wh_artifacts *list, struct wh_err **err)
+{
+	return attach(s, list, true, err);
+}
+
+int wh_store_attach_pulled(struct wh_store *s, const struct wh_artifacts *list, struct wh_err **err)
+{
+	return attach(s, list, false, err);
 }

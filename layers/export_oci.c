@@ -32,7 +32,8 @@ struct export
 	const struct wh_export *x;
 	struct blob *blobs; /* sorted, each once */
 	size_t n, cap;
-	json_t *manifests; /* this image under each of its names */
+	json_t *manifests;          /* this image under each of its names */
+	struct wh_settled attached; /* what goes along */
 };
 
 static int by_digest(const void *a, const void *b)
@@ -66,12 +67,31 @@ static int collect_image(struct export *e, struct wh_err **err)
 	return 0;
 }
 
+/* What an existing layout has of the image's artifacts joins ours, which may replace some of it. */
+static int settle_artifacts(struct export *e, struct wh_err **err)
+{
+	WH_CLEANUP(wh_artifacts_release) struct wh_artifacts there = {0};
+	const struct wh_artifacts *l = e->x->artifacts;
+	WH_AUTO_FREE char *index = NULL;
+	int r = 0;
+
+	if (!l || !l->n)
+		return 0;
+	for (size_t k = 1; k < l->n; k++)
+		if (!wh_digest_eq(&l->v[k].subject, &l->v[0].subject))
+			return wh_err_set(err, "layers", WH_ERR_INTERNAL, EINVAL, "artifacts of several images");
+	index = e->x->tar ? NULL : wh_asprintf("%s/index.json", e->x->dest);
+	if (index && access(index, F_OK) == 0)
+		r = wh_artifacts_from_layout(e->s, e->x->dest, &l->v[0].subject, &there, err);
+	return r < 0 ? r : wh_artifacts_settle(e->s, &there, l, &l->v[0].subject, true, &e->attached, err);
+}
+
 /* Their manifests and what those name; all of it is in the store. */
 static int collect_artifacts(struct export *e, struct wh_err **err)
 {
-	for (size_t k = 0; e->x->artifacts && k < e->x->artifacts->n; k++) {
+	for (size_t k = 0; k < e->attached.put.n; k++) {
 		WH_CLEANUP(wh_artifact_manifest_release) struct wh_artifact_manifest m = {0};
-		const struct wh_artifact *a = &e->x->artifacts->v[k];
+		const struct wh_artifact *a = &e->attached.put.v[k];
 		int r = wh_artifact_manifest_read(e->s, a, &m, err);
 
 		if (r < 0)
@@ -90,6 +110,8 @@ static int collect_blobs(struct export *e, struct wh_err **err)
 	int r = e->i ? collect_image(e, err) : 0;
 	size_t k = 0;
 
+	if (r == 0)
+		r = settle_artifacts(e, err);
 	if (r == 0)
 		r = collect_artifacts(e, err);
 	if (r < 0)
@@ -270,33 +292,6 @@ static int write_blob_file(struct export *e, const struct blob *b, int dir, stru
 	return r;
 }
 
-/* Whose an artifact is that an existing layout has. */
-static bool subject_in_layout(void *arg, const struct wh_descriptor *d, struct wh_digest *ret)
-{
-	WH_CLEANUP(wh_artifact_manifest_release) struct wh_artifact_manifest m = {0};
-	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
-	WH_AUTO_FREE char *name = NULL;
-	WH_AUTO_FD int fd = -1;
-	const int *dir = arg;
-	struct stat st;
-	char hex[65];
-
-	name = wh_asprintf("blobs/sha256/%s", wh_digest_hex(&d->digest, hex));
-	fd = wh_open_beneath(*dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, false);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || wh_read_fd(fd, WH_MANIFEST_MAX, &buf) < 0 ||
-	    wh_artifact_manifest_parse(buf.p, buf.n, name, &m, NULL) < 0 || !m.has_subject)
-		return false;
-	*ret = m.subject;
-	return true;
-}
-
-/* dir: the layout, or -1. */
-static void put_artifacts(struct export *e, int dir, json_t *manifests)
-{
-	for (size_t k = 0; e->x->artifacts && k < e->x->artifacts->n; k++)
-		wh_index_put_artifact(manifests, &e->x->artifacts->v[k], subject_in_layout, &dir);
-}
-
 /* What an existing layout has stays, but for what bears one of this image's names. */
 static int merged_index(struct export *e, int dir, struct wh_buf *out, struct wh_err **err)
 {
@@ -306,7 +301,7 @@ static int merged_index(struct export *e, int dir, struct wh_buf *out, struct wh
 	int r = wh_read_file(dir, "index.json", WH_MANIFEST_MAX, &buf);
 
 	if (r == -ENOENT) {
-		put_artifacts(e, dir, e->manifests);
+		wh_index_settle(e->manifests, &e->attached);
 		wh_index_json(e->manifests, out);
 		return 0;
 	}
@@ -321,7 +316,7 @@ static int merged_index(struct export *e, int dir, struct wh_buf *out, struct wh
 				  e->x->dest);
 	for (size_t k = 0; k < json_array_size(e->manifests); k++)
 		wh_index_put(ms, json_array_get(e->manifests, k));
-	put_artifacts(e, dir, ms);
+	wh_index_settle(ms, &e->attached);
 	wh_index_json(ms, out);
 	return 0;
 }
@@ -344,6 +339,9 @@ static int write_dir(struct export *e, int dir, struct wh_err **err)
 	r = merged_index(e, dir, &index, err);
 	if (r < 0)
 		return r;
+	if (!wh_buf_ok(&index) || index.n > WH_MANIFEST_MAX)
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EFBIG, "%s/index.json would have more than %zu MiB",
+				  e->x->dest, WH_MANIFEST_MAX >> 20);
 	if (faccessat(dir, "oci-layout", F_OK, 0) < 0)
 		r = wh_write_file_atomic(dir, "oci-layout", WH_OCI_LAYOUT, strlen(WH_OCI_LAYOUT), 0644, false);
 	if (r == 0)
@@ -497,7 +495,7 @@ static int write_tar(struct export *e, int fd, struct wh_err **err)
 		r = tar_blob(e, fd, &e->blobs[k], err);
 	if (r < 0)
 		return r;
-	put_artifacts(e, -1, e->manifests);
+	wh_index_settle(e->manifests, &e->attached);
 	wh_index_json(e->manifests, &buf);
 	r = tar_text(e, fd, "index.json", buf.p, buf.n, err);
 	if (r == 0)
@@ -564,6 +562,7 @@ int wh_export_oci(struct wh_store *s, const struct wh_image *i, const struct wh_
 		r = x->tar ? wh_export_file(x, write_tar_fd, &e, err) : export_dir(&e, err);
 	json_decref(e.manifests);
 	free(e.blobs);
+	wh_settled_release(&e.attached);
 	if (r < 0)
 		wh_err_wrap(err, "export to %s", x->dest);
 	return r;
@@ -586,6 +585,7 @@ int wh_layout_attach(struct wh_store *s, const char *dir, const struct wh_artifa
 		r = write_dir(&e, fd, err);
 	json_decref(e.manifests);
 	free(e.blobs);
+	wh_settled_release(&e.attached);
 	if (r < 0)
 		wh_err_wrap(err, "attach to the image in %s", dir);
 	return r;

@@ -51,8 +51,9 @@ void wh_index_put(json_t *manifests, json_t *d);
 void wh_index_json(const json_t *manifests, struct wh_buf *out);
 /* The list of manifests in the store's index.json, which has a name for each. */
 int wh_store_names(struct wh_store *s, json_t **ret, struct wh_err **err);
-/* Replaces it. Under wh_store_lock(s, "index"), and after a sync of what it names. */
+/* Replaces it. Under wh_store_lock(s, "index"), and after a sync of what it names. What could not be read again is refused. */
 int wh_store_names_write(struct wh_store *s, const json_t *manifests, struct wh_err **err);
+int wh_store_names_write_max(struct wh_store *s, const json_t *manifests, size_t max, struct wh_err **err);
 /* mkdir -p for a path of the user's. 0 or -errno. */
 int wh_make_parents(const char *dir);
 /* Runs fn with the file that x->dest names: x->out_fd for "-", else a temporary that is renamed when fn succeeds. */

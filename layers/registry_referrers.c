@@ -4,6 +4,7 @@
  * clients keep; and tags "sha256-HEX.sig" and ".att", the older form). A list is only a hint: what an artifact
  * is, and of what, is read from its manifest.
  */
+#include "layers/artifact_private.h"
 #include "layers/registry_private.h"
 
 #define LIST_PAGES 16
@@ -251,13 +252,16 @@ static bool is_artifact(const struct found *f, const struct wh_reg_manifest *m, 
 static int take_artifact(struct found *f, const struct wh_reg_manifest *m, const char *tag, struct wh_err **err)
 {
 	const char *type = wh_json_str(m->doc, "artifactType");
-	const json_t *an = json_object_get(m->doc, "annotations");
 	WH_AUTO_ERR struct wh_err *why = NULL;
 	struct wh_artifact *a;
 	struct wh_digest d;
 	int r;
 
 	if (!is_artifact(f, m, tag != NULL))
+		return 0;
+	if (!type && !tag)
+		type = wh_json_str(json_object_get(m->doc, "config"), "mediaType");
+	if (!tag && strlen(type ? type : "") > WH_ARTIFACT_TYPE_MAX)
 		return 0;
 	r = get_blobs(f, m->doc, &why);
 	if (r == -EFBIG || r == -EBADMSG || r == -ENOENT)
@@ -269,14 +273,11 @@ static int take_artifact(struct found *f, const struct wh_reg_manifest *m, const
 	r = wh_blob_put(f->s, m->bytes.p, m->bytes.n, &d, err);
 	if (r < 0)
 		return r;
-	if (!type && !tag)
-		type = wh_json_str(json_object_get(m->doc, "config"), "mediaType");
 	a = wh_artifacts_add(f->ret);
 	a->manifest.digest = m->digest;
 	a->manifest.size = m->bytes.n;
 	a->manifest.media_type = wh_strdup(m->type);
-	/* jansson's reference count is not the document's. */
-	a->manifest.annotations = json_is_object(an) ? json_incref((json_t *)(uintptr_t)an) : NULL;
+	a->manifest.annotations = tag ? NULL : wh_artifact_annotations(m->doc);
 	a->subject = *f->subject;
 	a->artifact_type = tag ? NULL : wh_strdup(type);
 	a->tag = wh_strdup(tag);

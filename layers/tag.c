@@ -32,17 +32,29 @@ int wh_store_names(struct wh_store *s, json_t **ret, struct wh_err **err)
 	return 0;
 }
 
-int wh_store_names_write(struct wh_store *s, const json_t *manifests, struct wh_err **err)
+int wh_store_names_write_max(struct wh_store *s, const json_t *manifests, size_t max, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
 	WH_AUTO_FREE char *tmp = wh_temp_name("index-");
 	int r;
 
+	buf.max = max;
 	wh_index_json(manifests, &buf);
+	if (!wh_buf_ok(&buf)) {
+		r = wh_err_set(err, "layers", WH_ERR_ENV, EFBIG, "%s/" INDEX " would have more than %zu MiB", s->path,
+			       max >> 20);
+		wh_err_hint(err, "nothing was changed; another store (--root) has room");
+		return r;
+	}
 	r = wh_write_file_atomic(s->lease.dir_fd, tmp, buf.p, buf.n, 0644, true);
 	if (r == 0 && renameat(s->lease.dir_fd, tmp, s->dir_fd, INDEX) < 0)
 		r = -errno;
 	return r < 0 ? wh_err_sys(err, "layers", WH_ERR_ENV, -r, "write %s/" INDEX, s->path) : 0;
+}
+
+int wh_store_names_write(struct wh_store *s, const json_t *manifests, struct wh_err **err)
+{
+	return wh_store_names_write_max(s, manifests, WH_STORE_INDEX_MAX, err);
 }
 
 int wh_store_tag(struct wh_store *s, const char *name, const struct wh_image *i, struct wh_err **err)

@@ -4,14 +4,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static bool nobody_knows(void *arg, const struct wh_descriptor *d, struct wh_digest *ret)
-{
-	(void)arg;
-	(void)d;
-	(void)ret;
-	return false;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	WH_AUTO_FREE char *copy =
@@ -37,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		a.manifest = m.layers[i];
 		a.artifact_type = m.layers[i].media_type;
 		a.tag = wh_artifact_tag_parse(tag, NULL) ? wh_strdup(tag) : NULL;
-		wh_index_put_artifact(manifests, &a, nobody_knows, NULL);
+		wh_index_put_artifact(manifests, &a);
 		free(a.tag);
 	}
 	return 0;

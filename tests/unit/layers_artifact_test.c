@@ -148,7 +148,7 @@ static void replaced(void **state)
 	assert_ok(wh_artifacts_from_store(b.store, &i.manifest, &got, &err), err);
 	assert_int_equal(got.n, 3);
 	for (size_t k = 0; k < got.n; k++) {
-		const struct wh_artifact *want = got.v[k].tag ? &second.v[1]
+		const struct wh_artifact *want = got.v[k].tag ? &got.v[k]
 						 : strcmp(wh_json_str(got.v[k].manifest.annotations, PREDICATE), "p:a")
 							 ? &first.v[1]
 							 : &second.v[0];
@@ -180,13 +180,6 @@ static void replaced(void **state)
 	bed_close(&b);
 }
 
-static void read_into(const char *dir, const char *name, struct wh_buf *b)
-{
-	WH_AUTO_FREE char *path = wh_asprintf("%s/%s", dir, name);
-
-	assert_int_equal(wh_read_file(AT_FDCWD, path, 1 << 20, b), 0);
-}
-
 static void export_to(struct bed *b, const struct wh_image *i, const char *dir, const char *name,
 		      const struct wh_artifacts *l)
 {
@@ -195,6 +188,236 @@ static void export_to(struct bed *b, const struct wh_image *i, const char *dir, 
 	struct wh_err *err = NULL;
 
 	assert_ok(wh_export_oci(b->store, i, &x, &err), err);
+}
+
+/* The texts of an artifact's layers, in their order. */
+static char *texts_of(struct bed *b, const struct wh_artifact *a)
+{
+	struct wh_buf out = WH_BUF_INIT;
+	struct wh_descriptor *layers = NULL;
+	struct wh_err *err = NULL;
+	size_t n = 0;
+
+	assert_ok(wh_artifact_layers(b->store, a, &layers, &n, &err), err);
+	for (size_t i = 0; i < n; i++) {
+		WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+
+		assert_ok(wh_blob_read(b->store, &layers[i].digest, 1000, &text, &err), err);
+		wh_buf_addf(&out, "%s ", text.p);
+		wh_descriptor_release(&layers[i]);
+	}
+	free(layers);
+	return wh_buf_take(&out);
+}
+
+#define BUNDLE_OF(hint, sig)                                         \
+	"{\"verificationMaterial\":{\"publicKey\":{\"hint\":\"" hint \
+	"\"}},\"dsseEnvelope\":{\"signatures\":[{\"sig\":\"" sig "\"}]}}"
+#define ENVELOPE_OF(sig) "{\"signatures\":[{\"sig\":\"" sig "\"}]}"
+
+/* A signing with one key: a bundle, the image's signature and an attestation with the bundle's envelope. */
+static void sign_with(struct bed *b, const struct wh_image *i, const char *bundle, const char *sig,
+		      const char *envelope, struct wh_artifacts *list)
+{
+	struct wh_artifact_blob layer = {
+		.media_type = "application/vnd.dsse.envelope.v1+json", .data = envelope, .len = strlen(envelope)};
+	static const char config_text[] =
+		"{\"history\":[{\"created\":\"0\"}],\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"x\"]}}";
+	struct wh_artifact_blob config = {.media_type = WH_MT_CONFIG, .data = config_text, .len = strlen(config_text)};
+	struct wh_err *err = NULL;
+	char hex[65];
+	WH_AUTO_FREE char *tag = wh_asprintf("sha256-%s.att", wh_digest_hex(&i->manifest, hex));
+
+	attach(b, i, "p:a", bundle, list);
+	sign(b, i, sig, list);
+	assert_ok(wh_artifact_write(b->store, i, NULL, tag, &config, &layer, 1, NULL, list, &err), err);
+}
+
+/* In the order of an index: bundles (their texts sorted), att, sig. */
+static char *all_texts(struct bed *b, const struct wh_artifacts *l)
+{
+	WH_AUTO_STRV struct wh_strv bundles = {0};
+	WH_AUTO_FREE char *att = NULL, *sig = NULL;
+
+	for (size_t i = 0; i < l->n; i++) {
+		char *text = texts_of(b, &l->v[i]);
+
+		if (!l->v[i].tag)
+			wh_strv_take(&bundles, text);
+		else if (strstr(l->v[i].tag, ".att"))
+			att = text;
+		else
+			sig = text;
+	}
+	wh_strv_sort(&bundles);
+	return wh_asprintf("%s%s| %s| %s", bundles.n ? bundles.v[0] : "", bundles.n > 1 ? bundles.v[1] : "", att, sig);
+}
+
+/* Two who sign one image do not take each other's signatures away, in the store or in a layout; each replaces his own. */
+static void two_signers(void **state)
+{
+	static const char after[] = BUNDLE_OF("A", "a2") " " BUNDLE_OF("B", "b1") " | " ENVELOPE_OF(
+		"a2") " " ENVELOPE_OF("b1") " | sigA2 sigB1 sigA1 ";
+	struct bed b;
+	struct wh_image i;
+	struct wh_artifacts a1 = {0}, b1 = {0}, a2 = {0}, got = {0};
+	WH_AUTO_FREE char *dir = NULL, *store = NULL, *layout = NULL;
+	WH_AUTO_JSON json_t *m = NULL, *c = NULL;
+	struct wh_err *err = NULL;
+	struct wh_digest d;
+
+	(void)state;
+	bed_open(&b);
+	dir = wh_asprintf("%s/layout", b.dir);
+	image_of(&b, "f a 644 one\n", &i);
+	sign_with(&b, &i, BUNDLE_OF("A", "a1"), "sigA1", ENVELOPE_OF("a1"), &a1);
+	sign_with(&b, &i, BUNDLE_OF("B", "b1"), "sigB1", ENVELOPE_OF("b1"), &b1);
+	sign_with(&b, &i, BUNDLE_OF("A", "a2"), "sigA2", ENVELOPE_OF("a2"), &a2);
+	assert_ok(wh_store_attach(b.store, &a1, &err), err);
+	assert_ok(wh_store_attach(b.store, &b1, &err), err);
+	assert_ok(wh_store_attach(b.store, &a2, &err), err);
+	assert_ok(wh_artifacts_from_store(b.store, &i.manifest, &got, &err), err);
+	assert_int_equal(got.n, 4);
+	store = all_texts(&b, &got);
+	assert_string_equal(store, after);
+
+	/* The config of what was merged lists what is in it. */
+	m = document(&b, &got.v[2].manifest.digest);
+	assert_true(wh_digest_parse(wh_json_str(json_object_get(m, "config"), "digest"), &d));
+	c = document(&b, &d);
+	assert_int_equal(json_array_size(json_object_get(json_object_get(c, "rootfs"), "diff_ids")), 2);
+	assert_int_equal(json_array_size(json_object_get(c, "history")), 2);
+	assert_string_equal(
+		json_string_value(json_array_get(json_object_get(json_object_get(c, "rootfs"), "diff_ids"), 0)),
+		wh_json_str(json_array_get(json_object_get(m, "layers"), 0), "digest"));
+
+	export_to(&b, &i, dir, NULL, &a1);
+	assert_ok(wh_layout_attach(b.store, dir, &b1, &err), err);
+	export_to(&b, &i, dir, NULL, &a2);
+	assert_ok(wh_layout_check(dir, &err), err);
+	wh_artifacts_release(&got);
+	assert_ok(wh_artifacts_from_layout(b.store, dir, &i.manifest, &got, &err), err);
+	layout = all_texts(&b, &got);
+	assert_string_equal(layout, after);
+
+	wh_artifacts_release(&got);
+	wh_artifacts_release(&a1);
+	wh_artifacts_release(&a2);
+	wh_artifacts_release(&b1);
+	wh_image_release(&i);
+	bed_close(&b);
+}
+
+/* What comes from a registry takes nothing away, even when it says it is by the same key. */
+static void pulled(void **state)
+{
+	struct bed b;
+	struct wh_image i;
+	struct wh_artifacts ours = {0}, theirs = {0}, got = {0};
+	WH_AUTO_FREE char *text = NULL;
+	struct wh_err *err = NULL;
+
+	(void)state;
+	bed_open(&b);
+	image_of(&b, "f a 644 one\n", &i);
+	sign_with(&b, &i, BUNDLE_OF("A", "a1"), "sigA", ENVELOPE_OF("a1"), &ours);
+	sign_with(&b, &i, BUNDLE_OF("A", "z1"), "sigZ", ENVELOPE_OF("z1"), &theirs);
+	assert_ok(wh_store_attach(b.store, &ours, &err), err);
+	for (int again = 0; again < 2; again++)
+		assert_ok(wh_store_attach_pulled(b.store, &theirs, &err), err);
+	assert_ok(wh_artifacts_from_store(b.store, &i.manifest, &got, &err), err);
+	text = all_texts(&b, &got);
+	assert_string_equal(text, BUNDLE_OF("A", "a1") " " BUNDLE_OF("A", "z1") " | " ENVELOPE_OF("a1") " " ENVELOPE_OF(
+					  "z1") " | sigA sigZ ");
+	wh_artifacts_release(&got);
+	wh_artifacts_release(&ours);
+	wh_artifacts_release(&theirs);
+	wh_image_release(&i);
+	bed_close(&b);
+}
+
+/* However much strangers attach, however long what they say: index.json stays small, and can be read again. */
+static void strangers(void **state)
+{
+	struct bed b;
+	struct wh_image i;
+	struct wh_artifacts ours = {0}, theirs = {0}, got = {0};
+	WH_AUTO_FREE char *big = wh_calloc(1, 2 << 20), *type = wh_calloc(1, 300);
+	struct wh_artifact_blob layer = {.media_type = "text/plain", .data = "x", .len = 1};
+	struct wh_err *err = NULL;
+	struct stat st;
+
+	(void)state;
+	memset(big, 'A', (2 << 20) - 1);
+	memset(type, 't', 299);
+	bed_open(&b);
+	image_of(&b, "f a 644 one\n", &i);
+	attach(&b, &i, "p:ours", "1", &ours);
+	assert_ok(wh_store_attach(b.store, &ours, &err), err);
+	for (int k = 0; k < 300; k++) {
+		WH_AUTO_FREE char *predicate = wh_asprintf("p:%d", k);
+		WH_AUTO_JSON json_t *an = json_pack("{s:s, s:s, s:s}", PREDICATE, predicate, "long", k < 5 ? big : "",
+						    "in-toto.io/predicate-type", k >= 5 && k < 10 ? big : "p:x");
+
+		assert_ok(wh_artifact_write(b.store, &i, k < 20 ? type : BUNDLE, NULL, NULL, &layer, 1, an, &theirs,
+					    &err),
+			  err);
+	}
+	assert_ok(wh_store_attach_pulled(b.store, &theirs, &err), err);
+	assert_int_equal(fstatat(wh_store_dirfd(b.store), "index.json", &st, 0), 0);
+	assert_true(st.st_size < 256 * 1024);
+	assert_ok(wh_artifacts_from_store(b.store, &i.manifest, &got, &err), err);
+	assert_int_equal(got.n, WH_ARTIFACTS_TAKEN_MAX);
+	for (size_t k = 0; k < got.n; k++)
+		assert_true(strlen(got.v[k].artifact_type) < 256);
+
+	/* Ours are taken all the same. */
+	wh_artifacts_release(&ours);
+	attach(&b, &i, "p:more", "1", &ours);
+	assert_ok(wh_store_attach(b.store, &ours, &err), err);
+	wh_artifacts_release(&got);
+	assert_ok(wh_artifacts_from_store(b.store, &i.manifest, &got, &err), err);
+	assert_int_equal(got.n, WH_ARTIFACTS_TAKEN_MAX + 1);
+	wh_artifacts_release(&got);
+	wh_artifacts_release(&ours);
+	wh_artifacts_release(&theirs);
+	wh_image_release(&i);
+	bed_close(&b);
+}
+
+/* An index that would be too big is not written, and the one that is there stays. */
+static void too_big(void **state)
+{
+	struct bed b;
+	struct wh_image i, got = {0};
+	WH_AUTO_FREE char *big = wh_malloc(WH_STORE_INDEX_MAX + 1);
+	WH_AUTO_JSON json_t *ms = NULL, *long_one = NULL;
+	struct wh_err *err = NULL;
+
+	(void)state;
+	bed_open(&b);
+	image_of(&b, "f a 644 one\n", &i);
+	assert_ok(wh_store_tag(b.store, "first:1", &i, &err), err);
+	memset(big, 'A', WH_STORE_INDEX_MAX);
+	big[WH_STORE_INDEX_MAX] = 0;
+	long_one = json_pack("[{s:s}]", "digest", big);
+	assert_int_equal(wh_store_names_write(b.store, long_one, &err), -EFBIG);
+	assert_non_null(err->hint);
+	wh_err_freep(&err);
+	assert_ok(wh_store_names(b.store, &ms, &err), err);
+	assert_int_equal(wh_store_names_write_max(b.store, ms, 10, &err), -EFBIG);
+	wh_err_freep(&err);
+	assert_ok(wh_image_from_store(b.store, "first:1", NULL, &got, &err), err);
+	wh_image_release(&got);
+	wh_image_release(&i);
+	bed_close(&b);
+}
+
+static void read_into(const char *dir, const char *name, struct wh_buf *b)
+{
+	WH_AUTO_FREE char *path = wh_asprintf("%s/%s", dir, name);
+
+	assert_int_equal(wh_read_file(AT_FDCWD, path, 1 << 20, b), 0);
 }
 
 static void layouts(void **state)
@@ -512,6 +735,10 @@ int main(void)
 		cmocka_unit_test(odd_things),
 		cmocka_unit_test(tags),
 		cmocka_unit_test(one_name_two_images),
+		cmocka_unit_test(two_signers),
+		cmocka_unit_test(pulled),
+		cmocka_unit_test(strangers),
+		cmocka_unit_test(too_big),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
