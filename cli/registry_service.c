@@ -7,6 +7,7 @@
 
 /* ---------------------------------------------------------------- artifacts as JSON */
 
+/* Not their annotations: those of strangers may be long, and their manifests have them. */
 static json_t *artifact_json(const struct wh_artifact *a)
 {
 	char manifest[WH_DIGEST_TEXT], subject[WH_DIGEST_TEXT];
@@ -15,8 +16,6 @@ static json_t *artifact_json(const struct wh_artifact *a)
 			      a->manifest.media_type ? a->manifest.media_type : "", "subject",
 			      wh_digest_text(&a->subject, subject));
 
-	if (a->manifest.annotations)
-		json_object_set(o, "annotations", a->manifest.annotations);
 	if (a->artifact_type)
 		json_object_set_new(o, "artifactType", json_string(a->artifact_type));
 	if (a->tag)
@@ -33,15 +32,15 @@ static json_t *artifacts_json(const struct wh_artifacts *l)
 	return list;
 }
 
-static int artifacts_parse(const json_t *list, struct wh_artifacts *ret, struct wh_err **err)
+static int artifacts_parse(const json_t *list, struct wh_store *s, struct wh_artifacts *ret, struct wh_err **err)
 {
 	struct wh_artifacts l = {0};
 	const json_t *o;
 	size_t i;
+	int r;
 
 	json_array_foreach (list, i, o) {
 		const char *digest = wh_json_str(o, "digest"), *subject = wh_json_str(o, "subject");
-		json_t *an = json_object_get(o, "annotations");
 		struct wh_artifact *a = wh_artifacts_add(&l);
 
 		if (!digest || !subject || !wh_digest_parse(digest, &a->manifest.digest) ||
@@ -51,9 +50,13 @@ static int artifacts_parse(const json_t *list, struct wh_artifacts *ret, struct 
 		}
 		a->manifest.size = (uint64_t)wh_json_int(o, "size", 0);
 		a->manifest.media_type = wh_strdup(wh_json_str(o, "mediaType"));
-		a->manifest.annotations = json_is_object(an) ? json_incref(an) : NULL;
 		a->artifact_type = wh_strdup(wh_json_str(o, "artifactType"));
 		a->tag = wh_strdup(wh_json_str(o, "tag"));
+		r = wh_artifact_complete(s, a, err);
+		if (r < 0) {
+			wh_artifacts_release(&l);
+			return r;
+		}
 	}
 	*ret = l;
 	return 0;
@@ -91,7 +94,7 @@ static int do_push(struct task *t, json_t **ret, struct wh_err **err)
 	int r = wh_image_from_store(t->store, manifest ? manifest : "", NULL, &i, err);
 
 	if (r == 0)
-		r = artifacts_parse(json_object_get(t->q, "artifacts"), &l, err);
+		r = artifacts_parse(json_object_get(t->q, "artifacts"), t->store, &l, err);
 	if (r == 0)
 		r = wh_registry_push(t->registry, t->store, t->ref, &i, &l, err);
 	wh_artifacts_release(&l);
@@ -244,7 +247,7 @@ int wh_cli_registry_artifacts(struct wh_inner *inner, struct wh_store *s, const 
 
 	json_object_set_new(q, "subject", json_string(wh_digest_text(subject, text)));
 	r = call(inner, q, &a, err);
-	return r < 0 ? r : artifacts_parse(json_object_get(a, "artifacts"), ret, err);
+	return r < 0 ? r : artifacts_parse(json_object_get(a, "artifacts"), s, ret, err);
 }
 
 /* ---------------------------------------------------------------- for the commands */
