@@ -200,6 +200,14 @@ static bool good_end(const struct wh_app *a)
 	return false;
 }
 
+/* An end that a signal the driver sent accounts for. */
+static bool asked_end(const struct wh_app *a)
+{
+	int by = a->signal ? a->signal : a->status - 128;
+
+	return a->asked && ((!a->signal && !a->status) || (by > 0 && by <= 64 && a->asked >> (by - 1) & 1));
+}
+
 static void judge_stop(struct wh_trial *t)
 {
 	struct wh_app *a = &t->app;
@@ -252,7 +260,7 @@ static void app_ended(struct wh_tstep *s, struct wh_step_result *res)
 		wh_trial_fail(t, WH_STATUS_DIED, &res->err);
 	} else if (was == WH_APP_STOPPING) {
 		judge_stop(t);
-	} else if (was == WH_APP_STARTING || !a->end_asked || !(good_end(a) || a->signal == SIGKILL)) {
+	} else if (was == WH_APP_STARTING || !asked_end(a)) {
 		a->died = true;
 		wh_trial_fail(t, 0, &(struct wh_err *){NULL});
 	} else {
@@ -288,7 +296,8 @@ void wh_app_up(struct wh_trial *t, wh_app_fn fn, void *arg)
 	}
 	a->state = WH_APP_STARTING;
 	a->since = wh_now_ns();
-	a->end_asked = a->hung = false;
+	a->asked = 0;
+	a->hung = false;
 	a->started = true;
 	wh_launcher_mark(t->b->launcher, a->step->id, "start");
 	wh_ready_begin(t);

@@ -227,7 +227,7 @@ static void do_start(struct wh_conn *c)
 		return;
 	if (!a->step) {
 		wh_app_up(c->t, is_fine, c);
-	} else if (a->end_asked) {
+	} else if (a->asked) {
 		/* It was sent a signal that ends it, and may be about to. */
 		a->then = up;
 		a->then_arg = c;
@@ -263,8 +263,9 @@ static void do_kill(struct wh_conn *c)
 		reply_text(c, 1, NOT_RUNNING);
 		return;
 	}
-	if (a->state == WH_APP_UP && ends(a, sig))
-		a->end_asked = true;
+	/* Another signal is a test of its own: an end after it is nothing that the earlier ones asked for. */
+	if (a->state == WH_APP_UP)
+		a->asked = ends(a, sig) ? a->asked | UINT64_C(1) << (sig - 1) : 0;
 	wh_launcher_signal(c->t->b->launcher, a->step->id, sig);
 	if (sig == SIGKILL && a->state == WH_APP_UP && !a->then) {
 		a->then = is_fine;

@@ -43,6 +43,7 @@ struct wh_tstep {
 	struct wh_tstream out[2];
 	wh_tstep_fn ended;    /* NULL: it was told, and what the command has left running goes on */
 	void *arg;            /* of who waits for it */
+	size_t log;           /* which of the trial's, or SIZE_MAX */
 	int fds[3];           /* the driver's, kept until the command is over: nobody else may be the last to close them */
 	struct wh_work *work; /* RUN: its root */
 };
@@ -66,7 +67,7 @@ typedef void (*wh_app_fn)(struct wh_trial *t, void *arg);
 struct wh_app {
 	enum wh_app_state state;
 	struct wh_tstep *step;  /* unless DOWN */
-	bool end_asked;         /* the driver sent it a signal that may end it */
+	uint64_t asked;         /* the signals by which the driver asked for its end just now: bit N-1 is signal N */
 	bool hung;              /* it had to be killed */
 	bool started;           /* once at least */
 	bool died;              /* it ended by itself: judged when its log is there */

@@ -371,7 +371,7 @@ static void driver_ended(struct wh_tstep *s, struct wh_step_result *res)
 	kill_others(t);
 	if (res->status) {
 		/* Tests of an application that died fail, too: then its death is the news. */
-		if (t->app.step && t->app.state == WH_APP_UP && !t->app.end_asked)
+		if (t->app.step && t->app.state == WH_APP_UP && !t->app.asked)
 			t->health_timer = wh_loop_add_timer(t->b->loop, DIED_FIRST_MS, on_died_first, t);
 		else
 			tests_failed(t);

@@ -10,6 +10,7 @@
 #define STEPS_MAX 64 /* at once: who starts them is the driver */
 #define SHOWN_MAX ((uint64_t)64 << 20) /* of a run's lines: no build's log has a use for more */
 #define READS 4 /* at once */
+#define LOG_NOW ((off_t)16 << 20) /* a longer log is left to the tear down: reading it would keep the loop */
 
 static const char *const prefixes[] = {"app | ", "test | ", "health | ", "app | ", "app | "};
 
@@ -187,6 +188,17 @@ static void on_exit_told(void *arg, int status)
 	command_over(arg, &res);
 }
 
+/* A test may run thousands of commands: none keeps a descriptor. */
+static void read_log(struct wh_trial *t, size_t which)
+{
+	struct wh_err *err = NULL;
+	struct stat st;
+
+	if (which < t->n_logs && t->logs[which].fd >= 0 && fstat(t->logs[which].fd, &st) == 0 &&
+	    st.st_size <= LOG_NOW && wh_trial_log_read(&t->logs[which], &err) < 0)
+		wh_trial_fail(t, 0, &err);
+}
+
 static void on_end(void *arg, struct wh_step_result *res)
 {
 	struct wh_tstep *s = arg, **at;
@@ -203,6 +215,7 @@ static void on_end(void *arg, struct wh_step_result *res)
 		wh_trial_fail(t, 0, &res->err);
 	}
 	wh_err_freep(&res->err);
+	read_log(t, s->log);
 	step_free(s);
 	wh_trial_idle(t);
 }
@@ -266,8 +279,11 @@ int wh_tstep_start(struct wh_trial *t, enum wh_tstep_kind kind, struct wh_step *
 		out_w = spec->out_fd = ends[0];
 		err_w = spec->err_fd = ends[1];
 	}
-	if (r == 0 && log)
+	s->log = SIZE_MAX;
+	if (r == 0 && log) {
+		s->log = t->n_logs;
 		r = spec->observe_fd = open_log(t, log, err);
+	}
 	if (r >= 0)
 		r = wh_launcher_run(t->b->launcher, spec, on_end, s, &s->id, err);
 	if (r < 0) {

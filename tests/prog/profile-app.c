@@ -276,7 +276,8 @@ int main(int argc, char **argv)
 		__builtin_trap();
 	if (!strcmp(mode, "ignore")) {
 		signal(SIGTERM, SIG_IGN);
-		return serve(8080);
+		handle(SIGUSR2);
+		return serve(8080) ? 1 : last == SIGUSR2 ? 143 : 0;
 	}
 	if (!strcmp(mode, "background"))
 		return background(8080);

@@ -281,6 +281,16 @@ fails 'it ends under test' 12 'ended with status 9 while it was tested' <<D
 FROM app
 PROFILE --from=tests --ready=tcp:8080 $get/exit; sleep 5
 D
+fails 'it ends at another signal after one that it ignores' 12 'ended with status 143 while it was tested' <<D
+FROM app
+CMD ["ignore"]
+PROFILE --from=tests --ready=tcp:8080 /run/whittle/app kill TERM; /run/whittle/app kill USR2; sleep 5
+D
+fails 'it crashes after a signal that it ignores' 12 'killed by SIGILL while it was tested' <<D
+FROM app
+CMD ["ignore"]
+PROFILE --from=tests --ready=tcp:8080 /run/whittle/app kill TERM; $get/crash; sleep 5
+D
 fails 'it does not stop' 13 'does not stop: SIGTERM was sent, and 10 s later' <<D
 FROM app
 CMD ["ignore"]
@@ -361,6 +371,17 @@ PROFILE --from=tests --ready=tcp:8080 --timeout=60s /run/whittle/app exec /bin/a
 PRUNE
 D
 ok 'its file stays' test -e left/data/list/a
+
+(
+	ulimit -n 256
+	build <<'D'
+FROM app
+PROFILE --from=tests --ready=tcp:8080 i=0; while [ $i -lt 300 ]; do /run/whittle/app exec /bin/app health || exit 1; i=$((i+1)); done
+D
+	show "$err"
+	exit "$status"
+)
+is $? 0 'more commands than there are descriptors'
 
 # ---- tests that mean harm ----
 
