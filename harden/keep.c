@@ -8,8 +8,12 @@
  * of an ELF file is opened by the kernel) and for what a run may do that no test did.
  */
 #include "harden/keep_private.h"
+#include "harden/packages_private.h"
 
 #include <errno.h>
+
+#define MAX_LIST ((size_t)32 << 20)
+#define MD5_LINE 34 /* "SUM  " before the path */
 
 const char *wh_rule_name(enum wh_rule r)
 {
@@ -346,11 +350,85 @@ static int add_keep(struct wh_decide *d, const char *word, struct wh_err **err)
 
 /* ---------------------------------------------------------------- packages */
 
+/* A file of several names is a package's under each of them: it stays when one of them does, and so does the record of
+ * the package. */
+struct wh_sibling {
+	char *key; /* "LAYER:first name" */
+	UT_hash_handle hh;
+};
+
+static char *key_of(const struct wh_node_ref *n)
+{
+	return wh_asprintf("%zu:%s", n->layer, n->e.link ? n->e.link : n->e.path);
+}
+
+static void add_sibling(struct wh_decide *d, const struct wh_node_ref *n)
+{
+	WH_AUTO_FREE char *key = key_of(n);
+	struct wh_sibling *s;
+
+	HASH_FIND_STR(d->siblings, key, s);
+	if (s)
+		return;
+	s = wh_calloc(1, sizeof(*s));
+	s->key = WH_TAKE_PTR(key);
+	HASH_ADD_KEYPTR(hh, d->siblings, s->key, strlen(s->key), s);
+}
+
+/* First names do not know that they have others: the others tell. */
+static int note_sibling(void *arg, const struct wh_node_ref *n)
+{
+	struct wh_decide *d = arg;
+	struct wh_node_ref first;
+
+	if (n->e.type != WH_T_FILE || !n->e.link)
+		return 0;
+	if (find(d->k->items, n->e.path) ||
+	    (find(d->k->items, n->e.link) && wh_tree_lookup(d->t, n->e.link, &first) == 0 &&
+	     first.e.type == WH_T_FILE && first.layer == n->layer))
+		add_sibling(d, n);
+	return 0;
+}
+
+static void forget_siblings(struct wh_decide *d)
+{
+	struct wh_sibling *s, *next;
+
+	HASH_ITER (hh, d->siblings, s, next) {
+		HASH_DEL(d->siblings, s);
+		free(s->key);
+		free(s);
+	}
+}
+
+static int find_siblings(struct wh_decide *d, struct wh_err **err)
+{
+	forget_siblings(d);
+	if (wh_tree_walk(d->t, "", note_sibling, d) < 0)
+		return wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EBADMSG, "read the image's indexes");
+	return 0;
+}
+
+static bool has_kept_sibling(const struct wh_decide *d, const struct wh_node_ref *n)
+{
+	WH_AUTO_FREE char *key = NULL;
+	struct wh_sibling *s;
+
+	if (!d->siblings || n->e.type != WH_T_FILE)
+		return false;
+	key = key_of(n);
+	HASH_FIND_STR(d->siblings, key, s);
+	return s;
+}
+
 static bool is_kept(void *arg, const char *path)
 {
 	const struct wh_decide *d = arg;
+	struct wh_node_ref n;
 
-	return find(d->k->items, path);
+	if (find(d->k->items, path))
+		return true;
+	return d->siblings && wh_tree_lookup(d->t, path, &n) == 0 && has_kept_sibling(d, &n);
 }
 
 static int add_list(struct wh_decide *d, const struct wh_strv *paths, struct wh_err **err)
@@ -369,19 +447,115 @@ static int add_list(struct wh_decide *d, const struct wh_strv *paths, struct wh_
 static int add_packages(struct wh_decide *d, struct wh_err **err)
 {
 	WH_AUTO_STRV struct wh_strv files = {0};
-	int r = wh_pkgdb_expand(d->t, is_kept, d, &files, err);
+	int r = find_siblings(d, err);
 
+	if (r == 0)
+		r = wh_pkgdb_expand(d->t, is_kept, d, &files, err);
 	if (r == 0)
 		r = add_list(d, &files, err);
 	return r < 0 ? r : wh_decide_close(d, err);
+}
+
+/* Does a line's path name nothing that stays, because only another name of the file does? gone: or for any reason. */
+static bool is_absent(struct wh_decide *d, const char *path, bool gone)
+{
+	WH_AUTO_FREE char *canonical = NULL;
+	struct wh_node_ref n;
+
+	if (wh_walk(d->t, path, false, NULL, &canonical, &n) < 0 || find(d->k->items, canonical))
+		return false;
+	return gone || has_kept_sibling(d, &n);
+}
+
+/* The lines of a list whose paths stay. False: all do. */
+static bool cut_list(struct wh_decide *d, struct wh_str text, size_t skip, struct wh_buf *ret)
+{
+	bool cut = false;
+
+	/* Without a file that goes the list is right already; with one, the directories that led to it go, too. */
+	for (int pass = 0; pass == 0 || (pass == 1 && cut); pass++) {
+		struct wh_str rest = text, line;
+
+		while (wh_next_line(&rest, &line)) {
+			WH_AUTO_FREE char *path = wh_asprintf("/%.*s", (int)(line.n > skip ? line.n - skip : 0),
+							      line.p + (line.n > skip ? skip : 0));
+			bool absent = is_absent(d, path, pass == 1);
+
+			cut |= absent;
+			if (pass == 1 && !absent) {
+				wh_buf_addstr(ret, line);
+				wh_buf_addc(ret, '\n');
+			}
+		}
+	}
+	return cut;
+}
+
+static struct wh_pkgdb_change *change_of(struct wh_pkgdb_plan *p, const char *path)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (wh_streq(p->v[i].path, path))
+			return &p->v[i];
+	return NULL;
+}
+
+static int by_change(const void *a, const void *b)
+{
+	return strcmp(((const struct wh_pkgdb_change *)a)->path, ((const struct wh_pkgdb_change *)b)->path);
+}
+
+static int correct_list(struct wh_decide *d, const char *path, size_t skip, struct wh_err **err)
+{
+	struct wh_pkgdb_plan *p = &d->k->plan;
+	struct wh_pkgdb_change *c = change_of(p, path);
+	WH_AUTO_BUF struct wh_buf was = WH_BUF_INIT, now = WH_BUF_INIT;
+	int r = 0;
+
+	if (!find(d->k->items, path) || (c && c->drop))
+		return 0;
+	if (!c)
+		r = wh_text_read(d->t, path, MAX_LIST, &was, err);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (!cut_list(d, c ? (struct wh_str){c->data.p, c->data.n} : (struct wh_str){was.p, was.n}, skip, &now))
+		return 0;
+	if (!c) {
+		p->v = wh_realloc(p->v, (p->n + 1) * sizeof(*p->v));
+		c = &p->v[p->n++];
+		*c = (struct wh_pkgdb_change){.path = wh_strdup(path)};
+	}
+	wh_buf_release(&c->data);
+	c->data = now;
+	now = WH_BUF_INIT;
+	qsort(p->v, p->n, sizeof(*p->v), by_change);
+	return 0;
+}
+
+/* A record that stays for a file's other name has lists with the name that went: they name only what is there. */
+static int correct_lists(struct wh_decide *d, struct wh_err **err)
+{
+	static const char dir[] = "var/lib/dpkg/";
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && d->siblings && i < d->k->plan.keep.n; i++) {
+		const char *path = d->k->plan.keep.v[i];
+
+		if (wh_has_prefix(path, dir) && wh_has_suffix(path, ".list"))
+			r = correct_list(d, path, 0, err);
+		else if (wh_has_prefix(path, dir) && wh_has_suffix(path, ".md5sums"))
+			r = correct_list(d, path, MD5_LINE, err);
+	}
+	return r;
 }
 
 static int add_database(struct wh_decide *d, struct wh_err **err)
 {
 	struct wh_pkgdb_plan *p = &d->k->plan;
 	const struct wh_why why = {.rule = WH_RULE_PACKAGE};
-	int r = wh_pkgdb_plan_make(d->t, is_kept, d, p, err);
+	int r = find_siblings(d, err);
 
+	if (r == 0)
+		r = wh_pkgdb_plan_make(d->t, is_kept, d, p, err);
 	if (r == 0)
 		r = add_list(d, &p->keep, err);
 	for (size_t i = 0; r == 0 && i < p->n; i++) {
@@ -393,7 +567,9 @@ static int add_database(struct wh_decide *d, struct wh_err **err)
 			 item->rule != WH_RULE_KEEP)
 			HASH_DEL(d->k->items, item);
 	}
-	return r < 0 ? r : wh_decide_close(d, err);
+	if (r == 0)
+		r = wh_decide_close(d, err);
+	return r < 0 ? r : correct_lists(d, err);
 }
 
 /* ---------------------------------------------------------------- all of it */
@@ -488,6 +664,7 @@ static void decide_release(struct wh_decide *d)
 	wh_strv_release(&d->drop_words);
 	wh_strv_release(&d->path);
 	json_decref(d->profile);
+	forget_siblings(d);
 	free(d->todo);
 }
 

@@ -48,6 +48,7 @@ struct wh_decide {
 	json_t *profile;            /* all profiles as one */
 	struct wh_kept **todo;      /* what closure.c has not looked at */
 	size_t n_todo, cap_todo;
+	struct wh_sibling *siblings; /* hard-linked contents of which a name is kept */
 };
 
 struct wh_why {

@@ -233,20 +233,31 @@ static void dpkg_open(struct grove *g)
 	} files[] = {
 		{"bin/bar", "bar"},
 		{"bin/foo", "foo"},
+		{"opt/b", NULL}, /* another name of bin/bar */
 		{"usr/share/doc/bar/copyright", "bar's"},
 		{"usr/share/doc/foo/copyright", "foo's"},
 		{"usr/share/foo.data", "data"},
 		{"usr/share/other", "no package's"},
 		{"var/lib/dpkg/info/bar.list", "/.\n/bin\n/bin/bar\n/usr/share/doc/bar/copyright\n"},
+		{"var/lib/dpkg/info/bar.md5sums",
+		 "37b51d194a7513e45b56f6524f2d51f2  bin/bar\nacbd18db4cc2f85cedef654fccc4a4d8  usr/share/doc/bar/copyright\n"},
 		{"var/lib/dpkg/info/foo.list",
 		 "/.\n/bin\n/bin/foo\n/usr/share/foo.data\n/usr/share/doc/foo/copyright\n"},
 		{"var/lib/dpkg/status",
 		 "Package: bar\nStatus: install ok installed\nMaintainer: b\nArchitecture: all\nVersion: 2\n\n"
 		 "Package: foo\nStatus: install ok installed\nMaintainer: f\nArchitecture: all\nVersion: 1\n\n"},
 	};
-	static const char *const dirs[] = {
-		"bin", "usr",     "usr/share",    "usr/share/doc",    "usr/share/doc/bar", "usr/share/doc/foo",
-		"var", "var/lib", "var/lib/dpkg", "var/lib/dpkg/info"};
+	static const char *const dirs[] = {"bin",
+					   "opt",
+					   "usr",
+					   "usr/share",
+					   "usr/share/doc",
+					   "usr/share/doc/bar",
+					   "usr/share/doc/foo",
+					   "var",
+					   "var/lib",
+					   "var/lib/dpkg",
+					   "var/lib/dpkg/info"};
 	struct wh_layer_opts o = WH_LAYER_OPTS_INIT;
 	struct wh_layer_writer *w = NULL;
 	struct wh_err *err = NULL;
@@ -259,15 +270,18 @@ static void dpkg_open(struct grove *g)
 		bool dir = f == WH_ARRAY_SIZE(files) ||
 			   (d < WH_ARRAY_SIZE(dirs) && wh_path_cmp(dirs[d], files[f].path) < 0);
 		struct wh_entry e = {.path = dir ? dirs[d] : files[f].path,
-				     .type = dir ? WH_T_DIR : WH_T_FILE,
+				     .type = dir             ? WH_T_DIR
+					     : files[f].text ? WH_T_FILE
+							     : WH_T_HARDLINK,
+				     .link = dir || files[f].text ? NULL : "bin/bar",
 				     .mode = dir ? 0755 : 0640,
 				     .uid = owner(3),
 				     .gid = owner(4),
 				     .mtime = 1234,
-				     .size = dir ? 0 : strlen(files[f].text)};
+				     .size = dir || !files[f].text ? 0 : strlen(files[f].text)};
 
 		assert_ok(wh_layer_writer_add(w, &e, &err), err);
-		if (!dir)
+		if (!dir && files[f].text)
 			assert_ok(wh_layer_writer_data(w, files[f].text, e.size, &err), err);
 		*(dir ? &d : &f) += 1;
 	}
@@ -341,6 +355,39 @@ static void test_packages(void **state)
 	prune(&g, "P 1 0 /bin/foo -\nA rx 1 /bin/foo\n", (struct wh_prune_opts){.package_mode = true}, &r);
 	assert_non_null(strstr(r.index, "f usr/share/foo.data "));
 	assert_null(strstr(r.index, "bin/bar"));
+	result_release(&r);
+	grove_close(&g);
+}
+
+/* A package's file that stays under another name alone: its record stays, and its lists name what is there. */
+static void test_packages_hard_link(void **state)
+{
+	WH_AUTO_BUF struct wh_buf status = WH_BUF_INIT, list = WH_BUF_INIT, sums = WH_BUF_INIT;
+	struct wh_tree *pruned = NULL;
+	struct wh_err *err = NULL;
+	struct wh_node_ref n;
+	struct result r;
+	struct grove g;
+
+	(void)state;
+	dpkg_open(&g);
+	prune(&g, "P 1 0 /opt/b -\nA r 1 /opt/b\n", (struct wh_prune_opts){.package_mode = false}, &r);
+	assert_ok(wh_tree_open(g.bed.store, &r.layer, 1, &pruned, &err), err);
+	assert_int_equal(wh_tree_lookup(pruned, "opt/b", &n), 0);
+	assert_int_equal(wh_tree_lookup(pruned, "bin/bar", &n), -ENOENT);
+	read_pruned(pruned, "var/lib/dpkg/status", &status, &n);
+	assert_non_null(strstr(status.p, "Package: bar"));
+	assert_null(strstr(status.p, "Package: foo"));
+	read_pruned(pruned, "var/lib/dpkg/info/bar.list", &list, &n);
+	assert_string_equal(list.p, "/.\n/usr/share/doc/bar/copyright\n");
+	read_pruned(pruned, "var/lib/dpkg/info/bar.md5sums", &sums, &n);
+	assert_string_equal(sums.p, "acbd18db4cc2f85cedef654fccc4a4d8  usr/share/doc/bar/copyright\n");
+	assert_int_equal(wh_json_int(json_object_get(r.report, "after"), "packages", -1), 1);
+	wh_tree_close(pruned);
+	result_release(&r);
+	/* whole packages: the package's own name comes back */
+	prune(&g, "P 1 0 /opt/b -\nA r 1 /opt/b\n", (struct wh_prune_opts){.package_mode = true}, &r);
+	assert_non_null(strstr(r.index, "f bin/bar "));
 	result_release(&r);
 	grove_close(&g);
 }
@@ -422,8 +469,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hard_links),    cmocka_unit_test(test_set_id),
 		cmocka_unit_test(test_attributes),    cmocka_unit_test(test_layers_as_one),
-		cmocka_unit_test(test_packages),      cmocka_unit_test(test_explain_links),
-		cmocka_unit_test(test_damaged_store),
+		cmocka_unit_test(test_packages),      cmocka_unit_test(test_packages_hard_link),
+		cmocka_unit_test(test_explain_links), cmocka_unit_test(test_damaged_store),
 	};
 
 	return cmocka_run_group_tests_name("harden_prune", tests, NULL, NULL);
