@@ -111,24 +111,45 @@ static int serve(struct wh_outer *outer)
 	return wh_err_report(err);
 }
 
+/* The outer process's part: what the inner one may ask of it. */
+static int offer(struct wh_outer *outer, const struct wh_build_spec *spec, char *password)
+{
+	WH_AUTO_ERR struct wh_err *err = NULL;
+	struct wh_sign_keeper *keeper = NULL;
+	struct wh_service services[] = {
+		{WH_SERVICE_REGISTRY, wh_cli_registry_service, NULL},
+		{WH_SERVICE_SIGN, wh_sign_service, NULL},
+	};
+	bool echo = spec->sign_key && wh_password_echo(), keep;
+	int r;
+
+	if (!spec->sign_key)
+		wh_password_free(password);
+	keep = spec->sign_key && wh_sign_keeper_new(spec->sign_key, password, &keeper, &err) == 0;
+	if (err)
+		(void)wh_err_report(err);
+	services[1].arg = keeper;
+	wh_outer_offer(outer, services, keep ? 2 : 1);
+	r = serve(outer);
+	wh_sign_keeper_free(keeper);
+	if (echo)
+		wh_password_echo_on();
+	return r;
+}
+
 static int build(struct wh_build_spec *spec, struct wh_err **err)
 {
 	struct wh_outer *outer = NULL;
 	struct wh_inner *inner = NULL;
+	char *password = wh_password_take();
 	int r = wh_outer_fork(&outer, &inner, err);
 
+	if (r == 0 && outer)
+		return offer(outer, spec, password);
+	/* What reads other people's data does not have it, nor does its environment. */
+	wh_password_free(password);
 	if (r < 0)
 		return r;
-	if (outer) {
-		const struct wh_service services[] = {
-			{WH_SERVICE_SIGN, wh_sign_service, spec->sign_key},
-			{WH_SERVICE_REGISTRY, wh_cli_registry_service, NULL},
-		};
-
-		wh_outer_offer(outer, services, WH_ARRAY_SIZE(services));
-		return serve(outer);
-	}
-	unsetenv(WH_PASSWORD_ENV);
 	r = wh_build_run(spec, inner);
 	wh_inner_free(inner);
 	return r;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* whittle sbom IMAGE: the packages that the image's own records tell of, as SPDX. */
 #include "cli/cli.h"
+#include "cli/password.h"
 #include "cli/registry_service.h"
 #include "evidence/evidence.h"
 
@@ -96,6 +97,7 @@ static int run(const struct wh_command *c, int argc, char **argv)
 		return wh_cli_say(&out);
 	}
 	j.ref = args.v[0];
+	wh_password_free(wh_password_take()); /* not wanted here, where other people's data is read */
 	r = wh_cli_with_registry(inside, &j);
 	wh_options_release(c, &j.flags);
 	return r;

@@ -6,6 +6,7 @@
  * key's is exit code 3 in each case; 2 is left for a key that cannot be read and a command line that makes no sense.
  */
 #include "cli/cli.h"
+#include "cli/password.h"
 #include "cli/registry_service.h"
 #include "evidence/evidence.h"
 
@@ -362,7 +363,7 @@ static bool was_pruned(const struct verify *v)
 	for (size_t i = 0; i < json_array_size(history); i++) {
 		const char *by = wh_json_str(json_array_get(history, i), "created_by");
 
-		if (by && wh_has_prefix(by, "PRUNE"))
+		if (by && strncasecmp(by, "PRUNE", strlen("PRUNE")) == 0)
 			return true;
 	}
 	return false;
@@ -581,6 +582,7 @@ static int run(const struct wh_command *c, int argc, char **argv)
 		v.ref = args.v[0];
 		r = wh_cli_image_layout(v.ref, &v.layout, &err);
 	}
+	wh_password_free(wh_password_take()); /* not wanted here, where other people's data is read */
 	r = r < 0 ? wh_err_report(err) : wh_cli_with_registry(inside, &v);
 	wh_options_release(c, &v.flags);
 	free(v.layout);

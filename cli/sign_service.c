@@ -3,6 +3,7 @@
 #include "cli/password.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define MAX_KEY ((size_t)64 * 1024)
@@ -45,16 +46,77 @@ int wh_sign_key_check(const char *path, struct wh_err **err)
 	return r;
 }
 
-static int open_key(const char *path, struct wh_key **ret, struct wh_err **err)
+struct wh_sign_keeper {
+	char *path;
+	struct secret {
+		bool known;
+		char text[];
+	} *shared; /* pages that the forks have in common */
+	size_t size;
+};
+
+#define MAX_TYPED ((size_t)4096)
+
+int wh_sign_keeper_new(const char *path, char *password, struct wh_sign_keeper **ret, struct wh_err **err)
+{
+	size_t size = sizeof(struct secret) + (password ? strlen(password) + 1 : 0) + MAX_TYPED;
+	void *shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int r = 0;
+
+	if (shared == MAP_FAILED) {
+		r = wh_err_sys(err, "cli", WH_ERR_ENV, errno, "memory for the password");
+	} else {
+		struct wh_sign_keeper *k = wh_calloc(1, sizeof(*k));
+
+		(void)mlock(shared, size);
+		(void)madvise(shared, size, MADV_DONTDUMP);
+		*k = (struct wh_sign_keeper){.path = wh_strdup(path), .shared = shared, .size = size};
+		if (password)
+			memcpy(k->shared->text, password, strlen(password) + 1);
+		k->shared->known = password != NULL;
+		*ret = k;
+	}
+	wh_password_free(password);
+	return r;
+}
+
+void wh_sign_keeper_free(struct wh_sign_keeper *k)
+{
+	if (!k)
+		return;
+	explicit_bzero(k->shared, k->size);
+	munmap(k->shared, k->size);
+	free(k->path);
+	free(k);
+}
+
+/* The one that opened it is remembered. */
+static void remember(struct wh_sign_keeper *k, const char *password)
+{
+	size_t n = strlen(password) + 1;
+
+	if (k->shared->known || n > k->size - sizeof(struct secret))
+		return;
+	memcpy(k->shared->text, password, n);
+	k->shared->known = true;
+}
+
+static int open_key(struct wh_sign_keeper *k, struct wh_key **ret, struct wh_err **err)
 {
 	struct wh_buf pem = WH_BUF_INIT;
 	char *password = NULL;
-	int r = read_key(path, &pem, err);
+	int r = read_key(k->path, &pem, err);
 
-	if (r == 0 && is_encrypted(&pem))
-		r = wh_password_ask(path, false, &password, err);
+	if (r == 0 && is_encrypted(&pem)) {
+		if (k->shared->known)
+			password = wh_strdup(k->shared->text);
+		else
+			r = wh_password_ask(k->path, false, &password, err);
+	}
 	if (r == 0)
-		r = wh_key_load(pem.p, pem.n, password, path, ret, err);
+		r = wh_key_load(pem.p, pem.n, password, k->path, ret, err);
+	if (r == 0 && password)
+		remember(k, password);
 	wh_password_free(password);
 	wipe(&pem);
 	return r;

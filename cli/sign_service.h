@@ -12,7 +12,14 @@
 
 #define WH_SERVICE_SIGN "sign"
 
-/* Outer side; arg: the key's path (a string). */
+/* What the forks share: the password, so that it is asked for once. Made in the outer process after the inner one was forked,
+ * which therefore never has it. */
+struct wh_sign_keeper;
+/* password: of the environment, or NULL; wiped and freed. */
+int wh_sign_keeper_new(const char *path, char *password, struct wh_sign_keeper **ret, struct wh_err **err);
+void wh_sign_keeper_free(struct wh_sign_keeper *k); /* wiped */
+
+/* Outer side; arg: a struct wh_sign_keeper. */
 int wh_sign_service(void *arg, const json_t *request, json_t **ret_reply, struct wh_err **err);
 /* Can it be opened later: is it there, is it a key, is there a password or a terminal to ask for one? Does not open it. */
 int wh_sign_key_check(const char *path, struct wh_err **err);

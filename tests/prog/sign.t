@@ -14,6 +14,14 @@ type=https://example.org/claim/v1
 
 verify() { run "$WHITTLE" verify "$@"; }
 sign() { run "$WHITTLE" sign "$@"; }
+descendants() {
+	local child
+
+	for child in $(pgrep -P "$1"); do
+		echo "$child"
+		descendants "$child"
+	done
+}
 refused() { # DESC ERE: exit code 3, and why
 	is "$status" 3 "$1: exit code 3"
 	like "$err" "^error: .*$2" "$1: says why"
@@ -124,6 +132,69 @@ for key in cosign plain; do
 	verify "oci:lay-$key" --key "$key.pub"
 	is "$status" 0 "a key of $key"
 done
+
+# ---- the password ----
+
+cat >terminal.py <<'EOF'
+"""terminal.py ANSWER CMD... - runs CMD on a terminal of its own; ANSWER, or ^C for "^C", follows each question for a password.
+Prints how often it was asked, the exit code (or -SIGNAL) and whether the terminal echoes in the end."""
+import os, pty, signal, sys, termios
+main, side = pty.openpty()
+pid = os.fork()
+if pid == 0:
+    os.close(main)
+    os.login_tty(side)
+    os.execvp(sys.argv[2], sys.argv[2:])
+seen, asked, answer = b"", 0, b"\x03" if sys.argv[1] == "^C" else sys.argv[1].encode() + b"\n"
+watch = os.fork()
+if watch == 0:  # side is open here, so that the terminal outlives the command
+    while True:
+        seen += os.read(main, 4096)
+        if b"@end@" in seen:
+            os.write(2, seen)
+            os._exit(min(asked, 100))
+        if seen.count(b"Password for") + seen.count(b"The same again") > asked:
+            asked += 1
+            os.write(main, answer)
+status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+echo = bool(termios.tcgetattr(side)[3] & termios.ECHO)
+os.write(side, b"@end@")
+asked = os.waitstatus_to_exitcode(os.waitpid(watch, 0)[1])
+print(asked, status, "echo" if echo else "silent")
+EOF
+on_terminal() {
+	run env -u COSIGN_PASSWORD timeout 120 python3 terminal.py "$@"
+}
+printf 'FROM scratch\nCOPY Dockerfile /\n' >ctx/Dockerfile.small
+asks=("$WHITTLE" build -q --root "$T/store" -f ctx/Dockerfile.small -t registry.example/asks:1 --sign-key ours.key)
+two=(-o type=oci,dest=asks.d,tar=false,compression=gzip -o type=oci,dest=asks.zst,tar=false,compression=zstd)
+on_terminal secret "${asks[@]}" "${two[@]}" ctx
+is "$out" '1 0 echo' 'a build that signs several manifests asks once'
+[ "$out" = '1 0 echo' ] || show "$err"
+verify oci:asks.zst --key ours.pub
+is "$status" 0 'and has signed'
+on_terminal wrong "${asks[@]}" ctx
+is "$out" '1 2 echo' 'a wrong password: exit code 2'
+on_terminal ^C "${asks[@]}" ctx
+like "$out" '^1 .* echo$' 'a build: ^C at the question leaves a terminal that echoes'
+unlike "$out" '^1 0 ' 'and no success'
+on_terminal ^C "$WHITTLE" keygen --output-key-prefix never
+is "$out" '1 -2 echo' 'keygen: ^C at the question leaves a terminal that echoes'
+nok 'and no key' test -e never.key
+
+# Who has the password in its environment, of the processes of a build? Only the shell that started it may.
+mkdir waits && printf 'FROM base\nRUN while :; do sleep 1; done\n' >waits/Dockerfile
+"$WHITTLE" build --root "$T/store" --build-context base="oci-layout://$base" --sign-key ours.key waits >waits.log 2>&1 &
+builder=$!
+inner=
+until ! kill -0 "$builder" 2>/dev/null || { inner=$(pgrep -P "$builder" | head -n 1) && pgrep -P "$inner" >/dev/null; }; do sleep 0.1; done
+like "$inner" '^[0-9]+$' 'a build that is under way'
+like "$(tr '\0' '\n' <"/proc/$inner/environ")" '^HOME=' 'its inner process has an environment'
+for pid in $builder $(descendants "$builder"); do
+	nok "process $(cat "/proc/$pid/comm"): no password in its environment" grep -q secret "/proc/$pid/environ"
+done
+kill -TERM "$builder"
+wait "$builder"
 
 # ---- every byte counts ----
 
