@@ -7,7 +7,7 @@
 #include "layers/image_private.h"
 
 #define SHORT_MAX 512                      /* bytes of a value that is kept in any case */
-#define ANNOTATIONS_MAX ((size_t)16 << 10) /* of one artifact; else only what is known is kept */
+#define ANNOTATIONS_MAX ((size_t)4 << 10) /* of one artifact; else only what is known is kept */
 
 /* What tells apart several bundles about one image. */
 static const char *const predicate_keys[] = {"dev.sigstore.bundle.predicateType", "in-toto.io/predicate-type"};

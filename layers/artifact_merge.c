@@ -11,7 +11,6 @@
 
 #define BUNDLE_PREFIX "application/vnd.dev.sigstore.bundle"
 #define BUNDLE_VALUES_MAX 1000
-#define OLDER_LAYERS_MAX 256 /* that a merged manifest may have */
 
 /* ---------------------------------------------------------------- whose a bundle is */
 
@@ -81,7 +80,7 @@ static void add_layers(struct merging *x, const json_t *manifest, bool old)
 {
 	const json_t *ls = json_object_get(manifest, "layers");
 
-	for (size_t i = 0; i < json_array_size(ls) && json_array_size(x->layers) < OLDER_LAYERS_MAX; i++) {
+	for (size_t i = 0; i < json_array_size(ls) && json_array_size(x->layers) < WH_ARTIFACT_LAYERS_MAX; i++) {
 		json_t *l = json_array_get(ls, i);
 
 		if (!holds(x->layers, l) && !(old && is_gone(x, l)))
@@ -89,13 +88,18 @@ static void add_layers(struct merging *x, const json_t *manifest, bool old)
 	}
 }
 
+static bool holds_all(const json_t *a, const json_t *b)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < json_array_size(b) && all; i++)
+		all = holds(a, json_array_get(b, i));
+	return all;
+}
+
 static bool same_set(const json_t *a, const json_t *b)
 {
-	bool same = json_array_size(a) == json_array_size(b);
-
-	for (size_t i = 0; i < json_array_size(a) && same; i++)
-		same = holds(b, json_array_get(a, i));
-	return same;
+	return json_array_size(a) == json_array_size(b) && holds_all(a, b);
 }
 
 /* The older form's config tells of its layers as an image's does. One that does not is left as it is. */
@@ -174,8 +178,10 @@ static int write_merged(struct merging *x, const struct wh_artifact *like, json_
 	return 0;
 }
 
+enum merge { MERGE_OLD, MERGE_NEW, MERGE_ALL }; /* whose layers have room first; all have to have it, or it fails */
+
 static int merge(struct wh_store *s, const struct wh_artifact *old, const struct wh_artifact *add,
-		 const struct wh_strv *gone, bool ours, struct wh_artifact *ret, struct wh_err **err)
+		 const struct wh_strv *gone, enum merge how, struct wh_artifact *ret, struct wh_err **err)
 {
 	WH_CLEANUP(wh_artifact_manifest_release) struct wh_artifact_manifest a = {0}, b = {0};
 	WH_AUTO_JSON json_t *layers = json_array();
@@ -187,10 +193,13 @@ static int merge(struct wh_store *s, const struct wh_artifact *old, const struct
 	if (r < 0)
 		return r;
 	/* Where not all have room, those that are trusted have it. */
-	if (ours)
+	if (how != MERGE_OLD)
 		add_layers(&x, b.doc, false);
 	add_layers(&x, a.doc, true);
 	add_layers(&x, b.doc, false);
+	if (how == MERGE_ALL && !holds_all(layers, json_object_get(a.doc, "layers")))
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EFBIG, "%s: there are more than %d signatures", add->tag,
+				  WH_ARTIFACT_LAYERS_MAX);
 	if (same_set(layers, json_object_get(a.doc, "layers"))) {
 		copy_artifact(old, ret);
 		return 0;
@@ -207,7 +216,7 @@ int wh_artifact_merge(struct wh_store *s, const struct wh_artifact *old, const s
 {
 	static const struct wh_strv none;
 
-	return merge(s, old, add, &none, true, ret, err);
+	return merge(s, old, add, &none, MERGE_ALL, ret, err);
 }
 
 /* ---------------------------------------------------------------- all of an image */
@@ -260,7 +269,7 @@ static int settle_tagged(struct settling *x, const struct wh_artifact *a, struct
 	for (size_t i = 0; i < x->there->n; i++) {
 		if (!wh_streq(x->there->v[i].tag, a->tag))
 			continue;
-		r = merge(x->s, &x->there->v[i], a, &x->replaced, x->ours, &merged, err);
+		r = merge(x->s, &x->there->v[i], a, &x->replaced, x->ours ? MERGE_NEW : MERGE_OLD, &merged, err);
 		if (r == 0)
 			*wh_artifacts_add(&x->to->put) = merged;
 		return r;

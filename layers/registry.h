@@ -35,7 +35,9 @@ int wh_registry_pull(struct wh_registry *r, struct wh_store *s, const char *ref,
 int wh_registry_prepare(struct wh_store *s, const struct wh_image *i, struct wh_err **err);
 /* Uploads what the registry lacks, layers first, manifest last, then artifacts, then the tag. Layers come from the store or their
  * origin layout; what an image of the store's that is named after the same registry has, is mounted there. Returns when all is there. Artifacts: by the referrers API, with the fallback tag (read, changed, written;
- * annotations and artifactType kept) where the registry does not answer OCI-Subject. */
+ * annotations and artifactType kept) where the registry does not answer OCI-Subject. A .sig or .att joins what its tag has. Tags
+ * and lists are looked at again at the end: of two who push at the same time the later puts back what the other overwrote. A registry
+ * has no way to write only if nothing has changed, so who overwrites after that look does take something away. */
 int wh_registry_push(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_image *i,
 		     const struct wh_artifacts *artifacts, struct wh_err **err);
 /* Referrers (API, else fallback tag) and the .sig and .att tags of the manifest, with their blobs, into the store. artifactType

@@ -3,9 +3,11 @@
  * Pushing (distribution-spec, pushing manifests). What a name leads to is there before the name is: blobs, the manifest by
  * its digest, what is attached to it, the tag.
  */
+#include "layers/artifact_private.h"
 #include "layers/registry_private.h"
 #include "layers/store_private.h"
 
+#define TAG_ROUNDS 4
 #define MAX_SOURCES 200 /* manifests of the store read to find what can be mounted */
 
 int wh_reg_manifest_put(struct wh_reg_conn *c, const char *tag, const char *type, const void *p, size_t n,
@@ -197,30 +199,83 @@ static int put_artifact(struct wh_reg_conn *c, struct wh_store *s, const struct 
 	return r;
 }
 
-static int put_artifacts(struct wh_reg_conn *c, struct wh_store *s, const struct wh_image *i,
-			 const struct wh_artifacts *l, struct wh_err **err)
+/* What the tag is to stand for: ours, with what others signed before. 1: it stands for that. */
+static int with_others(struct wh_reg_conn *c, struct wh_store *s, const struct wh_artifact *a, struct wh_artifact *ret,
+		       struct wh_err **err)
 {
-	WH_AUTO_FREE const struct wh_artifact **unlisted = wh_calloc(l->n + 1, sizeof(*unlisted));
-	size_t n = 0;
+	WH_AUTO_REG_MANIFEST struct wh_reg_manifest m = {0};
+	WH_AUTO_ERR struct wh_err *why = NULL;
+	struct wh_artifact old = {0};
+	struct wh_digest put;
+	int r = wh_reg_manifest_get(c, a->tag, NULL, UINT64_MAX, &m, &why);
 
-	for (size_t k = 0; k < l->n; k++) {
-		bool listed = false;
+	if (r < 0 && r != -ENOENT) {
+		wh_err_move(err, &why);
+		return r;
+	}
+	if (r == -ENOENT)
+		return wh_artifact_merge(s, a, a, ret, err);
+	old.manifest.digest = m.digest;
+	r = wh_blob_put(s, m.bytes.p, m.bytes.n, &put, err);
+	if (r == 0)
+		r = wh_artifact_merge(s, &old, a, ret, err);
+	return r < 0 ? r : wh_digest_eq(&ret->manifest.digest, &m.digest);
+}
+
+/* Read, merged, written, and read again, as for the list of referrers. */
+static int put_tagged(struct wh_reg_conn *c, struct wh_store *s, const struct wh_artifact *a, struct wh_err **err)
+{
+	for (unsigned i = 0; i < TAG_ROUNDS; i++) {
+		WH_CLEANUP(wh_artifact_release) struct wh_artifact all = {0};
+		int r = with_others(c, s, a, &all, err);
+
+		if (r != 0)
+			return r < 0 ? r : 0;
+		r = put_artifact(c, s, &all, NULL, err);
+		if (r < 0)
+			return r;
+	}
+	return wh_err_set(err, "registry", WH_ERR_BUILD, EBUSY, "it does not keep what is written to it");
+}
+
+struct attaching {
+	struct wh_reg_conn *c;
+	struct wh_store *s;
+	const struct wh_image *i;
+	const struct wh_artifacts *l;        /* or NULL */
+	const struct wh_artifact **unlisted; /* which the registry does not list by itself */
+	size_t n;
+};
+
+static int attach_one(struct attaching *x, const struct wh_artifact *a, bool again, struct wh_err **err)
+{
+	bool listed = false;
+	int r = 0;
+
+	if (a->tag)
+		r = put_tagged(x->c, x->s, a, err);
+	else if (!again)
+		r = put_artifact(x->c, x->s, a, &listed, err);
+	if (r < 0)
+		wh_err_wrap(err, "%s", a->tag ? a->tag : a->artifact_type ? a->artifact_type : "artifact");
+	else if (!a->tag && !again && !listed)
+		x->unlisted[x->n++] = a;
+	return r;
+}
+
+/* again: somebody who did the same at the same time may have overwritten what is found by a tag. */
+static int put_artifacts(struct attaching *x, bool again, struct wh_err **err)
+{
+	for (size_t k = 0; x->l && k < x->l->n; k++) {
 		int r;
 
-		if (!wh_digest_eq(&l->v[k].subject, &i->manifest))
+		if (!wh_digest_eq(&x->l->v[k].subject, &x->i->manifest))
 			return wh_err_set(err, "registry", WH_ERR_INTERNAL, EINVAL, "an artifact of another image");
-		r = put_artifact(c, s, &l->v[k], &listed, err);
-		if (r < 0) {
-			wh_err_wrap(err, "%s",
-				    l->v[k].tag             ? l->v[k].tag
-				    : l->v[k].artifact_type ? l->v[k].artifact_type
-							    : "artifact");
+		r = attach_one(x, &x->l->v[k], again, err);
+		if (r < 0)
 			return r;
-		}
-		if (!l->v[k].tag && !listed)
-			unlisted[n++] = &l->v[k];
 	}
-	return n ? wh_referrers_announce(c, &i->manifest, unlisted, n, err) : 0;
+	return x->n ? wh_referrers_announce(x->c, &x->i->manifest, x->unlisted, x->n, err) : 0;
 }
 
 /* ---------------------------------------------------------------- one image */
@@ -259,6 +314,9 @@ static int put_image(struct wh_reg_conn *c, struct wh_store *s, const struct wh_
 	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
 	WH_AUTO_JSON json_t *m = NULL;
 	const char *type = NULL;
+	WH_AUTO_FREE const struct wh_artifact **unlisted =
+		wh_calloc((artifacts ? artifacts->n : 0) + 1, sizeof(*unlisted));
+	struct attaching x = {.c = c, .s = s, .i = i, .l = artifacts, .unlisted = unlisted};
 	int r = check_layers(s, i, err);
 
 	if (r == 0)
@@ -269,11 +327,11 @@ static int put_image(struct wh_reg_conn *c, struct wh_store *s, const struct wh_
 		r = put_blobs(c, s, i, m, err);
 	if (r == 0)
 		r = wh_reg_manifest_put(c, NULL, type, buf.p, buf.n, NULL, err);
-	if (r == 0 && artifacts)
-		r = put_artifacts(c, s, i, artifacts, err);
+	if (r == 0)
+		r = put_artifacts(&x, false, err);
 	if (r == 0 && c->ref.tag)
 		r = wh_reg_manifest_put(c, c->ref.tag, type, buf.p, buf.n, NULL, err);
-	return r;
+	return r < 0 ? r : put_artifacts(&x, true, err);
 }
 
 int wh_registry_push(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_image *i,

@@ -193,6 +193,27 @@ is "$(jq -c '[.manifests[].digest]' <<<"$list")" "[\"$a2\",\"$a1\"]" 'what other
 is "$(jq -c '[.manifests[0].annotations, .manifests[0]["x-more"], .annotations]' <<<"$list")" '[{"keep":"me"},1,{"top":"stays"}]' 'and keeps all it has'
 push "$reg/team/box:1" "$reg/copy/box:1"
 is "$(registry_get "$reg" "/v2/copy/box/manifests/$tag")" "$list" 'once more changes nothing'
+# Of the older form there is one manifest for all who sign.
+jq -c 'del(.subject, .artifactType)' a2 >sig2
+put_manifest sig2 copy/box "$tag.sig" $oci.manifest.v1+json
+push "$reg/team/box:1" "$reg/copy/box:1"
+both=$(jq -cs 'map(.layers[0].digest) | sort' sig sig2)
+sig=$(registry_get "$reg" "/v2/copy/box/manifests/$tag.sig")
+is "$status $(jq -c '[.layers[].digest] | sort' <<<"$sig")" "0 $both" "somebody else's signature stays beside ours"
+push "$reg/team/box:1" "$reg/copy/box:1"
+is "$(registry_get "$reg" "/v2/copy/box/manifests/$tag.sig")" "$sig" 'once more changes nothing'
+pull "$reg/copy/box:1"
+is "$(jq -c '[.layers[].digest] | sort' "st/blobs/sha256/$(jq -r --arg t "$tag.sig" '.manifests[] | select(.annotations."org.opencontainers.image.ref.name" == $t).digest' st/index.json | cut -d: -f2)")" \
+	"$both" 'and comes along with ours'
+fresh
+pull -q "$reg/team/box:1"
+mkdir race && cp list2 "race/$tag" && cp sig2 "race/$tag.sig"
+front_start "$T/f-race" "$reg" --race "$T/race" || { echo 'Bail out! no front'; exit 1; }
+push "$reg/team/box:1" "$FRONT/copy/box:9"
+is "$status $(grep -c '^RACE PUT .* 201$' f-race/log)" '0 2' 'somebody else overwrites both while we push'
+is "$(registry_get "$reg" "/v2/copy/box/manifests/$tag" | jq -c '[.manifests[].digest]')" "[\"$a2\",\"$a1\"]" 'ours is put back into the list'
+is "$(registry_get "$reg" "/v2/copy/box/manifests/$tag.sig" | jq -c '[.layers[].digest] | sort')" "$both" 'and to the signatures'
+stop_front
 put_manifest manifest2 team/box dummy $oci.manifest.v1+json
 registry_get "$reg" /v2/copy/box/manifests/1 >m1 && put_manifest m1 copy/box "$tag" $oci.manifest.v1+json
 push "$reg/team/box:1" "$reg/copy/box:3"
@@ -435,6 +456,31 @@ push --registry-insecure "$reg/team/box:1" "$treg/s/box:2"
 is "$status" 0 'any, when that is wanted'
 SSL_CERT_FILE=$T/ca.pem pull -q "$treg/s/box:1"
 is "$status $out" "0 $want" 'there and back'
+
+# ---- long stories ----
+
+# A stranger's artifacts: annotations of megabytes, a type without an end, many.
+fresh
+pull -q "$reg/team/box:1"
+before=$(stat -c %s st/index.json)
+front_start "$T/f-long" "$reg" --referrers || { echo 'Bail out! no front'; exit 1; }
+for i in 1 2 3; do
+	python3 - a1 "$i" >"long$i" <<'EOT'
+import json, sys
+m = json.load(open(sys.argv[1]))
+m["annotations"] = {"k": "A" * 3000000, "dev.sigstore.bundle.predicateType": "p:" + sys.argv[2]}
+if sys.argv[2] == "3":
+    m["artifactType"] = "t" * 100000
+print(json.dumps(m), end="")
+EOT
+	curl -sS -f -X PUT -H "Content-Type: $oci.manifest.v1+json" --data-binary "@long$i" "http://$FRONT/v2/team/box/manifests/sha256:$(sha256sum "long$i" | cut -d' ' -f1)"
+done
+pull "$FRONT/team/box:1"
+is "$status" 0 'long annotations of strangers'
+ok 'do not get into index.json' test "$(stat -c %s st/index.json)" -lt $((before + 5000))
+is "$(jq -r '.manifests[].annotations."dev.sigstore.bundle.predicateType" // empty' st/index.json | sort | paste -sd' ')" 'p:1 p:2' \
+	'what is short and known does; a type without an end is not taken'
+stop_front
 
 # ---- as an ordinary user ----
 

@@ -19,6 +19,7 @@ blobs). DIR/ports has both ports once they listen, DIR/log a line for each reque
     --grow           blobs have bytes behind their end, with a length to match; --grow-silent: without a length
     --lie            manifests differ from their digest
     --referrers      answers the referrers API, in pages of one
+    --race D         the first tag that is an image's is followed by somebody else's manifests: D/TAG each under its tag
     --hop            where to send a blob to is said by a relative Location with a query
 """
 import argparse
@@ -44,6 +45,7 @@ class State:
         self.tokens = {}
         self.referrers = collections.defaultdict(list)
         self.cuts = args.cuts if args.cut is not None else 0
+        self.race = args.race
         self.cut_puts = 1 if args.cut_put is not None else 0
         self.log = open(os.path.join(args.dir, "log"), "a", buffering=1, encoding="utf-8")
         self.front = self.other = None
@@ -198,6 +200,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "digest": "sha256:" + hashlib.sha256(body).hexdigest(), "artifactType": "application/x-lie"})
         return [("OCI-Subject", subject["digest"])]
 
+    # ---- somebody else, at the same time
+
+    def overwrite(self, name):
+        with self.state.lock:
+            race, self.state.race = self.state.race, None
+        for tag in os.listdir(race) if race else ():
+            with open(os.path.join(race, tag), "rb") as f:
+                body = f.read()
+            c = http.client.HTTPConnection(self.state.args.upstream, timeout=60)
+            c.request("PUT", f"/v2/{name}/manifests/{tag}", body=body, headers={"Content-Type": json.loads(body)["mediaType"]})
+            self.state.log.write(f"RACE PUT {tag} {c.getresponse().status}\n")
+
     # ---- one request
 
     def serve(self):
@@ -240,6 +254,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             headers = [(k, v.partition(self.headers["Host"])[2] if k.lower() == "location" else v) for k, v in headers]
         if args.referrers and self.command == "PUT" and "/manifests/" in path and status == 201:
             headers += self.note_referrer(body)
+        tagged = re.match(r"/v2/(.+)/manifests/(?!sha256[:-])", path)
+        if tagged and self.command == "PUT" and status == 201:
+            self.overwrite(tagged.group(1))
         if self.command == "HEAD" and length:
             headers.append(("Content-Length", length))
         return self.reply(status, answer, headers)
@@ -261,6 +278,7 @@ def main():
     p.add_argument("--busy", type=int, default=0)
     p.add_argument("--redirect-to")
     p.add_argument("--token")
+    p.add_argument("--race")
     for flag in ("no-range", "redirect", "expire", "damage", "grow", "grow-silent", "lie", "referrers", "hop"):
         p.add_argument("--" + flag, action="store_true")
     state = State(p.parse_args())
