@@ -69,6 +69,14 @@ static const char *type_of(const char *word)
 	return strstr(word, ":") ? word : NULL;
 }
 
+/* What is signed is JSON, and that is UTF-8. */
+static int check_text(const char *option, const char *text, struct wh_err **err)
+{
+	WH_AUTO_JSON json_t *o = json_string(text);
+
+	return o ? 0 : wh_err_set(err, "cli", WH_ERR_USAGE, EILSEQ, "%s %s: it is not UTF-8", option, text);
+}
+
 static int add_statement(struct signing *x, const char *text, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
@@ -84,6 +92,9 @@ static int add_statement(struct signing *x, const char *text, struct wh_err **er
 		wh_err_hint(err, "TYPE is spdx, cyclonedx, openvex, vuln, slsa, or a URI");
 		return r;
 	}
+	r = check_text("--attest", type, err);
+	if (r < 0)
+		return r;
 	r = wh_read_file(AT_FDCWD, ++file, PREDICATE_MAX, &buf);
 	if (r < 0)
 		return wh_err_sys(err, "cli", WH_ERR_USAGE, -r, "read \"%s\"", file);
@@ -101,7 +112,7 @@ static int add_statement(struct signing *x, const char *text, struct wh_err **er
 
 static int read_statements(struct signing *x, struct wh_err **err)
 {
-	int r = 0;
+	int r = x->flags.reference ? check_text("--reference", x->flags.reference, err) : 0;
 
 	for (size_t i = 0; i < x->flags.attest.n && r == 0; i++)
 		r = add_statement(x, x->flags.attest.v[i], err);

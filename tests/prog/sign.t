@@ -105,6 +105,11 @@ sign oci:lay:1.4 --key ours.key --attest nonsense
 is "$status" 2 '--attest without a file: exit code 2'
 sign oci:lay:1.4 --key ours.key --attest spdx=ctx/Dockerfile
 is "$status" 2 '--attest with what is no JSON: exit code 2'
+for bad in --reference=$'a\xff' --attest=$'urn:\xff=claim.json'; do
+	sign oci:lay:1.4 --key ours.key "$bad"
+	is "$status" 2 "${bad%%=*} with what is no UTF-8: exit code 2"
+	like "$err" "^error: ${bad%%=*} .*: it is not UTF-8\$" "${bad%%=*} with what is no UTF-8: says so"
+done
 if is_root; then
 	cp -r lay "$UT/lay" && cp ours.pub "$UT" && chmod -R a+rX "$UT"
 	run as_user env TMPDIR="$UT" "$WHITTLE" verify "oci:$UT/lay:1.4" --key "$UT/ours.pub"
@@ -187,7 +192,7 @@ mkdir waits && printf 'FROM base\nRUN while :; do sleep 1; done\n' >waits/Docker
 "$WHITTLE" build --root "$T/store" --build-context base="oci-layout://$base" --sign-key ours.key waits >waits.log 2>&1 &
 builder=$!
 inner=
-until ! kill -0 "$builder" 2>/dev/null || { inner=$(pgrep -P "$builder" | head -n 1) && pgrep -P "$inner" >/dev/null; }; do sleep 0.1; done
+until ! kill -0 "$builder" 2>/dev/null || { inner=$(pgrep -P "$builder" | head -n 1) && [ "$inner" ] && pgrep -P "$inner" >/dev/null; }; do sleep 0.1; done
 like "$inner" '^[0-9]+$' 'a build that is under way'
 like "$(tr '\0' '\n' <"/proc/$inner/environ")" '^HOME=' 'its inner process has an environment'
 for pid in $builder $(descendants "$builder"); do
