@@ -34,11 +34,17 @@ void wh_log_flush(struct wh_observer *o)
 	wh_buf_reset(&o->out);
 }
 
+/* Then nothing more is kept in memory either, which the limits of what is observed do not bound. */
+static bool is_full(const struct wh_observer *o)
+{
+	return o->size > MAX_LOG;
+}
+
 static void put(struct wh_observer *o, const struct wh_obs *r)
 {
 	size_t before = o->out.n;
 
-	if (o->size > MAX_LOG) {
+	if (is_full(o)) {
 		wh_observer_lost(o);
 		return;
 	}
@@ -83,7 +89,7 @@ static unsigned news(struct wh_observer *o, enum wh_obs_kind kind, uint32_t proc
 	memcpy(key + 1 + sizeof(process), text, len);
 	HASH_FIND(hh, o->seen, key, n, s);
 	if (!s) {
-		if (o->n_seen >= MAX_SEEN) {
+		if (o->n_seen >= MAX_SEEN || is_full(o)) {
 			wh_observer_lost(o);
 			return 0;
 		}
@@ -161,7 +167,7 @@ uint32_t wh_program(struct wh_observer *o, uint32_t parent, const char *program,
 	same = recursion(o, parent, key.p + sizeof(parent), key.n - sizeof(parent));
 	if (same)
 		return same;
-	if (o->n_programs >= MAX_PROGRAMS) {
+	if (o->n_programs >= MAX_PROGRAMS || is_full(o)) {
 		wh_observer_lost(o);
 		return parent;
 	}

@@ -6,6 +6,7 @@
  */
 #include "base/base.h"
 #include "base/observation.h"
+#include "sandbox/observer.h"
 #include "sandbox/seccomp.h"
 #include "sandbox/supervisor.h"
 #include "sandbox/supervisor_private.h"
@@ -80,6 +81,17 @@ static const struct {
 	 {"A r 1 dir/file", "A r 1 file", "A r 1 prog", "A x 1 prog", "P 2 1 prog -", "A r 2 dir/file"},
 	 false},
 	{"proc", {"A r 1 file", "A s 1 prog", "A w 1 file", "A r 1 dir/file", "A k 1 a", "A k 1 b"}, false},
+	{"proc_up",
+	 {"A r 1 file", "A k 1 a", "A k 1 b", "A r 1 dir/file", "A r 1 script", "A k 1 dlink", "A r 1 dir/sub",
+	  "A r 1 nested"},
+	 false},
+	{"proc_gone", {"N c 1 gone", "A r 1 gone", "A d 1 gone", "lost"}, false},
+	{"nameless",
+	 {"A x 1 prog", "P 2 1 prog -", "A r 2 dir/file", "N c 1 made", "A r 1 made", "A d 1 made", "A k 1 link",
+	  "A r 1 file"},
+	 false},
+	{"lease", {"A w 1 nested", "A x 1 nested", "P 2 1 nested -", "A r 2 dir/file", "lost"}, false},
+	{"deep", {"A r 1 .", "A g 1 .", "lost"}, false},
 	{"sockets", {"N c 1 sock", "A u 1 sock", "N u 1 none"}, false},
 	{"bytes", {"N r 1 \xff \n\t\\-", "N r 1 -", "A r 1 file", "N r 1 ile", "A r 1 dir/file"}, false},
 	{"remarks", {"X 1 setsid", "X 1 listener"}, false},
@@ -272,7 +284,7 @@ static int collect(void *arg, const struct wh_obs *o)
 		break;
 	case WH_OBS_USED:
 	case WH_OBS_MISSING:
-		if (o->process && inside(o->path))
+		if (o->process && inside(o->path) && !wh_has_prefix(inside(o->path), "deep"))
 			wh_strv_addf(lines, "%s %s %u %s", o->kind == WH_OBS_USED ? "A" : "N",
 				     kinds(o->access, letters), o->process, inside(o->path));
 		break;
@@ -284,7 +296,7 @@ static int collect(void *arg, const struct wh_obs *o)
 		break;
 	case WH_OBS_END:
 		if (o->lost || !o->events)
-			wh_strv_addf(lines, "%llu lost", (unsigned long long)o->lost);
+			wh_strv_add(lines, "lost");
 		break;
 	case WH_OBS_MARK:
 		wh_strv_addf(lines, "M %s", o->text);
@@ -409,6 +421,28 @@ static void supervisor_ends(void **state)
 	assert_string_equal(log2.p, "whittle-observation 1\nE\t0\t0\n");
 }
 
+/* What no log has room for takes no memory either. */
+static void full(void **state)
+{
+	struct wh_observer o = {.out = WH_BUF_INIT, .log = -1};
+
+	(void)state;
+	wh_record(&o, 1, WH_ACCESS_READ, false, "/some/file");
+	assert_int_equal(wh_program(&o, 0, "/bin/some", NULL), 1);
+	assert_int_equal(o.n_seen, 1);
+	o.size = (uint64_t)1 << 40;
+	wh_record(&o, 1, WH_ACCESS_READ, false, "/some/file"); /* known */
+	assert_int_equal(o.lost, 0);
+	wh_record(&o, 1, WH_ACCESS_READ, false, "/other/file");
+	wh_record(&o, 1, WH_ACCESS_READ, true, "/no/file");
+	wh_remark(&o, 1, "setsid");
+	assert_int_equal(wh_program(&o, 1, "/bin/other", NULL), 1);
+	assert_int_equal(o.lost, 4);
+	assert_int_equal(o.n_seen, 1);
+	assert_int_equal(o.n_programs, 1);
+	wh_log_release(&o);
+}
+
 /* ---------------------------------------------------------------- main */
 
 /* As the observed program. */
@@ -447,6 +481,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(all_acts),
 		cmocka_unit_test(supervisor),
 		cmocka_unit_test(supervisor_ends),
+		cmocka_unit_test(full),
 	};
 
 	if (argc > 1)
