@@ -196,6 +196,10 @@ void wh_trial_say(struct wh_trial *t, const char *fmt, ...) __attribute__((forma
 int wh_share_copy(struct wh_store *s, const struct wh_layer *layers, size_t n, const char *path, int dirfd, const char *name,
 		  struct wh_err **err);
 
+/* Job: none of these leads to where nothing can be shared; in the driver's tree, whose symlinks are others. */
+int wh_share_check(struct wh_store *s, const struct wh_layer *layers, size_t n, const char *const *paths,
+		   struct wh_err **err);
+
 /* profile_log.c. Job: counts for a run's record; whether the application put itself into the background. */
 int wh_trial_log_read(struct wh_trial_log *l, struct wh_err **err);
 void wh_trial_count(const struct wh_trial_log *logs, size_t n, uint64_t *ret_events, uint64_t *ret_files);

@@ -479,16 +479,18 @@ static int driver_root(struct wh_trial *t, struct wh_err **err)
 	const struct wh_layer *layers = root ? root->result.layers : NULL;
 	size_t n = root ? root->result.n_layers : 0;
 	struct wh_builder *b = t->b;
+	int r;
 
 	if (root && root->local_path) { /* a directory on this machine */
-		int r = wh_local_layer(t->profile, 1, "/", &t->driver_layer, err);
+		r = wh_local_layer(t->profile, 1, "/", &t->driver_layer, err);
 
 		if (r < 0)
 			return r;
 		layers = &t->driver_layer;
 		n = 1;
 	}
-	return wh_work_new(b->o.store, b->snapshotter, layers, n, true, &t->driver->root, err);
+	r = wh_share_check(b->o.store, layers, n, t->op->share, err);
+	return r < 0 ? r : wh_work_new(b->o.store, b->snapshotter, layers, n, true, &t->driver->root, err);
 }
 
 static int prepare_driver(struct wh_trial *t, struct wh_err **err)

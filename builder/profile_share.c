@@ -134,6 +134,45 @@ static int copy_tree(struct copy *c, const char *path, const struct wh_node_ref 
 	return r;
 }
 
+/* What a container has there is not the image's, nor is it what the two would share. */
+static int check(const char *path, const char *real, struct wh_err **err)
+{
+	static const char *const ours[] = {"proc", "sys", "dev", "run/whittle"};
+	bool bad = !*real;
+	size_t i;
+
+	for (i = 0; i < WH_ARRAY_SIZE(ours); i++) {
+		size_t n = strlen(ours[i]);
+
+		bad |= !strncmp(real, ours[i], n) && (!real[n] || real[n] == '/');
+	}
+	if (!bad)
+		return 0;
+	wh_err_set(err, "builder", WH_ERR_USAGE, EINVAL, "--share=%s: /%s cannot be shared", path, real);
+	wh_err_hint(err, "the root, /proc, /sys, /dev and /run/whittle are each container's own");
+	return -EINVAL;
+}
+
+int wh_share_check(struct wh_store *s, const struct wh_layer *layers, size_t n, const char *const *paths,
+		   struct wh_err **err)
+{
+	struct wh_tree *tree = NULL;
+	int r = paths && *paths ? wh_tree_open(s, layers, n, &tree, err) : 0;
+
+	for (; r == 0 && tree && *paths; paths++) {
+		WH_AUTO_FREE char *real = NULL;
+		struct wh_node_ref at = {0};
+
+		r = wh_tree_resolve(tree, *paths + strspn(*paths, "/"), true, true, &real, &at);
+		if (r < 0)
+			wh_err_sys(err, "builder", WH_ERR_BUILD, -r, "--share=%s", *paths);
+		else
+			r = check(*paths, real, err);
+	}
+	wh_tree_close(tree);
+	return r;
+}
+
 int wh_share_copy(struct wh_store *s, const struct wh_layer *layers, size_t n, const char *path, int dirfd,
 		  const char *name, struct wh_err **err)
 {
@@ -156,7 +195,9 @@ int wh_share_copy(struct wh_store *s, const struct wh_layer *layers, size_t n, c
 		r = -ENOTDIR;
 	if (r < 0)
 		wh_err_sys(err, "builder", WH_ERR_BUILD, -r, "--share=%s", path);
-	else if (top.e.path) {
+	else
+		r = check(path, real, err);
+	if (r == 0 && top.e.path) {
 		c.skip = *real ? strlen(real) + 1 : 0;
 		r = copy_tree(&c, real, &top);
 	}

@@ -383,6 +383,23 @@ D
 )
 is $? 0 'more commands than there are descriptors'
 
+for where in / /to-root /to-proc/sys /to-proc/../dev/x /run/whittle; do
+	fails "a shared directory that leads to $where" 2 '--share=.*cannot be shared|no absolute path' <<D
+FROM base AS links
+RUN ln -s / /to-root; ln -s proc /to-proc
+FROM links
+COPY app /bin/app
+CMD ["/bin/app"]
+PROFILE --from=app --ready=tcp:8080 --share=$where ["/bin/app", "print"]
+D
+done
+fails 'one that leads there for the tests alone' 2 '--share=/to-root: / cannot be shared' <<'D'
+FROM base AS links
+RUN ln -s / /to-root
+FROM app
+PROFILE --from=links --ready=tcp:8080 --share=/to-root true
+D
+
 # ---- tests that mean harm ----
 
 for words in 3 5 '3", "whole'; do
