@@ -288,9 +288,17 @@ static char *usual_store(void)
 	return home && home[0] == '/' ? wh_asprintf("%s/.local/share/whittle", home) : NULL;
 }
 
+/* Absolute: the user's own word, which may lead up or through symlinks, is no path below some directory of ours. */
+static char *named_store(const char *root)
+{
+	WH_AUTO_FREE char *cwd = root[0] == '/' ? NULL : getcwd(NULL, 0);
+
+	return cwd && cwd[0] == '/' ? wh_asprintf("%s/%s", cwd, root) : wh_strdup(root);
+}
+
 int wh_cli_store_open(const char *root, struct wh_store **ret, struct wh_err **err)
 {
-	WH_AUTO_FREE char *path = root && root[0] ? wh_strdup(root) : usual_store();
+	WH_AUTO_FREE char *path = root && root[0] ? named_store(root) : usual_store();
 	WH_AUTO_FREE char *dir = path ? wh_path_dir(path) : NULL;
 	int r;
 

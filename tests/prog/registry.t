@@ -55,6 +55,18 @@ is "$status $out" "0 $dwant" 'which are kept'
 push "$reg/team/docker:1" "$reg/other/docker:1"
 is "$status $(digest_of "$reg" other/docker 1)" "0 $dwant" 'there and back'
 
+mkdir -p up/here && ln -s here up/link
+while read -r dir root; do
+	run env -C "$dir" "$WHITTLE" pull -q --root "$root" "$reg/team/box:1"
+	is "$status $out" "0 $want" "a store at $root, seen from $dir"
+done <<'EOT'
+up/here ../st1
+up link/../st1
+up link/st2
+up/here ./st3
+EOT
+is "$(ls -d up/st1 up/here/st2 up/here/st3 | wc -l)" 3 'where it was meant'
+
 # ---- what is not there ----
 
 pull "$reg/team/box:none"
