@@ -13,11 +13,14 @@
 #include <errno.h>
 
 #define CHUNK (256u << 10)
+#define DEPTH_MAX 4
+#define DOCUMENTS_MAX 10000
 #define ENTRIES_MAX 100000 /* files in blobs/sha256, descriptors in index.json */
 
 struct check {
 	int dir, blobs;
 	const char *path;
+	unsigned documents; /* named by indexes below index.json */
 };
 
 static int bad(struct check *c, struct wh_err **err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -316,7 +319,85 @@ static int check_manifest(struct check *c, const json_t *d, const char *hex, str
 	return r < 0 ? r : check_image_name(c, an, hex, err);
 }
 
-/* An index below index.json: what it says of its platform or in annotations has nothing to be compared with. */
+/* What an index says of an image's platform decides who runs it: as the image's config has it. Labels leave out what goes without
+ * saying, and configs do. */
+static int check_label(struct check *c, const json_t *d, const char *hex, struct wh_err **err)
+{
+	static const char *const keys[] = {"os.version", "os.features"};
+	WH_CLEANUP(wh_artifact_manifest_release) struct wh_artifact_manifest m = {0};
+	const json_t *p = json_object_get(d, "platform");
+	WH_AUTO_JSON json_t *config = NULL;
+	struct wh_platform said, is;
+	json_t *doc = NULL;
+	char text[65];
+	int r;
+
+	wh_platform_from_json(p, &said);
+	/* "unknown" suits nobody: what is no image is labelled so. */
+	if (!p || (strcmp(said.os, "unknown") == 0 && strcmp(said.arch, "unknown") == 0))
+		return 0;
+	r = read_json(c, c->blobs, hex, WH_MANIFEST_MAX, &doc, err);
+	if (r == 0)
+		r = wh_artifact_manifest_judge(doc, hex, &m, err);
+	if (r == 0)
+		r = read_json(c, c->blobs, wh_digest_hex(&m.config.digest, text), WH_CONFIG_MAX, &config, err);
+	if (r < 0)
+		return r;
+	wh_platform_from_json(config, &is);
+	if (strcmp(said.os, is.os) != 0 || strcmp(said.arch, is.arch) != 0 || strcmp(said.variant, is.variant) != 0) {
+		WH_AUTO_FREE char *a = wh_platform_text(&said), *b = wh_platform_text(&is);
+
+		return bad(c, err, "an index says %.12s… is for %.60s, its config %.60s", hex, a, b);
+	}
+	for (size_t i = 0; i < WH_ARRAY_SIZE(keys); i++) {
+		const json_t *v = json_object_get(p, keys[i]), *own = json_object_get(config, keys[i]);
+
+		if (v && own && !json_equal(v, own))
+			return bad(c, err, "an index says another %s of %.12s… than its config", keys[i], hex);
+	}
+	return 0;
+}
+
+static int check_below(struct check *c, const json_t *index, unsigned depth, struct wh_err **err);
+
+/* A descriptor in an index that has a digest. What it names need not be here: then nobody can run it from here. */
+static int check_entry(struct check *c, const json_t *o, unsigned depth, struct wh_err **err)
+{
+	WH_CLEANUP(wh_descriptor_release) struct wh_descriptor d = {0};
+	WH_AUTO_JSON json_t *doc = NULL;
+	struct stat st;
+	char hex[65];
+	int r = wh_descriptor_parse(o, "an index", &d, err);
+
+	if (r < 0) {
+		wh_err_wrap(err, "%s", c->path);
+		return r;
+	}
+	wh_digest_hex(&d.digest, hex);
+	if (++c->documents > DOCUMENTS_MAX)
+		return bad(c, err, "more than %d documents have to be read", DOCUMENTS_MAX);
+	if (!known_type(d.media_type) || fstatat(c->blobs, hex, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	if ((uint64_t)st.st_size != d.size)
+		return bad(c, err, "%.12s… has %llu bytes, an index says %llu", hex, (unsigned long long)st.st_size,
+			   (unsigned long long)d.size);
+	if (strcmp(d.media_type, WH_MT_INDEX) != 0 && strcmp(d.media_type, WH_MT_DOCKER_LIST) != 0)
+		return check_label(c, o, hex, err);
+	r = read_json(c, c->blobs, hex, WH_MANIFEST_MAX, &doc, err);
+	return r < 0 ? r : check_below(c, doc, depth + 1, err);
+}
+
+static int check_below(struct check *c, const json_t *index, unsigned depth, struct wh_err **err)
+{
+	const json_t *ms = json_object_get(index, "manifests");
+	int r = depth > DEPTH_MAX ? bad(c, err, "indexes are nested too deeply") : 0;
+
+	for (size_t i = 0; i < json_array_size(ms) && r == 0; i++)
+		r = check_entry(c, json_array_get(ms, i), depth, err);
+	return r;
+}
+
+/* An index below index.json: what that says of the index's platform or in annotations has nothing to be compared with. */
 static int check_nested(struct check *c, const json_t *d, const char *hex, struct wh_err **err)
 {
 	WH_CLEANUP(wh_artifact_manifest_release) struct wh_artifact_manifest m = {0};
@@ -331,7 +412,9 @@ static int check_nested(struct check *c, const json_t *d, const char *hex, struc
 		return bad(c, err, "index.json: a platform or type of the index %.12s…, which nothing vouches for",
 			   hex);
 	r = check_annotations(c, an, &m, hex, err);
-	return r < 0 ? r : check_image_name(c, an, hex, err);
+	if (r == 0)
+		r = check_image_name(c, an, hex, err);
+	return r < 0 ? r : check_below(c, m.doc, 1, err);
 }
 
 static int check_descriptor(struct check *c, const json_t *o, struct wh_err **err)

@@ -700,6 +700,65 @@ static void one_name_two_images(void **state)
 	}
 }
 
+/* An index in the layout (and one more around it) that says an image is for a platform which its config is not for. */
+static void labels(void **state)
+{
+	static const struct {
+		const char *what, *platform, *type; /* of the label; type NULL: an image */
+		long long size;                     /* added to the size */
+		bool bad;
+	} rows[] = {
+		{"none", NULL, NULL, 0, false},
+		{"right", "{\"os\":\"linux\",\"architecture\":\"amd64\"}", NULL, 0, false},
+		{"more words", "{\"os\":\"linux\",\"architecture\":\"amd64\",\"variant\":\"v1\",\"features\":[]}", NULL,
+		 0, false},
+		{"another machine", "{\"os\":\"linux\",\"architecture\":\"arm64\"}", NULL, 0, true},
+		{"a newer machine", "{\"os\":\"linux\",\"architecture\":\"amd64\",\"variant\":\"v3\"}", NULL, 0, true},
+		{"another system", "{\"os\":\"windows\",\"architecture\":\"amd64\"}", NULL, 0, true},
+		{"half", "{\"os\":\"linux\"}", NULL, 0, true},
+		{"no image", "{\"os\":\"unknown\",\"architecture\":\"unknown\"}", NULL, 0, false},
+		{"another size", NULL, NULL, 1, true},
+		{"something else", NULL, "application/x-other", 0, false},
+	};
+	struct wh_err *err = NULL;
+
+	(void)state;
+	for (size_t k = 0; k < WH_ARRAY_SIZE(rows); k++) {
+		struct bed b;
+		struct wh_image i;
+		WH_AUTO_FREE char *dir = NULL, *text = NULL;
+		char digest[WH_DIGEST_TEXT], hex[65];
+		struct wh_digest d;
+
+		bed_open(&b);
+		dir = wh_asprintf("%s/layout", b.dir);
+		image_of(&b, "f a 644 one\n", &i);
+		export_to(&b, &i, dir, NULL, NULL);
+		text = wh_asprintf("{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%lld%s%s}",
+				   rows[k].type ? rows[k].type : WH_MT_MANIFEST, wh_digest_text(&i.manifest, digest),
+				   (long long)i.manifest_size + rows[k].size, rows[k].platform ? ",\"platform\":" : "",
+				   rows[k].platform ? rows[k].platform : "");
+		for (int depth = 0; depth < 3; depth++) {
+			WH_AUTO_FREE char *index = wh_asprintf(
+				"{\"schemaVersion\":2,\"mediaType\":\"" WH_MT_INDEX "\",\"manifests\":[%s]}", text);
+			WH_AUTO_FREE char *path = NULL;
+
+			wh_digest_of(index, strlen(index), &d);
+			path = depth < 2 ? wh_asprintf("%s/blobs/sha256/%s", dir, wh_digest_hex(&d, hex))
+					 : wh_asprintf("%s/index.json", dir);
+			assert_int_equal(wh_write_file_atomic(AT_FDCWD, path, index, strlen(index), 0644, false), 0);
+			free(text);
+			text = wh_asprintf("{\"mediaType\":\"" WH_MT_INDEX "\",\"digest\":\"%s\",\"size\":%zu}",
+					   wh_digest_text(&d, digest), strlen(index));
+		}
+		if (wh_layout_check(dir, &err) != (rows[k].bad ? -EBADMSG : 0))
+			fail_msg("%s: %s", rows[k].what, err ? err->msg : "nothing was seen");
+		wh_err_freep(&err);
+		wh_image_release(&i);
+		bed_close(&b);
+	}
+}
+
 static void tags(void **state)
 {
 #define HEX "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
@@ -738,6 +797,7 @@ int main(void)
 		cmocka_unit_test(two_signers),
 		cmocka_unit_test(pulled),
 		cmocka_unit_test(strangers),
+		cmocka_unit_test(labels),
 		cmocka_unit_test(too_big),
 	};
 
