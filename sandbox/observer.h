@@ -163,7 +163,8 @@ static inline void wh_found_release(struct wh_found *f)
  * else lost. */
 int wh_place_start(struct wh_observer *o, const struct wh_call *c, int dirfd, const char *path, struct wh_start *ret);
 /* Walks. 0: *f tells what is there. -ENOENT: nothing is; f->path is set. -EXDEV: it lies in /proc or is nothing of the
- * root's, so there is nothing to record. -EACCES, -ELOOP, -ENAMETOOLONG …: the caller gets that too. */
+ * root's, so there is nothing to record; f->fd and f->st tell of the caller's open file that the path stands for, if it
+ * is one. -EACCES, -ELOOP, -ENAMETOOLONG …: the caller gets that too. */
 int wh_place_walk(struct wh_observer *o, const struct wh_call *c, const struct wh_start *s, const char *path,
 		  bool follow, struct wh_found *f);
 

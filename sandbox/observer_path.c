@@ -15,6 +15,7 @@
 
 #define MAX_LINKS 40 /* the kernel's */
 #define TRIES 64
+#define PROC_DEPTH 16
 
 struct walk {
 	struct wh_observer *o;
@@ -210,68 +211,136 @@ static int foreign_link(struct walk *w, const char *name, char target[WH_PLACE_M
 		return fd;
 	n = readlinkat(fd, "", target, WH_PLACE_MAX - 1);
 	if (n <= 0)
-		return -ENOENT;
+		return n < 0 && errno == ENAMETOOLONG ? -E2BIG : -ENOENT;
 	target[n] = '\0';
 	return target[0] == '/' ? 0 : -ENOENT;
 }
 
-/*
- * The walk stands at /proc with this much to go: PROCESS[/task/N]/(exe|cwd|root|fd/N)[/more]. 0: at is what the link
- * means, rest what is left. Else there is nothing to record.
- */
-static int walk_proc(struct walk *w, const char *rest)
+struct words {
+	const char *p[PROC_DEPTH];
+	size_t len[PROC_DEPTH], n;
+};
+
+static bool push(struct words *s, const char *p, size_t len)
 {
-	const char *p = rest, *name, *more;
-	char text[64], target[WH_PLACE_MAX];
-	size_t n = part(&p), n_who = n;
-	const char *who = p;
+	if (s->n == PROC_DEPTH)
+		return false;
+	s->p[s->n] = p;
+	s->len[s->n++] = len;
+	return true;
+}
+
+static bool is_word(const struct words *s, size_t i, const char *name)
+{
+	return i < s->n && s->len[i] == strlen(name) && memcmp(s->p[i], name, s->len[i]) == 0;
+}
+
+/* The words are PROCESS[/task/N]/(exe|cwd|root|fd/N): whose link, and which. */
+static bool is_process_link(const struct words *s, size_t *ret_who, size_t *ret_name)
+{
+	size_t who = 0, name = 1;
+
+	if (is_word(s, 1, "task")) {
+		who = 2;
+		name = 3;
+	}
+	if (s->n <= name ||
+	    (!all_digits(s->p[who], s->len[who]) && !is_word(s, who, "self") && !is_word(s, who, "thread-self")))
+		return false;
+	*ret_who = who;
+	*ret_name = name;
+	if (is_word(s, name, "fd"))
+		return s->n == name + 2 && all_digits(s->p[name + 1], s->len[name + 1]);
+	return s->n == name + 1 && is_link_name(s->p[name], s->len[name]);
+}
+
+/* The next word. What is a symlink in /proc itself is replaced, so that ".." leads where it does for the kernel. False:
+ * too many of them. */
+static bool add_word(struct words *s, const char *p, size_t len)
+{
+	static const char self[] = "self", task[] = "task", thread[] = "thread-self";
+	bool ok = true;
+
+	if (s->n == 0 && len == strlen(thread) && memcmp(p, thread, len) == 0)
+		ok = push(s, self, strlen(self)) && push(s, task, strlen(task));
+	else if (s->n == 0 && len == 3 && memcmp(p, "net", 3) == 0)
+		ok = push(s, self, strlen(self));
+	return ok && push(s, p, len);
+}
+
+/* Something of the caller's own that has no name in the root (a memfd, a file that was removed): the open file is what
+ * f tells of then. */
+static int nameless(struct walk *w, pid_t tid, const char *link)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof(path), "%d/%s", (int)tid, link);
+	fd = wh_openat(w->o->proc, path, O_PATH, 0);
+	if (fd >= 0 && fstat(fd, &w->f->st) == 0)
+		w->f->fd = WH_TAKE_FD(fd);
+	wh_closep(&fd);
+	return -EXDEV;
+}
+
+static int process_link(struct walk *w, const struct words *s, size_t who, size_t name, const char *more)
+{
+	char link[64], target[WH_PLACE_MAX];
+	bool fd = is_word(s, name, "fd");
+	pid_t tid = is_word(s, who, "self") ? w->c->task->pid : is_word(s, who, "thread-self") ? w->c->tid : 0;
+	size_t last = s->n - 1;
 	int r;
 
-	p += n;
-	n = part(&p);
-	if (n == 4 && memcmp(p, "task", 4) == 0) {
-		p += n;
-		n = part(&p);
-		if (!all_digits(p, n))
-			return -EXDEV;
-		who = p;
-		n_who = n;
-		p += n;
-		n = part(&p);
-	}
-	name = p;
-	if (n == 2 && memcmp(p, "fd", 2) == 0) {
-		p += n;
-		n = part(&p);
-		if (!all_digits(p, n))
-			return -EXDEV;
-		name = "fd";
-	} else if (!is_link_name(p, n)) {
-		return -EXDEV;
-	}
-	more = p + n;
 	if (!*more && !w->follow)
 		return -EXDEV;
-	snprintf(text, sizeof(text), "%s%.*s", name[0] == 'f' ? "fd/" : "", (int)n, p);
-	if (n_who == 4 && memcmp(who, "self", 4) == 0) {
-		r = wh_task_link(w->o, w->c->task->pid, text, target);
-	} else if (n_who == 11 && memcmp(who, "thread-self", 11) == 0) {
-		r = wh_task_link(w->o, w->c->tid, text, target);
-	} else if (all_digits(who, n_who)) {
+	snprintf(link, sizeof(link), "%s%.*s", fd ? "fd/" : "", (int)s->len[last], s->p[last]);
+	if (tid) {
+		r = wh_task_link(w->o, tid, link, target);
+	} else {
 		char path[128];
 
-		snprintf(path, sizeof(path), "%.*s/%s", (int)n_who, who, text);
+		snprintf(path, sizeof(path), "%.*s/%s", (int)s->len[who], s->p[who], link);
 		r = foreign_link(w, path, target);
-	} else {
-		return -EXDEV;
 	}
+	/* Out of a directory that has no name, ".." may lead to one that has. */
+	if (r == -E2BIG || (climbs(more) && (r < 0 || wh_has_suffix(target, " (deleted)"))))
+		return -E2BIG;
 	if (r < 0)
-		return -EXDEV;
+		return tid && !more[strspn(more, "/")] ? nameless(w, tid, link) : -EXDEV;
 	if (++w->links > MAX_LINKS)
 		return -ELOOP;
 	memmove(w->rest, more, strlen(more) + 1);
 	jump(w, strcmp(target, "/") == 0 ? "" : target);
 	return 0;
+}
+
+/*
+ * The walk stands at /proc with this much to go. 0: at is what a process's link means, or "/", and rest what is left.
+ * -EXDEV: there is nothing to record. What goes up and down in /proc is taken word for word; where that cannot tell,
+ * it is lost.
+ */
+static int walk_proc(struct walk *w, const char *rest)
+{
+	struct words s = {.n = 0};
+	size_t who, name;
+
+	for (size_t n; (n = part(&rest)) > 0; rest += n) {
+		if (is_dot(rest, n))
+			continue;
+		if (!is_dotdot(rest, n)) {
+			if (!add_word(&s, rest, n))
+				return climbs(rest) ? -E2BIG : -EXDEV;
+			if (is_process_link(&s, &who, &name))
+				return process_link(w, &s, who, name, rest + n);
+		} else if (s.n) {
+			s.n--;
+		} else {
+			memmove(w->rest, rest + n, strlen(rest + n) + 1);
+			climb(w);
+			return 0;
+		}
+	}
+	return -EXDEV;
 }
 
 /* ---------------------------------------------------------------- gaits */
