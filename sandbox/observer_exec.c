@@ -2,14 +2,16 @@
 /*
  * execve: the one call after which the caller is another program. What it executes is recorded for the caller; a file
  * that begins with "#!" brings its interpreter, which the kernel opens itself. (An ELF file's loader is derived later,
- * from the file.)
+ * from the file; of one that has no name in the root, a memfd or a removed file, it is recorded here.)
  */
 #include "sandbox/supervisor_table.h"
 
+#include <elf.h>
 #include <errno.h>
 
 #define HEAD 256 /* BINPRM_BUF_SIZE: what the kernel looks at */
 #define DEPTH 5  /* scripts that name scripts */
+#define PAGE 4096
 
 struct exec {
 	struct wh_observer *o;
@@ -18,20 +20,25 @@ struct exec {
 	char *script;          /* the outermost one */
 };
 
-/* The first bytes of a regular file; through our own descriptor of it, so it is no other file. */
-static ssize_t head_of(const struct wh_observer *o, const struct wh_found *f, char p[HEAD + 1])
+/* A regular file, through our own descriptor of it, so it is no other file. Not for longer than it takes. */
+static int open_found(const struct wh_observer *o, const struct wh_found *f)
 {
-	WH_AUTO_FD int fd = -1;
 	char self[64];
-	ssize_t n;
 
-	if (!S_ISREG(f->st.st_mode))
-		return -1;
 	snprintf(self, sizeof(self), "self/fd/%d", f->fd);
-	fd = wh_openat(o->proc, self, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
-	n = fd < 0 ? -1 : pread(fd, p, HEAD, 0);
-	if (n >= 0)
-		p[n] = '\0';
+	return wh_openat(o->proc, self, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+}
+
+/* Its first bytes and a NUL. What the kernel reads and we cannot (a write lease makes it wait, us not) is lost; but for
+ * what only permissions keep from us, as a script's interpreter could not read that either. */
+static ssize_t head_of(struct wh_observer *o, const struct wh_found *f, char p[HEAD + 1])
+{
+	WH_AUTO_FD int fd = open_found(o, f);
+	ssize_t n = fd < 0 ? fd : pread(fd, p, HEAD, 0);
+
+	if (n < 0 && fd != -EACCES && fd != -EPERM)
+		wh_observer_lost(o);
+	p[n < 0 ? 0 : n] = '\0';
 	return n;
 }
 
@@ -59,23 +66,110 @@ static struct wh_pending *pending_new(struct exec *e, const struct wh_found *f)
 	return p;
 }
 
+/* PT_INTERP's offset and size from a program header of either class; the machine's byte order, as it runs here. */
+static bool interp_at(const char *p, bool is64, uint64_t *ret_at, uint64_t *ret_n)
+{
+	Elf64_Phdr wide;
+	Elf32_Phdr narrow;
+
+	memcpy(&wide, p, is64 ? sizeof(wide) : sizeof(wide.p_type));
+	if (wide.p_type != PT_INTERP)
+		return false;
+	if (!is64)
+		memcpy(&narrow, p, sizeof(narrow));
+	*ret_at = is64 ? wide.p_offset : narrow.p_offset;
+	*ret_n = is64 ? wide.p_filesz : narrow.p_filesz;
+	return true;
+}
+
+/* The loader that a nameless ELF file names. 0: it names one. -ENOENT: none, so it needs none. */
+static int loader_of(const struct wh_observer *o, const struct wh_found *f, const char *head, char path[PATH_MAX])
+{
+	bool is64 = head[EI_CLASS] == ELFCLASS64;
+	size_t size = is64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
+	WH_AUTO_FD int fd = open_found(o, f);
+	uint64_t table, at, n;
+	Elf64_Ehdr wide;
+	Elf32_Ehdr narrow;
+	unsigned count;
+
+	memcpy(&wide, head, sizeof(wide));
+	memcpy(&narrow, head, sizeof(narrow));
+	table = is64 ? wide.e_phoff : narrow.e_phoff;
+	count = is64 ? wide.e_phnum : narrow.e_phnum;
+	if ((is64 ? wide.e_phentsize : narrow.e_phentsize) != size || count > PAGE / size)
+		return -ENOENT; /* for the kernel, too */
+	for (unsigned i = 0; i < count; i++) {
+		char header[sizeof(Elf64_Phdr)];
+
+		if (fd < 0 || pread(fd, header, size, (off_t)(table + i * size)) != (ssize_t)size)
+			return -EIO;
+		if (!interp_at(header, is64, &at, &n))
+			continue;
+		if (n < 2 || n > PATH_MAX || pread(fd, path, n, (off_t)at) != (ssize_t)n || path[n - 1])
+			return -EIO;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static void begin_at(struct exec *e, const char *path)
+{
+	if (path[0] == '/')
+		memcpy(e->start.at, e->start.root, sizeof(e->start.at));
+}
+
+/* An open file without a name is executed: nothing to record but what it brings. A script's interpreter, or NULL. */
+static char *nameless(struct exec *e, struct wh_found *f, char head[HEAD + 1])
+{
+	WH_AUTO_FOUND struct wh_found loader = WH_FOUND_INIT;
+	char path[PATH_MAX];
+	ssize_t n;
+	int r;
+
+	if (!S_ISREG(f->st.st_mode) || !(f->st.st_mode & 0111))
+		return NULL;
+	n = head_of(e->o, f, head);
+	if (n < (ssize_t)sizeof(Elf64_Ehdr) || memcmp(head, ELFMAG, SELFMAG) != 0)
+		return n > 2 ? interpreter_of(head) : NULL;
+	r = loader_of(e->o, f, head, path);
+	if (r == 0) {
+		begin_at(e, path);
+		r = wh_call_walk(e->o, e->c, &e->start, path, true, &loader);
+	} else if (r != -ENOENT) {
+		wh_observer_lost(e->o);
+	}
+	if (r == 0)
+		wh_record(e->o, e->c->task->record, WH_ACCESS_READ, false, loader.path);
+	return NULL;
+}
+
 /* f was walked to with outcome r. Goes on with its interpreter, if it has one; returns what will run, or NULL. */
 static struct wh_pending *follow_up(struct exec *e, int r, struct wh_found *f)
 {
 	for (unsigned depth = 0;; depth++) {
 		char head[HEAD + 1], *interpreter;
 
-		if (r == 0 || r == -ENOENT)
-			wh_record(e->o, e->c->task->record, WH_ACCESS_EXEC, r != 0, f->path);
-		if (r < 0 || !S_ISREG(f->st.st_mode) || !(f->st.st_mode & 0111))
-			return NULL; /* refused */
-		interpreter = depth <= DEPTH && head_of(e->o, f, head) > 2 ? interpreter_of(head) : NULL;
-		if (!interpreter)
-			return pending_new(e, f);
-		if (!e->script)
-			e->script = wh_strdup(f->path);
+		if (r == -EXDEV && f->fd >= 0 && depth <= DEPTH) {
+			interpreter = nameless(e, f, head);
+			if (!interpreter)
+				return NULL;
+		} else {
+			if (r == 0 || r == -ENOENT)
+				wh_record(e->o, e->c->task->record, WH_ACCESS_EXEC, r != 0, f->path);
+			/* By another process's descriptor: what it is cannot be told. */
+			if (r == -ENOENT && wh_has_suffix(f->path, " (deleted)"))
+				wh_observer_lost(e->o);
+			if (r < 0 || !S_ISREG(f->st.st_mode) || !(f->st.st_mode & 0111))
+				return NULL; /* refused */
+			interpreter = depth <= DEPTH && head_of(e->o, f, head) > 2 ? interpreter_of(head) : NULL;
+			if (!interpreter)
+				return pending_new(e, f);
+			if (!e->script)
+				e->script = wh_strdup(f->path);
+		}
 		wh_found_release(f);
-		memcpy(e->start.at, interpreter[0] == '/' ? e->start.root : e->start.at, sizeof(e->start.at));
+		begin_at(e, interpreter);
 		r = wh_call_walk(e->o, e->c, &e->start, interpreter, true, f);
 	}
 }

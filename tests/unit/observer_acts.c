@@ -3,11 +3,13 @@
 #include "tests/unit/observer_acts.h"
 #include "base/base.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <limits.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -276,6 +278,143 @@ static void do_proc(void)
 	look("/dev/null", O_RDONLY);
 }
 
+/* Up and down in /proc, where it is not what the words say. */
+static void do_proc_up(void)
+{
+	int pid = (int)getpid();
+	WH_AUTO_FREE char *a = wh_asprintf("/proc/self/../%d/root%s/file", pid, top);
+	WH_AUTO_FREE char *b = wh_asprintf("/proc/self/net/../root%s/a", top);
+	WH_AUTO_FREE char *c = wh_asprintf("/proc/net/../cwd/dir/file");
+	WH_AUTO_FREE char *d = wh_asprintf("/proc/thread-self/../%d/cwd/script", pid);
+	WH_AUTO_FREE char *e = wh_asprintf("/proc/self/../..%s/dlink/sub", top);
+	WH_AUTO_FREE char *f = wh_asprintf("/proc/self/ns/../fd/../task/%d/../../cwd/nested", pid);
+	const char *const all[] = {a, b, c, d, e, f};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(all); i++) {
+		int fd = openat(AT, all[i], O_RDONLY);
+
+		if (fd < 0)
+			abort();
+		close(fd);
+	}
+}
+
+/* An open directory that was removed: what ".." leads to from there, /proc does not say. */
+static void do_proc_gone(void)
+{
+	WH_AUTO_FREE char *path = NULL;
+	int fd;
+
+	mkdir("gone", 0755);
+	fd = openat(AT, "gone", O_RDONLY);
+	rmdir("gone");
+	path = wh_asprintf("/proc/self/fd/%d/../file", fd);
+	look(path, O_RDONLY);
+}
+
+static void exec_fd(int fd)
+{
+	char *const argv[] = {wh_strdup("x"), wh_strdup("y"), NULL};
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		syscall(SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH);
+		_exit(1);
+	}
+	waitpid(pid, NULL, 0);
+}
+
+static void write_script(int fd, const char *interpreter)
+{
+	WH_AUTO_FREE char *text = wh_asprintf("#!%s/%s --script\n", top, interpreter);
+
+	if (write(fd, text, strlen(text)) < 0 || fchmod(fd, 0755) < 0)
+		abort();
+}
+
+/* Scripts and programs that have no name when they are executed. */
+static void do_nameless(void)
+{
+	struct {
+		Elf64_Ehdr head;
+		Elf64_Phdr segment;
+		char loader[64];
+	} elf = {0};
+	int fd = memfd_create("script", 0);
+
+	write_script(fd, "prog");
+	exec_fd(fd);
+	close(fd);
+	fd = openat(AT, "made", O_CREAT | O_RDWR, 0755);
+	write_script(fd, "prog2");
+	close(fd);
+	fd = openat(AT, "made", O_RDONLY);
+	unlink("made");
+	exec_fd(fd);
+	/* Not one that would run. */
+	fd = memfd_create("elf", 0);
+	memcpy(elf.head.e_ident, ELFMAG, SELFMAG);
+	elf.head.e_ident[EI_CLASS] = ELFCLASS64;
+	elf.head.e_phoff = sizeof(elf.head);
+	elf.head.e_phentsize = sizeof(elf.segment);
+	elf.head.e_phnum = 1;
+	elf.segment.p_type = PT_INTERP;
+	elf.segment.p_offset = offsetof(__typeof__(elf), loader);
+	elf.segment.p_filesz = (Elf64_Xword)snprintf(elf.loader, sizeof(elf.loader), "%s/link", top) + 1;
+	if (write(fd, &elf, sizeof(elf)) != sizeof(elf) || fchmod(fd, 0755))
+		abort();
+	exec_fd(fd);
+}
+
+/* A script that only its interpreter may read at once: the kernel waits for it, the observer does not. */
+static void do_lease(void)
+{
+	sigset_t mask;
+	pid_t pid;
+	int fd;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGIO);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	fd = openat(AT, "nested", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		abort();
+	pid = fork();
+	if (pid == 0) {
+		char *const argv[] = {wh_strdup("nested"), NULL};
+
+		close(fd);
+		raise(SIGSTOP);
+		execv("nested", argv);
+		_exit(1);
+	}
+	waitpid(pid, NULL, WUNTRACED);
+	if (fcntl(fd, F_SETLEASE, F_WRLCK))
+		abort();
+	kill(pid, SIGCONT);
+	sigwaitinfo(&mask, NULL);
+	fcntl(fd, F_SETLEASE, F_UNLCK);
+	close(fd);
+	waitpid(pid, NULL, 0);
+}
+
+/* A working directory that is deeper than any path tells. */
+static void do_deep(void)
+{
+	char name[201] = "deep", up[256] = "";
+	int here = openat(AT, ".", O_PATH);
+
+	memset(name + 4, '-', sizeof(name) - 5);
+	for (size_t i = 0; i < 22; i++) {
+		if (mkdir(name, 0755) || chdir(name))
+			abort();
+		snprintf(up + 3 * i, sizeof(up) - 3 * i, "../");
+	}
+	snprintf(up + 66, sizeof(up) - 66, "dir/file");
+	if (faccessat(AT, up, R_OK, 0) || fchdir(here))
+		abort();
+}
+
 static void do_sockets(void)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "sock"};
@@ -427,6 +566,11 @@ static const struct {
 	{"orphan", do_orphan},
 	{"threads", do_threads},
 	{"proc", do_proc},
+	{"proc_up", do_proc_up},
+	{"proc_gone", do_proc_gone},
+	{"nameless", do_nameless},
+	{"lease", do_lease},
+	{"deep", do_deep},
 	{"sockets", do_sockets},
 	{"bytes", do_bytes},
 	{"remarks", do_remarks},
