@@ -599,7 +599,8 @@ const struct wh_command wh_cmd_verify = {
 		"statements say with what the layers hold. IMAGE is oci:DIR[:TAG] or oci-layout://DIR[:TAG] (then every byte\n"
 		"of the directory counts), a name in the store or in a registry, or docker://NAME for a registry only.\n"
 		"Where the signature says what the image is called, IMAGE has to be called so. Of a name with several\n"
-		"platforms this machine's is proved. Statements that somebody took away are not missed: --require them.\n"
+		"platforms this machine's is proved. A statement that was taken away leaves no trace: --require those\n"
+		"that must be there.\n"
 		"Exit code 0: proved; 3: not proved; 2: the command line or the key is wrong; 4: the registry cannot be\n"
 		"reached, or this machine cannot (nothing was found out, so nothing is proved).",
 	.examples = "  whittle verify registry.example/shop:1.4 --key release.pub\n"
