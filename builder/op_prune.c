@@ -277,6 +277,19 @@ static void missing_work(struct wh_node *n)
 	n->job_r = r;
 }
 
+/* Is what was missed a shell, which no --keep brings back? */
+static bool shell_missed(const struct wh_node *n, const char *path)
+{
+	struct wh_tree *full = NULL;
+	bool shell;
+
+	if (n->v->op.prune->keep_shell || open_full(n, &full, NULL) < 0)
+		return false;
+	shell = wh_is_shell(full, path);
+	wh_tree_close(full);
+	return shell;
+}
+
 /* The last word: what the tests said, and what they may have missed. */
 static void give_up(struct wh_node *n)
 {
@@ -292,7 +305,10 @@ static void give_up(struct wh_node *n)
 	if (i < p->missing.n)
 		wh_buf_addf(&text, " and %zu more", p->missing.n - i);
 	wh_err_set(&n->job_err, "builder", WH_ERR_BUILD, ECHILD, "%s", text.p);
-	if (p->missing.n && p->attempts >= p->op->repair)
+	if (p->missing.n && shell_missed(n, p->missing.v[0]))
+		wh_err_hint(&n->job_err, "PRUNE removes shells: let the application do without /%s, or PRUNE --shell=keep",
+			    p->missing.v[0]);
+	else if (p->missing.n && p->attempts >= p->op->repair)
 		wh_err_hint(&n->job_err,
 			    "--keep=/%s keeps it; --repair=%u puts back what was looked up in vain, and tests "
 			    "again",

@@ -43,7 +43,7 @@ static int reach_maybe(struct wh_decide *d, const char *path, const struct wh_wh
 
 /* ---------------------------------------------------------------- scripts */
 
-static bool is_removed_shell(struct wh_decide *d, const char *path)
+bool wh_decide_removes(struct wh_decide *d, const char *path)
 {
 	WH_AUTO_FREE char *canonical = NULL;
 	struct wh_node_ref n;
@@ -66,7 +66,7 @@ static int close_script(struct wh_decide *d, const struct wh_kept *i, const stru
 	if (program)
 		r = reach_maybe(d, program, &why, err);
 	/* env is of no use when what it would start is gone. */
-	if (r < 0 || (program && is_removed_shell(d, program)))
+	if (r < 0 || (program && wh_decide_removes(d, program)))
 		return r;
 	return reach_maybe(d, s.interpreter, &why, err);
 }

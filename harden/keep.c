@@ -305,7 +305,7 @@ static int open_drop(struct wh_decide *d, struct wh_err **err)
 struct keeping {
 	struct wh_decide *d;
 	const struct wh_patterns *p;
-	size_t matches;
+	size_t matches, shells;
 	struct wh_err **err;
 };
 
@@ -317,6 +317,7 @@ static int keep_match(void *arg, const struct wh_node_ref *n)
 	if (!wh_patterns_excluded(k->p, n->e.path))
 		return 0;
 	k->matches++;
+	k->shells += wh_decide_removes(k->d, n->e.path);
 	return wh_decide_add(k->d, n->e.path, &why, k->err);
 }
 
@@ -340,6 +341,11 @@ static int add_keep(struct wh_decide *d, const char *word, struct wh_err **err)
 		return wh_err_sys(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, -r, "--keep=%s", word);
 	for (size_t i = 0; r == 0 && k.matches && i < links.n; i++)
 		r = wh_decide_add(d, links.v[i], &why, err);
+	if (r == 0 && k.matches && k.shells == k.matches) {
+		r = wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EPERM, "--keep=%s is a shell, and PRUNE removes shells",
+			       word);
+		wh_err_hint(err, "PRUNE --shell=keep keeps them");
+	}
 	if (!k.matches) {
 		r = wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, ENOENT, "--keep=%s matches nothing in the image",
 			       word);
@@ -630,6 +636,8 @@ static int decide(struct wh_decide *d, struct wh_err **err)
 {
 	int r = d->o->keep_shell ? 0 : wh_decide_shells_run(d, err);
 
+	if (r == 0 && !d->o->keep_shell)
+		r = wh_decide_shells_named(d, err);
 	if (r == 0 && wh_tree_walk(d->t, "", list_shell, d) < 0)
 		r = wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EBADMSG, "read the image's indexes");
 

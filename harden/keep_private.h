@@ -72,7 +72,11 @@ int wh_decide_base(struct wh_decide *d, struct wh_err **err);
 int wh_decide_config(struct wh_decide *d, struct wh_err **err);
 /* What depends on what is kept: what glibc loads, links to kept directories. */
 int wh_decide_late(struct wh_decide *d, struct wh_err **err);
+/* closure.c: does this path lead to a shell that goes? */
+bool wh_decide_removes(struct wh_decide *d, const char *path);
 /* shellrun.c: was a shell run? Then the error that says by whom. */
 int wh_decide_shells_run(struct wh_decide *d, struct wh_err **err);
+/* Could the image not start, or not be asked how it is, without a shell that goes? Whatever the profiles started. */
+int wh_decide_shells_named(struct wh_decide *d, struct wh_err **err);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The application ran a shell, and PRUNE is to remove shells: who did, and what to change. */
 #include "harden/keep_private.h"
+#include "harden/script.h"
 
 #include <errno.h>
 
@@ -70,12 +71,12 @@ static void add_hint(struct wh_decide *d, const json_t *p, struct wh_err **err)
 	else if (first && !script && entry)
 		wh_err_hint(
 			err,
-			"write %s [\"program\", …] (exec form), or PROFILE --start=[…], or PRUNE --shell=keep",
+			"write %s [\"program\", …] (exec form), or PRUNE --shell=keep",
 			entry);
 	else if (first && script)
 		wh_err_hint(
 			err,
-			"the image starts the script /%s: start the program itself (ENTRYPOINT, PROFILE --start=[…]), or PRUNE --shell=keep",
+			"the image starts the script /%s: let ENTRYPOINT start the program itself, or PRUNE --shell=keep",
 			script);
 	else
 		wh_err_hint(err, "let it start the program without a shell, or PRUNE --shell=keep");
@@ -112,4 +113,60 @@ int wh_decide_shells_run(struct wh_decide *d, struct wh_err **err)
 	if (n > 1)
 		wh_err_detail(err, b.p);
 	return -EPERM;
+}
+
+#define MAX_CHAIN 4 /* as many interpreters as Linux goes through */
+
+/* A program, and the interpreters behind it: the first shell among them; malloc'ed. NULL: none. */
+static char *shell_behind(struct wh_decide *d, const char *program)
+{
+	WH_AUTO_FREE char *at = wh_strdup(program);
+
+	for (int i = 0; i <= MAX_CHAIN; i++) {
+		WH_AUTO_BYTES struct wh_bytes b = {0};
+		WH_AUTO_SCRIPT struct wh_script s = {0};
+		struct wh_node_ref n;
+		char *next;
+
+		if (wh_decide_removes(d, at))
+			return WH_TAKE_PTR(at);
+		if (wh_walk(d->t, at, true, NULL, NULL, &n) < 0 || n.e.type != WH_T_FILE ||
+		    wh_bytes_open(d->t, &n, &b, NULL) < 0 || wh_script_parse(b.p, b.n, &s) < 0)
+			return NULL;
+		next = s.program ? wh_decide_program(d, s.program, "/") : wh_strdup(s.interpreter);
+		if (!next)
+			return NULL;
+		free(at);
+		at = next;
+	}
+	return NULL;
+}
+
+static int named(struct wh_decide *d, const char *entry, const json_t *argv, size_t first, struct wh_err **err)
+{
+	const char *name = json_string_value(json_array_get(argv, first));
+	WH_AUTO_FREE char *path = name ? wh_decide_program(d, name, wh_json_str(d->o->config, "WorkingDir")) : NULL;
+	WH_AUTO_FREE char *shell = path ? shell_behind(d, path) : NULL;
+
+	if (!shell)
+		return 0;
+	wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EPERM, "PRUNE removes shells, and the image's %s needs one: %s is %s%s", entry,
+		   name, wh_streq(shell, path) ? "a shell" : "a script for ", wh_streq(shell, path) ? "" : shell);
+	wh_err_status(err, WH_STATUS_SHELL);
+	wh_err_hint(err, "write %s [\"program\", …] with the program itself, or PRUNE --shell=keep; what a PROFILE starts instead "
+			 "(--start) does not change how the image starts", entry);
+	return -EPERM;
+}
+
+int wh_decide_shells_named(struct wh_decide *d, struct wh_err **err)
+{
+	const json_t *c = d->o->config, *entrypoint = json_object_get(c, "Entrypoint");
+	const json_t *test = json_object_get(json_object_get(c, "Healthcheck"), "Test");
+	const char *kind = json_string_value(json_array_get(test, 0));
+	bool entry = json_array_size(entrypoint) > 0;
+	int r = named(d, entry ? "ENTRYPOINT" : "CMD", entry ? entrypoint : json_object_get(c, "Cmd"), 0, err);
+
+	if (r == 0 && wh_streq(kind, "CMD"))
+		r = named(d, "HEALTHCHECK CMD", test, 1, err);
+	return r;
 }
