@@ -43,7 +43,7 @@ static void test_lists(void **state)
 			"{\"by\":[0],\"path\":\"proc/[pid]/task/[pid]/stat\"},"
 			"{\"by\":[0,1],\"path\":\"var/pid\"}],"
 			"\"missing\":[{\"by\":[0],\"path\":\"etc/none\"}],"
-			"\"observer\":1,"
+			"\"observer\":2,"
 			"\"processes\":["
 			"{\"name\":\"application\",\"parent\":-1,\"program\":\"usr/bin/app\",\"script\":null},"
 			"{\"name\":\"application\",\"parent\":0,\"program\":\"usr/bin/tool\",\"script\":\"etc/script\"}],"
