@@ -8,6 +8,7 @@
 #define LINE_MAX_BYTES ((size_t)64 * 1024)
 #define OUTPUT_KEEP ((size_t)256 * 1024)
 #define STEPS_MAX 64 /* at once: who starts them is the driver */
+#define LEFT_MAX 256 /* that are over, but for what they have left running */
 #define SHOWN_MAX ((uint64_t)64 << 20) /* of a run's lines: no build's log has a use for more */
 #define READS 4 /* at once */
 #define LOG_NOW ((off_t)16 << 20) /* a longer log is left to the tear down: reading it would keep the loop */
@@ -248,14 +249,20 @@ static int open_pipes(struct wh_tstep *s, int ends[2], struct wh_err **err)
 	return 0;
 }
 
-static size_t count(const struct wh_trial *t)
+/* Is there room for one more? */
+static int count(const struct wh_trial *t, struct wh_err **err)
 {
 	const struct wh_tstep *s;
-	size_t n = 0;
+	size_t running = 0, left = 0;
 
 	for (s = t->steps; s; s = s->next)
-		n++;
-	return n;
+		*(s->ended ? &running : &left) += 1;
+	if (running >= STEPS_MAX)
+		return wh_err_set(err, "builder", WH_ERR_BUILD, EAGAIN, "more than %d commands at once", STEPS_MAX);
+	if (left >= LEFT_MAX)
+		return wh_err_set(err, "builder", WH_ERR_BUILD, EAGAIN,
+				  "more than %d commands have left something running", LEFT_MAX);
+	return 0;
 }
 
 int wh_tstep_start(struct wh_trial *t, enum wh_tstep_kind kind, struct wh_step *spec, int fds[3], const char *log,
@@ -263,10 +270,10 @@ int wh_tstep_start(struct wh_trial *t, enum wh_tstep_kind kind, struct wh_step *
 {
 	struct wh_tstep *s;
 	WH_AUTO_FD int out_w = -1, err_w = -1;
-	int ends[2] = {-1, -1}, i, r = 0;
+	int ends[2] = {-1, -1}, i, r = count(t, err);
 
-	if (count(t) >= STEPS_MAX)
-		return wh_err_set(err, "builder", WH_ERR_BUILD, EAGAIN, "more than %d commands at once", STEPS_MAX);
+	if (r < 0)
+		return r;
 	s = wh_calloc(1, sizeof(*s));
 	*s = (struct wh_tstep){.t = t, .kind = kind, .ended = ended, .arg = arg, .out = {{.fd = -1}, {.fd = -1}},
 				.fds = {-1, -1, -1}};
