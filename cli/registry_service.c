@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/password.h"
 #include "cli/registry_service.h"
 #include "sandbox/sandbox.h"
 
@@ -261,6 +262,8 @@ int wh_cli_with_registry(int (*fn)(void *arg, struct wh_inner *inner), void *arg
 	sigset_t signals;
 	int r = wh_outer_fork(&outer, &inner, &err);
 
+	/* No key is used here, so nobody needs the password. */
+	wh_password_free(wh_password_take());
 	if (r < 0)
 		return wh_err_report(err);
 	if (outer) {

@@ -174,6 +174,9 @@ static int read_options(struct wh_app_request *r, const char *verb, size_t *at, 
 			return 0;
 		}
 		o = find_option(word, &value);
+		/* What is no option of ours is the application's argument. */
+		if (!o && wh_streq(verb, "run"))
+			return 0;
 		if (!o)
 			return wh_err_set(err, "sandbox", WH_ERR_USAGE, EINVAL, "app: %s has no option %s", verb, word);
 		if (!value)

@@ -98,7 +98,7 @@ static const struct {
 	{"exec|-u", "!-u wants a value"},
 	{"exec|-x|true", "!exec has no option -x"},
 	{"exec|--users|a|true", "!exec has no option --users"},
-	{"run|--help", "!run has no option --help"},
+	{"run|--json|x", "2 - - [--json] [x]"},
 	{"exec|-e|A|true", "!-e A is not NAME=VALUE"},
 	{"exec|-e|=x|true", "!-e =x is not NAME=VALUE"},
 	{"start|now", "!start: what is \"now\"?"},
