@@ -306,7 +306,8 @@ static void give_up(struct wh_node *n)
 		wh_buf_addf(&text, " and %zu more", p->missing.n - i);
 	wh_err_set(&n->job_err, "builder", WH_ERR_BUILD, ECHILD, "%s", text.p);
 	if (p->missing.n && shell_missed(n, p->missing.v[0]))
-		wh_err_hint(&n->job_err, "PRUNE removes shells: let the application do without /%s, or PRUNE --shell=keep",
+		wh_err_hint(&n->job_err,
+			    "PRUNE removes shells: let the application do without /%s, or PRUNE --shell=keep",
 			    p->missing.v[0]);
 	else if (p->missing.n && p->attempts >= p->op->repair)
 		wh_err_hint(&n->job_err,

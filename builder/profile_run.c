@@ -144,7 +144,8 @@ static void tell_death(struct wh_trial *t)
 /* Tests that pass without the application prove nothing of it. */
 static void tell_idle(struct wh_trial *t)
 {
-	t->r = wh_err_set(&t->err, "builder", WH_ERR_BUILD, ECHILD, "the tests pass, but they never ran the application");
+	t->r = wh_err_set(&t->err, "builder", WH_ERR_BUILD, ECHILD,
+			  "the tests pass, but they never ran the application");
 	wh_err_status(&t->err, WH_STATUS_TESTS);
 	wh_err_hint(&t->err, "with --start=manual the tests start it: `/run/whittle/app start` for a server, "
 			     "`/run/whittle/app run ARGS` for a command");

@@ -242,7 +242,8 @@ static int start_of(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd 
 		return r;
 	if (!r || !words.n) {
 		wh_usage(err, "--start: \"%s\" is neither manual nor a command as JSON array", flag);
-		wh_err_hint(err, "write --start=[\"program\",\"argument\"]; for a shell's line [\"/bin/sh\",\"-c\",\"…\"]");
+		wh_err_hint(err,
+			    "write --start=[\"program\",\"argument\"]; for a shell's line [\"/bin/sh\",\"-c\",\"…\"]");
 		return -EINVAL;
 	}
 	for (i = 0; i < words.n; i++) {
@@ -274,7 +275,8 @@ static int app_of(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c
 		return -EINVAL;
 	if (!app->start && !*app->entrypoint && !*app->cmd) {
 		wh_usage(err, "there is nothing to profile: the stage has neither ENTRYPOINT nor CMD");
-		wh_err_hint(err, "give it one above this line, or name a command here: --start=[\"program\",\"argument\"]");
+		wh_err_hint(err,
+			    "give it one above this line, or name a command here: --start=[\"program\",\"argument\"]");
 		return -EINVAL;
 	}
 	return 0;
@@ -392,7 +394,8 @@ int wh_lower_profile(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd
 	int r = in_order(s, c, err);
 
 	if (r == 0 && driver != s && !driver->lowered)
-		r = wh_usage(err, "--from=%s: the stage needs to be defined before this line", wh_flag_text(c->n, "from"));
+		r = wh_usage(err, "--from=%s: the stage needs to be defined before this line",
+			     wh_flag_text(c->n, "from"));
 	if (r == 0)
 		r = app_of(l, s, c, op, err);
 	if (r == 0)

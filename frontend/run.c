@@ -301,8 +301,7 @@ static int check_allowed(const struct wh_lower *l, const struct wh_node *n, stru
 		wh_err_hint(err, "grant it on the command line: --allow security.insecure");
 		return -EPERM;
 	}
-	if (wh_streq(wh_flag_text(n, "network"), "host") && !l->o->allow_host_network &&
-	    l->o->network != WH_NET_HOST) {
+	if (wh_streq(wh_flag_text(n, "network"), "host") && !l->o->allow_host_network && l->o->network != WH_NET_HOST) {
 		wh_usage(err, "network.host is not allowed");
 		wh_err_hint(err, "grant it on the command line: --allow network.host");
 		return -EPERM;
@@ -349,8 +348,8 @@ static int lower_command(struct run *run, const struct wh_cmd *c, size_t first_s
 	return 0;
 }
 
-static void begin(struct run *run, struct wh_lower *l, struct wh_stage *s, struct wh_stage *scope, const struct wh_cmd *c,
-		  size_t more)
+static void begin(struct run *run, struct wh_lower *l, struct wh_stage *s, struct wh_stage *scope,
+		  const struct wh_cmd *c, size_t more)
 {
 	*run = (struct run){.l = l, .s = s, .scope = scope};
 	run->mounts = wh_arena_alloc(l->a, (c->n_sources + 1) * sizeof(*run->mounts));

@@ -342,8 +342,8 @@ static int add_keep(struct wh_decide *d, const char *word, struct wh_err **err)
 	for (size_t i = 0; r == 0 && k.matches && i < links.n; i++)
 		r = wh_decide_add(d, links.v[i], &why, err);
 	if (r == 0 && k.matches && k.shells == k.matches) {
-		r = wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EPERM, "--keep=%s is a shell, and PRUNE removes shells",
-			       word);
+		r = wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EPERM,
+			       "--keep=%s is a shell, and PRUNE removes shells", word);
 		wh_err_hint(err, "PRUNE --shell=keep keeps them");
 	}
 	if (!k.matches) {

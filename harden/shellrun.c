@@ -69,10 +69,7 @@ static void add_hint(struct wh_decide *d, const json_t *p, struct wh_err **err)
 		wh_err_hint(err,
 			    "the test driver asked for it (app exec): run the program itself, or PRUNE --shell=keep");
 	else if (first && !script && entry)
-		wh_err_hint(
-			err,
-			"write %s [\"program\", …] (exec form), or PRUNE --shell=keep",
-			entry);
+		wh_err_hint(err, "write %s [\"program\", …] (exec form), or PRUNE --shell=keep", entry);
 	else if (first && script)
 		wh_err_hint(
 			err,
@@ -150,11 +147,15 @@ static int named(struct wh_decide *d, const char *entry, const json_t *argv, siz
 
 	if (!shell)
 		return 0;
-	wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EPERM, "PRUNE removes shells, and the image's %s needs one: %s is %s%s", entry,
-		   name, wh_streq(shell, path) ? "a shell" : "a script for ", wh_streq(shell, path) ? "" : shell);
+	wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EPERM,
+		   "PRUNE removes shells, and the image's %s needs one: %s is %s%s", entry, name,
+		   wh_streq(shell, path) ? "a shell" : "a script for ", wh_streq(shell, path) ? "" : shell);
 	wh_err_status(err, WH_STATUS_SHELL);
-	wh_err_hint(err, "write %s [\"program\", …] with the program itself, or PRUNE --shell=keep; what a PROFILE starts instead "
-			 "(--start) does not change how the image starts", entry);
+	wh_err_hint(
+		err,
+		"write %s [\"program\", …] with the program itself, or PRUNE --shell=keep; what a PROFILE starts instead "
+		"(--start) does not change how the image starts",
+		entry);
 	return -EPERM;
 }
 
