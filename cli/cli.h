@@ -6,6 +6,7 @@
 #include "base/base.h"
 #include "builder/builder.h"
 #include "cli/options.h"
+#include "harden/harden.h"
 
 /* ---------------------------------------------------------------- errors.c */
 
@@ -192,6 +193,21 @@ int wh_cli_image_artifacts(const char *ref, struct wh_store *s, const struct wh_
 			   struct wh_err **err);
 /* The full name by which it goes ("image": it has none); malloc'ed. */
 int wh_cli_image_name(const char *ref, const struct wh_image *i, char **ret, struct wh_err **err);
+
+/* An image whose files are looked into. What the records of packages say is in files, so the layers that hold them are
+ * unpacked: within the user namespace. */
+struct wh_cli_contents {
+	struct wh_store *store;
+	struct wh_image image;
+	struct wh_tree *tree;
+	struct wh_packages packages;
+};
+/* Store and image, then into the user namespace. Not before: inside, everybody is root, and root's store is another. */
+int wh_cli_contents_open(const char *ref, const char *root, struct wh_inner *inner, struct wh_cli_contents *ret,
+			 struct wh_err **err);
+/* Tree and packages. */
+int wh_cli_contents_read(struct wh_cli_contents *c, struct wh_err **err);
+void wh_cli_contents_release(struct wh_cli_contents *c); /* also of what failed half-way, or of {0} */
 
 /* ---------------------------------------------------------------- commands */
 

@@ -109,8 +109,9 @@ static int check(const struct wh_strv *args, struct wh_err **err)
 	return wh_err_set(err, "cli", WH_ERR_USAGE, 0, "db has no \"%s\", only import and info", word);
 }
 
-static int db(const struct flags *f, const struct wh_strv *args, struct wh_buf *out, struct wh_err **err)
+static int db(void *flags, const struct wh_strv *args, struct wh_buf *out, struct wh_err **err)
 {
+	const struct flags *f = flags;
 	struct wh_store *s = NULL;
 	struct wh_vulndb *v = NULL;
 	int r = check(args, err);
@@ -125,26 +126,16 @@ static int db(const struct flags *f, const struct wh_strv *args, struct wh_buf *
 		wh_vulndb_close(v);
 	if (s)
 		wh_store_close(s);
+	if (r < 0) /* what was done before something failed */
+		(void)wh_cli_say(out);
 	return r;
 }
 
 static int run(const struct wh_command *c, int argc, char **argv)
 {
-	WH_AUTO_ERR struct wh_err *err = NULL;
-	WH_AUTO_STRV struct wh_strv args = {0};
-	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
 	struct flags flags = {0};
-	bool help;
-	int said = 0, r = wh_options_parse(c, argc, argv, &flags, &args, &help, &err);
 
-	if (!r && help)
-		wh_options_help(c, &out);
-	else if (!r)
-		r = db(&flags, &args, &out, &err);
-	if (out.n) /* also what was done before something failed */
-		said = wh_cli_say(&out);
-	wh_options_release(c, &flags);
-	return r < 0 ? wh_err_report(err) : said;
+	return wh_command_main(c, argc, argv, &flags, db);
 }
 
 const struct wh_command wh_cmd_db = {

@@ -26,10 +26,11 @@ static int report_of(struct wh_store *s, const struct wh_artifacts *list, const 
 	return -ENODATA;
 }
 
-static int explain(const struct flags *f, const struct wh_strv *args, struct wh_buf *out, struct wh_err **err)
+static int explain(void *flags, const struct wh_strv *args, struct wh_buf *out, struct wh_err **err)
 {
 	WH_CLEANUP(wh_artifacts_release) struct wh_artifacts artifacts = {0};
 	WH_AUTO_JSON json_t *report = NULL;
+	const struct flags *f = flags;
 	struct wh_store *s = NULL;
 	struct wh_image image = {0};
 	struct wh_tree *t = NULL;
@@ -53,23 +54,9 @@ static int explain(const struct flags *f, const struct wh_strv *args, struct wh_
 
 static int run(const struct wh_command *c, int argc, char **argv)
 {
-	WH_AUTO_ERR struct wh_err *err = NULL;
-	WH_AUTO_STRV struct wh_strv args = {0};
-	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
 	struct flags flags = {0};
-	bool help;
-	int r = wh_options_parse(c, argc, argv, &flags, &args, &help, &err);
 
-	if (!r && help)
-		wh_options_help(c, &out);
-	else if (!r)
-		r = explain(&flags, &args, &out, &err);
-	if (!r)
-		r = wh_cli_say(&out);
-	if (r < 0)
-		r = wh_err_report(err);
-	wh_options_release(c, &flags);
-	return r;
+	return wh_command_main(c, argc, argv, &flags, explain);
 }
 
 const struct wh_command wh_cmd_explain = {

@@ -81,30 +81,24 @@ static int make(const char *private, const char *public, bool force, struct wh_e
 	return r;
 }
 
+static int keygen(void *flags, const struct wh_strv *args, struct wh_buf *out, struct wh_err **err)
+{
+	const struct flags *f = flags;
+	WH_AUTO_FREE char *private = wh_asprintf("%s.key", f->prefix);
+	WH_AUTO_FREE char *public = wh_asprintf("%s.pub", f->prefix);
+	int r = make(private, public, f->force, err);
+
+	(void)args;
+	if (r == 0)
+		wh_buf_addf(out, "private key  %s\npublic key   %s\n", private, public);
+	return r;
+}
+
 static int run(const struct wh_command *c, int argc, char **argv)
 {
-	WH_AUTO_ERR struct wh_err *err = NULL;
-	WH_AUTO_STRV struct wh_strv args = {0};
-	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
-	WH_AUTO_FREE char *private = NULL;
-	WH_AUTO_FREE char *public = NULL;
 	struct flags flags = {.prefix = "whittle"};
-	bool help;
-	int r = wh_options_parse(c, argc, argv, &flags, &args, &help, &err);
 
-	if (r < 0)
-		return wh_err_report(err);
-	if (help) {
-		wh_options_help(c, &out);
-		return wh_cli_say(&out);
-	}
-	private = wh_asprintf("%s.key", flags.prefix);
-	public = wh_asprintf("%s.pub", flags.prefix);
-	r = make(private, public, flags.force, &err);
-	if (r < 0)
-		return wh_err_report(err);
-	wh_buf_addf(&out, "private key  %s\npublic key   %s\n", private, public);
-	return wh_cli_say(&out);
+	return wh_command_main(c, argc, argv, &flags, keygen);
 }
 
 const struct wh_command wh_cmd_keygen = {

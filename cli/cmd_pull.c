@@ -8,7 +8,7 @@ struct flags {
 };
 
 struct pull {
-	struct flags flags;
+	const struct flags *flags;
 	const char *ref;
 	struct wh_inner *inner;
 	struct wh_store *store;
@@ -34,7 +34,7 @@ static int fetch(struct pull *p, struct wh_err **err)
 {
 	char text[WH_DIGEST_TEXT];
 	struct wh_digest d;
-	int r = wh_cli_registry_pull(p->inner, p->store, p->ref, p->flags.platform, p->flags.insecure, &d, err);
+	int r = wh_cli_registry_pull(p->inner, p->store, p->ref, p->flags->platform, p->flags->insecure, &d, err);
 
 	return r < 0 ? r : wh_image_from_store(p->store, wh_digest_text(&d, text), NULL, &p->image, err);
 }
@@ -42,7 +42,7 @@ static int fetch(struct pull *p, struct wh_err **err)
 static int fetch_artifacts(struct pull *p, struct wh_err **err)
 {
 	WH_CLEANUP(wh_artifacts_release) struct wh_artifacts list = {0};
-	int r = wh_cli_registry_artifacts(p->inner, p->store, p->ref, &p->image.manifest, p->flags.insecure, &list,
+	int r = wh_cli_registry_artifacts(p->inner, p->store, p->ref, &p->image.manifest, p->flags->insecure, &list,
 					  err);
 
 	if (r == 0 && list.n)
@@ -76,43 +76,41 @@ static int step(struct pull *p, const char *what, int (*fn)(struct pull *p, stru
 	return r;
 }
 
-static int tell(const struct pull *p)
+static void tell(const struct pull *p, struct wh_buf *out)
 {
 	char manifest[WH_DIGEST_TEXT], id[WH_DIGEST_TEXT];
-	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
 
 	wh_digest_text(&p->image.manifest, manifest);
-	if (p->flags.quiet) {
-		wh_buf_addf(&out, "%s\n", manifest);
-		return wh_cli_say(&out);
+	if (p->flags->quiet) {
+		wh_buf_addf(out, "%s\n", manifest);
+		return;
 	}
-	wh_buf_addf(&out, "image  %s\nid     %s\n", manifest, wh_digest_text(&p->image.config_digest, id));
+	wh_buf_addf(out, "image  %s\nid     %s\n", manifest, wh_digest_text(&p->image.config_digest, id));
 	if (p->name)
-		wh_buf_addf(&out, "name   %s\n", p->name);
+		wh_buf_addf(out, "name   %s\n", p->name);
 	if (p->attached)
-		wh_buf_addf(&out, "with   %zu attached\n", p->attached);
-	return wh_cli_say(&out);
+		wh_buf_addf(out, "with   %zu attached\n", p->attached);
 }
 
-static int pull(void *arg, struct wh_inner *inner)
+static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct wh_err **err)
 {
-	WH_AUTO_ERR struct wh_err *err = NULL;
 	struct pull *p = arg;
 	int r;
 
 	p->inner = inner;
-	if (!p->flags.quiet)
+	if (!p->flags->quiet)
 		p->progress = wh_progress_new(stderr);
-	r = wh_cli_store_open(p->flags.root, &p->store, &err);
+	r = wh_cli_store_open(p->flags->root, &p->store, err);
 	if (r == 0)
-		r = step(p, "pulling", fetch, &err);
+		r = step(p, "pulling", fetch, err);
 	if (r == 0)
-		r = step(p, "reading", keep, &err);
+		r = step(p, "reading", keep, err);
 	if (r == 0)
-		r = step(p, "looking for what is attached to", fetch_artifacts, &err);
+		r = step(p, "looking for what is attached to", fetch_artifacts, err);
 	if (r < 0 && p->progress)
 		fputc('\n', stderr);
-	r = r < 0 ? wh_err_report(err) : tell(p);
+	if (r == 0)
+		tell(p, out);
 	wh_image_release(&p->image);
 	wh_progress_free(p->progress);
 	free(p->name);
@@ -121,25 +119,18 @@ static int pull(void *arg, struct wh_inner *inner)
 	return r;
 }
 
+static int pull(void *flags, const struct wh_strv *args, struct wh_buf *out, struct wh_err **err)
+{
+	struct pull p = {.flags = flags, .ref = args->v[0]};
+
+	return wh_cli_with_registry(inside, &p, out, err);
+}
+
 static int run(const struct wh_command *c, int argc, char **argv)
 {
-	WH_AUTO_ERR struct wh_err *err = NULL;
-	WH_AUTO_STRV struct wh_strv args = {0};
-	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
-	struct pull p = {0};
-	bool help;
-	int r = wh_options_parse(c, argc, argv, &p.flags, &args, &help, &err);
+	struct flags flags = {0};
 
-	if (r < 0)
-		return wh_err_report(err);
-	if (help) {
-		wh_options_help(c, &out);
-		return wh_cli_say(&out);
-	}
-	p.ref = args.v[0];
-	r = wh_cli_with_registry(pull, &p);
-	wh_options_release(c, &p.flags);
-	return r;
+	return wh_command_main(c, argc, argv, &flags, pull);
 }
 
 const struct wh_command wh_cmd_pull = {

@@ -8,7 +8,7 @@ struct flags {
 };
 
 struct push {
-	struct flags flags;
+	const struct flags *flags;
 	const char *name, *ref; /* in the store, in the registry */
 	struct wh_inner *inner;
 	struct wh_store *store;
@@ -31,48 +31,46 @@ static int send(struct push *p, struct wh_err **err)
 {
 	WH_AUTO_ERR struct wh_err *e = NULL;
 	unsigned id = wh_progress_begin(p->progress, "pushing %s", p->ref);
-	int r = wh_cli_registry_push(p->inner, p->store, p->ref, &p->image, &p->artifacts, p->flags.insecure, &e);
+	int r = wh_cli_registry_push(p->inner, p->store, p->ref, &p->image, &p->artifacts, p->flags->insecure, &e);
 
 	wh_progress_end(p->progress, id, e);
 	wh_err_move(err, &e);
 	return r;
 }
 
-static int tell(const struct push *p)
+static void tell(const struct push *p, struct wh_buf *out)
 {
-	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
 	char manifest[WH_DIGEST_TEXT];
 
 	wh_digest_text(&p->image.manifest, manifest);
-	if (p->flags.quiet) {
-		wh_buf_addf(&out, "%s\n", manifest);
-		return wh_cli_say(&out);
+	if (p->flags->quiet) {
+		wh_buf_addf(out, "%s\n", manifest);
+		return;
 	}
-	wh_buf_addf(&out, "image  %s\nname   %s\n", manifest, p->ref);
+	wh_buf_addf(out, "image  %s\nname   %s\n", manifest, p->ref);
 	if (p->artifacts.n)
-		wh_buf_addf(&out, "with   %zu attached\n", p->artifacts.n);
-	return wh_cli_say(&out);
+		wh_buf_addf(out, "with   %zu attached\n", p->artifacts.n);
 }
 
-static int push(void *arg, struct wh_inner *inner)
+static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct wh_err **err)
 {
-	WH_AUTO_ERR struct wh_err *err = NULL;
 	struct push *p = arg;
 	int r;
 
 	p->inner = inner;
-	if (!p->flags.quiet)
+	if (!p->flags->quiet)
 		p->progress = wh_progress_new(stderr);
-	r = wh_cli_store_open(p->flags.root, &p->store, &err);
+	r = wh_cli_store_open(p->flags->root, &p->store, err);
 	if (r == 0)
-		r = wh_image_from_store(p->store, p->name, NULL, &p->image, &err);
+		r = wh_image_from_store(p->store, p->name, NULL, &p->image, err);
 	if (r == 0)
-		r = wh_artifacts_from_store(p->store, &p->image.manifest, &p->artifacts, &err);
+		r = wh_artifacts_from_store(p->store, &p->image.manifest, &p->artifacts, err);
 	if (r == 0)
-		r = send(p, &err);
+		r = send(p, err);
 	if (r < 0 && p->progress)
 		fputc('\n', stderr);
-	r = r < 0 ? wh_err_report(err) : tell(p);
+	if (r == 0)
+		tell(p, out);
 	wh_artifacts_release(&p->artifacts);
 	wh_image_release(&p->image);
 	wh_progress_free(p->progress);
@@ -81,26 +79,18 @@ static int push(void *arg, struct wh_inner *inner)
 	return r;
 }
 
+static int push(void *flags, const struct wh_strv *args, struct wh_buf *out, struct wh_err **err)
+{
+	struct push p = {.flags = flags, .name = args->v[0], .ref = args->v[args->n > 1]};
+
+	return wh_cli_with_registry(inside, &p, out, err);
+}
+
 static int run(const struct wh_command *c, int argc, char **argv)
 {
-	WH_AUTO_ERR struct wh_err *err = NULL;
-	WH_AUTO_STRV struct wh_strv args = {0};
-	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
-	struct push p = {0};
-	bool help;
-	int r = wh_options_parse(c, argc, argv, &p.flags, &args, &help, &err);
+	struct flags flags = {0};
 
-	if (r < 0)
-		return wh_err_report(err);
-	if (help) {
-		wh_options_help(c, &out);
-		return wh_cli_say(&out);
-	}
-	p.name = args.v[0];
-	p.ref = args.n > 1 ? args.v[1] : args.v[0];
-	r = wh_cli_with_registry(push, &p);
-	wh_options_release(c, &p.flags);
-	return r;
+	return wh_command_main(c, argc, argv, &flags, push);
 }
 
 const struct wh_command wh_cmd_push = {

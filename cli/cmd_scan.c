@@ -12,7 +12,7 @@ struct flags {
 	const char *root, *format;
 };
 struct job {
-	struct flags flags;
+	const struct flags *flags;
 	const char *ref;
 };
 
@@ -119,76 +119,48 @@ static void show(const struct wh_findings *f, const struct wh_packages *p, struc
 
 /* ---------------------------------------------------------------- the work */
 
-/* What the records say is in files, so the layers that hold them are unpacked: within the user namespace. */
-static int scan(const struct job *j, struct wh_inner *inner, struct wh_buf *out, struct wh_err **err)
+static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct wh_err **err)
 {
-	WH_CLEANUP(wh_packages_release) struct wh_packages packages = {0};
+	WH_CLEANUP(wh_cli_contents_release) struct wh_cli_contents in = {0};
 	WH_CLEANUP(wh_findings_release) struct wh_findings findings = {0};
-	struct wh_image image = {0};
-	struct wh_store *s = NULL;
-	struct wh_tree *t = NULL;
+	const struct job *j = arg;
 	struct wh_vulndb *db = NULL;
-	int r = wh_cli_image_open(j->ref, j->flags.root, &s, &image, err);
+	int r = wh_cli_contents_open(j->ref, j->flags->root, inner, &in, err);
 
-	/* Not before: inside, everybody is root, and root's store is another. */
 	if (r == 0)
-		r = wh_inner_enter(inner, err);
+		r = wh_vulndb_open(in.store, &db, err);
 	if (r == 0)
-		r = wh_vulndb_open(s, &db, err);
+		r = wh_cli_contents_read(&in, err);
 	if (r == 0)
-		r = wh_tree_open(s, image.layers, image.n_layers, &t, err);
-	if (r == 0)
-		r = wh_packages_read(t, &packages, err);
-	if (r == 0)
-		r = wh_findings_find(db, &packages, &findings, err);
-	if (r == 0 && wh_streq(j->flags.format, "json")) {
+		r = wh_findings_find(db, &in.packages, &findings, err);
+	if (r == 0 && wh_streq(j->flags->format, "json")) {
 		WH_AUTO_JSON json_t *o = wh_findings_json(&findings);
 
 		wh_json_dump(o, out);
 		wh_buf_addc(out, '\n');
 	} else if (r == 0) {
-		show(&findings, &packages, out);
+		show(&findings, &in.packages, out);
 	}
 	if (r == 0 && !wh_buf_ok(out))
 		r = wh_err_set(err, "cli", WH_ERR_BUILD, EFBIG, "the list of findings is beyond all measure");
-	if (t)
-		wh_tree_close(t);
 	if (db)
 		wh_vulndb_close(db);
-	wh_image_release(&image);
-	if (s)
-		wh_store_close(s);
 	return r;
 }
 
-static int inside(void *arg, struct wh_inner *inner)
+static int scan(void *flags, const struct wh_strv *args, struct wh_buf *out, struct wh_err **err)
 {
-	WH_AUTO_ERR struct wh_err *err = NULL;
-	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
+	struct job j = {flags, args->v[0]};
 
-	return scan(arg, inner, &out, &err) < 0 ? wh_err_report(err) : wh_cli_say(&out);
+	wh_password_free(wh_password_take()); /* not wanted here, where other people's data is read */
+	return wh_cli_with_registry(inside, &j, out, err);
 }
 
 static int run(const struct wh_command *c, int argc, char **argv)
 {
-	WH_AUTO_ERR struct wh_err *err = NULL;
-	WH_AUTO_STRV struct wh_strv args = {0};
-	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
-	struct job j = {.ref = NULL};
-	bool help;
-	int r = wh_options_parse(c, argc, argv, &j.flags, &args, &help, &err);
+	struct flags flags = {0};
 
-	if (r < 0)
-		return wh_err_report(err);
-	if (help) {
-		wh_options_help(c, &out);
-		return wh_cli_say(&out);
-	}
-	j.ref = args.v[0];
-	wh_password_free(wh_password_take()); /* not wanted here, where other people's data is read */
-	r = wh_cli_with_registry(inside, &j);
-	wh_options_release(c, &j.flags);
-	return r;
+	return wh_command_main(c, argc, argv, &flags, scan);
 }
 
 const struct wh_command wh_cmd_scan = {

@@ -21,7 +21,7 @@ struct flags {
 };
 
 struct signing {
-	struct flags flags;
+	const struct flags *flags;
 	const char *ref;
 	char *layout;     /* or NULL */
 	char *tmp;        /* where a store of our own is, or NULL */
@@ -112,10 +112,10 @@ static int add_statement(struct signing *x, const char *text, struct wh_err **er
 
 static int read_statements(struct signing *x, struct wh_err **err)
 {
-	int r = x->flags.reference ? check_text("--reference", x->flags.reference, err) : 0;
+	int r = x->flags->reference ? check_text("--reference", x->flags->reference, err) : 0;
 
-	for (size_t i = 0; i < x->flags.attest.n && r == 0; i++)
-		r = add_statement(x, x->flags.attest.v[i], err);
+	for (size_t i = 0; i < x->flags->attest.n && r == 0; i++)
+		r = add_statement(x, x->flags->attest.v[i], err);
 	return r;
 }
 
@@ -140,8 +140,8 @@ static int name_image(struct signing *x, struct wh_err **err)
 	struct wh_digest d;
 	int r = 0;
 
-	if (x->flags.reference)
-		wh_strv_add(&names, x->flags.reference);
+	if (x->flags->reference)
+		wh_strv_add(&names, x->flags->reference);
 	else if (x->layout)
 		r = wh_layout_names(x->layout, &x->image.manifest, &names, err);
 	else if (!wh_digest_parse(x->ref, &d))
@@ -151,7 +151,7 @@ static int name_image(struct signing *x, struct wh_err **err)
 	if (full)
 		wh_strv_add(&names, full);
 	for (size_t i = 0; i < names.n; i++) {
-		WH_AUTO_FREE char *name = x->flags.reference ? wh_strdup(names.v[i]) : repository(names.v[i]);
+		WH_AUTO_FREE char *name = x->flags->reference ? wh_strdup(names.v[i]) : repository(names.v[i]);
 
 		if (name[0] && !wh_strv_has(&x->repositories, name))
 			wh_strv_add(&x->repositories, name);
@@ -164,7 +164,7 @@ static int open_image(struct signing *x, struct wh_err **err)
 	const char *tmp = getenv("TMPDIR");
 	int r = wh_cli_image_layout(x->ref, &x->layout, err);
 
-	if (r == 0 && x->layout && !x->flags.root) {
+	if (r == 0 && x->layout && !x->flags->root) {
 		x->tmp = wh_asprintf("%s/whittle-sign-XXXXXX", tmp && tmp[0] ? tmp : "/tmp");
 		if (!mkdtemp(x->tmp)) {
 			r = wh_err_sys(err, "cli", WH_ERR_ENV, errno, "make %s", x->tmp);
@@ -172,7 +172,7 @@ static int open_image(struct signing *x, struct wh_err **err)
 		}
 	}
 	if (r == 0)
-		r = wh_cli_image_open(x->ref, x->tmp ? x->tmp : x->flags.root, &x->store, &x->image, err);
+		r = wh_cli_image_open(x->ref, x->tmp ? x->tmp : x->flags->root, &x->store, &x->image, err);
 	/* Who signs stands for the bytes: they are looked at first. */
 	for (size_t i = 0; r == 0 && i < x->image.n_layers; i++)
 		r = wh_layer_prove(x->store, &x->image.layers[i], err);
@@ -190,20 +190,20 @@ static int open_key(struct signing *x, struct wh_err **err)
 {
 	struct wh_buf pem = WH_BUF_INIT;
 	char *password = NULL;
-	int r = wh_read_file(AT_FDCWD, x->flags.key, KEY_MAX, &pem);
+	int r = wh_read_file(AT_FDCWD, x->flags->key, KEY_MAX, &pem);
 
 	if (r < 0)
-		wh_err_sys(err, "cli", WH_ERR_USAGE, -r, "read the key \"%s\"", x->flags.key);
+		wh_err_sys(err, "cli", WH_ERR_USAGE, -r, "read the key \"%s\"", x->flags->key);
 	if (r == 0 && pem.p && strstr(pem.p, "ENCRYPTED"))
-		r = wh_password_ask(x->flags.key, false, &password, err);
+		r = wh_password_ask(x->flags->key, false, &password, err);
 	if (r == 0)
-		r = wh_key_load(pem.p ? pem.p : "", pem.n, password, x->flags.key, &x->key, err);
+		r = wh_key_load(pem.p ? pem.p : "", pem.n, password, x->flags->key, &x->key, err);
 	wh_password_free(password);
 	wipe(&pem);
 	return r;
 }
 
-static int sign(struct signing *x, struct wh_err **err)
+static int sign_all(struct signing *x, struct wh_err **err)
 {
 	WH_AUTO_FREE char *hint = NULL;
 	struct wh_signer signer;
@@ -257,30 +257,25 @@ static void tell(const struct signing *x, struct wh_buf *out)
 		wh_buf_addf(out, "statement  %s\n", x->items[i].predicate_type);
 }
 
+static int sign(void *flags, const struct wh_strv *args, struct wh_buf *out, struct wh_err **err)
+{
+	struct signing x = {.flags = flags, .ref = args->v[0]};
+	int r;
+
+	if (!x.flags->key)
+		return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "whittle sign: --key is missing");
+	r = sign_all(&x, err);
+	if (r == 0)
+		tell(&x, out);
+	release(&x);
+	return r;
+}
+
 static int run(const struct wh_command *c, int argc, char **argv)
 {
-	WH_AUTO_ERR struct wh_err *err = NULL;
-	WH_AUTO_STRV struct wh_strv args = {0};
-	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
-	struct signing x = {0};
-	bool help;
-	int r = wh_options_parse(c, argc, argv, &x.flags, &args, &help, &err);
+	struct flags flags = {0};
 
-	if (r == 0 && help) {
-		wh_options_help(c, &out);
-		return wh_cli_say(&out);
-	}
-	if (r == 0 && !x.flags.key)
-		r = wh_err_set(&err, "cli", WH_ERR_USAGE, EINVAL, "whittle sign: --key is missing");
-	if (r == 0) {
-		x.ref = args.v[0];
-		r = sign(&x, &err);
-	}
-	if (r == 0)
-		tell(&x, &out);
-	release(&x);
-	wh_options_release(c, &x.flags);
-	return r < 0 ? wh_err_report(err) : wh_cli_say(&out);
+	return wh_command_main(c, argc, argv, &flags, sign);
 }
 
 const struct wh_command wh_cmd_sign = {

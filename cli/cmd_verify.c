@@ -24,7 +24,7 @@ struct flags {
 enum source { FROM_LAYOUT, FROM_STORE, FROM_REGISTRY };
 
 struct verify {
-	struct flags flags;
+	const struct flags *flags;
 	const char *ref;
 	struct wh_inner *inner;
 	struct wh_key *key;
@@ -95,8 +95,8 @@ static int make_store(struct verify *v, struct wh_err **err)
 static int prepare(struct verify *v, struct wh_err **err)
 {
 	if (!v->layout)
-		return wh_cli_store_open(v->flags.root, &v->store, err);
-	return v->flags.root ? 0 : make_store(v, err);
+		return wh_cli_store_open(v->flags->root, &v->store, err);
+	return v->flags->root ? 0 : make_store(v, err);
 }
 
 #define DEPTH_MAX 4
@@ -171,7 +171,7 @@ static int open_layout(struct verify *v, struct wh_err **err)
 	int r = wh_layout_check(v->layout, err);
 
 	if (r == 0)
-		r = wh_cli_image_open(v->ref, v->tmp ? v->tmp : v->flags.root, &v->store, &v->image, err);
+		r = wh_cli_image_open(v->ref, v->tmp ? v->tmp : v->flags->root, &v->store, &v->image, err);
 	if (r == 0)
 		r = wh_artifacts_from_layout(v->store, v->layout, &v->image.manifest, &v->artifacts, err);
 	return r == 0 ? layout_names(v, err) : r;
@@ -185,11 +185,11 @@ static int open_registry(struct verify *v, const char *ref, struct wh_err **err)
 	int r;
 
 	v->source = FROM_REGISTRY;
-	r = wh_cli_registry_pull(v->inner, v->store, ref, NULL, v->flags.insecure, &d, err);
+	r = wh_cli_registry_pull(v->inner, v->store, ref, NULL, v->flags->insecure, &d, err);
 
 	if (r == 0)
 		r = wh_image_from_store(v->store, wh_digest_text(&d, text), NULL, &v->image, err);
-	return r == 0 ? wh_cli_registry_artifacts(v->inner, v->store, ref, &v->image.manifest, v->flags.insecure,
+	return r == 0 ? wh_cli_registry_artifacts(v->inner, v->store, ref, &v->image.manifest, v->flags->insecure,
 						  &v->artifacts, err)
 		      : r;
 }
@@ -252,11 +252,11 @@ static int prove_name(const struct verify *v, struct wh_err **err)
 	const struct wh_strv *signed_for = &v->found.references;
 	int r;
 
-	if (v->flags.signed_as)
-		return is_signed_as(v, v->flags.signed_as)
+	if (v->flags->signed_as)
+		return is_signed_as(v, v->flags->signed_as)
 			       ? 0
 			       : wh_err_set(err, "cli", WH_ERR_GATE, EBADMSG, "the image is signed as %s, not as %s",
-					    signed_for->n ? signed_for->v[0] : "nothing by name", v->flags.signed_as);
+					    signed_for->n ? signed_for->v[0] : "nothing by name", v->flags->signed_as);
 	for (size_t i = 0; i < v->names.n && signed_for->n; i++) {
 		if (is_signed_as(v, v->names.v[i]))
 			continue;
@@ -288,11 +288,11 @@ static bool is_stated(const struct verify *v, const char *type)
 /* What was taken away leaves no trace: who wants a statement has to say so. */
 static int prove_required(const struct verify *v, struct wh_err **err)
 {
-	for (size_t i = 0; i < v->flags.require.n; i++)
-		if (!is_stated(v, type_of(v->flags.require.v[i])))
+	for (size_t i = 0; i < v->flags->require.n; i++)
+		if (!is_stated(v, type_of(v->flags->require.v[i])))
 			return wh_err_set(err, "cli", WH_ERR_GATE, EBADMSG,
 					  "the key has signed no statement of the type that --require %s asks for",
-					  v->flags.require.v[i]);
+					  v->flags->require.v[i]);
 	return 0;
 }
 
@@ -533,61 +533,63 @@ static void release(struct verify *v)
 }
 
 /* Layers are read and unpacked: within the user namespace. */
-static int inside(void *arg, struct wh_inner *inner)
+static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct wh_err **err)
 {
-	WH_AUTO_ERR struct wh_err *err = NULL;
-	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
 	struct verify *v = arg;
-	int r = prepare(v, &err);
+	int r = prepare(v, err);
 
 	v->inner = inner;
 	if (r == 0)
-		r = wh_inner_enter(inner, &err);
+		r = wh_inner_enter(inner, err);
 	if (r == 0)
-		r = prove(v, &err);
-	if (r == 0 && wh_streq(v->flags.format, "json"))
-		tell_json(v, &out);
+		r = prove(v, err);
+	if (r == 0 && wh_streq(v->flags->format, "json"))
+		tell_json(v, out);
 	else if (r == 0)
-		tell_text(v, &out);
-	r = r < 0 ? wh_err_report(err) : wh_cli_say(&out);
+		tell_text(v, out);
 	release(v);
+	return r;
+}
+
+static int check(const struct flags *f, struct wh_err **err)
+{
+	int r;
+
+	if (!f->key)
+		return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "whittle verify: --key is missing");
+	for (size_t i = 0; i < f->require.n; i++) {
+		if (type_of(f->require.v[i]))
+			continue;
+		r = wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "--require %s: there is no such type",
+			       f->require.v[i]);
+		wh_err_hint(err, "TYPE is spdx, verdict, report, or a URI");
+		return r;
+	}
+	return 0;
+}
+
+static int verify(void *flags, const struct wh_strv *args, struct wh_buf *out, struct wh_err **err)
+{
+	struct verify v = {.flags = flags, .ref = args->v[0]};
+	int r = check(v.flags, err);
+
+	if (r == 0)
+		r = load_key(v.flags->key, &v.key, err);
+	if (r == 0)
+		r = wh_cli_image_layout(v.ref, &v.layout, err);
+	wh_password_free(wh_password_take()); /* not wanted here, where other people's data is read */
+	if (r == 0)
+		r = wh_cli_with_registry(inside, &v, out, err);
+	free(v.layout);
+	wh_key_free(v.key);
 	return r;
 }
 
 static int run(const struct wh_command *c, int argc, char **argv)
 {
-	WH_AUTO_ERR struct wh_err *err = NULL;
-	WH_AUTO_STRV struct wh_strv args = {0};
-	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
-	struct verify v = {0};
-	bool help;
-	int r = wh_options_parse(c, argc, argv, &v.flags, &args, &help, &err);
+	struct flags flags = {0};
 
-	if (r == 0 && help) {
-		wh_options_help(c, &out);
-		return wh_cli_say(&out);
-	}
-	if (r == 0 && !v.flags.key)
-		r = wh_err_set(&err, "cli", WH_ERR_USAGE, EINVAL, "whittle verify: --key is missing");
-	for (size_t i = 0; i < v.flags.require.n && r == 0; i++) {
-		if (type_of(v.flags.require.v[i]))
-			continue;
-		r = wh_err_set(&err, "cli", WH_ERR_USAGE, EINVAL, "--require %s: there is no such type",
-			       v.flags.require.v[i]);
-		wh_err_hint(&err, "TYPE is spdx, verdict, report, or a URI");
-	}
-	if (r == 0)
-		r = load_key(v.flags.key, &v.key, &err);
-	if (r == 0) {
-		v.ref = args.v[0];
-		r = wh_cli_image_layout(v.ref, &v.layout, &err);
-	}
-	wh_password_free(wh_password_take()); /* not wanted here, where other people's data is read */
-	r = r < 0 ? wh_err_report(err) : wh_cli_with_registry(inside, &v);
-	wh_options_release(c, &v.flags);
-	free(v.layout);
-	wh_key_free(v.key);
-	return r;
+	return wh_command_main(c, argc, argv, &flags, verify);
 }
 
 const struct wh_command wh_cmd_verify = {

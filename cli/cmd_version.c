@@ -14,20 +14,16 @@ int wh_cli_say(const struct wh_buf *text)
 	return wh_err_report(err);
 }
 
+static int version(void *flags, const struct wh_strv *args, struct wh_buf *out, struct wh_err **err)
+{
+	(void)flags, (void)args, (void)err;
+	wh_buf_adds(out, "whittle " PACKAGE_VERSION "\n");
+	return 0;
+}
+
 static int run(const struct wh_command *c, int argc, char **argv)
 {
-	WH_AUTO_ERR struct wh_err *err = NULL;
-	WH_AUTO_STRV struct wh_strv args = {0};
-	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
-	bool help;
-
-	if (wh_options_parse(c, argc, argv, NULL, &args, &help, &err) < 0)
-		return wh_err_report(err);
-	if (help)
-		wh_options_help(c, &out);
-	else
-		wh_buf_adds(&out, "whittle " PACKAGE_VERSION "\n");
-	return wh_cli_say(&out);
+	return wh_command_main(c, argc, argv, NULL, version);
 }
 
 const struct wh_command wh_cmd_version = {

@@ -114,3 +114,28 @@ int wh_cli_image_name(const char *ref, const struct wh_image *i, char **ret, str
 	*ret = wh_strdup(names.n ? names.v[0] : "image");
 	return 0;
 }
+
+int wh_cli_contents_open(const char *ref, const char *root, struct wh_inner *inner, struct wh_cli_contents *ret,
+			 struct wh_err **err)
+{
+	int r = wh_cli_image_open(ref, root, &ret->store, &ret->image, err);
+
+	return r < 0 ? r : wh_inner_enter(inner, err);
+}
+
+int wh_cli_contents_read(struct wh_cli_contents *c, struct wh_err **err)
+{
+	int r = wh_tree_open(c->store, c->image.layers, c->image.n_layers, &c->tree, err);
+
+	return r < 0 ? r : wh_packages_read(c->tree, &c->packages, err);
+}
+
+void wh_cli_contents_release(struct wh_cli_contents *c)
+{
+	wh_packages_release(&c->packages);
+	if (c->tree)
+		wh_tree_close(c->tree);
+	wh_image_release(&c->image);
+	if (c->store)
+		wh_store_close(c->store);
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/options.h"
+#include "cli/cli.h"
 
 #include <errno.h>
 
@@ -222,6 +222,24 @@ void wh_options_release(const struct wh_command *c, void *opts)
 	for (const struct wh_option *o = c->options; o && o->name; o++)
 		if (o->type == WH_OPT_LIST)
 			wh_strv_release((struct wh_strv *)((char *)opts + o->offset));
+}
+
+int wh_command_main(const struct wh_command *c, int argc, char **argv, void *flags, wh_command_fn fn)
+{
+	WH_AUTO_ERR struct wh_err *err = NULL;
+	WH_AUTO_STRV struct wh_strv args = {0};
+	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
+	bool help;
+	int r = wh_options_parse(c, argc, argv, flags, &args, &help, &err);
+
+	if (r == 0 && help)
+		wh_options_help(c, &out);
+	else if (r == 0)
+		r = fn(flags, &args, &out, &err);
+	wh_options_release(c, flags);
+	if (r < 0)
+		return wh_err_report(err);
+	return r > 0 ? r : wh_cli_say(&out);
 }
 
 static void add_lines(struct wh_buf *out, const char *text, size_t indent)

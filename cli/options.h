@@ -50,6 +50,12 @@ int wh_options_parse(const struct wh_command *c, int argc, char **argv, void *op
 		     bool *ret_help, struct wh_err **err);
 /* Frees the lists in opts. */
 void wh_options_release(const struct wh_command *c, void *opts);
+/* What a command does once its words are read. 0: out is to be printed; more: the exit code, all has been said already;
+ * -errno: err says why, and out is not printed. The lists in flags are freed afterwards. */
+typedef int (*wh_command_fn)(void *flags, const struct wh_strv *args, struct wh_buf *out, struct wh_err **err);
+/* The frame of a run(): reads the words into flags (as wh_options_parse() does), gives help or calls fn, prints what
+ * came of it, or the error. The exit code. */
+int wh_command_main(const struct wh_command *c, int argc, char **argv, void *flags, wh_command_fn fn);
 /* The help page of one command, and the program's. */
 void wh_options_help(const struct wh_command *c, struct wh_buf *out);
 void wh_commands_help(struct wh_buf *out);

@@ -253,19 +253,18 @@ int wh_cli_registry_artifacts(struct wh_inner *inner, struct wh_store *s, const 
 
 /* ---------------------------------------------------------------- for the commands */
 
-int wh_cli_with_registry(int (*fn)(void *arg, struct wh_inner *inner), void *arg)
+int wh_cli_with_registry(wh_cli_inner_fn fn, void *arg, struct wh_buf *out, struct wh_err **err)
 {
 	static const struct wh_service services[] = {{WH_SERVICE_REGISTRY, wh_cli_registry_service, NULL}};
-	WH_AUTO_ERR struct wh_err *err = NULL;
 	struct wh_outer *outer = NULL;
 	struct wh_inner *inner = NULL;
 	sigset_t signals;
-	int r = wh_outer_fork(&outer, &inner, &err);
+	int r = wh_outer_fork(&outer, &inner, err);
 
 	/* No key is used here, so nobody needs the password. */
 	wh_password_free(wh_password_take());
 	if (r < 0)
-		return wh_err_report(err);
+		return r;
 	if (outer) {
 		wh_outer_offer(outer, services, WH_ARRAY_SIZE(services));
 		return wh_outer_serve(outer);
@@ -275,7 +274,7 @@ int wh_cli_with_registry(int (*fn)(void *arg, struct wh_inner *inner), void *arg
 	for (size_t i = 0; i < WH_ARRAY_SIZE(ending); i++)
 		sigaddset(&signals, ending[i]);
 	sigprocmask(SIG_UNBLOCK, &signals, NULL);
-	r = fn(arg, inner);
+	r = fn(arg, inner, out, err);
 	wh_inner_free(inner);
 	return r;
 }

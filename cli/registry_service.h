@@ -19,9 +19,10 @@ int wh_cli_registry_pull(struct wh_inner *inner, struct wh_store *s, const char 
 int wh_cli_registry_artifacts(struct wh_inner *inner, struct wh_store *s, const char *ref,
 			      const struct wh_digest *subject, bool insecure, struct wh_artifacts *ret,
 			      struct wh_err **err);
-/* For commands that have nothing else to ask the outer process: forks, offers the service, runs fn in the inner process and
- * gives its exit code. */
-int wh_cli_with_registry(int (*fn)(void *arg, struct wh_inner *inner), void *arg);
+/* For commands that have nothing else to ask the outer process: forks, offers the service, runs fn in the inner one.
+ * Returns in both: in the inner what fn gave, in the outer the inner's exit code (both as a wh_command_fn does). */
+typedef int (*wh_cli_inner_fn)(void *arg, struct wh_inner *inner, struct wh_buf *out, struct wh_err **err);
+int wh_cli_with_registry(wh_cli_inner_fn fn, void *arg, struct wh_buf *out, struct wh_err **err);
 /* The store that --root names, or the usual one; made when missing. */
 int wh_cli_store_open(const char *root, struct wh_store **ret, struct wh_err **err);
 
