@@ -45,8 +45,7 @@ static int make(const struct job *j, struct wh_inner *inner, struct wh_buf *out,
 		return r;
 	wh_json_dump(doc, out);
 	wh_buf_addc(out, '\n');
-	return wh_buf_ok(out) ? 0
-			      : wh_err_set(err, "cli", WH_ERR_BUILD, EFBIG, "the SBOM is beyond all measure");
+	return wh_buf_ok(out) ? 0 : wh_err_set(err, "cli", WH_ERR_BUILD, EFBIG, "the SBOM is beyond all measure");
 }
 
 static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct wh_err **err)
