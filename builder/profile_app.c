@@ -208,6 +208,20 @@ static bool asked_end(const struct wh_app *a)
 	return a->asked && ((!a->signal && !a->status) || (by > 0 && by <= 64 && a->asked >> (by - 1) & 1));
 }
 
+bool wh_app_in_shell(const struct wh_trial *t)
+{
+	static const char *const shells[] = {"sh", "bash", "dash", "ash"};
+	WH_AUTO_FREE const char **args = wh_app_args(&t->op->app, NULL);
+	size_t i;
+
+	if (!args[0] || !wh_streq(args[1], "-c"))
+		return false;
+	for (i = 0; i < WH_ARRAY_SIZE(shells); i++)
+		if (wh_streq(wh_path_base(args[0]), shells[i]))
+			return true;
+	return false;
+}
+
 static void judge_stop(struct wh_trial *t)
 {
 	struct wh_app *a = &t->app;
@@ -216,8 +230,10 @@ static void judge_stop(struct wh_trial *t)
 	if (a->hung) {
 		wh_trial_failf(
 			t, WH_STATUS_STOP,
-			"the first process of a container gets no default action for signals: it has to handle the "
-			"signal, or STOPSIGNAL has to name one that it handles",
+			wh_app_in_shell(t)
+				? WH_APP_SHELL_HINT
+				: "the first process of a container gets no default action for signals: it has to handle the "
+				  "signal, or STOPSIGNAL has to name one that it handles",
 			"the application does not stop: SIG%s was sent, and %d s later it still ran", name,
 			STOP_MS / 1000);
 	} else if (!good_end(a)) {

@@ -111,6 +111,8 @@ static void tell_death(struct wh_trial *t)
 {
 	const struct wh_app *a = &t->app;
 	const struct wh_trial_log *log = NULL;
+	WH_AUTO_FREE const char **args = wh_app_args(&t->op->app, NULL);
+	WH_AUTO_BUF struct wh_buf started = WH_BUF_INIT;
 	struct wh_err *err = NULL;
 	size_t i;
 
@@ -128,9 +130,13 @@ static void tell_death(struct wh_trial *t)
 		wh_err_hint(&err, "start it in the foreground (nginx: -g 'daemon off;'): with its first process a "
 				  "container ends");
 	} else {
-		wh_err_set(&err, "builder", WH_ERR_BUILD, ECHILD, "the application ended with status %d %s", a->status,
-			   when(t));
-		if (!a->status)
+		wh_args_quote(&started, args);
+		wh_err_set(&err, "builder", WH_ERR_BUILD, ECHILD,
+			   "the application ended with status %d %s; it was started as \"%s\"", a->status, when(t),
+			   started.p ? started.p : "");
+		if (a->status && wh_app_in_shell(t))
+			wh_err_hint(&err, WH_APP_SHELL_HINT);
+		else if (!a->status)
 			wh_err_hint(&err, "a server has to stay in the foreground; a command that ends by itself is "
 					  "profiled with --start=manual and `/run/whittle/app run ARGS` in the test");
 		else if (a->status == 127 || a->status == 126)

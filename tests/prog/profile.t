@@ -262,6 +262,12 @@ FROM app
 CMD ["exit", "4"]
 PROFILE --from=tests --ready=tcp:8080 $get/hello
 D
+fails 'a command without commas is a shell line' 12 'ended with status 127 before it was ready; it was started as "/bin/sh -c' <<D
+FROM tests
+ENTRYPOINT ["/bin/app" "port"]
+PROFILE --ready=tcp:8080 true
+D
+like "$err" '^hint: its first process is a shell: .* with commas$' 'which the hint tells'
 fails 'it ends at once, with success' 12 'ended with status 0 before it was ready' <<D
 FROM app
 CMD ["exit", "0"]
