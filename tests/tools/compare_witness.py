@@ -42,6 +42,21 @@ for profile in report["profiles"]:
     had.update(e["path"] for e in profile["document"]["used"])
     had.update(e["path"] for e in profile["document"]["created"])
 kept = {e["path"] for e in report["report"]["kept"]}
+gone = report["report"]["removed_tree"]
+
+
+def in_image(path):
+    """What runs make, under whatever name, is not the image's."""
+    at = gone
+    if path in kept:
+        return True
+    for part in path.split("/"):
+        if not isinstance(at, dict) or part not in at:
+            return False
+        at = at[part]
+    return True
+
+
 
 
 def unescape(text):
@@ -60,7 +75,7 @@ for path in seen:
     for root in roots:
         if path.startswith(root + "/"):
             names.add(path[len(root) + 1:].removesuffix(" (deleted)"))
-for name in sorted(names):
+for name in sorted(filter(in_image, names)):
     compared += 1
     if name in had:
         continue
