@@ -9,6 +9,7 @@
 
 struct flags {
 	const char *root, *format, *output;
+	bool before;
 };
 struct job {
 	const struct flags *flags;
@@ -17,6 +18,8 @@ struct job {
 
 static const char *const formats[] = {"spdx-json", NULL};
 static const struct wh_option options[] = {
+	{"before", 0, WH_OPT_FLAG, offsetof(struct flags, before), NULL,
+	 "What a pruned image held before PRUNE, as its prune report has it", NULL},
 	{"format", 0, WH_OPT_TEXT, offsetof(struct flags, format), "FORMAT", "spdx-json: SPDX 2.3 (default)", formats},
 	{"output", 'o', WH_OPT_TEXT, offsetof(struct flags, output), "FILE",
 	 "Write to this file instead of standard output", NULL},
@@ -48,6 +51,39 @@ static int make(const struct job *j, struct wh_inner *inner, struct wh_buf *out,
 	return wh_buf_ok(out) ? 0 : wh_err_set(err, "cli", WH_ERR_BUILD, EFBIG, "the SBOM is beyond all measure");
 }
 
+/* The document that the build made of the unpruned tree, whose layers need not be at hand any more. */
+static int before(const struct job *j, struct wh_buf *out, struct wh_err **err)
+{
+	WH_CLEANUP(wh_artifacts_release) struct wh_artifacts attached = {0};
+	WH_AUTO_JSON json_t *report = NULL;
+	struct wh_image image = {0};
+	struct wh_store *s = NULL;
+	const json_t *doc;
+	int r = wh_cli_image_open(j->ref, j->flags->root, &s, &image, err);
+
+	if (r < 0)
+		return r;
+	r = wh_cli_image_artifacts(j->ref, s, &image, &attached, err);
+	if (r == 0)
+		report = wh_predicate_find(s, &attached, WH_PREDICATE_REPORT);
+	doc = json_object_get(report, "sbomBefore");
+	if (r == 0 && doc) {
+		wh_json_dump(doc, out);
+		wh_buf_addc(out, '\n');
+	} else if (r == 0) {
+		r = wh_err_set(err, "cli", WH_ERR_USAGE, ENODATA, "%s has no prune report", j->ref);
+		wh_err_hint(err, "images that PRUNE made have one; without --before the image itself is listed");
+	}
+	wh_image_release(&image);
+	wh_store_close(s);
+	return r;
+}
+
+static int list(const struct job *j, struct wh_inner *inner, struct wh_buf *out, struct wh_err **err)
+{
+	return j->flags->before ? before(j, out, err) : make(j, inner, out, err);
+}
+
 static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf doc = WH_BUF_INIT;
@@ -55,8 +91,8 @@ static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct 
 	int r;
 
 	if (!j->flags->output)
-		return make(j, inner, out, err);
-	r = make(j, inner, &doc, err);
+		return list(j, inner, out, err);
+	r = list(j, inner, &doc, err);
 	if (r < 0)
 		return r;
 	r = wh_write_file_atomic(AT_FDCWD, j->flags->output, doc.p, doc.n, 0644, false);
@@ -86,7 +122,7 @@ const struct wh_command wh_cmd_sbom = {
 		"Reads what the image's own records tell of: packages of dpkg, Python and Node.js. The same image gives\n"
 		"the same bytes. IMAGE is a name in the store, oci:DIR[:TAG] or oci-layout://DIR[:TAG][@DIGEST].",
 	.examples = "  whittle sbom shop:1.4 > shop.spdx.json\n"
-		    "  whittle sbom oci:./out:latest",
+		    "  whittle sbom --before oci:./out:latest",
 	.options = options,
 	.min_args = 1,
 	.max_args = 1,

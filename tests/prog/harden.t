@@ -141,6 +141,13 @@ scanned() {
 		NODE_PATH=$node_modules node "$SRC/tests/tools/schema_check.js" "$schemas/spdx-2.3.schema.json" "$name.spdx.json" \
 			>schema.log 2>&1
 		is $? 0 "$name: the SBOM fits the schema of SPDX 2.3"
+		run "$WHITTLE" sbom --before --root "$T/s1" "oci:$name:latest"
+		printf '%s\n' "$out" >"$name.before.json"
+		NODE_PATH=$node_modules node "$SRC/tests/tools/schema_check.js" "$schemas/spdx-2.3.schema.json" "$name.before.json" \
+			>schema.log 2>&1
+		is $? 0 "$name: the one of before, too"
+		is "$(jq '[.packages[] | select(.externalRefs)] | length' "$name.before.json")" \
+			"$(jq .sizes.before.packages verdict.json)" "$name: with as many packages as the verdict says"
 	fi
 	# Without what is attached: the scanner wants one image.
 	skopeo copy -q --insecure-policy "oci:$name:latest" "oci:$name-alone:latest"
