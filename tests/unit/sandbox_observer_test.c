@@ -90,7 +90,7 @@ static const struct {
 	 {"A x 1 prog", "P 2 1 prog -", "A r 2 dir/file", "N c 1 made", "A m 1 made", "A r 1 made", "A d 1 made",
 	  "A x 1 prog2", "P 3 1 prog2 -", "A r 3 dir/file", "A k 1 link", "A r 1 file"},
 	 false},
-	{"lease", {"A w 1 nested", "A x 1 nested", "P 2 1 prog -", "A r 2 dir/file", "lost"}, false},
+	{"lease", {"A r 1 nested", "A x 1 nested", "P 2 1 prog -", "A r 2 dir/file", "lost"}, false},
 	{"deep", {"A r 1 .", "A g 1 .", "lost"}, false},
 	{"sockets", {"N c 1 sock", "A u 1 sock", "N u 1 none"}, false},
 	{"bytes", {"N r 1 \xff \n\t\\-", "N r 1 -", "A r 1 file", "N r 1 ile", "A r 1 dir/file"}, false},
