@@ -132,7 +132,8 @@ static uint64_t number(const char *s)
 	return v;
 }
 
-static bool option(struct driver *d, int c, char *arg)
+/* What the command sees of files: its root, and what is mounted into that. */
+static bool tree_option(struct driver *d, int c, char *arg)
 {
 	struct wh_step *s = &d->step;
 	struct wh_bind *b;
@@ -153,27 +154,6 @@ static bool option(struct driver *d, int c, char *arg)
 	case OPT_DIR:
 		s->root.dir = arg;
 		s->root.kind = WH_ROOT_DIR;
-		break;
-	case OPT_NET:
-		s->net = !strcmp(arg, "none")   ? WH_SANDBOX_NET_NONE
-			 : !strcmp(arg, "user") ? WH_SANDBOX_NET_USER
-			 : !strcmp(arg, "join") ? WH_SANDBOX_NET_JOIN
-						: WH_SANDBOX_NET_HOST;
-		break;
-	case OPT_INSECURE:
-		s->insecure = true;
-		break;
-	case OPT_USER:
-		s->user = arg;
-		break;
-	case OPT_CWD:
-		s->cwd = arg;
-		break;
-	case OPT_HOSTNAME:
-		s->hostname = arg;
-		break;
-	case OPT_ENV:
-		wh_strv_add(&d->env, arg);
 		break;
 	case OPT_BIND:
 		add_bind(d, arg, false);
@@ -198,6 +178,38 @@ static bool option(struct driver *d, int c, char *arg)
 		b->data = b->source;
 		b->data_len = strlen(b->source);
 		b->mode = 0400;
+		break;
+	default:
+		return false;
+	}
+	return true;
+}
+
+static bool option(struct driver *d, int c, char *arg)
+{
+	struct wh_step *s = &d->step;
+
+	switch (c) {
+	case OPT_NET:
+		s->net = !strcmp(arg, "none")   ? WH_SANDBOX_NET_NONE
+			 : !strcmp(arg, "user") ? WH_SANDBOX_NET_USER
+			 : !strcmp(arg, "join") ? WH_SANDBOX_NET_JOIN
+						: WH_SANDBOX_NET_HOST;
+		break;
+	case OPT_INSECURE:
+		s->insecure = true;
+		break;
+	case OPT_USER:
+		s->user = arg;
+		break;
+	case OPT_CWD:
+		s->cwd = arg;
+		break;
+	case OPT_HOSTNAME:
+		s->hostname = arg;
+		break;
+	case OPT_ENV:
+		wh_strv_add(&d->env, arg);
 		break;
 	case OPT_HOST:
 		wh_strv_add(&d->hosts, arg);
@@ -242,7 +254,7 @@ static bool option(struct driver *d, int c, char *arg)
 		d->output = arg;
 		break;
 	default:
-		return false;
+		return tree_option(d, c, arg);
 	}
 	return true;
 }

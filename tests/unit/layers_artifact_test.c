@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is attached to images: written, listed, replaced, exported, and what a layout must be for every byte of it to
- * count. */
+ * count. In one file, long as it is: all tests sign and export the images that the functions at the top make. */
 #include "layers/artifact_private.h"
 #include "layers/image_private.h"
 #include "tests/unit/layers_helper.h"
