@@ -236,7 +236,8 @@ int wh_builder_new(const struct wh_builder_opts *o, struct wh_builder **ret, str
 	for (i = 0; o->protect && o->protect[i]; i++)
 		wh_strv_add(&b->protect, o->protect[i]);
 	b->o.protect = b->protect.n ? (const char *const *)b->protect.v : NULL;
-	b->ssh_socket = wh_strdup(o->ssh_socket);
+	b->ssh = o->ssh;
+	b->n_ssh = o->n_ssh;
 	b->slots = o->jobs ? o->jobs : cpus < 4 ? 4 : cpus;
 	b->resolver = (struct wh_image_resolver){.arg = b, .resolve = resolve};
 	b->loop = wh_loop_new();
@@ -278,7 +279,6 @@ void wh_builder_free(struct wh_builder *b)
 	wh_strv_release(&b->local_names);
 	wh_strv_release(&b->local_paths);
 	wh_strv_release(&b->protect);
-	free(b->ssh_socket);
 	wh_err_free(b->fail);
 	free(b);
 }

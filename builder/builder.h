@@ -69,6 +69,19 @@ enum wh_net_choice { WH_NETCHOICE_AUTO, WH_NETCHOICE_USER, WH_NETCHOICE_HOST, WH
  * into the store and gives the manifest's digest. */
 typedef int (*wh_pull_fn)(void *arg, const char *ref, const char *platform, struct wh_digest *ret, struct wh_err **err);
 
+/* What a URL or a repository holds now. Called from a worker thread; several calls may be under way. request is
+ *   {"kind": "http", "url", "filename", "checksum" or absent}   or
+ *   {"kind": "git", "remote", "ref" or absent, "checksum" or absent, "subdir" or absent, "keep_git_dir", "submodules"}
+ * The reply names a directory whose content will not change: {"path", "digest": of what was fetched (the body's sha256; the
+ * commit)}. Keys, agents, credentials and the network are the fetcher's side; the builder never sees them. */
+typedef int (*wh_fetch_fn)(void *arg, const json_t *request, json_t **ret_reply, struct wh_err **err);
+
+/* One agent for RUN --mount=type=ssh. */
+struct wh_ssh_agent {
+	const char *id;     /* "default", … */
+	const char *socket; /* absolute */
+};
+
 struct wh_builder_opts {
 	struct wh_store *store;
 	struct wh_inner *inner;
@@ -78,7 +91,11 @@ struct wh_builder_opts {
 	size_t n_locals;
 	const struct wh_secret *secrets;
 	size_t n_secrets;
-	const char *ssh_socket;          /* agent socket, or NULL */
+	const struct wh_ssh_agent *ssh;
+	size_t n_ssh;
+	wh_fetch_fn fetch;               /* http, git sources; NULL: none */
+	void *fetch_arg;
+	bool allow_emulated_profile;     /* --allow profile.emulated */
 	enum wh_snapshot_choice snapshotter;
 	enum wh_net_choice network;      /* what WH_NET_DEFAULT is: AUTO = pasta or slirp4netns where usable, else host with a notice */
 	const char *const *protect;      /* files that no COPY may take in (signing keys), absolute, NULL-terminated, or NULL */

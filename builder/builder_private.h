@@ -95,7 +95,8 @@ struct wh_builder {
 	struct wh_builder_opts o;
 	struct wh_strv local_names, local_paths; /* pairs */
 	struct wh_strv protect;
-	char *ssh_socket;
+	const struct wh_ssh_agent *ssh; /* borrowed, as the locals are */
+	size_t n_ssh;
 	struct wh_image_resolver resolver;
 	struct wh_image_memo **images;
 	size_t n_images, cap_images;

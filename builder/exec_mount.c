@@ -424,17 +424,22 @@ static int secret_prepare(struct wh_node *n, struct wh_exec *x, const struct wh_
 static int ssh_prepare(struct wh_node *n, struct wh_exec *x, const struct wh_op_mount *m, struct wh_bind *bind,
 		       struct wh_err **err)
 {
+	const char *id = m->id && *m->id ? m->id : "default", *socket = NULL;
+	size_t i;
+
 	bind->target = m->target ? m->target : SSH_TARGET;
-	if (!n->b->ssh_socket) {
+	for (i = 0; i < n->b->n_ssh; i++)
+		if (wh_streq(n->b->ssh[i].id, id))
+			socket = n->b->ssh[i].socket;
+	if (!socket) {
 		if (!m->required)
 			return 0;
-		wh_err_set(err, "builder", WH_ERR_USAGE, ENOENT, "ssh key %s: no agent was given",
-			   m->id ? m->id : "default");
-		wh_err_hint(err, "start an agent and give it with --ssh default");
+		wh_err_set(err, "builder", WH_ERR_USAGE, ENOENT, "ssh key %s: no agent was given", id);
+		wh_err_hint(err, "start an agent and give it with --ssh %s", id);
 		return -ENOENT;
 	}
 	bind->kind = WH_BIND_PATH;
-	bind->source = n->b->ssh_socket;
+	bind->source = socket;
 	if (!wh_env_get(&x->env, "SSH_AUTH_SOCK"))
 		wh_env_set(&x->env, "SSH_AUTH_SOCK", bind->target);
 	return 1;

@@ -33,12 +33,24 @@ enum wh_op_kind {
  *   oci-layout:///abs/dir[:tag]@sha256:…   an image in a layout on this machine
  *   docker-image://name[:tag]@sha256:…     an image by name (the store, later a registry)
  *   local://NAME                           a directory known to the builder by that name ("context", or a named context)
- * Images are pinned by digest before they get here (see struct wh_image_resolver). */
+ *   http://… or https://…                  a tree of one file, named filename, as a server gives it (ADD URL)
+ *   git:REMOTE                             a repository's tree at one commit; REMOTE is what the git program takes
+ * Images are pinned by digest before they get here (see struct wh_image_resolver); so are repositories where a branch or tag
+ * is resolved by the builder (wh_builder_opts.fetch), once a build. */
 struct wh_op_source {
 	const char *ref;
 	const char *platform;              /* "linux/amd64[/variant]"; NULL for local:// */
 	const char *const *ignore;         /* local://: .dockerignore lines in order, NULL-terminated; NULL: none */
 	const struct wh_patterns *filter;  /* the same, compiled; outlives the graph; NULL: none */
+	/* http, https: */
+	const char *filename;              /* one path component */
+	/* http, https: "sha256:…" of the body; git: the commit, or its beginning. Differs: the step fails. NULL: not pinned */
+	const char *checksum;
+	/* git: */
+	const char *git_ref;               /* branch, tag, full ref or commit; NULL: the remote's HEAD */
+	const char *git_subdir;            /* clean, relative; NULL: all of it */
+	bool keep_git_dir;
+	bool git_submodules;
 };
 
 enum wh_network { WH_NET_DEFAULT, WH_NET_NONE, WH_NET_HOST };
@@ -73,6 +85,8 @@ struct wh_op_exec {              /* inputs[0]: the root; further inputs: mounts 
 	bool insecure;               /* RUN --security=insecure */
 	const struct wh_op_mount *mounts;
 	size_t n_mounts;
+	const char *platform;        /* whose programs these are, "linux/arm64"; NULL: this machine's. Outside the cache key: the
+				      * root is in it */
 	const char *hostname;        /* NULL: "buildkitsandbox" as BuildKit has it */
 	const char *const *extra_hosts; /* "name:ip", NULL-terminated; outside the cache key */
 	uint64_t shm_size;           /* bytes; 0: 64 MiB */
@@ -136,6 +150,7 @@ struct wh_op_profile {           /* inputs[0]: the application's root; inputs[1]
 	struct wh_op_exec driver;    /* args, env (with --env's last), cwd, user, mounts (inputs as the vertex's), network */
 	uint64_t timeout_ns;         /* for one run, start to end; 0: 10 min */
 	unsigned runs;               /* at least 1 */
+	const char *platform;        /* the application's, when it is not this machine's: it runs emulated, and the verdict says so; else NULL */
 };
 
 struct wh_op_prune {

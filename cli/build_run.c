@@ -34,8 +34,9 @@ struct run {
 	size_t n_locals;
 	int64_t epoch;
 	struct wh_layer_opts layer;
-	struct wh_local *builder_locals; /* the builder reads these two as long as it lives */
+	struct wh_local *builder_locals; /* the builder reads these three as long as it lives */
 	struct wh_secret *builder_secrets;
+	struct wh_ssh_agent *builder_ssh;
 	const char *protect[2]; /* the key: no COPY takes it in */
 	struct wh_cli_pull pull;
 	struct wh_builder *builder;
@@ -313,6 +314,7 @@ static int start_builder(struct run *r, struct wh_err **err)
 	const struct wh_build_spec *s = r->spec;
 	struct wh_local *locals = r->builder_locals = wh_calloc(r->n_locals, sizeof(*locals));
 	struct wh_secret *secrets = r->builder_secrets = wh_calloc(s->n_secrets + 1, sizeof(*secrets));
+	struct wh_ssh_agent *agents = r->builder_ssh = wh_calloc(s->n_ssh + 1, sizeof(*agents));
 	int res = make_parents(s->root, err);
 
 	if (!res)
@@ -324,6 +326,8 @@ static int start_builder(struct run *r, struct wh_err **err)
 	for (size_t i = 0; i < s->n_secrets; i++)
 		secrets[i] = (struct wh_secret){
 			.id = s->secrets[i].id, .data = s->secrets[i].data, .len = s->secrets[i].len};
+	for (size_t i = 0; i < s->n_ssh; i++)
+		agents[i] = (struct wh_ssh_agent){.id = s->ssh[i].id, .socket = s->ssh[i].socket};
 	/* Files as such may have to be unpacked. That takes the user namespace, entered before any thread starts. */
 	for (size_t i = 0; i < s->n_outputs && !res; i++)
 		if (s->outputs[i].type != WH_OUT_OCI)
@@ -343,7 +347,8 @@ static int start_builder(struct run *r, struct wh_err **err)
 			.n_locals = r->n_locals,
 			.secrets = secrets,
 			.n_secrets = s->n_secrets,
-			.ssh_socket = s->ssh_socket,
+			.ssh = agents,
+			.n_ssh = s->n_ssh,
 			.snapshotter = s->snapshotter,
 			.protect = s->sign_key ? r->protect : NULL,
 			.pull = pull,
@@ -601,6 +606,7 @@ static void run_release(struct run *r)
 	free(r->locals);
 	free(r->builder_locals);
 	free(r->builder_secrets);
+	free(r->builder_ssh);
 	if (r->dockerfile)
 		wh_dockerfile_free(r->dockerfile);
 	wh_buf_release(&r->text);

@@ -349,24 +349,24 @@ static int parse_secret(const char *text, struct wh_secret_text *ret, struct wh_
 	return read_secret(id, src, env, ret, err);
 }
 
-static int parse_ssh(const char *text, char **ret, struct wh_err **err)
+static int parse_ssh(const char *text, struct wh_ssh_agent_text *ret, struct wh_err **err)
 {
 	const char *eq = strchr(text, '=');
 	const char *path = eq ? eq + 1 : getenv("SSH_AUTH_SOCK");
 	struct stat st;
 
-	if (eq ? strncmp(text, "default", (size_t)(eq - text)) != 0 || eq - text != 7 : !wh_streq(text, "default"))
-		return misuse(err, "--ssh %s: only the id \"default\" is supported yet", text);
+	if (!text[0] || eq == text)
+		return misuse(err, "--ssh \"%s\" names no id: default, or ID=SOCKET", text);
 	if (!path || !path[0])
-		return misuse(err, "--ssh default: SSH_AUTH_SOCK is not set; is an agent running?");
+		return misuse(err, "--ssh %s: SSH_AUTH_SOCK is not set; is an agent running?", text);
 	if (stat(path, &st) < 0)
 		return wh_err_sys(err, "cli", WH_ERR_USAGE, errno, "--ssh: \"%s\"", path);
 	if (!S_ISSOCK(st.st_mode))
 		return misuse(
 			err, "--ssh: \"%s\" is no agent's socket; key files are not supported, load them into an agent",
 			path);
-	free(*ret);
-	*ret = make_absolute(path);
+	ret->id = eq ? wh_strndup(text, (size_t)(eq - text)) : wh_strdup(text);
+	ret->socket = make_absolute(path);
 	return 0;
 }
 
@@ -588,11 +588,14 @@ static int add_secrets(const struct wh_build_flags *f, struct wh_build_spec *s, 
 			return r;
 		WH_PUSH(s->secrets, s->n_secrets, cap) = x;
 	}
+	cap = 0;
 	for (size_t i = 0; i < f->ssh.n; i++) {
-		int r = parse_ssh(f->ssh.v[i], &s->ssh_socket, err);
+		struct wh_ssh_agent_text x = {0};
+		int r = parse_ssh(f->ssh.v[i], &x, err);
 
 		if (r < 0)
 			return r;
+		WH_PUSH(s->ssh, s->n_ssh, cap) = x;
 	}
 	return 0;
 }
@@ -700,7 +703,11 @@ void wh_build_spec_release(struct wh_build_spec *s)
 	free(s->secrets);
 	free(s->context);
 	free(s->context_shown);
-	free(s->ssh_socket);
+	for (size_t i = 0; i < s->n_ssh; i++) {
+		free(s->ssh[i].id);
+		free(s->ssh[i].socket);
+	}
+	free(s->ssh);
 	free(s->platform);
 	free(s->root);
 	*s = (struct wh_build_spec){0};

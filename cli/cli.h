@@ -102,7 +102,10 @@ struct wh_build_spec {
 		size_t len;
 	} * secrets;
 	size_t n_secrets;
-	char *ssh_socket;
+	struct wh_ssh_agent_text {
+		char *id, *socket;
+	} * ssh;
+	size_t n_ssh;
 	enum wh_network network;
 	uint64_t shm_size;
 	char *platform; /* the build's, "linux/amd64" */

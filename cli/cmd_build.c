@@ -59,7 +59,7 @@ static const struct wh_option options[] = {
 	 "Sign the image, its SBOM and its verdict with this private key\n(whittle keygen makes one; $COSIGN_PASSWORD)", NULL},
 	{"snapshotter", 0, WH_OPT_TEXT, AT(snapshotter), "KIND",
 	 "How a step's root is made: overlay, copy, or auto\n(overlay where it works)", snapshotters},
-	{"ssh", 0, WH_OPT_LIST, AT(ssh), "default[=SOCKET]", "The agent for RUN --mount=type=ssh", NULL},
+	{"ssh", 0, WH_OPT_LIST, AT(ssh), "ID[=SOCKET]", "An agent for RUN --mount=type=ssh; the usual id is\ndefault, the usual socket $SSH_AUTH_SOCK (repeatable)", NULL},
 	{"tag", 't', WH_OPT_LIST, AT(tags), "NAME[:TAG]", "Name of the image in the store and in outputs (repeatable)",
 	 NULL},
 	{"target", 0, WH_OPT_TEXT, AT(target), "STAGE", "The stage to build (default: the last)", NULL},

@@ -100,9 +100,13 @@ struct wh_named_context {
 	const char *ref;        /* "oci-layout://…", "docker-image://…", "local://NAME" (the directory is known to the builder by NAME) */
 };
 
+/* A finding of the 22 rules (docs.docker.com/reference/build-checks), in BuildKit's words. */
 struct wh_lint_warning {
-	const char *rule, *message, *url;
-	unsigned line, last_line;
+	const char *rule;        /* "StageNameCasing" */
+	const char *description; /* the rule's own text */
+	const char *url;         /* NULL: the rule has none */
+	const char *message;     /* this finding */
+	unsigned line, last_line;/* 1-based */
 };
 
 struct wh_lower_opts {
@@ -125,12 +129,29 @@ struct wh_lower_opts {
 	bool allow_insecure;                       /* --allow security.insecure */
 	bool allow_host_network;                   /* --allow network.host; --network host allows it, too */
 	const char *hostname;
+	bool all_stages;                           /* every stage of the file is lowered, not only what the target needs */
+	/* An image that the resolver has not counts as one whose config says nothing but PATH, unpinned: for checks, outlines
+	 * and graphs on a machine that cannot reach it. unresolved (may be NULL) is told each such name once. */
+	bool unresolved_ok;
+	void (*unresolved)(void *arg, const char *name);
+	/* Findings in the order of the rules' work, those skipped by directive, comment or BUILDKIT_DOCKERFILE_CHECK left out.
+	 * Where that says error=true and there was one, lowering fails at its end: "lint violation found for rules: …". */
 	void (*warn)(void *arg, const struct wh_lint_warning *w); /* may be NULL */
-	void *warn_arg;
+	void *warn_arg;                            /* of unresolved, too */
 };
 
 /* Only stages that the target needs are resolved and lowered. */
 int wh_dockerfile_lower(const struct wh_dockerfile *d, const struct wh_lower_opts *opts, struct wh_graph *g,
 			struct wh_target *ret, struct wh_err **err);
+
+/* ---------------------------------------------------------------- answers without a build (BuildKit's subrequests) */
+
+/* frontend.lint: {"warnings": […], "sources": […], "buildError": {…} or absent}; without a target all stages are looked at.
+ * opts' warn is not called. Never fails for what the Dockerfile says: that is buildError. New reference. */
+json_t *wh_dockerfile_lint(const struct wh_dockerfile *d, const struct wh_lower_opts *opts);
+/* frontend.outline: {"name", "description", "args": […], "secrets": […], "ssh": […], "cache": […], "sources": […]}. */
+int wh_dockerfile_outline(const struct wh_dockerfile *d, const struct wh_lower_opts *opts, json_t **ret, struct wh_err **err);
+/* frontend.targets: {"targets": [{"name", "default", "description", "base", "platform", "location"}], "sources": […]}. */
+int wh_dockerfile_targets(const struct wh_dockerfile *d, json_t **ret, struct wh_err **err);
 
 #endif
