@@ -4,34 +4,18 @@
  *
  *   Dockerfile and ignore files → syntax tree → graph → image → outputs → names
  */
-#include "cli/cli.h"
+#include "cli/build_input.h"
 #include "cli/proof.h"
-#include "frontend/frontend.h"
 
 #include <errno.h>
 #include <signal.h>
-
-#define MAX_DOCKERFILE (16u << 20)
-#define MAX_IGNORE (4u << 20)
-
-struct local {            /* a directory that COPY can read */
-	const char *name; /* "context", or the named context's */
-	const char *path;
-	char *ignore_file; /* as messages show it; NULL: none was found */
-	struct wh_strv lines;
-	struct wh_patterns *patterns;
-};
 
 struct run {
 	struct wh_build_spec *spec;
 	struct wh_inner *inner;
 	struct wh_progress *progress; /* NULL: quiet */
 	struct wh_store *store;
-	char *file_shown; /* the Dockerfile in messages */
-	struct wh_buf text;
-	struct wh_dockerfile *dockerfile;
-	struct local *locals; /* [0]: the context */
-	size_t n_locals;
+	struct wh_build_input input;
 	int64_t epoch;
 	struct wh_layer_opts layer;
 	struct wh_local *builder_locals; /* the builder reads these three as long as it lives */
@@ -47,179 +31,7 @@ struct run {
 	struct wh_proof *proof;
 };
 
-/* ---------------------------------------------------------------- reading */
-
-/* The Dockerfile of a directory: a symlink is followed as if the directory were "/", because the directory may be a
- * stranger's, and messages quote the file. */
-static int open_in_context(const struct run *r, const char *name)
-{
-	WH_AUTO_FD int dir = wh_openat(AT_FDCWD, r->spec->context, O_PATH | O_DIRECTORY, 0);
-
-	if (dir < 0)
-		return dir;
-	return wh_open_in_root(dir, name, O_RDONLY | O_NONBLOCK, 0);
-}
-
-static int open_dockerfile(struct run *r, struct wh_err **err)
-{
-	struct wh_build_spec *s = r->spec;
-	struct stat st;
-	int fd;
-
-	if (wh_streq(s->file, "-")) {
-		r->file_shown = wh_strdup("standard input");
-		return STDIN_FILENO;
-	}
-	if (s->file) {
-		r->file_shown = wh_strdup(s->file);
-		fd = wh_openat(AT_FDCWD, s->file, O_RDONLY, 0); /* may well be a pipe */
-	} else {
-		r->file_shown = wh_path_join(s->context_shown, "Dockerfile");
-		fd = open_in_context(r, "Dockerfile");
-		if (fd == -ENOENT) {
-			fd = open_in_context(r, "dockerfile");
-			if (fd >= 0) {
-				free(r->file_shown);
-				r->file_shown = wh_path_join(s->context_shown, "dockerfile");
-			}
-		}
-	}
-	if (fd < 0) {
-		wh_err_sys(err, "cli", WH_ERR_USAGE, -fd, "read the Dockerfile \"%s\"", r->file_shown);
-		if (fd == -ENOENT && !s->file)
-			wh_err_hint(err, "-f names another file");
-		return fd;
-	}
-	if (fstat(fd, &st) < 0 || (s->file ? S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))) {
-		close(fd);
-		return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "read the Dockerfile \"%s\": it is no file",
-				  r->file_shown);
-	}
-	return fd;
-}
-
-static int read_dockerfile(struct run *r, struct wh_err **err)
-{
-	unsigned id;
-	int res, fd = open_dockerfile(r, err);
-
-	if (fd < 0)
-		return fd;
-	id = wh_progress_begin(r->progress, "[internal] load build definition from %s", r->file_shown);
-	res = wh_read_fd(fd, MAX_DOCKERFILE, &r->text);
-	if (fd != STDIN_FILENO)
-		close(fd);
-	if (res < 0) {
-		wh_err_sys(err, "cli", WH_ERR_USAGE, -res, "read the Dockerfile \"%s\"", r->file_shown);
-		return res;
-	}
-	wh_progress_note(r->progress, id, "%zu bytes", r->text.n);
-	res = wh_dockerfile_parse(r->file_shown, r->text.p ? r->text.p : "", r->text.n, &r->dockerfile, err);
-	wh_progress_end(r->progress, id, res < 0 && err ? *err : NULL);
-	return res;
-}
-
-/* Only what is not there at all counts as none: a symlink that leads nowhere, or out of the context, was meant as rules. */
-static int or_dangling(int fd, int dir, const char *name)
-{
-	struct stat st;
-
-	return fd == -ENOENT && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? -EXDEV : fd;
-}
-
-/* Opens the context's ignore file: the one that is named after the Dockerfile wins. fd; -ENOENT: there is none; -EXDEV: a
- * symlink to nothing. */
-static int open_ignore(const struct run *r, struct local *l)
-{
-	const char *file = r->spec->file;
-	WH_AUTO_FD int dir = wh_openat(AT_FDCWD, l->path, O_PATH | O_DIRECTORY, 0);
-	int fd;
-
-	l->ignore_file = wh_strdup(".dockerignore");
-	if (dir < 0)
-		return dir == -ENOENT ? -ESTALE : dir;
-	if (l == &r->locals[0] && !wh_streq(file, "-")) {
-		WH_AUTO_FREE char *own = wh_asprintf("%s.dockerignore", file ? file : "Dockerfile");
-		int from = file ? AT_FDCWD : dir;
-
-		fd = file ? wh_openat(from, own, O_RDONLY | O_NONBLOCK, 0)
-			  : wh_open_in_root(dir, own, O_RDONLY | O_NONBLOCK, 0);
-		fd = or_dangling(fd, from, own);
-		if (fd != -ENOENT) {
-			free(l->ignore_file);
-			l->ignore_file = WH_TAKE_PTR(own);
-			return fd;
-		}
-	}
-	fd = wh_open_in_root(dir, ".dockerignore", O_RDONLY | O_NONBLOCK, 0);
-	return or_dangling(fd, dir, ".dockerignore");
-}
-
-static int read_ignore_text(int fd, const char *name, struct wh_buf *text, struct wh_err **err)
-{
-	struct stat st;
-	int res = fd < 0 ? fd : 0;
-
-	if (!res && fstat(fd, &st) < 0)
-		res = -errno;
-	if (res == -EXDEV)
-		wh_err_set(err, "cli", WH_ERR_USAGE, EXDEV,
-			   "read \"%s\": it is a symlink that leads nowhere in the context", name);
-	else if (!res && !S_ISREG(st.st_mode))
-		res = wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "read \"%s\": it is no file", name);
-	else if (!res)
-		res = wh_read_fd(fd, MAX_IGNORE, text);
-	if (res < 0) {
-		wh_err_sys(err, "cli", WH_ERR_USAGE, -res, "read \"%s\"", name);
-		wh_err_hint(err, "without its rules more would be taken in than was meant: mend it or remove it");
-	}
-	return res;
-}
-
-static int read_ignore(struct run *r, struct local *l, struct wh_err **err)
-{
-	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
-	WH_AUTO_FD int fd = open_ignore(r, l);
-	unsigned id;
-	int res;
-
-	if (fd == -ENOENT) {
-		free(WH_TAKE_PTR(l->ignore_file));
-		return 0;
-	}
-	res = read_ignore_text(fd, l->ignore_file, &text, err);
-	if (res < 0)
-		return res;
-	id = wh_progress_begin(r->progress, "[%s] load %s", l == &r->locals[0] ? "internal" : l->name, l->ignore_file);
-	wh_ignore_read(text.p ? text.p : "", text.n, &l->lines);
-	res = wh_patterns_new(&l->lines, &l->patterns, err);
-	if (res < 0) {
-		wh_err_at(err, l->ignore_file, 0, 0, NULL);
-		if (err && *err)
-			(*err)->class = WH_ERR_USAGE;
-	}
-	wh_progress_end(r->progress, id, res < 0 && err ? *err : NULL);
-	return res;
-}
-
-static int read_ignores(struct run *r, struct wh_err **err)
-{
-	const struct wh_build_spec *s = r->spec;
-	int res;
-
-	r->locals = wh_calloc(s->n_contexts + 1, sizeof(*r->locals));
-	r->locals[r->n_locals++] = (struct local){.name = "context", .path = s->context};
-	for (size_t i = 0; i < s->n_contexts; i++)
-		if (s->contexts[i].path)
-			r->locals[r->n_locals++] =
-				(struct local){.name = s->contexts[i].name, .path = s->contexts[i].path};
-	for (size_t i = 0; i < r->n_locals; i++) {
-		res = read_ignore(r, &r->locals[i], err);
-		if (res < 0)
-			return res;
-	}
-	return 0;
-}
+/* ---------------------------------------------------------------- building */
 
 static const char *lookup_arg(void *arg, const char *name)
 {
@@ -230,7 +42,7 @@ static const char *lookup_arg(void *arg, const char *name)
 static int find_epoch(struct run *r, struct wh_err **err)
 {
 	const struct wh_build_spec *s = r->spec;
-	const struct wh_dockerfile *d = r->dockerfile;
+	const struct wh_dockerfile *d = r->input.dockerfile;
 	WH_AUTO_STRV struct wh_strv seen = {0};
 
 	r->epoch = s->epoch;
@@ -255,8 +67,6 @@ static int find_epoch(struct run *r, struct wh_err **err)
 	}
 	return 0;
 }
-
-/* ---------------------------------------------------------------- building */
 
 /* New layers get the compression that the outputs want, when they agree: then nothing is compressed twice. */
 static void choose_layers(struct run *r)
@@ -312,7 +122,7 @@ static int pull(void *arg, const char *ref, const char *platform, struct wh_dige
 static int start_builder(struct run *r, struct wh_err **err)
 {
 	const struct wh_build_spec *s = r->spec;
-	struct wh_local *locals = r->builder_locals = wh_calloc(r->n_locals, sizeof(*locals));
+	struct wh_local *locals = r->builder_locals = wh_calloc(r->input.n_locals, sizeof(*locals));
 	struct wh_secret *secrets = r->builder_secrets = wh_calloc(s->n_secrets + 1, sizeof(*secrets));
 	struct wh_ssh_agent *agents = r->builder_ssh = wh_calloc(s->n_ssh + 1, sizeof(*agents));
 	int res = make_parents(s->root, err);
@@ -321,8 +131,8 @@ static int start_builder(struct run *r, struct wh_err **err)
 		res = wh_store_open(s->root, &r->store, err);
 	if (res < 0)
 		return res;
-	for (size_t i = 0; i < r->n_locals; i++)
-		locals[i] = (struct wh_local){.name = r->locals[i].name, .path = r->locals[i].path};
+	for (size_t i = 0; i < r->input.n_locals; i++)
+		locals[i] = (struct wh_local){.name = r->input.locals[i].name, .path = r->input.locals[i].path};
 	for (size_t i = 0; i < s->n_secrets; i++)
 		secrets[i] = (struct wh_secret){
 			.id = s->secrets[i].id, .data = s->secrets[i].data, .len = s->secrets[i].len};
@@ -344,7 +154,7 @@ static int start_builder(struct run *r, struct wh_err **err)
 			.jobs = s->jobs,
 			.layer = r->layer,
 			.locals = locals,
-			.n_locals = r->n_locals,
+			.n_locals = r->input.n_locals,
 			.secrets = secrets,
 			.n_secrets = s->n_secrets,
 			.ssh = agents,
@@ -359,20 +169,6 @@ static int start_builder(struct run *r, struct wh_err **err)
 			.event_arg = r->progress,
 		},
 		&r->builder, err);
-}
-
-static const char *const *ignore_of(void *arg, const char *name, const struct wh_patterns **ret_filter)
-{
-	struct run *r = arg;
-
-	*ret_filter = NULL;
-	for (size_t i = 0; i < r->n_locals; i++) {
-		if (!wh_streq(r->locals[i].name, name))
-			continue;
-		*ret_filter = r->locals[i].patterns;
-		return r->locals[i].lines.n ? (const char *const *)r->locals[i].lines.v : NULL;
-	}
-	return NULL;
 }
 
 static void warn(void *arg, const struct wh_lint_warning *w)
@@ -390,7 +186,7 @@ static int lower(struct run *r, struct wh_err **err)
 	for (size_t i = 0; i < s->n_contexts; i++)
 		contexts[i] = (struct wh_named_context){.name = s->contexts[i].name, .ref = s->contexts[i].ref};
 	r->graph = wh_graph_new();
-	return wh_dockerfile_lower(r->dockerfile,
+	return wh_dockerfile_lower(r->input.dockerfile,
 				   &(struct wh_lower_opts){
 					   .build_args = &s->build_args,
 					   .target = s->target,
@@ -398,8 +194,8 @@ static int lower(struct run *r, struct wh_err **err)
 					   .build_platform = s->platform,
 					   .contexts = contexts,
 					   .n_contexts = s->n_contexts,
-					   .ignore_of = ignore_of,
-					   .ignore_arg = r,
+					   .ignore_of = wh_build_input_ignore,
+					   .ignore_arg = &r->input,
 					   .resolver = wh_builder_resolver(r->builder),
 					   .no_cache = s->no_cache,
 					   .no_cache_filter = &s->no_cache_filter,
@@ -555,19 +351,17 @@ static void warn_of_args(struct run *r)
 		if (wh_streq(name, "SOURCE_DATE_EPOCH") || wh_has_prefix(name, "BUILDKIT_") ||
 		    (strlen(name) > 6 && strcasecmp(name + strlen(name) - 6, "_proxy") == 0))
 			continue; /* these count without an ARG */
-		if (!arg_is_taken(r->dockerfile, name))
+		if (!arg_is_taken(r->input.dockerfile, name))
 			wh_progress_warn(r->progress, "--build-arg %s: no ARG of the Dockerfile takes it", name);
 	}
 }
 
 static int run_all(struct run *r, struct wh_err **err)
 {
-	int res = read_dockerfile(r, err);
+	int res = wh_build_input_read(&r->input, err);
 
 	for (size_t i = 0; i < r->spec->n_outputs && !res; i++)
 		res = wh_output_check(&r->spec->outputs[i], err);
-	if (!res)
-		res = read_ignores(r, err);
 	if (!res)
 		res = find_epoch(r, err);
 	if (!res)
@@ -598,19 +392,10 @@ static void run_release(struct run *r)
 		wh_graph_free(r->graph);
 	if (r->store)
 		wh_store_close(r->store);
-	for (size_t i = 0; i < r->n_locals; i++) {
-		wh_strv_release(&r->locals[i].lines);
-		wh_patterns_freep(&r->locals[i].patterns);
-		free(r->locals[i].ignore_file);
-	}
-	free(r->locals);
+	wh_build_input_release(&r->input);
 	free(r->builder_locals);
 	free(r->builder_secrets);
 	free(r->builder_ssh);
-	if (r->dockerfile)
-		wh_dockerfile_free(r->dockerfile);
-	wh_buf_release(&r->text);
-	free(r->file_shown);
 	wh_progress_free(r->progress);
 }
 
@@ -622,6 +407,14 @@ int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner)
 
 	if (!s->quiet)
 		r.progress = wh_progress_new(stderr);
+	r.input = (struct wh_build_input){
+		.context = s->context,
+		.context_shown = s->context_shown,
+		.file = s->file,
+		.contexts = s->contexts,
+		.n_contexts = s->n_contexts,
+		.progress = r.progress,
+	};
 	if (s->progress_missing)
 		wh_progress_warn(r.progress, "--progress %s is not supported yet: plain it is", s->progress_missing);
 	if (s->iidfile)

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The Dockerfile and the ignore files, from wherever they are. Nothing else of a context is read here. */
+#include "cli/build_input.h"
+
+#include <errno.h>
+
+#define MAX_DOCKERFILE (16u << 20)
+#define MAX_IGNORE (4u << 20)
+
+/* The Dockerfile of a directory: a symlink is followed as if the directory were "/", because the directory may be a
+ * stranger's, and messages quote the file. */
+static int open_in_context(const struct wh_build_input *in, const char *name)
+{
+	WH_AUTO_FD int dir = wh_openat(AT_FDCWD, in->context, O_PATH | O_DIRECTORY, 0);
+
+	if (dir < 0)
+		return dir;
+	return wh_open_in_root(dir, name, O_RDONLY | O_NONBLOCK, 0);
+}
+
+static int open_dockerfile(struct wh_build_input *in, struct wh_err **err)
+{
+	struct stat st;
+	int fd;
+
+	if (wh_streq(in->file, "-")) {
+		in->file_shown = wh_strdup("standard input");
+		return STDIN_FILENO;
+	}
+	if (in->file) {
+		in->file_shown = wh_strdup(in->file);
+		fd = wh_openat(AT_FDCWD, in->file, O_RDONLY, 0); /* may well be a pipe */
+	} else {
+		in->file_shown = wh_path_join(in->context_shown, "Dockerfile");
+		fd = open_in_context(in, "Dockerfile");
+		if (fd == -ENOENT) {
+			fd = open_in_context(in, "dockerfile");
+			if (fd >= 0) {
+				free(in->file_shown);
+				in->file_shown = wh_path_join(in->context_shown, "dockerfile");
+			}
+		}
+	}
+	if (fd < 0) {
+		wh_err_sys(err, "cli", WH_ERR_USAGE, -fd, "read the Dockerfile \"%s\"", in->file_shown);
+		if (fd == -ENOENT && !in->file)
+			wh_err_hint(err, "-f names another file");
+		return fd;
+	}
+	if (fstat(fd, &st) < 0 || (in->file ? S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))) {
+		close(fd);
+		return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "read the Dockerfile \"%s\": it is no file",
+				  in->file_shown);
+	}
+	return fd;
+}
+
+static int read_dockerfile(struct wh_build_input *in, struct wh_err **err)
+{
+	unsigned id;
+	int res, fd = open_dockerfile(in, err);
+
+	if (fd < 0)
+		return fd;
+	id = wh_progress_begin(in->progress, "[internal] load build definition from %s", in->file_shown);
+	res = wh_read_fd(fd, MAX_DOCKERFILE, &in->text);
+	if (fd != STDIN_FILENO)
+		close(fd);
+	if (res < 0) {
+		wh_err_sys(err, "cli", WH_ERR_USAGE, -res, "read the Dockerfile \"%s\"", in->file_shown);
+		return res;
+	}
+	wh_progress_note(in->progress, id, "%zu bytes", in->text.n);
+	res = wh_dockerfile_parse(in->file_shown, in->text.p ? in->text.p : "", in->text.n, &in->dockerfile, err);
+	wh_progress_end(in->progress, id, res < 0 && err ? *err : NULL);
+	return res;
+}
+
+/* Only what is not there at all counts as none: a symlink that leads nowhere, or out of the context, was meant as rules. */
+static int or_dangling(int fd, int dir, const char *name)
+{
+	struct stat st;
+
+	return fd == -ENOENT && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? -EXDEV : fd;
+}
+
+/* Opens the context's ignore file: the one that is named after the Dockerfile wins. fd; -ENOENT: there is none; -EXDEV: a
+ * symlink to nothing. */
+static int open_ignore(const struct wh_build_input *in, struct wh_input_local *l)
+{
+	const char *file = in->file;
+	WH_AUTO_FD int dir = wh_openat(AT_FDCWD, l->path, O_PATH | O_DIRECTORY, 0);
+	int fd;
+
+	l->ignore_file = wh_strdup(".dockerignore");
+	if (dir < 0)
+		return dir == -ENOENT ? -ESTALE : dir;
+	if (l == &in->locals[0] && !wh_streq(file, "-")) {
+		WH_AUTO_FREE char *own = wh_asprintf("%s.dockerignore", file ? file : "Dockerfile");
+		int from = file ? AT_FDCWD : dir;
+
+		fd = file ? wh_openat(from, own, O_RDONLY | O_NONBLOCK, 0)
+			  : wh_open_in_root(dir, own, O_RDONLY | O_NONBLOCK, 0);
+		fd = or_dangling(fd, from, own);
+		if (fd != -ENOENT) {
+			free(l->ignore_file);
+			l->ignore_file = WH_TAKE_PTR(own);
+			return fd;
+		}
+	}
+	fd = wh_open_in_root(dir, ".dockerignore", O_RDONLY | O_NONBLOCK, 0);
+	return or_dangling(fd, dir, ".dockerignore");
+}
+
+static int read_ignore_text(int fd, const char *name, struct wh_buf *text, struct wh_err **err)
+{
+	struct stat st;
+	int res = fd < 0 ? fd : 0;
+
+	if (!res && fstat(fd, &st) < 0)
+		res = -errno;
+	if (res == -EXDEV)
+		wh_err_set(err, "cli", WH_ERR_USAGE, EXDEV,
+			   "read \"%s\": it is a symlink that leads nowhere in the context", name);
+	else if (!res && !S_ISREG(st.st_mode))
+		res = wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "read \"%s\": it is no file", name);
+	else if (!res)
+		res = wh_read_fd(fd, MAX_IGNORE, text);
+	if (res < 0) {
+		wh_err_sys(err, "cli", WH_ERR_USAGE, -res, "read \"%s\"", name);
+		wh_err_hint(err, "without its rules more would be taken in than was meant: mend it or remove it");
+	}
+	return res;
+}
+
+static int read_ignore(struct wh_build_input *in, struct wh_input_local *l, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	WH_AUTO_FD int fd = open_ignore(in, l);
+	unsigned id;
+	int res;
+
+	if (fd == -ENOENT) {
+		free(WH_TAKE_PTR(l->ignore_file));
+		return 0;
+	}
+	res = read_ignore_text(fd, l->ignore_file, &text, err);
+	if (res < 0)
+		return res;
+	id = wh_progress_begin(in->progress, "[%s] load %s", l == &in->locals[0] ? "internal" : l->name,
+			       l->ignore_file);
+	wh_ignore_read(text.p ? text.p : "", text.n, &l->lines);
+	res = wh_patterns_new(&l->lines, &l->patterns, err);
+	if (res < 0) {
+		wh_err_at(err, l->ignore_file, 0, 0, NULL);
+		if (err && *err)
+			(*err)->class = WH_ERR_USAGE;
+	}
+	wh_progress_end(in->progress, id, res < 0 && err ? *err : NULL);
+	return res;
+}
+
+static int read_ignores(struct wh_build_input *in, struct wh_err **err)
+{
+	int res;
+
+	in->locals = wh_calloc(in->n_contexts + 1, sizeof(*in->locals));
+	in->locals[in->n_locals++] = (struct wh_input_local){.name = "context", .path = in->context};
+	for (size_t i = 0; i < in->n_contexts; i++)
+		if (in->contexts[i].path)
+			in->locals[in->n_locals++] =
+				(struct wh_input_local){.name = in->contexts[i].name, .path = in->contexts[i].path};
+	for (size_t i = 0; i < in->n_locals; i++) {
+		res = read_ignore(in, &in->locals[i], err);
+		if (res < 0)
+			return res;
+	}
+	return 0;
+}
+
+int wh_build_input_read(struct wh_build_input *in, struct wh_err **err)
+{
+	int res = read_dockerfile(in, err);
+
+	return res < 0 ? res : read_ignores(in, err);
+}
+
+const char *const *wh_build_input_ignore(void *arg, const char *name, const struct wh_patterns **ret_filter)
+{
+	const struct wh_build_input *in = arg;
+
+	*ret_filter = NULL;
+	for (size_t i = 0; i < in->n_locals; i++) {
+		if (!wh_streq(in->locals[i].name, name))
+			continue;
+		*ret_filter = in->locals[i].patterns;
+		return in->locals[i].lines.n ? (const char *const *)in->locals[i].lines.v : NULL;
+	}
+	return NULL;
+}
+
+void wh_build_input_release(struct wh_build_input *in)
+{
+	for (size_t i = 0; i < in->n_locals; i++) {
+		wh_strv_release(&in->locals[i].lines);
+		wh_patterns_freep(&in->locals[i].patterns);
+		free(in->locals[i].ignore_file);
+	}
+	free(in->locals);
+	if (in->dockerfile)
+		wh_dockerfile_free(in->dockerfile);
+	wh_buf_release(&in->text);
+	free(in->file_shown);
+}
