@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# mkbase.sh busybox|debian DIR - makes a base image as an OCI layout in DIR.
+# mkbase.sh busybox[-ARCH]|debian DIR - makes a base image as an OCI layout in DIR.
 #
-#   busybox   Debian's busybox-static and a name for each of its applets
+#   busybox   Debian's busybox-static and a name for each of its applets; with
+#             ARCH, a Debian architecture ("arm64"), that one's program
 #   debian    the smallest Debian that has apt, from this machine's own apt
 #             sources; they stay in the image, so that apt works in RUN
 #
@@ -23,7 +24,7 @@ die() {
 	exit 1
 }
 
-[ $# = 2 ] || die "usage: mkbase.sh busybox|debian DIR"
+[ $# = 2 ] || die "usage: mkbase.sh busybox[-ARCH]|debian DIR"
 kind=$1
 dest=$2
 [ ! -e "$dest" ] || die "$dest exists already"
@@ -31,12 +32,21 @@ mkdir -p "$(dirname "$dest")"
 made=$(mktemp -d "$dest.XXXXXX")
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/mkbase.XXXXXX")
 trap 'rm -rf "$work" "$made"' EXIT
-arch=$(dpkg --print-architecture)
-case $arch in
+native=$(dpkg --print-architecture)
+debarch=$native
+case $kind in
+busybox-*) debarch=${kind#busybox-} kind=busybox ;;
+esac
+arch=$debarch
+variant=
+case $debarch in
 i386) arch=386 ;;
-armhf) arch=arm ;;
+arm64) variant=v8 ;;
+armel) arch=arm variant=v5 ;;
+armhf) arch=arm variant=v7 ;;
 ppc64el) arch=ppc64le ;;
 esac
+platform="\"architecture\":\"$arch\",\"os\":\"linux\"${variant:+,\"variant\":\"$variant\"}"
 
 # blob FILE: moves it to its place in the layout and prints its digest.
 blob() {
@@ -60,8 +70,8 @@ layout() {
 	diff=sha256:$(sha256sum "$1" | cut -d ' ' -f 1)
 	gzip -n -6 <"$1" >"$work/layer"
 	layer=$(blob "$work/layer")
-	printf '{"created":"%s","architecture":"%s","os":"linux","config":{"Env":["PATH=%s"],"Cmd":["%s"]},%s,%s}' \
-		"$created" "$arch" /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$2" \
+	printf '{"created":"%s",%s,"config":{"Env":["PATH=%s"],"Cmd":["%s"]},%s,%s}' \
+		"$created" "$platform" /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$2" \
 		"\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"$diff\"]}" \
 		"\"history\":[{\"created\":\"$created\",\"created_by\":\"mkbase.sh $kind\"}]" >"$work/config"
 	config=$(blob "$work/config")
@@ -73,27 +83,44 @@ layout() {
 	printf '{"schemaVersion":2,"mediaType":"%s.index.v1+json","manifests":[{%s,%s,%s,%s}]}\n' "$media" \
 		"\"mediaType\":\"$media.manifest.v1+json\"" \
 		"\"digest\":\"$manifest\",\"size\":$(size_of "$manifest")" \
-		"\"platform\":{\"architecture\":\"$arch\",\"os\":\"linux\"}" \
+		"\"platform\":{$platform}" \
 		'"annotations":{"org.opencontainers.image.ref.name":"latest"}' >"$made/index.json"
 	printf '{"imageLayoutVersion":"1.0.0"}\n' >"$made/oci-layout"
 	chmod 755 "$made"
 	echo "$kind: $manifest"
 }
 
+# download ARCH DIR: busybox-static, unpacked. Another architecture than this machine's has package lists of its own, so that
+# nothing of the machine changes.
+download() {
+	local apt=(apt-get -q)
+
+	mkdir -p "$work/get-$1"
+	chmod 755 "$work" "$work/get-$1" # apt drops its rights for the download
+	if [ "$1" != "$native" ]; then
+		mkdir -p "$work/apt/lists/partial" "$work/apt/cache/archives/partial"
+		chmod -R 777 "$work/apt"
+		: >"$work/apt/status"
+		apt+=(-o "APT::Architecture=$1" -o "APT::Architectures::=$1" -o "Dir::State=$work/apt" -o "Dir::Cache=$work/apt/cache"
+			-o "Dir::State::status=$work/apt/status" -o 'Acquire::Languages=none')
+		"${apt[@]}" update >"$work/log" 2>&1 || die "$(cat "$work/log")"
+	fi
+	(cd "$work/get-$1" && "${apt[@]}" download busybox-static >/dev/null 2>"$work/log") || die "$(cat "$work/log")"
+	dpkg-deb -x "$work/get-$1"/busybox-static_*.deb "$2"
+}
+
 make_busybox() {
 	local root=$work/root program=$work/x/bin/busybox name
 
-	mkdir "$work/get"
-	chmod 755 "$work" "$work/get" # apt drops its rights for the download
-	(cd "$work/get" && apt-get download -q busybox-static >/dev/null 2>"$work/log") || die "$(cat "$work/log")"
-	dpkg-deb -x "$work"/get/busybox-static_*.deb "$work/x"
+	download "$debarch" "$work/x"
+	[ "$debarch" = "$native" ] || download "$native" "$work/native"
 	mkdir -p "$root"/{bin,dev,etc,home,proc,root,run,sys,tmp,usr/{bin,sbin,local/bin},var/tmp}
 	chmod 1777 "$root/tmp" "$root/var/tmp"
 	chmod 700 "$root/root"
 	install -m 755 "$program" "$root/bin/busybox"
 	while read -r name; do
 		[ "$name" = busybox ] || ln -s busybox "$root/bin/$name"
-	done < <("$program" --list)
+	done < <("$work/$([ "$debarch" = "$native" ] && echo x || echo native)/bin/busybox" --list) # a foreign one does not run here
 	cat >"$root/etc/passwd" <<-'END'
 		root:x:0:0:root:/root:/bin/sh
 		daemon:x:1:1:daemon:/usr/sbin:/bin/false
