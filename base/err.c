@@ -113,6 +113,17 @@ void wh_err_hint(struct wh_err **err, const char *fmt, ...)
 	va_end(ap);
 }
 
+void wh_err_expect(struct wh_err **err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!err || !*err || (*err)->expected)
+		return;
+	va_start(ap, fmt);
+	(*err)->expected = vformat(fmt, ap);
+	va_end(ap);
+}
+
 void wh_err_at(struct wh_err **err, const char *file, unsigned line, unsigned column, const char *excerpt)
 {
 	if (!err || !*err || (*err)->file || (*err)->line)
@@ -121,6 +132,17 @@ void wh_err_at(struct wh_err **err, const char *file, unsigned line, unsigned co
 	(*err)->line = line;
 	(*err)->column = column;
 	(*err)->excerpt = wh_strdup(excerpt);
+	(void)wh_err_locate(*err);
+}
+
+void wh_err_append(struct wh_err **err, struct wh_err **more)
+{
+	struct wh_err **end = err;
+
+	while (*end)
+		end = &(*end)->next;
+	*end = *more;
+	*more = NULL;
 }
 
 void wh_err_detail(struct wh_err **err, const char *text)
@@ -147,12 +169,17 @@ void wh_err_move(struct wh_err **dst, struct wh_err **src)
 
 void wh_err_free(struct wh_err *err)
 {
-	if (!err)
-		return;
-	free(err->msg);
-	free(err->hint);
-	free(err->file);
-	free(err->excerpt);
-	free(err->detail);
-	free(err);
+	while (err) {
+		struct wh_err *next = err->next;
+
+		free(err->msg);
+		free(err->hint);
+		free(err->file);
+		free(err->excerpt);
+		free(err->expected);
+		free(err->detail);
+		wh_err_mark_free(err->mark);
+		free(err);
+		err = next;
+	}
 }

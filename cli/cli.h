@@ -13,9 +13,11 @@
 /* 0 done, 1 the build failed, 2 the user's words are wrong, 3 not verified, 4 this machine cannot, 5 a bug of ours;
  * 10–18: enum wh_status of harden.h */
 int wh_err_exit_code(const struct wh_err *err);
-/* "error: FILE:LINE: message", the source with a marker, hint, detail. Control characters are made visible; colours: those
- * in the detail, the output of a step, are kept. */
+/* "error: FILE:LINE:COLUMN: message", the source with a marker, "expected: …", "hint: …", detail; a block for each further
+ * mistake. Control characters are made visible; colours: those in the detail, the output of a step, are kept. */
 void wh_err_format(const struct wh_err *err, bool colours, struct wh_buf *out);
+/* The same form for what is no error, "note: …". */
+void wh_note_format(const struct wh_err *note, bool colours, struct wh_buf *out);
 /* Prints it to standard error and returns the exit code. */
 int wh_err_report(const struct wh_err *err);
 
@@ -24,6 +26,8 @@ int wh_err_report(const struct wh_err *err);
 /* Foreign bytes as one safe line: tabs and good UTF-8 stay, all other control characters and bytes become ^X, \u009b, \x9b.
  * Line ends at the end are left out. */
 void wh_text_add_safe(struct wh_buf *out, const char *p, size_t n);
+/* Columns of a terminal that the bytes take as wh_text_add_safe() shows them; a tab counts one. */
+size_t wh_text_columns(const char *p, size_t n);
 /* The same for messages; words of hundreds of bytes are cut in the middle. */
 void wh_text_add_short(struct wh_buf *out, const char *s);
 /* The same for a line that a step printed: its colours (SGR) stay or are left out. */

@@ -59,6 +59,40 @@ void wh_text_add_safe(struct wh_buf *out, const char *p, size_t n)
 		i += add_char(out, p + i, n - i);
 }
 
+/* Characters that a terminal gives two columns, and those that it puts on the one before. Blocks, not every character. */
+static const struct {
+	uint32_t first, last;
+	unsigned columns;
+} widths[] = {
+	{0x300, 0x36f, 0},     {0x483, 0x489, 0},     {0x591, 0x5bd, 0},     {0x610, 0x61a, 0},     {0x64b, 0x65f, 0},
+	{0x1100, 0x115f, 2},   {0x1ab0, 0x1aff, 0},   {0x1dc0, 0x1dff, 0},   {0x200b, 0x200f, 0},   {0x20d0, 0x20ff, 0},
+	{0x231a, 0x231b, 2},   {0x23e9, 0x23ec, 2},   {0x2e80, 0x303e, 2},   {0x3041, 0x33ff, 2},   {0x3400, 0x4dbf, 2},
+	{0x4e00, 0x9fff, 2},   {0xa000, 0xa4cf, 2},   {0xa960, 0xa97f, 2},   {0xac00, 0xd7a3, 2},   {0xf900, 0xfaff, 2},
+	{0xfe00, 0xfe0f, 0},   {0xfe20, 0xfe2f, 0},   {0xfe30, 0xfe6f, 2},   {0xfeff, 0xfeff, 0},   {0xff00, 0xff60, 2},
+	{0xffe0, 0xffe6, 2},   {0x1f18e, 0x1f19a, 2}, {0x1f200, 0x1f64f, 2}, {0x1f680, 0x1f6ff, 2}, {0x1f900, 0x1faff, 2},
+	{0x20000, 0x3fffd, 2}, {0xe0100, 0xe01ef, 0},
+};
+
+static unsigned columns_of(uint32_t r)
+{
+	for (size_t i = 0; i < WH_ARRAY_SIZE(widths); i++)
+		if (r >= widths[i].first && r <= widths[i].last)
+			return widths[i].columns;
+	return 1;
+}
+
+size_t wh_text_columns(const char *p, size_t n)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	size_t columns = 0, w;
+
+	for (size_t i = 0; i < n;)
+		i += add_char(&text, p + i, n - i);
+	for (size_t i = 0; i < text.n; i += w)
+		columns += columns_of(wh_rune(text.p + i, text.n - i, &w));
+	return columns;
+}
+
 void wh_text_add_short(struct wh_buf *out, const char *s)
 {
 	while (*s) {

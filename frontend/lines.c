@@ -3,8 +3,7 @@
 #include "base/rune.h"
 #include "frontend/syntax.h"
 
-#define EXCERPT_LINES 10
-#define EXCERPT_WIDTH 400
+#define EXCERPT_MAX 65536
 
 bool wh_lines_next(struct wh_lines *l, struct wh_str *ret)
 {
@@ -64,23 +63,9 @@ bool wh_line_continues(struct wh_str *line, char escape)
 
 char *wh_excerpt(struct wh_str source)
 {
-	struct wh_lines in = {source.p, source.n, 0, 0};
-	struct wh_buf out = WH_BUF_INIT;
-	struct wh_str line;
-
-	while (wh_lines_next(&in, &line)) {
-		if (in.number > 1)
-			wh_buf_addc(&out, '\n');
-		if (in.number > EXCERPT_LINES) {
-			wh_buf_adds(&out, "…");
-			break;
-		}
-		line = wh_line_chomp(line);
-		wh_buf_add(&out, line.p, line.n < EXCERPT_WIDTH ? line.n : EXCERPT_WIDTH);
-		if (line.n > EXCERPT_WIDTH)
-			wh_buf_adds(&out, "…");
-	}
-	return wh_buf_take(&out);
+	while (source.n && (source.p[source.n - 1] == '\n' || source.p[source.n - 1] == '\r'))
+		source.n--;
+	return wh_strndup(source.p, source.n < EXCERPT_MAX ? source.n : EXCERPT_MAX);
 }
 
 void wh_node_at(const struct wh_dockerfile *d, const struct wh_node *n, struct wh_err **err)

@@ -31,7 +31,7 @@ struct wh_str wh_line_indent(struct wh_str line); /* without blanks in front */
 bool wh_line_is_comment(struct wh_str line);
 /* Does the line go on? Then *line is shortened to what stands before the escape character. */
 bool wh_line_continues(struct wh_str *line, char escape);
-/* Source lines as messages quote them, at most ten, none too wide; malloc'ed. */
+/* Source lines as messages quote them: without the last line end, at most 64 KiB; malloc'ed. */
 char *wh_excerpt(struct wh_str source);
 /* Gives *err the place of the node, with excerpt. */
 void wh_node_at(const struct wh_dockerfile *d, const struct wh_node *n, struct wh_err **err);

@@ -143,7 +143,7 @@ static void messages(void **state)
 	wh_err_hint(&err, "did you mean RUN?");
 	wh_err_detail(&err, "one\n\033[31mtwo\007\n");
 	wh_err_format(err, false, &out);
-	assert_string_equal(out.p, "error: Dockerfile:12: unknown instruction\n"
+	assert_string_equal(out.p, "error: Dockerfile:12:3: unknown instruction\n"
 				   "    12 | \tRNU x\n"
 				   "       | \t ^\n"
 				   "    13 | more\n"
@@ -160,6 +160,43 @@ static void messages(void **state)
 	assert_string_equal(out.p, "error: Dockerfile:12: unknown instruction\n"
 				   "    12 > \tRNU x\n"
 				   "    13 > more\n");
+}
+
+/* What is shown of an instruction, and where the mark is. */
+static void excerpts(void **state)
+{
+	static const char hundred[] = "0123456789012345678901234567890123456789012345678901234567890123456789"
+				      "012345678901234567890123456789";
+	WH_AUTO_FREE char *wide = wh_asprintf("RUN %s%s bad %s%s", hundred, hundred, hundred, hundred);
+	const struct {
+		const char *excerpt, *word, *want;
+	} t[] = {
+		{"RUN a \\\n b \\\n c \\\n bad \\\n d \\\n e", "bad",
+		 "error: D:6:2: x\n     3 | RUN a \\\n       …\n     5 |  c \\\n     6 |  bad \\\n       |  ^~~\n"
+		 "     7 |  d \\\n"},
+		{"RUN\tü日本\033 bad\r\n", "bad", "error: D:3:10: x\n     3 | RUN\tü日本^[ bad\n       |    \t        ^~~\n"},
+		{"RUN bad\xff\nx", "bad\xff", "error: D:3:5: x\n     3 | RUN bad\\xff\n       |     ^~~~~~~\n     4 | x\n"},
+		{"RUN 日本 x", "日本", "error: D:3:5: x\n     3 | RUN 日本 x\n       |     ^~~~\n"},
+		{"1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12", NULL,
+		 "error: D:3: x\n     3 > 1\n     4 > 2\n     5 > 3\n     6 > 4\n     7 > 5\n     8 > 6\n     9 > 7\n"
+		 "    10 > 8\n    11 > 9\n    12 > 10\n       …[2 lines]\n"},
+		{wide, "bad",
+		 "error: D:3:206: x\n"
+		 "     3 | …12345678901234567890123456789012345678901234567890123456789 bad "
+		 "012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345…[104 bytes]\n       |                                                              ^~~\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < WH_ARRAY_SIZE(t); i++) {
+		WH_AUTO_ERR struct wh_err *err = NULL;
+		WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
+
+		wh_err_set(&err, "frontend", WH_ERR_USAGE, EINVAL, "x");
+		wh_err_mark(&err, WH_MARK_WORD, t[i].word);
+		wh_err_at(&err, "D", 3, 0, t[i].excerpt);
+		wh_err_format(err, false, &out);
+		assert_string_equal(out.p, t[i].want);
+	}
 }
 
 static void add_line(void *arg, const char *line, size_t n)
@@ -288,7 +325,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(output_specs), cmocka_unit_test(sizes),        cmocka_unit_test(epochs),
-		cmocka_unit_test(messages),     cmocka_unit_test(output_lines), cmocka_unit_test(exit_codes),
+		cmocka_unit_test(messages), cmocka_unit_test(excerpts),     cmocka_unit_test(output_lines), cmocka_unit_test(exit_codes),
 		cmocka_unit_test(progress),
 	};
 
