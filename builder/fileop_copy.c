@@ -45,15 +45,33 @@ static int read_from_base(struct dest *d, const char *path, struct wh_buf *buf, 
 	return r ? wh_err_sys(err, DOMAIN, WH_ERR_BUILD, -r, "read /%s of the image", path) : 0;
 }
 
-static int find_owner(struct dest *d, const char *text, struct owner *ret, struct wh_err **err)
+/* BuildKit's reading: "root" is 0 without a look at any file, and so is a part that is there but empty. malloc'ed. */
+static char *plain_owner(const char *text)
+{
+	const char *colon = strchr(text, ':');
+	WH_AUTO_FREE char *user = colon ? wh_strndup(text, (size_t)(colon - text)) : wh_strdup(text);
+	const char *group = colon ? colon + 1 : NULL;
+
+	if (!*user || wh_streq(user, "root")) {
+		free(user);
+		user = wh_strdup("0");
+	}
+	if (!group)
+		return WH_TAKE_PTR(user);
+	return wh_asprintf("%s:%s", user, !*group || wh_streq(group, "root") ? "0" : group);
+}
+
+static int find_owner(struct dest *d, const char *given, struct owner *ret, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf passwd = WH_BUF_INIT, group = WH_BUF_INIT;
+	WH_AUTO_FREE char *text = NULL;
 	struct wh_user u;
 	int r;
 
 	*ret = (struct owner){0};
-	if (!text || !*text)
+	if (!given || !*given)
 		return 0;
+	text = plain_owner(given);
 	/* Numbers need no files, and those may lie in a layer that nobody has unpacked yet. */
 	if (text[strspn(text, "0123456789:")]) {
 		r = read_from_base(d, "etc/passwd", &passwd, err);
@@ -65,7 +83,7 @@ static int find_owner(struct dest *d, const char *text, struct owner *ret, struc
 	r = wh_user_resolve(text, (struct wh_str){passwd.p, passwd.n}, (struct wh_str){group.p, group.n}, true, &u,
 			    err);
 	if (r) {
-		wh_err_wrap(err, "--chown=%s", text);
+		wh_err_wrap(err, "--chown=%s", given);
 		return r;
 	}
 	*ret = (struct owner){true, u.uid, u.gid};

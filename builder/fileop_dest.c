@@ -11,9 +11,21 @@
 
 #define MAX_LINKS 255
 
+/* Directories made on the way are as old as the tree below; in an empty one, as the newest thing that is copied. */
+static int64_t time_of_new(const struct wh_fileop *f)
+{
+	int64_t newest = f->base_time;
+
+	for (size_t i = 0; !f->n_base && i < f->n_picks; i++)
+		for (size_t k = 0; k < f->picks[i].n; k++)
+			if (f->picks[i].items[k].n.mtime > newest)
+				newest = f->picks[i].items[k].n.mtime;
+	return newest;
+}
+
 int dest_open(struct dest *d, struct wh_fileop *f, struct wh_err **err)
 {
-	*d = (struct dest){.arena = f->arena, .time = f->base_time, .n_buckets = 256};
+	*d = (struct dest){.arena = f->arena, .time = time_of_new(f), .n_buckets = 256};
 	d->buckets = wh_calloc(d->n_buckets, sizeof(*d->buckets));
 	return f->n_base ? wh_tree_open(f->store, f->base, f->n_base, &d->base, err) : 0;
 }

@@ -223,7 +223,7 @@ static void done(struct wh_node *n, bool cached)
 	b->remaining--;
 	if (n->started)
 		wh_builder_event(b, &(struct wh_event){.kind = WH_EV_DONE, .v = n->v, .ns = wh_now_ns() - n->started});
-	else if (!n->local_path && n->v->name)
+	else if (!n->local_path && n->v->name && n->v->kind != WH_OP_MERGE) /* a list of layers: nothing was done */
 		wh_builder_event(b, &(struct wh_event){.kind = WH_EV_CACHED, .v = n->v});
 	if (wh_nodes_remove(&b->running, n))
 		unpark(b);

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* COPY and ADD → a file vertex with one action a source. */
+/*
+ * COPY and ADD → a file vertex with one action a source.
+ *
+ * --link: the vertex stands on the empty tree, and a merge lays its layer over
+ * the stage. So the layer does not depend on what is below it, and cannot ask
+ * it anything either. With --chmod it is a plain copy, as in BuildKit.
+ */
 #include "frontend/lower.h"
 #include "frontend/syntax.h"
 
@@ -14,6 +20,7 @@ struct copy {
 	const char *dest;       /* expanded, as history shows it */
 	const char *path;       /* absolute */
 	const char *chown, *chmod;
+	bool link;
 	struct wh_file_action *actions;
 	size_t n_actions;
 	struct wh_vertex **inputs; /* behind the stage's own */
@@ -108,6 +115,7 @@ static int expand_flags(struct copy *x, struct wh_err **err)
 		x->chown = NULL;
 	if (x->chmod && !*x->chmod)
 		x->chmod = NULL;
+	x->link = wh_flag_bool(x->c->n, "link", false) && !x->chmod;
 	return x->chmod ? wh_mode_check(x->chmod, err) : 0;
 }
 
@@ -128,7 +136,7 @@ static int check_checksum(const struct copy *x, struct wh_err **err)
 
 static int check_sources(const struct copy *x, struct wh_err **err)
 {
-	size_t i, n = x->sources.n + x->c->n->n_heredocs;
+	size_t i;
 
 	for (i = 0; i < x->sources.n; i++) {
 		const char *src = x->sources.v[i];
@@ -145,13 +153,33 @@ static int check_sources(const struct copy *x, struct wh_err **err)
 		wh_err_hint(err, "fetch it before the build, or in a RUN step");
 		return -ENOTSUP;
 	}
-	if (n < 2 || wh_has_suffix(x->path, "/"))
+	return 0;
+}
+
+/* A name to look up in the image; "root" needs none. */
+static bool is_name(const char *p, size_t n)
+{
+	size_t i;
+
+	if (n == 4 && memcmp(p, "root", 4) == 0)
+		return false;
+	for (i = 0; i < n; i++)
+		if (p[i] < '0' || p[i] > '9')
+			return true;
+	return false;
+}
+
+static int check_link(const struct copy *x, struct wh_err **err)
+{
+	const char *owner = x->chown ? x->chown : "", *group = strchr(owner, ':');
+	size_t n = group ? (size_t)(group - owner) : strlen(owner);
+	bool user = is_name(owner, n);
+
+	if (!x->link || (!user && !(group && is_name(group + 1, strlen(group + 1)))))
 		return 0;
-	wh_usage(err,
-		 "when using %s with more than one source file, the destination must be a directory and end with "
-		 "a /",
-		 x->add ? "ADD" : "COPY");
-	wh_err_hint(err, "write %s/", x->dest);
+	wh_usage(err, "--chown=%s: with --link nobody can say which %s that is, as the copy does not see the image",
+		 x->chown, user ? "user" : "group");
+	wh_err_hint(err, "write numbers, or leave out --link");
 	return -EINVAL;
 }
 
@@ -299,10 +327,29 @@ static void add_history(struct copy *x, const struct wh_vertex *v)
 	wh_history_add(x->l, x->s, text.p, v);
 }
 
+/* What has the copy's layer on top of the stage's. */
+static const struct wh_vertex *add_vertex(struct copy *x, const char *name)
+{
+	struct wh_stage *s = x->s;
+	struct wh_vertex *below = s->state;
+	struct wh_vertex merge = {.kind = WH_OP_MERGE, .n_inputs = 2, .pos = x->c->pos, .stage = s->name};
+	struct wh_vertex **inputs;
+
+	if (!x->link || !below)
+		return wh_file_vertex(x->l, s, x->c, name, x->actions, x->n_actions, x->inputs, x->n_inputs);
+	s->state = NULL;
+	inputs = wh_arena_alloc(x->l->a, 2 * sizeof(struct wh_vertex *));
+	inputs[0] = below;
+	inputs[1] = wh_file_vertex(x->l, s, x->c, name, x->actions, x->n_actions, x->inputs, x->n_inputs);
+	merge.inputs = inputs;
+	merge.name = wh_arena_printf(x->l->a, "%s (linked)", inputs[1]->name);
+	s->state = wh_graph_add(x->l->g, &merge);
+	return s->state;
+}
+
 static int lower(struct copy *x, struct wh_err **err)
 {
 	WH_AUTO_FREE char *name = NULL;
-	const struct wh_vertex *v;
 	int r = expand_words(x, err);
 
 	if (r == 0)
@@ -312,13 +359,14 @@ static int lower(struct copy *x, struct wh_err **err)
 	if (r == 0)
 		r = check_sources(x, err);
 	if (r == 0)
+		r = check_link(x, err);
+	if (r == 0)
 		r = build_actions(x, err);
 	if (r < 0)
 		return r;
 	if (wh_scope_expand(x->l, x->s, x->c->n->original, &name, NULL) < 0)
 		name = wh_strdup(x->c->n->original);
-	v = wh_file_vertex(x->l, x->s, x->c, name, x->actions, x->n_actions, x->inputs, x->n_inputs);
-	add_history(x, v);
+	add_history(x, add_vertex(x, name));
 	return 0;
 }
 

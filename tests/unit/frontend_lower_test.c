@@ -154,6 +154,8 @@ static char *dump(const struct lowered *x)
 			wh_buf_addc(&out, '\n');
 			for (k = 0; k < e->n_mounts; k++)
 				put_mount(&out, &e->mounts[k]);
+		} else if (v->kind == WH_OP_MERGE) {
+			wh_buf_adds(&out, "  merge\n");
 		} else {
 			for (k = 0; k < v->op.file->n_actions; k++)
 				put_action(&out, &v->op.file->actions[k]);
@@ -258,6 +260,43 @@ static void add_unpacks(void **state)
 		"3<2,0 [3/3] COPY --parents a/./b/c d/e /f/\n"
 		"  copy 1:a/./b/c /f/ parents\n"
 		"  copy 1:d/e /f/ parents\n");
+}
+
+static void linked_copies(void **state)
+{
+	struct lowered x;
+
+	(void)state;
+	/* On scratch there is nothing to be merged with; --chmod makes it a plain copy. */
+	expect_dump("FROM scratch\nWORKDIR /w\nCOPY --link --chown=1:root a .\n"
+		    "ADD --link=true b /c\nCOPY --link --chmod=1 a /\n",
+		    NULL,
+		    "0<- [1/4] WORKDIR /w\n"
+		    "  mkdir /w make_parents\n"
+		    "1 [internal] load build context\n"
+		    "  local://context*.o\n"
+		    "2<-,1 [2/4] COPY --link --chown=1:root a .\n"
+		    "  copy 1:a /w/ chown=1:root\n"
+		    "3<0,2 [2/4] COPY --link --chown=1:root a . (linked)\n"
+		    "  merge\n"
+		    "4<-,1 [3/4] ADD --link=true b /c\n"
+		    "  copy 1:b /c unpack\n"
+		    "5<3,4 [3/4] ADD --link=true b /c (linked)\n"
+		    "  merge\n"
+		    "6<5,1 [4/4] COPY --link --chmod=1 a /\n"
+		    "  copy 1:a / chmod=1\n");
+	expect_dump("FROM scratch\nCOPY --link <<A b /c\nx\nA\n", NULL,
+		    "0 [internal] load build context\n"
+		    "  local://context*.o\n"
+		    "1<- [internal] preparing inline document\n"
+		    "  mkfile /A data=x\n\n"
+		    "2<-,0,1 [1/1] COPY --link <<A b /c\n"
+		    "  copy 1:b /c\n"
+		    "  copy 2:A /c no_glob\n");
+	lower(&x, "FROM scratch\nWORKDIR /w\nCOPY --link a .\nCOPY a b c\n", NULL);
+	expect_history(&x, "* WORKDIR /w\n* COPY a . # buildkit\n* COPY a b c # buildkit\n");
+	assert_int_equal(x.t.history[1].vertex->kind, WH_OP_MERGE);
+	release(&x);
 }
 
 static void heredocs(void **state)
@@ -505,8 +544,9 @@ static void refusals(void **state)
 		 "needs to be defined before current stage \"a\"", NULL},
 		{"FROM scratch AS a\nRUN --mount=from=b,target=/x y\nFROM scratch AS b\nFROM a", 2,
 		 "cannot mount from stage \"b\"", NULL},
-		{"FROM scratch\nCOPY a b c", 2, "the destination must be a directory and end with a /", "write c/"},
-		{"FROM scratch\nCOPY <<A b c\nA", 2, "the destination must be a directory", NULL},
+		{"FROM scratch\nCOPY --link --chown=joe a b", 2, "--chown=joe: with --link nobody can say which user",
+		 "write numbers"},
+		{"FROM scratch\nADD --link --chown=1:web a b", 2, "with --link nobody can say which group", NULL},
 		{"FROM scratch\nCOPY http://x/y z", 2, "source can't be a URL for COPY", NULL},
 		{"FROM scratch\nCOPY git@h:x y", 2, "source can't be a git ref for COPY", NULL},
 		{"FROM scratch\nADD https://x/y /", 2, "ADD of URLs is not available in this version", NULL},
@@ -560,6 +600,7 @@ int main(void)
 		cmocka_unit_test(unused_stages_are_left_out),
 		cmocka_unit_test(users_and_directories),
 		cmocka_unit_test(add_unpacks),
+		cmocka_unit_test(linked_copies),
 		cmocka_unit_test(heredocs),
 		cmocka_unit_test(mounts),
 		cmocka_unit_test(scopes),
