@@ -55,6 +55,32 @@ static int open_dockerfile(struct wh_build_input *in, struct wh_err **err)
 	return fd;
 }
 
+/* docker/dockerfile in any version, its labs and upstream builds: the language that whittle reads. */
+static bool is_known_frontend(const char *ref)
+{
+	static const char *const hosts[] = {"docker.io/", "registry-1.docker.io/", "index.docker.io/"};
+	size_t n;
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(hosts); i++)
+		if (wh_has_prefix(ref, hosts[i]))
+			ref += strlen(hosts[i]);
+	n = strcspn(ref, ":@");
+	return wh_str_eq((struct wh_str){ref, n}, "docker/dockerfile") ||
+	       wh_str_eq((struct wh_str){ref, n}, "docker/dockerfile-upstream");
+}
+
+/* BuildKit would run that image instead of reading the file. */
+static void warn_of_syntax(const struct wh_build_input *in)
+{
+	const char *ref = in->dockerfile->syntax;
+
+	if (ref && !is_known_frontend(ref))
+		wh_progress_warn(in->progress,
+				 "%s: syntax=%s names another frontend; whittle runs none and reads the file as a "
+				 "Dockerfile",
+				 in->file_shown, ref);
+}
+
 static int read_dockerfile(struct wh_build_input *in, struct wh_err **err)
 {
 	unsigned id;
@@ -73,6 +99,8 @@ static int read_dockerfile(struct wh_build_input *in, struct wh_err **err)
 	wh_progress_note(in->progress, id, "%zu bytes", in->text.n);
 	res = wh_dockerfile_parse(in->file_shown, in->text.p ? in->text.p : "", in->text.n, &in->dockerfile, err);
 	wh_progress_end(in->progress, id, res < 0 && err ? *err : NULL);
+	if (!res)
+		warn_of_syntax(in);
 	return res;
 }
 

@@ -133,6 +133,12 @@ like "$err" '^ +2 [|>] LABLE a=b$' 'unknown instruction: the line itself'
 like "$err" 'did you mean.*LABEL' 'unknown instruction: what was meant'
 printf 'FROM busybox\nCOPY\n' >bad.df
 refused 'syntax' 2 '^error: bad.df:2: ' -f bad.df ctx
+printf '# syntax=example/other:2\nFROM scratch\nCOPY a /\n' >other.df
+run "$WHITTLE" build --root store -f other.df ctx
+like "$err" '^warning: other.df: syntax=example/other:2 names another frontend' 'a frontend that is not run is told'
+printf '# syntax=docker/dockerfile:1.7-labs\nFROM scratch\nCOPY a /\n' >other.df
+run "$WHITTLE" build --root store -f other.df ctx
+unlike "$err" 'warning' "the language's own versions are nothing to tell"
 printf '' >bad.df
 refused 'empty Dockerfile' 2 '^error: bad.df' -f bad.df ctx
 printf 'FROM 127.0.0.1:1/nowhere/at/all:1\nRUN true\n' >bad.df
