@@ -79,7 +79,7 @@ static const struct wh_option options[] = {
 	{"cpuset-cpus", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"cpuset-mems", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"debug", 'D', WH_OPT_LATER_FLAG, 0, NULL, NULL, NULL},
-	{"force-rm", 0, WH_OPT_LATER_FLAG, 0, NULL, "nothing of a step is left in any case", NULL},
+	{"force-rm", 0, WH_OPT_NOTHING, 0, NULL, NULL, NULL}, /* nothing of a step is left in any case */
 	{"isolation", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"load", 0, WH_OPT_LATER_FLAG, 0, NULL, "use --output type=oci,dest=FILE and load that", NULL},
 	{"memory", 'm', WH_OPT_LATER, 0, NULL, NULL, NULL},
@@ -87,7 +87,7 @@ static const struct wh_option options[] = {
 	{"metadata-file", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"provenance", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"pull", 0, WH_OPT_LATER_FLAG, 0, NULL, NULL, NULL},
-	{"rm", 0, WH_OPT_LATER_FLAG, 0, NULL, "nothing of a step is left in any case", NULL},
+	{"rm", 0, WH_OPT_NOTHING, 0, NULL, NULL, NULL},
 	{"sbom", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"squash", 0, WH_OPT_LATER_FLAG, 0, NULL, NULL, NULL},
 	{"ulimit", 0, WH_OPT_LATER, 0, NULL, "steps have docker's default limits", NULL},

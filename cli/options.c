@@ -26,9 +26,14 @@ static bool is_later(enum wh_opt_type t)
 	return t == WH_OPT_LATER || t == WH_OPT_LATER_FLAG;
 }
 
+static bool is_hidden(enum wh_opt_type t)
+{
+	return is_later(t) || t == WH_OPT_NOTHING;
+}
+
 static bool takes_value(const struct wh_option *o)
 {
-	return o->type != WH_OPT_FLAG && o->type != WH_OPT_LATER_FLAG;
+	return o->type != WH_OPT_FLAG && o->type != WH_OPT_LATER_FLAG && o->type != WH_OPT_NOTHING;
 }
 
 static const struct wh_option *find_long(const struct wh_command *c, struct wh_str name)
@@ -55,7 +60,7 @@ static int unknown_long(const struct wh_command *c, struct wh_str name, struct w
 	size_t n = 0, cap = 0;
 
 	for (const struct wh_option *o = c->options; o && o->name; o++)
-		if (!is_later(o->type))
+		if (!is_hidden(o->type))
 			WH_PUSH(names, n, cap) = o->name;
 	WH_PUSH(names, n, cap) = "help";
 	near = wh_nearest(word, names, n);
@@ -117,6 +122,7 @@ static int set_value(const struct wh_command *c, const struct wh_option *o, cons
 	case WH_OPT_FLAG:
 	case WH_OPT_LATER:
 	case WH_OPT_LATER_FLAG:
+	case WH_OPT_NOTHING:
 		break;
 	}
 	return misuse(c, err, "--%s takes no value", o->name);
@@ -134,6 +140,8 @@ static int apply(struct cursor *k, const struct wh_option *o, const char *shown,
 {
 	if (is_later(o->type) && value && (wh_streq(value, "false") || wh_streq(value, "0")))
 		return 0; /* switched off what is not there: scripts say --provenance=false */
+	if (o->type == WH_OPT_NOTHING)
+		return 0;
 	if (is_later(o->type))
 		return misuse(k->c, err, "--%s is not supported yet%s%s", o->name, o->help ? ": " : "",
 			      o->help ? o->help : "");
@@ -284,7 +292,7 @@ void wh_options_help(const struct wh_command *c, struct wh_buf *out)
 	if (c->options) {
 		wh_buf_adds(out, "\nOptions:\n");
 		for (const struct wh_option *o = c->options; o->name; o++)
-			if (!is_later(o->type))
+			if (!is_hidden(o->type))
 				option_help(o, out);
 		wh_buf_adds(out, "  -h, --help                      Show this help\n");
 	}

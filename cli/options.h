@@ -15,6 +15,7 @@ enum wh_opt_type {
 	WH_OPT_COUNT, /* unsigned; a number from 1 to 65535 */
 	WH_OPT_LATER, /* docker has it, we do not yet: a clear error, left out of the help */
 	WH_OPT_LATER_FLAG,
+	WH_OPT_NOTHING, /* a flag of docker's that asks for what is so in any case: taken, and left out of the help */
 };
 
 struct wh_option {

@@ -93,4 +93,10 @@ misuse 'option to come' '--load is not supported yet' build --load ctx
 misuse 'option to come, with a value' '--cache-from is not supported yet' build --cache-from type=local,src=x ctx
 SOURCE_DATE_EPOCH=soon misuse 'SOURCE_DATE_EPOCH in the environment' 'invalid SOURCE_DATE_EPOCH "soon"' build ctx
 
+# Docker's words for what is so in any case.
+mkdir noop && printf 'FROM scratch\nCOPY Dockerfile /\n' >noop/Dockerfile
+run "$WHITTLE" build -q --rm --force-rm=true --provenance=false --root "$T/noop-store" noop
+is "$status" 0 '--rm, --force-rm and --provenance=false are taken'
+unlike "$("$WHITTLE" build --help)" 'force-rm' 'and are nothing to tell of'
+
 done_testing
