@@ -282,17 +282,13 @@ static void undo(struct local *l, bool made)
 		(void)rmdir(l->x->dest);
 }
 
-int wh_export_local(struct wh_store *s, const struct wh_image *i, const struct wh_export *x, bool chown,
-		    unsigned *ret_skipped, struct wh_err **err)
+static int export_image(struct wh_store *s, const struct wh_image *i, const struct wh_export *x, bool chown,
+			unsigned *ret_skipped, struct wh_err **err)
 {
 	struct local l = {.x = x, .chown = chown, .top = -1, .at_fd = -1, .file_fd = -1};
 	bool made = false;
 	int r;
 
-	if (chown && geteuid() != 0) {
-		r = wh_err_set(err, "layers", WH_ERR_ENV, EPERM, "only root can give exported files their owners");
-		return r;
-	}
 	r = wh_root_open(s, i, &l.root, err);
 	if (r < 0)
 		return r;
@@ -309,13 +305,58 @@ int wh_export_local(struct wh_store *s, const struct wh_image *i, const struct w
 		if (r < 0)
 			undo(&l, made);
 		else
-			*ret_skipped = l.skipped;
+			*ret_skipped += l.skipped;
 	}
 	wh_root_close(&l.root);
 	wh_closep(&l.at_fd);
 	wh_closep(&l.top);
 	free(l.at);
-	if (r < 0)
-		wh_err_wrap(err, "export to %s", x->dest);
 	return r < 0 ? r : 0;
+}
+
+/* A directory for each image; all of them, or none. */
+static int export_index(struct wh_store *s, const struct wh_image *i, const struct wh_export *x, bool chown,
+			unsigned *ret_skipped, struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv done = {0};
+	WH_AUTO_FD int top = -1;
+	bool made = false;
+	int r = wh_image_whole(i, err);
+
+	if (r == 0)
+		r = wh_image_index_check(i, err);
+	if (r == 0)
+		r = top = open_dest(x, &made, err);
+	for (size_t k = 0; k < i->n_parts && r >= 0; k++) {
+		WH_AUTO_FREE char *name = wh_image_platform_dir(&i->parts[k]);
+		WH_AUTO_FREE char *dest = wh_path_join(x->dest, name);
+		struct wh_export part = *x;
+
+		part.dest = dest;
+		r = export_image(s, &i->parts[k], &part, chown, ret_skipped, err);
+		if (r >= 0)
+			wh_strv_take(&done, WH_TAKE_PTR(name));
+	}
+	for (size_t k = 0; r < 0 && k < done.n; k++)
+		(void)wh_rm_rf(top, done.v[k]);
+	if (r < 0 && made)
+		(void)rmdir(x->dest);
+	return r < 0 ? r : 0;
+}
+
+int wh_export_local(struct wh_store *s, const struct wh_image *i, const struct wh_export *x, bool chown,
+		    unsigned *ret_skipped, struct wh_err **err)
+{
+	unsigned skipped = 0;
+	int r;
+
+	if (chown && geteuid() != 0)
+		return wh_err_set(err, "layers", WH_ERR_ENV, EPERM, "only root can give exported files their owners");
+	r = wh_image_is_index(i) ? export_index(s, i, x, chown, &skipped, err)
+				 : export_image(s, i, x, chown, &skipped, err);
+	if (r == 0)
+		*ret_skipped = skipped;
+	else
+		wh_err_wrap(err, "export to %s", x->dest);
+	return r;
 }

@@ -32,7 +32,7 @@ struct export
 	const struct wh_export *x;
 	struct blob *blobs; /* sorted, each once */
 	size_t n, cap;
-	json_t *manifests;          /* this image under each of its names */
+	json_t *manifests;          /* this image, or index, under each of its names */
 	struct wh_settled attached; /* what goes along */
 };
 
@@ -48,42 +48,65 @@ static void add_blob(struct export *e, const struct wh_digest *d, uint64_t size,
 	WH_PUSH(e->blobs, e->n, e->cap) = (struct blob){.digest = *d, .size = size, .layer = layer};
 }
 
-static int collect_image(struct export *e, struct wh_err **err)
+static int collect_image(struct export *e, const struct wh_image *i, struct wh_err **err)
 {
-	const struct wh_image *i = e->i;
 	uint64_t size = 0;
+	int r = wh_image_whole(i, err);
 
-	if (wh_digest_is_zero(&i->manifest))
-		return wh_err_set(err, "layers", WH_ERR_INTERNAL, EINVAL, "the image has no manifest yet");
-	if (!wh_blob_has(e->s, &i->config_digest, &size))
-		return wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "the image's config is not in the store");
+	if (r == 0 && wh_digest_is_zero(&i->manifest))
+		r = wh_err_set(err, "layers", WH_ERR_INTERNAL, EINVAL, "the image has no manifest yet");
+	if (r == 0 && !wh_image_is_index(i) && !wh_blob_has(e->s, &i->config_digest, &size))
+		r = wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "the image's config is not in the store");
+	if (r < 0)
+		return r;
 	add_blob(e, &i->manifest, i->manifest_size, NULL);
-	add_blob(e, &i->config_digest, size, NULL);
+	if (!wh_image_is_index(i))
+		add_blob(e, &i->config_digest, size, NULL);
 	for (size_t l = 0; l < i->n_layers; l++)
 		add_blob(e, &i->layers[l].blob, i->layers[l].blob_size, &i->layers[l]);
-	for (size_t a = 0; e->x->artifacts && a < e->x->artifacts->n; a++)
-		if (!wh_digest_eq(&e->x->artifacts->v[a].subject, &i->manifest))
-			return wh_err_set(err, "layers", WH_ERR_INTERNAL, EINVAL, "an artifact of another image");
-	return 0;
+	for (size_t k = 0; k < i->n_parts && r == 0; k++)
+		r = collect_image(e, &i->parts[k], err);
+	return r;
 }
 
-/* What an existing layout has of the image's artifacts joins ours, which may replace some of it. */
+static bool is_about(const struct wh_artifact *a, const struct wh_image *i)
+{
+	bool found = wh_digest_eq(&a->subject, &i->manifest);
+
+	for (size_t k = 0; k < i->n_parts && !found; k++)
+		found = is_about(a, &i->parts[k]);
+	return found;
+}
+
+static bool settled_before(const struct wh_artifacts *l, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (wh_digest_eq(&l->v[k].subject, &l->v[i].subject))
+			return true;
+	return false;
+}
+
+/* What an existing layout has of an image's artifacts joins ours, which may replace some of it. */
 static int settle_artifacts(struct export *e, struct wh_err **err)
 {
-	WH_CLEANUP(wh_artifacts_release) struct wh_artifacts there = {0};
 	const struct wh_artifacts *l = e->x->artifacts;
-	WH_AUTO_FREE char *index = NULL;
+	WH_AUTO_FREE char *index = e->x->tar ? NULL : wh_asprintf("%s/index.json", e->x->dest);
+	bool exists = index && access(index, F_OK) == 0;
 	int r = 0;
 
-	if (!l || !l->n)
-		return 0;
-	for (size_t k = 1; k < l->n; k++)
-		if (!wh_digest_eq(&l->v[k].subject, &l->v[0].subject))
-			return wh_err_set(err, "layers", WH_ERR_INTERNAL, EINVAL, "artifacts of several images");
-	index = e->x->tar ? NULL : wh_asprintf("%s/index.json", e->x->dest);
-	if (index && access(index, F_OK) == 0)
-		r = wh_artifacts_from_layout(e->s, e->x->dest, &l->v[0].subject, &there, err);
-	return r < 0 ? r : wh_artifacts_settle(e->s, &there, l, &l->v[0].subject, true, &e->attached, err);
+	for (size_t k = 0; l && k < l->n && r == 0; k++) {
+		WH_CLEANUP(wh_artifacts_release) struct wh_artifacts there = {0};
+
+		if (e->i && !is_about(&l->v[k], e->i))
+			return wh_err_set(err, "layers", WH_ERR_INTERNAL, EINVAL, "an artifact of another image");
+		if (settled_before(l, k))
+			continue;
+		if (exists)
+			r = wh_artifacts_from_layout(e->s, e->x->dest, &l->v[k].subject, &there, err);
+		if (r == 0)
+			r = wh_artifacts_settle(e->s, &there, l, &l->v[k].subject, true, &e->attached, err);
+	}
+	return r;
 }
 
 /* Their manifests and what those name; all of it is in the store. */
@@ -107,7 +130,7 @@ static int collect_artifacts(struct export *e, struct wh_err **err)
 /* Of image and artifacts, or of artifacts alone. */
 static int collect_blobs(struct export *e, struct wh_err **err)
 {
-	int r = e->i ? collect_image(e, err) : 0;
+	int r = e->i ? collect_image(e, e->i, err) : 0;
 	size_t k = 0;
 
 	if (r == 0)
@@ -549,13 +572,24 @@ int wh_export_file(const struct wh_export *x, int (*fn)(void *arg, int fd, struc
 	return r;
 }
 
+static int verify_layers(struct wh_store *s, const struct wh_image *i, struct wh_err **err)
+{
+	int r = 0;
+
+	for (size_t k = 0; r == 0 && k < i->n_layers; k++)
+		r = wh_layer_verify(s, &i->layers[k], err);
+	for (size_t k = 0; r == 0 && k < i->n_parts; k++)
+		r = verify_layers(s, &i->parts[k], err);
+	return r;
+}
+
 int wh_export_oci(struct wh_store *s, const struct wh_image *i, const struct wh_export *x, struct wh_err **err)
 {
 	struct export e = {.s = s, .i = i, .x = x};
 	int r = collect_blobs(&e, err);
 
-	for (size_t k = 0; r == 0 && k < i->n_layers; k++)
-		r = wh_layer_verify(s, &i->layers[k], err);
+	if (r == 0)
+		r = verify_layers(s, i, err);
 	if (r == 0)
 		r = collect_names(&e, err);
 	if (r == 0)

@@ -13,8 +13,11 @@
 #define FLUSH_AT ((size_t)1 << 20)
 
 struct out {
+	struct wh_store *s;
+	const struct wh_image *i;
 	struct wh_root root;
 	const struct wh_export *x;
+	char *prefix; /* the directory of an index's image, or NULL */
 	int fd;
 	struct wh_buf buf;
 	size_t next;  /* entries before this one are written */
@@ -35,15 +38,24 @@ static int flush(struct out *o, size_t unless_below, struct wh_err **err)
 	return r < 0 ? wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "write %s", o->x->dest) : 0;
 }
 
+static char *below(const struct out *o, const char *path)
+{
+	return wh_asprintf("%s%s%s", o->prefix, *path ? "/" : "", path);
+}
+
 static int put_header(struct out *o, const char *path, const char *link, struct wh_err **err)
 {
+	WH_AUTO_FREE char *at = o->prefix ? below(o, path) : NULL;
+	WH_AUTO_FREE char *to = o->prefix && link ? below(o, link) : NULL;
 	int r = wh_root_node(&o->root, path, &o->ref, err);
 
 	if (r < 0)
 		return r;
+	if (at)
+		o->ref.e.path = at;
 	if (link) {
 		o->ref.e.type = WH_T_HARDLINK;
-		o->ref.e.link = link;
+		o->ref.e.link = to ? to : link;
 	} else if (o->ref.e.type == WH_T_FILE) {
 		o->ref.e.link = NULL;
 	}
@@ -173,13 +185,11 @@ static int spool(struct out *o, struct wh_err **err)
 	return wh_root_contents(&o->root, &spool_sink, o, err);
 }
 
-static int write_tar(void *arg, int fd, struct wh_err **err)
+static int write_entries(struct out *o, struct wh_err **err)
 {
-	struct out *o = arg;
 	bool in_order = true;
 	int r;
 
-	o->fd = fd;
 	for (size_t i = 1; i < o->root.n_files; i++)
 		in_order = in_order && o->root.files[i] > o->root.files[i - 1];
 	r = in_order ? 0 : spool(o, err);
@@ -187,8 +197,37 @@ static int write_tar(void *arg, int fd, struct wh_err **err)
 		r = put_header(o, "", NULL, err);
 	if (r == 0 && in_order)
 		r = wh_root_contents(&o->root, &direct_sink, o, err);
-	if (r == 0)
-		r = put_until(o, o->root.n, err);
+	return r < 0 ? r : put_until(o, o->root.n, err);
+}
+
+static int write_root(struct out *o, const struct wh_image *i, struct wh_err **err)
+{
+	int r = wh_root_open(o->s, i, &o->root, err);
+
+	if (r < 0)
+		return r;
+	o->next = 0;
+	o->spooled = 0;
+	r = write_entries(o, err);
+	wh_root_close(&o->root);
+	wh_closep(&o->spool_fd);
+	free(WH_TAKE_PTR(o->spool_at));
+	return r;
+}
+
+static int write_tar(void *arg, int fd, struct wh_err **err)
+{
+	struct out *o = arg;
+	int r = 0;
+
+	o->fd = fd;
+	if (!wh_image_is_index(o->i))
+		r = write_root(o, o->i, err);
+	for (size_t k = 0; k < o->i->n_parts && r == 0; k++) {
+		o->prefix = wh_image_platform_dir(&o->i->parts[k]);
+		r = write_root(o, &o->i->parts[k], err);
+		free(WH_TAKE_PTR(o->prefix));
+	}
 	if (r < 0)
 		return r;
 	wh_tar_end(&o->buf);
@@ -197,16 +236,14 @@ static int write_tar(void *arg, int fd, struct wh_err **err)
 
 int wh_export_tar(struct wh_store *s, const struct wh_image *i, const struct wh_export *x, struct wh_err **err)
 {
-	struct out o = {.x = x, .spool_fd = -1};
-	int r = wh_root_open(s, i, &o.root, err);
+	struct out o = {.s = s, .i = i, .x = x, .spool_fd = -1};
+	int r = wh_image_whole(i, err);
 
-	if (r < 0)
-		return r;
-	r = wh_export_file(x, write_tar, &o, err);
-	wh_root_close(&o.root);
+	if (r == 0)
+		r = wh_image_index_check(i, err);
+	if (r == 0)
+		r = wh_export_file(x, write_tar, &o, err);
 	wh_buf_release(&o.buf);
-	wh_closep(&o.spool_fd);
-	free(o.spool_at);
 	if (r < 0)
 		wh_err_wrap(err, "export to %s", x->dest);
 	return r;

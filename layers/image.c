@@ -35,6 +35,9 @@ void wh_image_release(struct wh_image *i)
 	for (size_t k = 0; k < i->n_layers; k++)
 		wh_layer_release(&i->layers[k]);
 	free(i->layers);
+	for (size_t k = 0; k < i->n_parts; k++)
+		wh_image_release(&i->parts[k]);
+	free(i->parts);
 	*i = (struct wh_image){0};
 }
 
@@ -203,7 +206,10 @@ json_t *wh_image_descriptor(const struct wh_image *i, const char *name, const ch
 			json_object_set(p, keys[k], json_object_get(i->config, keys[k]));
 	if (variant && variant[0])
 		json_object_set(p, "variant", json_object_get(i->config, "variant"));
-	json_object_set_new(d, "platform", p);
+	if (json_object_size(p))
+		json_object_set_new(d, "platform", p);
+	else
+		json_decref(p); /* an index: each of its images has one */
 	if (name)
 		json_object_set_new(d, "annotations",
 				    json_pack("{s:s, s:s}", WH_AN_IMAGE_NAME, name, WH_AN_REF_NAME, ref_name));

@@ -25,6 +25,12 @@
 void wh_platform_from_json(const json_t *o, struct wh_platform *ret);
 /* How well an image for have runs on want: higher is better, negative: not at all. */
 int wh_platform_rank(const struct wh_platform *want, const struct wh_platform *have);
+/* "linux_arm_v7"; malloc'ed. Platforms have no "..", for a slash is always in them. */
+char *wh_image_platform_dir(const struct wh_image *i);
+/* No two images for one platform. */
+int wh_image_index_check(const struct wh_image *i, struct wh_err **err);
+/* All images of an index are at hand. */
+int wh_image_whole(const struct wh_image *i, struct wh_err **err);
 
 /* Manifests, indexes and configs from outside: wh_json_parse() with a bound that suits their size. */
 static inline int wh_document_parse(const char *p, size_t n, const char *what, json_t **ret, struct wh_err **err)

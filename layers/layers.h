@@ -223,8 +223,19 @@ struct wh_image {
 	json_t *annotations;       /* of the manifest, or NULL */
 	struct wh_layer *layers;   /* lowest first */
 	size_t n_layers;
+	/* An image index has these instead of config and layers: manifest is the index's document, media_type its type. */
+	struct wh_image *parts;    /* the images in it, in its order */
+	size_t n_parts;
+	size_t n_absent;           /* images that the index names and that are not at hand */
 };
 void wh_image_release(struct wh_image *i);
+void wh_image_copy(struct wh_image *dst, const struct wh_image *src);
+static inline bool wh_image_is_index(const struct wh_image *i)
+{
+	return i->parts != NULL;
+}
+/* What the config says: os, architecture, variant, normalised. */
+void wh_image_platform(const struct wh_image *i, struct wh_platform *ret);
 
 /* A layout directory: the tag is org.opencontainers.image.ref.name, or a name that ends in ":tag"; NULL with no digest: the only image, else
  * "latest". Nested indexes are searched for the platform. Config and manifest are verified and put into the store;
@@ -234,6 +245,11 @@ int wh_image_from_layout(struct wh_store *s, const char *dir, const char *tag, c
 /* From the store by name (see wh_store_tag) or by manifest digest. */
 int wh_image_from_store(struct wh_store *s, const char *ref, const struct wh_platform *p, struct wh_image *ret,
 			struct wh_err **err);
+/* The same, but a name that leads to an index gives the index with its images (image-spec image-index.md). Entries that are no images
+ * (attestations that lie in indexes) are left out. An index of indexes is -ENOTSUP. */
+int wh_image_all_from_layout(struct wh_store *s, const char *dir, const char *tag, const struct wh_digest *digest,
+			     struct wh_image *ret, struct wh_err **err);
+int wh_image_all_from_store(struct wh_store *s, const char *ref, struct wh_image *ret, struct wh_err **err);
 /* Fetches the layer's blob into the store from its origin (verified) when it is not there. */
 int wh_layer_fetch(struct wh_store *s, const struct wh_layer *l, struct wh_err **err);
 /* Reads the blob to its end, whatever is known of it: its digest, and the diff id of what comes out. */
@@ -241,6 +257,9 @@ int wh_layer_prove(struct wh_store *s, const struct wh_layer *l, struct wh_err *
 /* Completes config (rootfs.diff_ids, history as given) and writes config and manifest blobs; sets manifest, manifest_size,
  * config_digest. Keys in fixed order; nothing but the arguments decides the bytes. */
 int wh_image_write(struct wh_store *s, struct wh_image *i, struct wh_err **err);
+/* An index over images that are written, one a platform, in the order given; they are copied. Their platforms are as their configs say;
+ * two for one platform are refused. The images decide the bytes. */
+int wh_image_index_write(struct wh_store *s, const struct wh_image *images, size_t n, struct wh_image *ret, struct wh_err **err);
 /* Names an image in the store's index.json (annotation io.containerd.image.name and org.opencontainers.image.ref.name),
  * replacing the old holder of the name. Serialised between processes by ROOT/lock. Fetches layers that are not in the
  * store, and reads those that were never read. */
@@ -256,7 +275,7 @@ struct wh_export {
 	int64_t epoch;           /* oci: mtimes of the tar's members: this, or 0 when INT64_MAX */
 	const struct wh_artifacts *artifacts; /* oci: what is attached to the image goes along; or NULL */
 };
-/* An OCI layout with this one image. A directory is written beside and renamed when it did not exist; into an existing layout
+/* An OCI layout with this one image, or an index and all its images; artifacts may be of each of them. A directory is written beside and renamed when it did not exist; into an existing layout
  * blobs are added and index.json is replaced last. Bytes depend on the image and names alone. Layers that were never
  * read are read before anything is written; all blobs are hashed on the way. */
 int wh_export_oci(struct wh_store *s, const struct wh_image *i, const struct wh_export *x, struct wh_err **err);
@@ -267,6 +286,7 @@ int wh_export_local(struct wh_store *s, const struct wh_image *i, const struct w
 		    struct wh_err **err);
 /* The root file system as one tar. */
 int wh_export_tar(struct wh_store *s, const struct wh_image *i, const struct wh_export *x, struct wh_err **err);
+/* Both take an index, too: each image's file system is below a directory that is named after its platform, "linux_arm64". */
 
 /* ---------------------------------------------------------------- reading archives (hostile) */
 

@@ -23,6 +23,7 @@ struct search {
 	struct wh_store *s;
 	const char *dir; /* a layout; NULL: the store */
 	const struct wh_platform *p;
+	bool all; /* an index as such, not what is in it for the platform */
 	unsigned documents;
 	int best; /* rank of found, or -1 */
 	struct wh_digest found;
@@ -187,6 +188,13 @@ static int consider(struct search *x, const json_t *o, unsigned depth, struct wh
 
 	if (r < 0)
 		return r;
+	if (x->all && (is_index(d.media_type) || is_manifest(d.media_type)) && x->best < 0) {
+		x->best = 0;
+		x->found = d.digest;
+		x->found_size = d.size;
+	}
+	if (x->all)
+		return 0;
 	if (is_index(d.media_type))
 		return consider_index(x, &d, depth, err);
 	/* Attestations and other things that are no images lie in indexes too. */
@@ -316,6 +324,66 @@ static int load(struct search *x, const struct wh_digest *digest, uint64_t size,
 	return 0;
 }
 
+static bool at_hand(const struct search *x, const struct wh_digest *d)
+{
+	WH_AUTO_FREE char *path = NULL;
+	char hex[65];
+
+	if (!x->dir)
+		return wh_blob_has(x->s, d, NULL);
+	path = wh_asprintf("%s/blobs/sha256/%s", x->dir, wh_digest_hex(d, hex));
+	return access(path, F_OK) == 0;
+}
+
+static int load_part(struct search *x, const json_t *o, struct wh_image *i, struct wh_err **err)
+{
+	struct descriptor d;
+	int r = parse_descriptor(o, "index", &d, err);
+
+	if (r < 0)
+		return r;
+	if (is_index(d.media_type))
+		return wh_err_set(err, "layers", WH_ERR_BUILD, ENOTSUP, "an index of indexes");
+	if (!is_manifest(d.media_type) || wh_json_str(json_object_get(o, "annotations"), "vnd.docker.reference.type"))
+		return 0;
+	if (!at_hand(x, &d.digest)) {
+		i->n_absent++;
+		return 0;
+	}
+	r = load(x, &d.digest, d.size, &i->parts[i->n_parts], err);
+	i->n_parts++; /* also what was begun: the caller releases it */
+	return r;
+}
+
+/* The index with its images, or an image. */
+static int load_all(struct search *x, struct wh_image *i, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *o = NULL;
+	const json_t *ms;
+	struct wh_digest put;
+	const char *mt;
+	int r = read_document(x, &x->found, x->found_size, WH_MANIFEST_MAX, &buf, &o, err);
+
+	if (r < 0)
+		return r;
+	ms = json_object_get(o, "manifests");
+	if (!json_is_array(ms))
+		return load(x, &x->found, x->found_size, i, err);
+	mt = wh_json_str(o, "mediaType");
+	if (json_object_get(o, "layers") || json_object_get(o, "config") || (mt && !is_index(mt)))
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "it is both index and manifest");
+	i->manifest = x->found;
+	i->manifest_size = buf.n;
+	i->media_type = mt && strcmp(mt, WH_MT_DOCKER_LIST) == 0 ? WH_MT_DOCKER_LIST : WH_MT_INDEX;
+	if (json_is_object(json_object_get(o, "annotations")))
+		i->annotations = json_incref(json_object_get(o, "annotations"));
+	i->parts = wh_calloc(json_array_size(ms) + 1, sizeof(*i->parts));
+	for (size_t k = 0; k < json_array_size(ms) && r == 0; k++)
+		r = load_part(x, json_array_get(ms, k), i, err);
+	return r == 0 && x->dir ? wh_blob_put(x->s, buf.p, buf.n, &put, err) : r;
+}
+
 static int load_best(struct search *x, struct wh_image *ret, struct wh_err **err)
 {
 	WH_AUTO_FREE char *want = wh_platform_text(x->p);
@@ -331,7 +399,7 @@ static int load_best(struct search *x, struct wh_image *ret, struct wh_err **err
 			wh_err_hint(err, "there is one for %s", have.p);
 		return r;
 	}
-	r = load(x, &x->found, x->found_size, &i, err);
+	r = x->all ? load_all(x, &i, err) : load(x, &x->found, x->found_size, &i, err);
 	if (r < 0) {
 		wh_image_release(&i);
 		return r;
@@ -349,7 +417,7 @@ static int find_by_digest(struct search *x, const struct wh_digest *d, struct wh
 
 	if (r < 0)
 		return r;
-	if (json_is_array(json_object_get(o, "manifests")))
+	if (json_is_array(json_object_get(o, "manifests")) && !x->all)
 		return consider_all(x, json_object_get(o, "manifests"), 1, err);
 	/* Who names a manifest by its digest gets it, whatever its platform. */
 	x->best = 0;
@@ -500,13 +568,13 @@ static int check_layout(const char *dir, struct wh_err **err)
 	return 0;
 }
 
-int wh_image_from_layout(struct wh_store *s, const char *dir, const char *tag, const struct wh_digest *digest,
-			 const struct wh_platform *p, struct wh_image *ret, struct wh_err **err)
+static int from_layout(struct wh_store *s, const char *dir, const char *tag, const struct wh_digest *digest,
+		       const struct wh_platform *p, bool all, struct wh_image *ret, struct wh_err **err)
 {
 	WH_AUTO_FREE char *path = realpath(dir, NULL);
 	WH_AUTO_JSON json_t *index = NULL;
 	struct wh_platform host;
-	struct search x = {.s = s, .dir = path, .p = p, .best = -1};
+	struct search x = {.s = s, .dir = path, .p = p, .all = all, .best = -1};
 	int r;
 
 	if (!path)
@@ -531,6 +599,18 @@ int wh_image_from_layout(struct wh_store *s, const char *dir, const char *tag, c
 	return r;
 }
 
+int wh_image_from_layout(struct wh_store *s, const char *dir, const char *tag, const struct wh_digest *digest,
+			 const struct wh_platform *p, struct wh_image *ret, struct wh_err **err)
+{
+	return from_layout(s, dir, tag, digest, p, false, ret, err);
+}
+
+int wh_image_all_from_layout(struct wh_store *s, const char *dir, const char *tag, const struct wh_digest *digest,
+			     struct wh_image *ret, struct wh_err **err)
+{
+	return from_layout(s, dir, tag, digest, NULL, true, ret, err);
+}
+
 /* ---------------------------------------------------------------- the store */
 
 static int find_by_name(struct search *x, const char *name, struct wh_err **err)
@@ -553,12 +633,12 @@ static int find_by_name(struct search *x, const char *name, struct wh_err **err)
 	return r;
 }
 
-int wh_image_from_store(struct wh_store *s, const char *ref, const struct wh_platform *p, struct wh_image *ret,
-			struct wh_err **err)
+static int from_store(struct wh_store *s, const char *ref, const struct wh_platform *p, bool all, struct wh_image *ret,
+		      struct wh_err **err)
 {
 	WH_AUTO_FREE char *name = NULL;
 	struct wh_platform host;
-	struct search x = {.s = s, .p = p, .best = -1};
+	struct search x = {.s = s, .p = p, .all = all, .best = -1};
 	const char *at = strchr(ref, '@');
 	struct wh_digest d;
 	int r;
@@ -583,4 +663,15 @@ int wh_image_from_store(struct wh_store *s, const char *ref, const struct wh_pla
 		wh_err_wrap(err, "image %s", ref);
 	wh_strv_release(&x.have);
 	return r;
+}
+
+int wh_image_from_store(struct wh_store *s, const char *ref, const struct wh_platform *p, struct wh_image *ret,
+			struct wh_err **err)
+{
+	return from_store(s, ref, p, false, ret, err);
+}
+
+int wh_image_all_from_store(struct wh_store *s, const char *ref, struct wh_image *ret, struct wh_err **err)
+{
+	return from_store(s, ref, NULL, true, ret, err);
 }

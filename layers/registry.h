@@ -30,10 +30,14 @@ void wh_registry_free(struct wh_registry *r);
  * manifest's digest; then wh_image_from_store() finds the image by that digest. -ENOENT: no such image; -EACCES: not allowed. */
 int wh_registry_pull(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_platform *p, bool layers,
 		     struct wh_digest *ret, struct wh_err **err);
+/* Everything behind the name, with layers: of an index the index and all images in it (what is no image, attestations that lie in
+ * indexes, is left out). wh_image_all_from_store() finds it by the digest. */
+int wh_registry_pull_all(struct wh_registry *r, struct wh_store *s, const char *ref, struct wh_digest *ret, struct wh_err **err);
 /* What a push needs of the image, done where no login is: fetches layers from their origin, reads those that were never read. A
  * push refuses an image with layers that nobody looked at. */
 int wh_registry_prepare(struct wh_store *s, const struct wh_image *i, struct wh_err **err);
-/* Uploads what the registry lacks, layers first, manifest last, then artifacts, then the tag. Layers come from the store or their
+/* Uploads what the registry lacks, layers first, manifest last, then artifacts, then the tag; of an index, first all that for each
+ * of its images. Artifacts may be of the index and of its images. Layers come from the store or their
  * origin layout; what an image of the store's that is named after the same registry has, is mounted there. Returns when all is there. Artifacts: by the referrers API, with the fallback tag (read, changed, written;
  * annotations and artifactType kept) where the registry does not answer OCI-Subject. A .sig or .att joins what its tag has. Tags
  * and lists are looked at again at the end: of two who push at the same time the later puts back what the other overwrote. A registry

@@ -289,6 +289,73 @@ static int get_layers(struct search *x, const struct wh_reg_manifest *m, struct 
 	return wh_reg_each(x->c, n, get_layer, &l, err);
 }
 
+/* The manifest's config and layers, then the manifest. */
+static int take_image(struct search *x, const struct wh_reg_manifest *m, struct wh_digest *ret, struct wh_err **err)
+{
+	struct wh_platform have;
+	int r = 0;
+
+	if (!wh_reg_is_manifest(m->type) || !json_is_array(json_object_get(m->doc, "layers")))
+		r = wh_err_set(err, "registry", WH_ERR_BUILD, ENOTSUP, "it is no image but %.100s",
+			       m->type[0] ? m->type : "something without a type");
+	if (r == 0)
+		r = get_config(x, m, &have, err);
+	if (r == 0)
+		r = get_layers(x, m, err);
+	return r < 0 ? r : wh_blob_put(x->s, m->bytes.p, m->bytes.n, ret, err);
+}
+
+static int take_part(struct search *x, const json_t *o, struct wh_err **err)
+{
+	WH_AUTO_REG_MANIFEST struct wh_reg_manifest m = {0};
+	struct wh_digest d, put;
+	const char *type;
+	uint64_t size;
+	int r = wh_reg_descriptor(o, "index", &type, &d, &size, err);
+
+	if (r < 0 || !wh_reg_is_manifest(type) ||
+	    wh_json_str(json_object_get(o, "annotations"), "vnd.docker.reference.type"))
+		return r;
+	r = count(x, err);
+	if (r == 0)
+		r = wh_reg_manifest_get(x->c, NULL, &d, size, &m, err);
+	return r < 0 ? r : take_image(x, &m, &put, err);
+}
+
+static int get_all(struct search *x, struct wh_digest *ret, struct wh_err **err)
+{
+	WH_AUTO_REG_MANIFEST struct wh_reg_manifest m = {0};
+	const struct wh_reg_ref *ref = &x->c->ref;
+	const json_t *ms;
+	int r = wh_reg_manifest_get(x->c, ref->tag, ref->has_digest ? &ref->digest : NULL, UINT64_MAX, &m, err);
+
+	if (r < 0)
+		return r;
+	if (!wh_reg_is_index(m.type))
+		return take_image(x, &m, ret, err);
+	ms = json_object_get(m.doc, "manifests");
+	if (!json_is_array(ms))
+		return wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG, "an index without a list of manifests");
+	for (size_t i = 0; i < json_array_size(ms) && r == 0; i++)
+		r = take_part(x, json_array_get(ms, i), err);
+	return r < 0 ? r : wh_blob_put(x->s, m.bytes.p, m.bytes.n, ret, err);
+}
+
+int wh_registry_pull_all(struct wh_registry *r, struct wh_store *s, const char *ref, struct wh_digest *ret,
+			 struct wh_err **err)
+{
+	WH_AUTO_REG_CONN struct wh_reg_conn *c = NULL;
+	struct search x = {.s = s, .best = -1};
+	int res = wh_reg_connect(r, ref, "pull", &c, err);
+
+	x.c = c;
+	if (res == 0)
+		res = get_all(&x, ret, err);
+	if (res < 0)
+		wh_err_wrap(err, "pull %s", ref);
+	return res;
+}
+
 static int get_image(struct search *x, bool layers, struct wh_digest *ret, struct wh_err **err)
 {
 	WH_AUTO_REG_MANIFEST struct wh_reg_manifest m = {0};

@@ -270,7 +270,7 @@ static int put_artifacts(struct attaching *x, bool again, struct wh_err **err)
 		int r;
 
 		if (!wh_digest_eq(&x->l->v[k].subject, &x->i->manifest))
-			return wh_err_set(err, "registry", WH_ERR_INTERNAL, EINVAL, "an artifact of another image");
+			continue;
 		r = attach_one(x, &x->l->v[k], again, err);
 		if (r < 0)
 			return r;
@@ -282,8 +282,10 @@ static int put_artifacts(struct attaching *x, bool again, struct wh_err **err)
 
 int wh_registry_prepare(struct wh_store *s, const struct wh_image *i, struct wh_err **err)
 {
-	int r = 0;
+	int r = wh_image_whole(i, err);
 
+	for (size_t k = 0; k < i->n_parts && r == 0; k++)
+		r = wh_registry_prepare(s, &i->parts[k], err);
 	for (size_t k = 0; k < i->n_layers && r == 0; k++) {
 		r = wh_layer_fetch(s, &i->layers[k], err);
 		if (r == 0)
@@ -308,8 +310,9 @@ static int check_layers(struct wh_store *s, const struct wh_image *i, struct wh_
 	return 0;
 }
 
+/* An image's blobs, manifest and artifacts; tag NULL: nothing but its digest names it. Of an index, its images come first. */
 static int put_image(struct wh_reg_conn *c, struct wh_store *s, const struct wh_image *i,
-		     const struct wh_artifacts *artifacts, struct wh_err **err)
+		     const struct wh_artifacts *artifacts, const char *tag, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
 	WH_AUTO_JSON json_t *m = NULL;
@@ -317,21 +320,39 @@ static int put_image(struct wh_reg_conn *c, struct wh_store *s, const struct wh_
 	WH_AUTO_FREE const struct wh_artifact **unlisted =
 		wh_calloc((artifacts ? artifacts->n : 0) + 1, sizeof(*unlisted));
 	struct attaching x = {.c = c, .s = s, .i = i, .l = artifacts, .unlisted = unlisted};
-	int r = check_layers(s, i, err);
+	int r = wh_image_whole(i, err);
 
+	if (r == 0)
+		r = check_layers(s, i, err);
+	for (size_t k = 0; k < i->n_parts && r == 0; k++)
+		r = put_image(c, s, &i->parts[k], artifacts, NULL, err);
 	if (r == 0)
 		r = read_manifest(s, &i->manifest, &buf, &m, &type, err);
 	if (!type)
 		type = i->media_type ? i->media_type : WH_MT_MANIFEST;
-	if (r == 0)
+	if (r == 0 && !wh_image_is_index(i))
 		r = put_blobs(c, s, i, m, err);
 	if (r == 0)
 		r = wh_reg_manifest_put(c, NULL, type, buf.p, buf.n, NULL, err);
 	if (r == 0)
 		r = put_artifacts(&x, false, err);
-	if (r == 0 && c->ref.tag)
-		r = wh_reg_manifest_put(c, c->ref.tag, type, buf.p, buf.n, NULL, err);
+	if (r == 0 && tag)
+		r = wh_reg_manifest_put(c, tag, type, buf.p, buf.n, NULL, err);
 	return r < 0 ? r : put_artifacts(&x, true, err);
+}
+
+/* Nothing is passed over that somebody wants to go along. */
+static int check_artifacts(const struct wh_image *i, const struct wh_artifacts *l, struct wh_err **err)
+{
+	for (size_t k = 0; l && k < l->n; k++) {
+		bool found = wh_digest_eq(&l->v[k].subject, &i->manifest);
+
+		for (size_t p = 0; p < i->n_parts && !found; p++)
+			found = wh_digest_eq(&l->v[k].subject, &i->parts[p].manifest);
+		if (!found)
+			return wh_err_set(err, "registry", WH_ERR_INTERNAL, EINVAL, "an artifact of another image");
+	}
+	return 0;
 }
 
 int wh_registry_push(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_image *i,
@@ -343,7 +364,9 @@ int wh_registry_push(struct wh_registry *r, struct wh_store *s, const char *ref,
 	if (res == 0 && c->ref.has_digest && !wh_digest_eq(&c->ref.digest, &i->manifest))
 		res = wh_err_set(err, "registry", WH_ERR_USAGE, EINVAL, "the image has another digest");
 	if (res == 0)
-		res = put_image(c, s, i, artifacts, err);
+		res = check_artifacts(i, artifacts, err);
+	if (res == 0)
+		res = put_image(c, s, i, artifacts, c->ref.tag, err);
 	if (res < 0)
 		wh_err_wrap(err, "push %s", ref);
 	return res;

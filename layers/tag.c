@@ -71,14 +71,9 @@ int wh_store_tag(struct wh_store *s, const char *name, const struct wh_image *i,
 		return wh_err_set(err, "layers", WH_ERR_USAGE, EINVAL, "\"%s\": a digest cannot be given as a name",
 				  name);
 	/* What a name in the layout leads to must all be there, and on disk before the name is. */
-	for (size_t k = 0; k < i->n_layers; k++) {
-		r = wh_layer_fetch(s, &i->layers[k], err);
-		if (r == 0)
-			r = wh_layer_verify(s, &i->layers[k], err);
-		if (r < 0)
-			return r;
-	}
-	r = wh_store_sync(s, err);
+	r = wh_registry_prepare(s, i, err);
+	if (r == 0)
+		r = wh_store_sync(s, err);
 	if (r < 0)
 		return r;
 	r = lock = wh_store_lock(s, "index", err);

@@ -71,7 +71,7 @@ tests_unit_layers_trust_test_LDADD = $(LAYERS_LIBS)
 
 # frontend; graph and path patterns with it
 FRONTEND_TESTS = tests/unit/base_match_test tests/unit/builder_graph_test tests/unit/frontend_expand_test \
-	tests/unit/frontend_lower_test tests/unit/frontend_lowerdata_test tests/unit/frontend_names_test \
+	tests/unit/frontend_lower_test tests/unit/frontend_lowerdata_test tests/unit/frontend_names_test tests/unit/frontend_gitref_test \
 	tests/unit/frontend_harden_test tests/unit/frontend_parse_test tests/unit/frontend_syntaxdata_test
 check_PROGRAMS += $(FRONTEND_TESTS)
 noinst_HEADERS += tests/unit/frontend_data.h tests/unit/frontend_resolver.h
@@ -83,6 +83,7 @@ tests_unit_frontend_harden_test_LDADD = $(FRONTEND_LIBS)
 tests_unit_frontend_lower_test_LDADD = $(FRONTEND_LIBS)
 tests_unit_frontend_lowerdata_test_LDADD = $(FRONTEND_LIBS)
 tests_unit_frontend_names_test_LDADD = $(FRONTEND_LIBS)
+tests_unit_frontend_gitref_test_LDADD = $(FRONTEND_LIBS)
 tests_unit_frontend_parse_test_LDADD = $(FRONTEND_LIBS)
 tests_unit_frontend_syntaxdata_test_LDADD = $(FRONTEND_LIBS)
 
@@ -158,3 +159,8 @@ tests_unit_harden_script_test_LDADD = $(HARDEN_LIBS)
 # layers: registries
 check_PROGRAMS += tests/unit/layers_registry_test
 tests_unit_layers_registry_test_LDADD = $(LAYERS_LIBS)
+
+# layers: image indexes
+LAYERS_IMAGEINDEX_TESTS = tests/unit/layers_imageindex_test
+check_PROGRAMS += $(LAYERS_IMAGEINDEX_TESTS)
+tests_unit_layers_imageindex_test_LDADD = $(LAYERS_LIBS)
