@@ -11,28 +11,38 @@ static void set(char *dst, size_t room, const char *s)
 	snprintf(dst, room, "%s", s);
 }
 
-/* One name has many spellings; images and hosts are compared in one. */
+static bool one_of(const char *s, const char *const *list)
+{
+	while (*list && strcmp(*list, s) != 0)
+		list++;
+	return *list;
+}
+
+/* One name has many spellings; images and hosts are compared in one. (What variants mean: containerd's platforms package.) */
 void wh_platform_normalize(struct wh_platform *p)
 {
 	static const struct {
-		const char *from, *arch, *variant;
+		const char *from, *arch, *variant; /* variant NULL: as it is given */
 	} names[] = {
-		{"x86_64", "amd64", ""},  {"x86-64", "amd64", ""}, {"aarch64", "arm64", ""}, {"armhf", "arm", "v7"},
-		{"armel", "arm", "v6"},	  {"i386", "386", ""},	   {"i486", "386", ""},	     {"i586", "386", ""},
+		{"x86_64", "amd64", NULL}, {"x86-64", "amd64", NULL}, {"aarch64", "arm64", NULL}, {"armhf", "arm", "v7"},
+		{"armel", "arm", "v6"},	   {"i386", "386", ""},	      {"i486", "386", ""},	  {"i586", "386", ""},
 		{"i686", "386", ""},
 	};
+	static const char *const v8[] = {"8", "v8", "v8.0", NULL}, *const v9[] = {"9", "9.0", "v9.0", NULL};
 
 	for (size_t i = 0; i < WH_ARRAY_SIZE(names); i++) {
 		if (strcmp(p->arch, names[i].from) != 0)
 			continue;
 		set(p->arch, sizeof(p->arch), names[i].arch);
-		if (!p->variant[0])
+		if (names[i].variant)
 			set(p->variant, sizeof(p->variant), names[i].variant);
 	}
 	if (strcmp(p->os, "macos") == 0)
 		set(p->os, sizeof(p->os), "darwin");
-	if (strcmp(p->arch, "arm64") == 0 && (strcmp(p->variant, "8") == 0 || strcmp(p->variant, "v8") == 0))
+	if (strcmp(p->arch, "arm64") == 0 && one_of(p->variant, v8))
 		p->variant[0] = '\0';
+	else if (strcmp(p->arch, "arm64") == 0 && one_of(p->variant, v9))
+		set(p->variant, sizeof(p->variant), "v9");
 	if (strcmp(p->arch, "arm") == 0) {
 		if (!p->variant[0])
 			set(p->variant, sizeof(p->variant), "v7");
@@ -41,6 +51,26 @@ void wh_platform_normalize(struct wh_platform *p)
 	}
 	if (strcmp(p->arch, "amd64") == 0 && strcmp(p->variant, "v1") == 0)
 		p->variant[0] = '\0';
+}
+
+/* Words that mean a system or an architecture when they stand alone (Go's lists). */
+static bool known_os(const char *s)
+{
+	static const char *const names[] = {"aix",   "android", "darwin",  "dragonfly", "freebsd", "hurd",
+					    "illumos", "ios",	"js",	   "linux",	"macos",   "nacl",
+					    "netbsd",  "openbsd", "plan9", "solaris",	"windows", "zos", NULL};
+
+	return one_of(s, names);
+}
+
+static bool known_arch(const char *s)
+{
+	static const char *const names[] = {
+		"386",	"amd64",    "amd64p32", "arm",	     "armbe",	    "arm64", "arm64be", "ppc64", "ppc64le", "loong64",
+		"mips", "mipsle",   "mips64",	"mips64le",  "mips64p32",   "mips64p32le", "ppc", "riscv", "riscv64",
+		"s390", "s390x", "sparc", "sparc64", "wasm", NULL};
+
+	return one_of(s, names);
 }
 
 static bool good_part(const char *s, size_t n, size_t room)
@@ -74,10 +104,9 @@ static bool parse(const char *text, struct wh_platform *p)
 
 int wh_platform_parse(const char *text, const struct wh_platform *host, struct wh_platform *ret, struct wh_err **err)
 {
-	static const char *const systems[] = {"linux", "windows", "darwin", "macos", "freebsd"};
 	struct wh_platform p = {0};
 	struct wh_platform here;
-	bool os = false;
+	bool word = false;
 	int r;
 
 	if (!parse(text, &p)) {
@@ -91,17 +120,22 @@ int wh_platform_parse(const char *text, const struct wh_platform *host, struct w
 			wh_platform_host(&here);
 			host = &here;
 		}
-		for (size_t i = 0; i < WH_ARRAY_SIZE(systems); i++)
-			os = os || strcmp(p.os, systems[i]) == 0;
-		if (os) {
+		if (known_os(p.os)) {
 			memcpy(p.arch, host->arch, sizeof(p.arch));
 			memcpy(p.variant, host->variant, sizeof(p.variant));
 		} else {
 			memcpy(p.arch, p.os, sizeof(p.arch));
 			memcpy(p.os, host->os, sizeof(p.os));
+			word = true;
 		}
 	}
 	wh_platform_normalize(&p);
+	if (word && !known_arch(p.arch)) {
+		r = wh_err_set(err, "platform", WH_ERR_USAGE, EINVAL,
+			       "failed to parse platform \"%.80s\": unknown operating system or architecture", text);
+		wh_err_hint(err, "write it as os/arch or os/arch/variant, such as linux/amd64");
+		return r;
+	}
 	*ret = p;
 	return 0;
 }
