@@ -123,6 +123,9 @@ static void put_exec(struct wh_buf *out, const struct wh_op_exec *e)
 	wh_buf_lstr(out, e->hostname);
 	put_list(out, e->extra_hosts);
 	wh_buf_u64(out, e->shm_size);
+	put_list(out, e->ulimits);
+	/* Equal steps on equal roots for two platforms: what runs them may differ. */
+	wh_buf_lstr(out, e->platform);
 }
 
 static void put_action(struct wh_buf *out, const struct wh_file_action *a)
@@ -175,6 +178,7 @@ static void put_profile(struct wh_buf *out, const struct wh_op_profile *p)
 	put_exec(out, &p->driver);
 	wh_buf_u64(out, p->timeout_ns);
 	wh_buf_u32(out, p->runs);
+	wh_buf_lstr(out, p->platform);
 }
 
 static void put_prune(struct wh_buf *out, const struct wh_op_prune *p)

@@ -90,6 +90,7 @@ struct wh_op_exec {              /* inputs[0]: the root; further inputs: mounts 
 	const char *hostname;        /* NULL: "buildkitsandbox" as BuildKit has it */
 	const char *const *extra_hosts; /* "name:ip", NULL-terminated; outside the cache key */
 	uint64_t shm_size;           /* bytes; 0: 64 MiB */
+	const char *const *ulimits;  /* "NAME=SOFT[:HARD]" (sandbox.h), NULL-terminated, or NULL; outside the cache key */
 };
 
 enum wh_file_kind { WH_FILE_COPY, WH_FILE_MKFILE, WH_FILE_MKDIR, WH_FILE_RM, WH_FILE_SYMLINK };

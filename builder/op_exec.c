@@ -195,6 +195,7 @@ static int start(struct wh_node *n, struct wh_err **err)
 		.n_binds = x->n_binds,
 		.extra_hosts = op->extra_hosts,
 		.shm_size = op->shm_size,
+		.ulimits = op->ulimits,
 	};
 	int p[2], r;
 

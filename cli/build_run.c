@@ -159,6 +159,7 @@ static int start_builder(struct run *r, struct wh_err **err)
 			.n_secrets = s->n_secrets,
 			.ssh = agents,
 			.n_ssh = s->n_ssh,
+			.allow_emulated_profile = s->allow_emulated_profile,
 			.snapshotter = s->snapshotter,
 			.protect = s->sign_key ? r->protect : NULL,
 			.pull = pull,
@@ -203,6 +204,7 @@ static int lower(struct run *r, struct wh_err **err)
 					   .network = s->network,
 					   .extra_hosts = &s->extra_hosts,
 					   .shm_size = s->shm_size,
+					   .ulimits = &s->ulimits,
 					   .allow_insecure = s->allow_insecure,
 					   .allow_host_network = s->allow_host_network,
 					   .hostname = wh_env_get(&s->build_args, "BUILDKIT_SANDBOX_HOSTNAME"),
@@ -415,6 +417,8 @@ int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner)
 		.n_contexts = s->n_contexts,
 		.progress = r.progress,
 	};
+	if (s->cgroup_parent)
+		wh_progress_warn(r.progress, "--cgroup-parent does nothing: steps stay in the control group of whittle");
 	if (s->progress_missing)
 		wh_progress_warn(r.progress, "--progress %s is not supported yet: plain it is", s->progress_missing);
 	if (s->iidfile)

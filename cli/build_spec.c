@@ -514,6 +514,16 @@ static int add_names(const struct wh_build_flags *f, struct wh_build_spec *s, st
 		if (r < 0)
 			return r;
 	}
+	for (size_t i = 0; i < f->ulimits.n; i++) {
+		struct wh_ulimit u;
+
+		r = wh_ulimit_parse(f->ulimits.v[i], &u, err);
+		if (r < 0) {
+			wh_err_wrap(err, "--ulimit");
+			return r;
+		}
+		wh_strv_add(&s->ulimits, f->ulimits.v[i]);
+	}
 	return 0;
 }
 
@@ -630,6 +640,8 @@ static void add_choices(const struct wh_build_flags *f, struct wh_build_spec *s)
 							     : WH_SNAPSHOT_AUTO;
 	s->allow_insecure = wh_strv_has(&f->allow, "security.insecure");
 	s->allow_host_network = wh_strv_has(&f->allow, "network.host");
+	s->allow_emulated_profile = wh_strv_has(&f->allow, "profile.emulated");
+	s->cgroup_parent = f->cgroup_parent != NULL;
 	s->file = f->file;
 	s->target = f->target && f->target[0] ? f->target : NULL;
 	s->no_cache = f->no_cache;
@@ -685,6 +697,7 @@ void wh_build_spec_release(struct wh_build_spec *s)
 	wh_strv_release(&s->labels);
 	wh_strv_release(&s->no_cache_filter);
 	wh_strv_release(&s->extra_hosts);
+	wh_strv_release(&s->ulimits);
 	free(s->sign_key);
 	for (size_t i = 0; i < s->n_outputs; i++)
 		free(s->outputs[i].dest);

@@ -61,7 +61,8 @@ void wh_progress_warn(struct wh_progress *p, const char *fmt, ...) __attribute__
 struct wh_build_flags {
 	const char *file, *target, *network, *shm_size, *progress, *iidfile, *root, *snapshotter, *sign_key;
 	struct wh_strv tags, build_args, contexts, no_cache_filter, outputs, platforms, labels;
-	struct wh_strv secrets, ssh, add_hosts, allow;
+	struct wh_strv secrets, ssh, add_hosts, allow, ulimits;
+	const char *cgroup_parent;
 	bool no_cache, quiet, explain, push, insecure_registry;
 	unsigned jobs;
 };
@@ -89,7 +90,9 @@ struct wh_build_spec {
 	struct wh_strv build_args;
 	struct wh_strv labels;
 	struct wh_strv no_cache_filter;
-	struct wh_strv extra_hosts;
+	struct wh_strv extra_hosts, ulimits;
+	bool cgroup_parent; /* was given: a note says that it does nothing */
+	bool allow_emulated_profile;
 	const char *target;
 	bool no_cache, quiet, allow_insecure, allow_host_network, explain;
 	const char *progress_missing; /* --progress asked for a kind that is not there yet */

@@ -11,13 +11,13 @@
 static const char *const networks[] = {"default", "none", "host", NULL};
 static const char *const progresses[] = {"auto", "plain", "quiet", "tty", "rawjson", NULL};
 static const char *const snapshotters[] = {"auto", "overlay", "copy", NULL};
-static const char *const allowances[] = {"security.insecure", "network.host", NULL};
+static const char *const allowances[] = {"security.insecure", "network.host", "profile.emulated", NULL};
 
 static const struct wh_option options[] = {
 	{"add-host", 0, WH_OPT_LIST, AT(add_hosts), "NAME:IP", "Line for /etc/hosts in the steps (repeatable)", NULL},
 	{"allow", 0, WH_OPT_LIST, AT(allow), "WHAT",
 	 "Let the Dockerfile ask for more: network.host is what\nRUN --network=host needs, security.insecure what RUN\n"
-	 "--security=insecure needs (repeatable)",
+	 "--security=insecure needs, profile.emulated what PROFILE\nof another machine's programs needs (repeatable)",
 	 allowances},
 	{"build-arg", 0, WH_OPT_LIST, AT(build_args), "KEY[=VALUE]",
 	 "Value for an ARG; without \"=\" from the environment (repeatable)", NULL},
@@ -25,6 +25,8 @@ static const struct wh_option options[] = {
 	 "What FROM NAME and --from=NAME mean (repeatable). REF: a directory,\n"
 	 "oci-layout://DIR[:TAG][@DIGEST] or docker-image://NAME",
 	 NULL},
+	{"cgroup-parent", 0, WH_OPT_TEXT, AT(cgroup_parent), "NAME",
+	 "Taken for docker's sake: steps stay in the control group\nthat whittle runs in", NULL},
 	{"explain-cache", 0, WH_OPT_FLAG, AT(explain), NULL, "Say why a step was not taken from the cache", NULL},
 	{"file", 'f', WH_OPT_TEXT, AT(file), "FILE", "The Dockerfile (default CONTEXT/Dockerfile); - is standard input",
 	 NULL},
@@ -63,6 +65,8 @@ static const struct wh_option options[] = {
 	{"tag", 't', WH_OPT_LIST, AT(tags), "NAME[:TAG]", "Name of the image in the store and in outputs (repeatable)",
 	 NULL},
 	{"target", 0, WH_OPT_TEXT, AT(target), "STAGE", "The stage to build (default: the last)", NULL},
+	{"ulimit", 0, WH_OPT_LIST, AT(ulimits), "NAME=SOFT[:HARD]", "Limit of the steps' processes, -1: none (repeatable)",
+	 NULL},
 	/* What docker has and is still to come: named, so that nobody takes it for a slip of the pen. */
 	{"annotation", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"attest", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
@@ -71,7 +75,6 @@ static const struct wh_option options[] = {
 	{"cache-to", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"call", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"check", 0, WH_OPT_LATER_FLAG, 0, NULL, NULL, NULL},
-	{"cgroup-parent", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"compress", 0, WH_OPT_LATER_FLAG, 0, NULL, "--output takes compression=", NULL},
 	{"cpu-period", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"cpu-quota", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
@@ -90,7 +93,6 @@ static const struct wh_option options[] = {
 	{"rm", 0, WH_OPT_NOTHING, 0, NULL, NULL, NULL},
 	{"sbom", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"squash", 0, WH_OPT_LATER_FLAG, 0, NULL, NULL, NULL},
-	{"ulimit", 0, WH_OPT_LATER, 0, NULL, "steps have docker's default limits", NULL},
 	{0},
 };
 

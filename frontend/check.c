@@ -154,7 +154,7 @@ int wh_check_run(const struct wh_node *n, struct wh_err **err)
 	if (n->json ? !n->n_args : !n->n_args || !*n->args[0])
 		return wh_usage(err, "%s requires at least one argument", wh_instr_name(n->instr));
 	if (network && !wh_streq(network, "default") && !wh_streq(network, "none") && !wh_streq(network, "host")) {
-		wh_usage(err, "invalid network mode: %s", network);
+		wh_usage(err, "invalid network mode \"%s\"", network);
 		wh_err_hint(err, "use default, none or host");
 		return -EINVAL;
 	}
@@ -168,7 +168,7 @@ int wh_check_run(const struct wh_node *n, struct wh_err **err)
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return wh_devices_check(n, err);
 }
 
 int wh_check_shell(const struct wh_node *n, struct wh_err **err)

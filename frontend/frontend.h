@@ -126,6 +126,7 @@ struct wh_lower_opts {
 	enum wh_network network;                   /* --network: what "default" means for RUN */
 	const struct wh_strv *extra_hosts;         /* --add-host */
 	uint64_t shm_size;
+	const struct wh_strv *ulimits;             /* --ulimit, judged: "NAME=SOFT[:HARD]"; NULL: none */
 	bool allow_insecure;                       /* --allow security.insecure */
 	bool allow_host_network;                   /* --allow network.host; --network host allows it, too */
 	const char *hostname;

@@ -68,8 +68,7 @@ static const char *type_name(enum wh_mount_type type)
 	return "?";
 }
 
-/* The field's key in lower case (malloc'ed); *ret_value is NULL when there is no '='. */
-static char *split(const char *field, const char **ret_value)
+char *wh_field_split(const char *field, const char **ret_value)
 {
 	const char *eq = strchr(field, '=');
 	char *key = wh_strndup(field, eq ? (size_t)(eq - field) : strlen(field)), *p;
@@ -81,15 +80,24 @@ static char *split(const char *field, const char **ret_value)
 	return key;
 }
 
+static int fields_of(const char *text, struct wh_strv *ret, struct wh_err **err)
+{
+	int r = wh_words_csv(text, ret, err);
+
+	if (r < 0)
+		wh_err_wrap(err, "failed to parse csv mounts");
+	return r;
+}
+
 int wh_mount_check(const char *text, struct wh_err **err)
 {
 	WH_AUTO_STRV struct wh_strv fields = {0};
 	size_t i;
-	int r = wh_words_csv(text, &fields, err);
+	int r = fields_of(text, &fields, err);
 
 	for (i = 0; i < fields.n && r == 0; i++) {
 		const char *value, *var;
-		WH_AUTO_FREE char *key = split(fields.v[i], &value);
+		WH_AUTO_FREE char *key = wh_field_split(fields.v[i], &value);
 
 		if (!wh_streq(key, "from") || !value)
 			continue;
@@ -112,7 +120,7 @@ const char *wh_mount_from(struct wh_arena *a, const char *text)
 		return NULL;
 	for (i = 0; i < fields.n; i++) {
 		const char *value;
-		WH_AUTO_FREE char *key = split(fields.v[i], &value);
+		WH_AUTO_FREE char *key = wh_field_split(fields.v[i], &value);
 
 		if (wh_streq(key, "from") && value)
 			from = wh_arena_strdup(a, value);
@@ -122,7 +130,7 @@ const char *wh_mount_from(struct wh_arena *a, const char *text)
 
 /* ---- values ---- */
 
-static int parse_bool(const char *key, const char *s, bool *ret, struct wh_err **err)
+int wh_field_bool(const char *key, const char *s, bool *ret, struct wh_err **err)
 {
 	static const char *const yes[] = {"1", "t", "T", "true", "TRUE", "True"};
 	static const char *const no[] = {"0", "f", "F", "false", "FALSE", "False"};
@@ -222,8 +230,6 @@ static int allowed(const struct wh_mount_spec *m, enum key key, const char *name
 		ok = m->type == WH_MOUNT_TMPFS;
 	else if (key == KEY_MODE || key == KEY_UID || key == KEY_GID)
 		ok = m->type == WH_MOUNT_SECRET || m->type == WH_MOUNT_SSH || m->type == WH_MOUNT_CACHE;
-	else if (key == KEY_ENV)
-		ok = m->type == WH_MOUNT_SECRET;
 	if (ok)
 		return 0;
 	return wh_usage(err,
@@ -254,7 +260,7 @@ static int set_key(struct wh_arena *a, struct wh_mount_spec *m, enum key key, co
 		return 0;
 	case KEY_RO:
 	case KEY_RW:
-		r = parse_bool(name, value, &m->readonly, err);
+		r = wh_field_bool(name, value, &m->readonly, err);
 		if (key == KEY_RW)
 			m->readonly = !m->readonly;
 		*ro_given = true;
@@ -265,7 +271,7 @@ static int set_key(struct wh_arena *a, struct wh_mount_spec *m, enum key key, co
 	case KEY_SHARING:
 		return set_sharing(m, value, err);
 	case KEY_REQUIRED:
-		return parse_bool(name, value, &m->required, err);
+		return wh_field_bool(name, value, &m->required, err);
 	case KEY_SIZE:
 		return parse_size(value, &m->size, err);
 	case KEY_MODE:
@@ -311,16 +317,22 @@ static int take_field(struct wh_arena *a, struct wh_mount_spec *m, const char *f
 		      wh_expand_fn expand, void *arg, bool *ro_given, struct wh_err **err)
 {
 	const char *value;
-	WH_AUTO_FREE char *name = split(field, &value), *expanded = NULL;
+	WH_AUTO_FREE char *name = wh_field_split(field, &value), *expanded = NULL;
+	static const char *const alone[] = {"readonly", "ro", "readwrite", "rw", "required"};
+	bool may_be_alone = value != NULL;
 	enum key key;
-	int r = find_key(name, field, &key, err);
+	size_t i;
+	int r;
 
+	for (i = 0; i < WH_ARRAY_SIZE(alone); i++)
+		may_be_alone |= wh_streq(name, alone[i]);
+	if (!may_be_alone)
+		return wh_usage(err, "invalid field '%s' must be a key=value pair", field);
+	r = find_key(name, field, &key, err);
 	if (r < 0)
 		return r;
 	if ((key == KEY_TYPE) != type_pass)
 		return 0;
-	if (!value && key != KEY_RO && key != KEY_RW && key != KEY_REQUIRED)
-		return wh_usage(err, "invalid field '%s' must be a key=value pair", field);
 	r = expand(arg, value ? value : "true", &expanded, err);
 	if (r < 0)
 		return r;
@@ -329,6 +341,8 @@ static int take_field(struct wh_arena *a, struct wh_mount_spec *m, const char *f
 
 static int judge(const struct wh_mount_spec *m, struct wh_err **err)
 {
+	if (m->has_sharing && m->type == WH_MOUNT_SECRET)
+		return wh_usage(err, "secret mount should not define sharing");
 	if (m->has_sharing && m->type != WH_MOUNT_CACHE)
 		return wh_usage(err, "invalid cache sharing set for %s mount", type_name(m->type));
 	if (m->type == WH_MOUNT_SSH && *m->source)
@@ -351,7 +365,7 @@ int wh_mount_parse(struct wh_arena *a, const char *text, wh_expand_fn expand, vo
 	WH_AUTO_STRV struct wh_strv fields = {0};
 	bool ro_given = false;
 	size_t i, pass;
-	int r = wh_words_csv(text, &fields, err);
+	int r = fields_of(text, &fields, err);
 
 	for (pass = 0; pass < 2; pass++)
 		for (i = 0; i < fields.n && r == 0; i++)

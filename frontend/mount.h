@@ -11,7 +11,7 @@ struct wh_mount_spec {
 	const char *source;
 	const char *target;
 	const char *id;
-	const char *env;
+	const char *env; /* as BuildKit: any type takes it, secrets heed it */
 	bool has_env;
 	bool readonly;
 	bool required;
@@ -31,5 +31,15 @@ int wh_mount_check(const char *text, struct wh_err **err);
 const char *wh_mount_from(struct wh_arena *a, const char *text);
 int wh_mount_parse(struct wh_arena *a, const char *text, wh_expand_fn expand, void *arg, struct wh_mount_spec *ret,
 		   struct wh_err **err);
+
+/* "KEY=value": the key in lower case (malloc'ed); *ret_value is NULL when there is no '='. */
+char *wh_field_split(const char *field, const char **ret_value);
+/* Go's ParseBool. */
+int wh_field_bool(const char *key, const char *s, bool *ret, struct wh_err **err);
+
+/* Are all --device of a RUN well formed? */
+int wh_devices_check(const struct wh_node *n, struct wh_err **err);
+/* RUN --device=[name=]NAME[,required[=BOOL]]: CDI devices. *ret_required: is the step to fail without it? */
+int wh_device_parse(struct wh_arena *a, const char *text, const char **ret_name, bool *ret_required, struct wh_err **err);
 
 #endif

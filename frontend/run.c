@@ -156,7 +156,7 @@ static void ssh_mount(struct run *run, const struct wh_mount_spec *spec, struct 
 	m->id = *spec->id ? spec->id : "default";
 	m->target = *spec->target ? in_root(run, spec->target)
 				  : wh_arena_printf(run->l->a, "/run/buildkit/ssh_agent.%u", run->ssh_count);
-	run->ssh_count += !*spec->target;
+	run->ssh_count++; /* those with a target of their own count, too */
 	m->has_mode = true;
 	m->mode = spec->has_mode ? spec->mode : 0600;
 }
@@ -165,8 +165,12 @@ static int tree_mount(struct run *run, const struct wh_mount_spec *spec, struct 
 		      struct wh_err **err)
 {
 	m->target = in_root(run, spec->target);
-	if (wh_streq(m->target, "/"))
-		return wh_usage(err, "invalid mount target \"%s\"", *spec->target ? spec->target : "/");
+	if (wh_streq(m->target, "/")) {
+		wh_usage(err, "invalid mount target \"%s\"", *spec->target ? spec->target : "/");
+		wh_err_hint(err, *spec->target ? "name a directory or file inside the root"
+					       : "give target=PATH: where in the root it is to be seen");
+		return -EINVAL;
+	}
 	if (spec->type == WH_MOUNT_TMPFS) {
 		m->size = spec->size;
 		return 0;
@@ -246,17 +250,24 @@ static int add_mounts(struct run *run, const struct wh_cmd *c, size_t first, str
 
 /* ---- the vertex ---- */
 
-/* The command as progress shows it: variables filled in where they are known, quotes kept. */
+/* The command as progress shows it: variables filled in where they are known, quotes kept. What a secret is given as shows
+ * as one. */
 static const char *step_text(struct run *run, const struct wh_cmd *c)
 {
+	WH_AUTO_STRV struct wh_strv shown = {0};
 	const struct wh_expand_opts o = {.escape = run->l->d->escape,
 					 .raw_quotes = true,
 					 .keep_unset = true,
 					 .get = wh_scope_get,
-					 .arg = &run->scope->env};
+					 .arg = &shown};
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
 	const char *plain = wh_arena_printf(run->l->a, "%s%s", c->n->original, summary(run, c->n));
+	size_t i;
 
+	wh_strv_copy(&shown, &run->scope->env);
+	for (i = 0; i < run->n_mounts; i++)
+		if (run->mounts[i].env)
+			wh_env_set(&shown, run->mounts[i].env, "****");
 	if (wh_expand(plain, &o, &text, NULL, NULL) < 0)
 		return plain;
 	return wh_arena_strdup(run->l->a, text.p ? text.p : "");
@@ -294,21 +305,41 @@ static enum wh_network network_of(const struct wh_lower *l, const struct wh_node
 	return wh_streq(flag, "host") ? WH_NET_HOST : l->o->network;
 }
 
+/* There are none. A step that can do without (as it can unless it says "required") is run. */
+static int check_devices(const struct wh_lower *l, const struct wh_node *n, struct wh_err **err)
+{
+	const char *text, *name;
+	bool required;
+	size_t pos = 0;
+
+	while ((text = wh_flag_next(n, "device", &pos))) {
+		int r = wh_device_parse(l->a, text, &name, &required, err);
+
+		if (r < 0)
+			return r;
+		if (!required)
+			continue;
+		wh_usage(err, "the device \"%s\" is not to be had: steps run without any of the host's devices", name);
+		wh_err_hint(err, "drop \"required\" if the step can do without, or build it on a machine whose builder "
+				 "hands out CDI devices");
+		return -ENOTSUP;
+	}
+	return 0;
+}
+
 static int check_allowed(const struct wh_lower *l, const struct wh_node *n, struct wh_err **err)
 {
 	if (wh_streq(wh_flag_text(n, "security"), "insecure") && !l->o->allow_insecure) {
-		wh_usage(err, "security.insecure is not allowed");
+		wh_usage(err, "entitlement security.insecure is not allowed");
 		wh_err_hint(err, "grant it on the command line: --allow security.insecure");
 		return -EPERM;
 	}
 	if (wh_streq(wh_flag_text(n, "network"), "host") && !l->o->allow_host_network && l->o->network != WH_NET_HOST) {
-		wh_usage(err, "network.host is not allowed");
+		wh_usage(err, "entitlement network.host is not allowed");
 		wh_err_hint(err, "grant it on the command line: --allow network.host");
 		return -EPERM;
 	}
-	if (wh_flag_text(n, "device"))
-		return wh_usage(err, "%s --device is not available in this version", wh_instr_name(n->instr));
-	return 0;
+	return check_devices(l, n, err);
 }
 
 static const char *const *environment(struct wh_lower *l, const struct wh_stage *s)
@@ -345,6 +376,7 @@ static int lower_command(struct run *run, const struct wh_cmd *c, size_t first_s
 	op->hostname = l->o->hostname ? wh_arena_strdup(l->a, l->o->hostname) : NULL;
 	op->extra_hosts = l->o->extra_hosts ? wh_arena_list(l->a, l->o->extra_hosts) : NULL;
 	op->shm_size = l->o->shm_size;
+	op->ulimits = l->o->ulimits ? wh_arena_list(l->a, l->o->ulimits) : NULL;
 	return 0;
 }
 

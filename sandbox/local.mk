@@ -9,7 +9,7 @@ sandbox_libsandbox_a_SOURCES = \
 	sandbox/seccomp_table.c sandbox/service.c sandbox/service.h sandbox/spec.c sandbox/spec.h sandbox/step.c sandbox/step.h sandbox/stubs.c \
 	sandbox/stubs.h sandbox/observer.h sandbox/observer_call.c sandbox/observer_exec.c sandbox/observer_log.c \
 	sandbox/observer_path.c sandbox/observer_task.c sandbox/supervisor.c sandbox/supervisor.h sandbox/supervisor_private.h sandbox/supervisor_table.c \
-	sandbox/supervisor_table.h sandbox/usernet.c sandbox/warden.c sandbox/warden.h sandbox/wire.c sandbox/wire.h
+	sandbox/supervisor_table.h sandbox/ulimit.c sandbox/usernet.c sandbox/warden.c sandbox/warden.h sandbox/wire.c sandbox/wire.h
 
 # Steps from the command line or a script, for tests/prog/sandbox.t and containers.t.
 noinst_PROGRAMS = tests/prog/sandbox-driver

@@ -121,6 +121,14 @@ int wh_netns_new(struct wh_err **err);
 /* Runs fn(arg) on a thread of its own inside that network namespace and returns its value. Sockets made there stay there. */
 int wh_netns_run(int net_fd, int (*fn)(void *arg), void *arg, struct wh_err **err);
 
+/* A limit as docker's --ulimit has it: NAME=SOFT[:HARD], -1 is unlimited. */
+struct wh_ulimit {
+	const char *name;
+	int resource;
+	uint64_t soft, hard; /* RLIM_INFINITY: unlimited */
+};
+int wh_ulimit_parse(const char *text, struct wh_ulimit *ret, struct wh_err **err);
+
 struct wh_step {
 	struct wh_root root;
 	const char *const *args;
@@ -136,6 +144,7 @@ struct wh_step {
 	const char *const *extra_hosts; /* "name:ip" */
 	const char *resolv_conf;     /* text; NULL: the host's; with NET_USER one nameserver that forwards to the host's */
 	uint64_t shm_size;           /* bytes; 0: 64 MiB */
+	const char *const *ulimits;  /* as wh_ulimit_parse() takes them, NULL-terminated, or NULL */
 	int out_fd, err_fd;          /* standard output and error */
 	int in_fd;                   /* standard input; 0 or less: /dev/null */
 	int net_fd;                  /* NET_JOIN */

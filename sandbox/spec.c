@@ -60,6 +60,7 @@ void wh_spec_write(const struct wh_step *s, struct wh_buf *out)
 	put_list(out, s->extra_hosts);
 	wh_buf_lstr(out, s->resolv_conf);
 	wh_buf_u64(out, s->shm_size);
+	put_list(out, s->ulimits);
 	wh_buf_u64(out, s->join);
 }
 
@@ -147,6 +148,7 @@ int wh_spec_read(struct wh_arena *a, const void *p, size_t n, struct wh_step *re
 	s.extra_hosts = get_list(&w, a);
 	s.resolv_conf = get_str(&w, a);
 	s.shm_size = wh_wire_u64(&w);
+	s.ulimits = get_list(&w, a);
 	s.join = wh_wire_u64(&w);
 	if (w.bad || w.n)
 		return -EBADMSG;

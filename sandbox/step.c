@@ -290,6 +290,21 @@ static void limits(void)
 	setrlimit(RLIMIT_NOFILE, &rl);
 }
 
+static int set_ulimits(const struct step *s, struct wh_err **err)
+{
+	for (const char *const *text = s->spec.ulimits; text && *text; text++) {
+		struct wh_ulimit u;
+		int r = wh_ulimit_parse(*text, &u, err);
+
+		if (r < 0)
+			return r;
+		r = wh_ulimit_set(&u, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 /* Where the namespace around ours has given up setgroups (unshare -r does), the groups stay as they are: they are not
  * mapped, so the step cannot name them. */
 static int set_groups(size_t n, const gid_t *groups)
@@ -358,6 +373,8 @@ static int confine(struct step *s, struct wh_err **err)
 		r = wh_supervisor_join(s->task->handover_fd, s->task->filter_fd, err);
 	else if (s->task->filter_fd >= 0 && !insecure)
 		r = wh_seccomp_load(s->task->filter_fd, err);
+	if (r == 0)
+		r = set_ulimits(s, err);
 	if (r == 0)
 		r = wh_caps_bound(insecure, err);
 	if (r == 0)

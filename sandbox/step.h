@@ -93,4 +93,7 @@ bool wh_landlock_scope(void);
 /* Replaces this process. On return: *ret_status 126 or 127, and the error. */
 int wh_exec(const char *const *args, const char *const *env, int *ret_status, struct wh_err **err);
 
+/* ulimit.c: for this process. */
+int wh_ulimit_set(const struct wh_ulimit *u, struct wh_err **err);
+
 #endif
