@@ -261,6 +261,10 @@ struct wh_patterns {
 	size_t n_literals;
 	size_t *others; /* in order */
 	size_t n_others;
+	/* Where they were read, for messages. */
+	char *file;
+	unsigned *lines; /* by number - 1 */
+	size_t n_lines;
 };
 
 static int pattern_add(struct wh_patterns *set, const char *line, unsigned number, struct wh_err **err)
@@ -351,8 +355,27 @@ void wh_patterns_free(struct wh_patterns *set)
 	}
 	free(set->literals);
 	free(set->others);
+	free(set->file);
+	free(set->lines);
 	free(set->v);
 	free(set);
+}
+
+void wh_patterns_set_source(struct wh_patterns *set, const char *file, const unsigned *lines, size_t n)
+{
+	free(set->file);
+	free(set->lines);
+	set->file = wh_strdup(file);
+	set->lines = wh_calloc(n + 1, sizeof(*set->lines));
+	set->n_lines = n;
+	if (n)
+		memcpy(set->lines, lines, n * sizeof(*lines));
+}
+
+const char *wh_patterns_source(const struct wh_patterns *set, unsigned number, unsigned *ret_line)
+{
+	*ret_line = number && number <= set->n_lines ? set->lines[number - 1] : 0;
+	return set->file;
 }
 
 bool wh_patterns_empty(const struct wh_patterns *set)

@@ -24,6 +24,11 @@ bool wh_patterns_excluded(const struct wh_patterns *p, const char *path);
 bool wh_patterns_prunable(const struct wh_patterns *p, const char *dir);
 /* 1-based number (in the list given to _new) of the pattern that decided, 0 for none. */
 unsigned wh_patterns_decider(const struct wh_patterns *p, const char *path);
+/* For messages: the file that the patterns were read from, and the line there of each that was given to _new (n numbers).
+ * Copied. */
+void wh_patterns_set_source(struct wh_patterns *p, const char *file, const unsigned *lines, size_t n);
+/* That file, NULL when none was told; *ret_line: of the pattern with this number, 0 when it is not known. */
+const char *wh_patterns_source(const struct wh_patterns *p, unsigned number, unsigned *ret_line);
 static inline void wh_patterns_freep(struct wh_patterns **p)
 {
 	if (*p)

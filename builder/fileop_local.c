@@ -432,19 +432,47 @@ int local_list(struct view *v, const char *dir, struct wh_strv *ret, struct wh_e
 	return r;
 }
 
-const char *local_hidden_by(struct view *v, const char *path)
+/* The part of path that the filter takes away, with all below it; malloc'ed. NULL: none. */
+static char *hidden_part(const struct view *v, const char *path, bool dir)
+{
+	WH_AUTO_FREE char *part = wh_strdup(path);
+
+	for (char *p = strchr(part, '/'); p; p = strchr(p + 1, '/')) {
+		*p = '\0';
+		if (hidden_child(v, part, true))
+			return WH_TAKE_PTR(part);
+		*p = '/';
+	}
+	return hidden_child(v, path, dir) ? WH_TAKE_PTR(part) : NULL;
+}
+
+char *local_hidden_by(struct view *v, const char *path)
 {
 	const struct wh_op_source *src = v->in->v ? v->in->v->op.source : NULL;
+	const struct wh_patterns *filter = v->filter;
+	WH_AUTO_FREE char *part = NULL;
+	unsigned number, line = 0;
+	const char *file, *text;
 	struct node n;
-	unsigned line;
 	size_t count = 0;
+	int r;
 
-	if (!v->filter || !src || !src->ignore || look(v, path, &n, NULL) || !hidden(v, path, n.type == WH_T_DIR))
+	if (!filter || !src || !src->ignore)
 		return NULL;
-	line = wh_patterns_decider(v->filter, path);
+	v->filter = NULL;
+	r = look(v, path, &n, NULL) ? local_resolve(v, path, &n, NULL) : 0;
+	v->filter = filter;
+	part = r ? NULL : hidden_part(v, n.path, n.type == WH_T_DIR);
+	if (!part)
+		return NULL;
+	number = wh_patterns_decider(filter, part);
 	while (src->ignore[count])
 		count++;
-	return line && line <= count ? src->ignore[line - 1] : NULL;
+	text = number && number <= count ? src->ignore[number - 1] : "?";
+	file = wh_patterns_source(filter, number, &line);
+	if (!file)
+		return wh_asprintf("the ignore file (\"%s\")", text);
+	return line ? wh_asprintf("%s line %u (\"%s\")", file, line, text) : wh_asprintf("%s (\"%s\")", file, text);
 }
 
 /* ---------------------------------------------------------------- content */

@@ -99,8 +99,8 @@ int local_walk(struct view *v, const char *dir, view_fn fn, void *arg, struct wh
 int local_list(struct view *v, const char *dir, struct wh_strv *ret, struct wh_err **err);
 int local_open_file(struct view *v, struct node *n, struct wh_err **err);
 int local_keep(struct view *v, struct node *n, struct wh_err **err);
-/* The pattern that hides a path which is there on disk, or NULL. */
-const char *local_hidden_by(struct view *v, const char *path);
+/* Of a path that is there on disk, but hidden: by what, in words. malloc'ed, or NULL. */
+char *local_hidden_by(struct view *v, const char *path);
 void local_learned(struct view *v, const struct node *n);
 /* Reads the whole file: digest. Reads again once when it changes. */
 int local_hash(struct view *v, struct node *n, struct wh_err **err);

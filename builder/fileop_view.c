@@ -195,43 +195,88 @@ int view_blob(struct view *v, const struct node *n)
 	return v->blobs[n->layer] < 0 ? -1 : v->blobs[n->layer];
 }
 
-/* The nearest name beside the first part of path that is not there. */
-static char *guess(struct view *v, const char *path)
+/* ---------------------------------------------------------------- what is not there */
+
+#define MAX_SEARCHED 50000 /* entries that are looked at for the sake of a hint */
+
+/* The nearest name beside the first part of path that is not there; with what follows, when that is there below it. */
+static char *guess(struct view *v, const char *path, const char *rest)
 {
 	WH_AUTO_STRV struct wh_strv names = {0};
-	WH_AUTO_FREE char *dir = wh_path_dir(path);
+	WH_AUTO_FREE char *dir = wh_path_dir(path), *up = NULL, *full = NULL;
 	const char *base = wh_path_base(path), *near;
 	struct node n;
 
 	if (strcmp(dir, ".") == 0)
 		*dir = '\0';
-	if (*dir && view_resolve(v, dir, &n, NULL))
-		return guess(v, dir);
+	if (*dir && view_resolve(v, dir, &n, NULL)) {
+		up = *rest ? wh_path_join(base, rest) : wh_strdup(base);
+		return guess(v, dir, up);
+	}
 	if (!*dir && view_resolve(v, "", &n, NULL))
 		return NULL;
 	if (n.type != WH_T_DIR || view_list(v, n.path, &names, NULL))
 		return NULL;
 	near = wh_nearest(base, (const char *const *)names.v, names.n);
-	return near ? wh_path_join(dir, near) : NULL;
+	if (!near)
+		return NULL;
+	up = wh_path_join(dir, near);
+	full = *rest ? wh_path_join(up, rest) : NULL;
+	return full && view_resolve(v, full, &n, NULL) == 0 ? WH_TAKE_PTR(full) : WH_TAKE_PTR(up);
+}
+
+struct search {
+	const char *base;
+	char *found; /* the shortest path with that name */
+	size_t seen;
+};
+
+static int search_one(void *arg, const struct node *n, struct wh_err **err)
+{
+	struct search *s = arg;
+	const char *base = wh_path_base(n->path);
+
+	(void)err;
+	if (++s->seen > MAX_SEARCHED)
+		return -E2BIG;
+	if (strcmp(base, s->base) == 0 && (!s->found || strlen(n->path) < strlen(s->found))) {
+		free(s->found);
+		s->found = wh_strdup(n->path);
+	}
+	return n->type == WH_T_DIR && strcmp(base, ".git") == 0;
+}
+
+/* Something of the same name in another directory. */
+static char *elsewhere(struct view *v, const char *path)
+{
+	struct search s = {.base = wh_path_base(path)};
+	WH_AUTO_ERR struct wh_err *quiet = NULL;
+
+	if (*s.base)
+		view_walk(v, "", search_one, &s, &quiet);
+	return s.found;
 }
 
 int view_missing(struct view *v, const char *path, struct wh_err **err)
 {
-	WH_AUTO_FREE char *near = NULL;
-	const char *pattern;
+	WH_AUTO_FREE char *near = NULL, *hidden = v->tree ? NULL : local_hidden_by(v, path);
+	struct node n;
 
 	wh_err_set(err, DOMAIN, WH_ERR_BUILD, ENOENT, "\"/%s\": not found%s", path,
 		   v->tree ? "" : " in the build context");
-	pattern = v->tree ? NULL : local_hidden_by(v, path);
-	if (pattern) {
-		wh_err_hint(err, "it is there, but the ignore file excludes it: \"%s\"", pattern);
+	if (hidden) {
+		wh_err_hint(err, "it is there, but excluded by %s", hidden);
 		return -ENOENT;
 	}
-	near = guess(v, path);
-	if (near && strcmp(near, path) == 0)
+	if (view_lookup(v, path, &n, NULL) == 0 && n.type == WH_T_SYMLINK) {
 		wh_err_hint(err, "it is a symbolic link, and leads to nothing inside %s",
 			    v->tree ? "that tree" : "the build context");
-	else if (near)
+		return -ENOENT;
+	}
+	near = elsewhere(v, path);
+	if (!near)
+		near = guess(v, path, "");
+	if (near)
 		wh_err_hint(err, "did you mean \"/%s\"?", near);
 	return -ENOENT;
 }

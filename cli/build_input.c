@@ -165,6 +165,7 @@ static int read_ignore(struct wh_build_input *in, struct wh_input_local *l, stru
 {
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
 	WH_AUTO_FD int fd = open_ignore(in, l);
+	WH_AUTO_FREE unsigned *numbers = NULL;
 	unsigned id;
 	int res;
 
@@ -177,8 +178,10 @@ static int read_ignore(struct wh_build_input *in, struct wh_input_local *l, stru
 		return res;
 	id = wh_progress_begin(in->progress, "[%s] load %s", l == &in->locals[0] ? "internal" : l->name,
 			       l->ignore_file);
-	wh_ignore_read(text.p ? text.p : "", text.n, &l->lines);
+	wh_ignore_read_numbered(text.p ? text.p : "", text.n, &l->lines, &numbers);
 	res = wh_patterns_new(&l->lines, &l->patterns, err);
+	if (!res)
+		wh_patterns_set_source(l->patterns, l->ignore_file, numbers, l->lines.n);
 	if (res < 0) {
 		wh_err_at(err, l->ignore_file, 0, 0, NULL);
 		if (err && *err)

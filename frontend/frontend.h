@@ -92,6 +92,8 @@ int wh_expand_words(const char *text, char escape, wh_lookup_fn get, void *arg, 
 
 /* .dockerignore text → pattern lines in order (comments, BOM, blanks handled; cleaned; "!" kept). */
 void wh_ignore_read(const char *text, size_t len, struct wh_strv *out);
+/* The same; *ret_lines: the line of each in the text, out's number of them from the one that this call added first. malloc'ed. */
+void wh_ignore_read_numbered(const char *text, size_t len, struct wh_strv *out, unsigned **ret_lines);
 
 /* ---------------------------------------------------------------- lowering */
 
