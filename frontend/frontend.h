@@ -95,6 +95,26 @@ void wh_ignore_read(const char *text, size_t len, struct wh_strv *out);
 /* The same; *ret_lines: the line of each in the text, out's number of them from the one that this call added first. malloc'ed. */
 void wh_ignore_read_numbered(const char *text, size_t len, struct wh_strv *out, unsigned **ret_lines);
 
+/* ---------------------------------------------------------------- addresses of git repositories (git_ref.c) */
+
+struct wh_git_ref {
+	char *remote;        /* what the git program takes; with local_like without "https://" */
+	char *short_name;    /* "foo" of "https://example.com/foo.git" */
+	char *ref;           /* branch, tag, full ref, commit; NULL: the remote's HEAD */
+	char *checksum;      /* commit, or its beginning; NULL: not pinned */
+	char *subdir;        /* NULL: all of it */
+	char *mtime;         /* "commit", "checkout"; NULL: not said */
+	int keep_git_dir, submodules; /* 1, 0; -1: not said */
+	bool fetch_by_commit;/* checksum is the commit: the ref is not asked for */
+	bool local_like;     /* "github.com/…": could be a path; a repository for contexts only */
+	bool unencrypted;    /* http, git */
+};
+/* 1: a git address; 0: none; negative: one whose query is wrong. */
+int wh_git_ref_parse(const char *text, struct wh_git_ref *ret, struct wh_err **err);
+void wh_git_ref_release(struct wh_git_ref *g);
+/* In the form REMOTE[#REF[:SUBDIR]]; what is no git address as it is. malloc'ed. */
+char *wh_git_ref_format(const char *text, bool with_subdir);
+
 /* ---------------------------------------------------------------- lowering */
 
 struct wh_named_context {

@@ -20,18 +20,3 @@ bool wh_is_url(const char *s)
 {
 	return wh_has_prefix(s, "http://") || wh_has_prefix(s, "https://");
 }
-
-bool wh_is_git(const char *s)
-{
-	const char *colon, *at, *end;
-
-	if (wh_has_prefix(s, "git://") || wh_has_prefix(s, "ssh://"))
-		return true;
-	if (wh_is_url(s)) { /* the path ends in ".git", before any '#' or '?' */
-		end = s + strcspn(s, "#?");
-		return end - s > 4 && strncmp(end - 4, ".git", 4) == 0;
-	}
-	at = strchr(s, '@'); /* user@host:path, no slash before the colon */
-	colon = strchr(s, ':');
-	return at && colon && at < colon && at > s && colon[1] && strcspn(s, "/") > (size_t)(colon - s);
-}

@@ -723,15 +723,36 @@ static bool long_line(const json_t *row)
 	return parse_text(text.p, &d, &err) < 0 && contains(err, str(row, "error")) && err->line == 2;
 }
 
-/* Only whether it is a git address that could be nothing else; what its parts are comes with ADD of git. */
+static bool same_text(const json_t *want, const char *key, const char *got)
+{
+	const char *text = json_string_value(json_object_get(want, key));
+
+	return wh_streq(text ? text : "", got ? got : "");
+}
+
+/* An object: the parts; null: no git address; a string: the address in its short form. */
 static bool git_ref(const json_t *row)
 {
-	const json_t *git = json_object_get(json_object_get(row, "expect"), "git");
+	const json_t *want = json_object_get(json_object_get(row, "expect"), "git");
+	WH_CLEANUP(wh_git_ref_release) struct wh_git_ref g = {0};
+	WH_AUTO_ERR struct wh_err *err = NULL;
+	WH_AUTO_FREE char *text = NULL;
+	int r;
 
-	if (str(row, "error") || json_is_string(git))
-		return true; /* needs the parts */
-	return wh_is_git(str(row, "input")) ==
-	       (json_is_object(git) && !json_is_true(json_object_get(git, "IndistinguishableFromLocal")));
+	if (json_is_string(want)) {
+		text = wh_git_ref_format(str(row, "input"), wh_has_suffix(str(row, "source"), "WithSubdir"));
+		return wh_streq(text, json_string_value(want));
+	}
+	r = wh_git_ref_parse(str(row, "input"), &g, &err);
+	if (str(row, "error"))
+		return r < 0 && contains(err, str(row, "error"));
+	if (!json_is_object(want))
+		return r == 0;
+	return r == 1 && same_text(want, "Remote", g.remote) && same_text(want, "ShortName", g.short_name) &&
+	       same_text(want, "Ref", g.ref) && same_text(want, "SubDir", g.subdir) &&
+	       same_text(want, "Checksum", g.checksum) && same_text(want, "MTime", g.mtime) &&
+	       json_is_true(json_object_get(want, "FetchByCommit")) == g.fetch_by_commit &&
+	       json_is_true(json_object_get(want, "IndistinguishableFromLocal")) == g.local_like;
 }
 
 static const struct {
