@@ -139,8 +139,8 @@ static const char *find_word(const char *text, const char *behind, const char *w
 		n = strlen(within);
 		if (!outer)
 			outer = find_flag(text, behind, within, false, &n);
-		if (outer && word)
-			found = find(text, outer, outer + n, word, last);
+		if (word)
+			found = find(text, outer ? outer : behind, outer ? outer + n : end, word, last);
 	} else if (word) {
 		found = find(text, behind, end, word, last);
 		if (!found)
@@ -181,10 +181,14 @@ bool wh_err_locate(struct wh_err *err)
 		;
 	switch (m->how) {
 	case WH_MARK_FIRST:
-		if (behind == first)
-			return false;
-		place(err, first, (size_t)(behind - first));
-		return true;
+		found = m->word ? find(text, text, text + strlen(text), m->word, false) : NULL;
+		if (found)
+			n = strlen(m->word);
+		else
+			n = (size_t)(behind - (found = first));
+		if (n)
+			place(err, found, n);
+		return n > 0;
 	case WH_MARK_END:
 		for (end = text + strlen(text); end > first && is_blank(end[-1]); end--)
 			;

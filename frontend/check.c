@@ -9,15 +9,26 @@
 int wh_check_paths(const struct wh_node *n, struct wh_err **err)
 {
 	WH_AUTO_ARENA struct wh_arena *a = wh_arena_new();
+	const char *last = n->args[n->n_args - 1];
 	struct wh_heredoc doc;
 	size_t i;
 
-	if (wh_heredoc_word(a, n->args[n->n_args - 1], &doc, NULL) == 1)
-		return wh_usage(err, "%s cannot accept a heredoc as a destination", wh_instr_name(n->instr));
-	for (i = 0; i < n->n_heredocs; i++)
-		if (strchr(n->heredocs[i].name, '/') || wh_streq(n->heredocs[i].name, ".") ||
-		    wh_streq(n->heredocs[i].name, ".."))
-			return wh_usage(err, "heredoc name '%s' cannot be the name of a file", n->heredocs[i].name);
+	if (wh_heredoc_word(a, last, &doc, NULL) == 1) {
+		wh_usage(err, "%s cannot accept a heredoc as a destination", wh_instr_name(n->instr));
+		wh_err_mark(err, WH_MARK_LAST, last);
+		wh_err_expect(err, "a path as the last word: %s %s /PATH", wh_instr_name(n->instr), last);
+		return -EINVAL;
+	}
+	for (i = 0; i < n->n_heredocs; i++) {
+		const char *name = n->heredocs[i].name;
+
+		if (!strchr(name, '/') && !wh_streq(name, ".") && !wh_streq(name, ".."))
+			continue;
+		wh_usage_word(err, name, "heredoc name '%s' cannot be the name of a file", name);
+		wh_err_hint(err, "the file gets the heredoc's name where the destination is a directory; "
+				 "take a word without a slash, and write the path at the end");
+		return -EINVAL;
+	}
 	return 0;
 }
 
@@ -25,9 +36,17 @@ int wh_check_pairs(const struct wh_node *n, struct wh_err **err)
 {
 	size_t i;
 
-	for (i = 0; i < n->n_args; i += 3)
-		if (!*n->args[i])
-			return wh_usage(err, "%s names can not be blank", wh_instr_name(n->instr));
+	for (i = 0; i < n->n_args; i += 3) {
+		WH_AUTO_FREE char *word = wh_asprintf("=%s", n->args[i + 1]);
+
+		if (*n->args[i])
+			continue;
+		wh_usage_word(err, word, "%s names can not be blank", wh_instr_name(n->instr));
+		wh_err_expect(err, "NAME=VALUE");
+		if (i)
+			wh_err_hint(err, "no blanks may stand around =, and values with blanks want quotes");
+		return -EINVAL;
+	}
 	return 0;
 }
 
@@ -35,10 +54,24 @@ int wh_check_arg(const struct wh_node *n, struct wh_err **err)
 {
 	size_t i;
 
-	for (i = 0; i < n->n_args; i++)
-		if (n->args[i][0] == '=' || !n->args[i][0])
-			return wh_usage(err, "ARG names can not be blank");
+	for (i = 0; i < n->n_args; i++) {
+		if (n->args[i][0] && n->args[i][0] != '=')
+			continue;
+		wh_usage_word(err, n->args[i], "ARG names can not be blank");
+		wh_err_expect(err, "NAME or NAME=VALUE");
+		if (i)
+			wh_err_hint(err, "no blanks may stand around =: %s=…", n->args[i - 1]);
+		return -EINVAL;
+	}
 	return 0;
+}
+
+/* ---- FROM ---- */
+
+static bool name_char(char c, bool first)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (!first && c && ((c >= '0' && c <= '9') || strchr("-_.", c)));
 }
 
 /* ^[a-z][a-z0-9-_.]*$, case folded */
@@ -46,34 +79,79 @@ static bool stage_name_ok(const char *s)
 {
 	const char *p;
 
-	for (p = s; *p; p++) {
-		char c = *p >= 'A' && *p <= 'Z' ? (char)(*p + 32) : *p;
+	for (p = s; *p && name_char(*p, p == s); p++)
+		;
+	return p > s && !*p;
+}
 
-		if (!(c >= 'a' && c <= 'z') && (p == s || (!(c >= '0' && c <= '9') && !strchr("-_.", c))))
-			return false;
+/* A name that would do, made from one that does not. */
+static void suggest_name(const char *name, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
+	const char *p;
+
+	if (!name_char(*name, true))
+		wh_buf_adds(&out, "stage");
+	for (p = name; *p && p < name + 100; p++) {
+		if (!name_char(*p, !out.n) && (!out.n || out.p[out.n - 1] == '-'))
+			continue;
+		wh_buf_addc(&out, name_char(*p, !out.n) ? *p : '-');
 	}
-	return p > s;
+	while (out.n && out.p[out.n - 1] == '-')
+		out.p[--out.n] = '\0';
+	if (out.n)
+		wh_err_hint(err, "%s would do", out.p);
+}
+
+static int from_words(const struct wh_node *n, struct wh_err **err)
+{
+	const char *second = n->n_args > 1 ? n->args[1] : "";
+	size_t i;
+
+	wh_usage(err, "FROM requires either one or three arguments");
+	if (!n->n_args || (n->n_args == 2 && strcasecmp(second, "as") == 0))
+		wh_err_mark(err, WH_MARK_END, NULL);
+	else
+		wh_err_mark(err, WH_MARK_WORD, n->n_args > 3 && strcasecmp(second, "as") == 0 ? n->args[3] : second);
+	wh_err_expect(err, "FROM %s", wh_grammar_row(WH_I_FROM)->usage);
+	for (i = 0; i < n->n_args; i++)
+		if (n->args[i][0] == '#')
+			wh_err_hint(err, "a comment stands on a line of its own");
+	if (n->n_args == 3 && strcasecmp(n->args[0], "as") == 0)
+		wh_err_hint(err, "the image comes first: FROM %s AS %s", n->args[2], second);
+	else if (n->n_args == 3 && strchr("aA", *second))
+		wh_err_hint(err, "did you mean AS?");
+	else if (n->n_args == 2 && strchr(":@", *second))
+		wh_err_hint(err, "without the blank: %s%s", n->args[0], second);
+	else if (n->n_args == 2 && strcasecmp(second, "as") == 0)
+		wh_err_hint(err, "the stage's name is missing");
+	else
+		wh_err_hint(err, "write FROM image, or FROM image AS name");
+	return -EINVAL;
 }
 
 int wh_check_from(const struct wh_node *n, struct wh_err **err)
 {
 	if (n->n_args == 1)
 		return 0;
-	if (n->n_args != 3 || strcasecmp(n->args[1], "as") != 0) {
-		wh_usage(err, "FROM requires either one or three arguments");
-		wh_err_hint(err, "write FROM image, or FROM image AS name");
-		return -EINVAL;
-	}
-	if (!stage_name_ok(n->args[2]))
-		return wh_usage(
-			err, "invalid name for build stage: \"%s\", name can't start with a number or contain symbols",
-			n->args[2]);
-	return 0;
+	if (n->n_args != 3 || strcasecmp(n->args[1], "as") != 0)
+		return from_words(n, err);
+	if (stage_name_ok(n->args[2]))
+		return 0;
+	wh_usage(err, "invalid name for build stage: \"%s\", name can't start with a number or contain symbols",
+		 n->args[2]);
+	wh_err_mark(err, WH_MARK_LAST, n->args[2]);
+	wh_err_expect(err, "a letter, then letters, digits, '-', '_' or '.'");
+	suggest_name(n->args[2], err);
+	return -EINVAL;
 }
+
+/* ---- HEALTHCHECK ---- */
 
 static int check_interval(const struct wh_node *n, const char *flag, struct wh_err **err)
 {
 	const char *value = wh_flag_text(n, flag);
+	WH_AUTO_FREE char *whole = wh_asprintf("--%s=%s", flag, value ? value : "");
 	int64_t ns;
 	int r;
 
@@ -81,58 +159,97 @@ static int check_interval(const struct wh_node *n, const char *flag, struct wh_e
 		return 0;
 	r = wh_duration_parse(value, &ns, err);
 	if (r < 0) {
+		wh_err_within(err, whole);
 		wh_err_wrap(err, "--%s", flag);
 		return r;
 	}
-	return ns && ns < 1000000 ? wh_usage(err, "interval \"%s\" cannot be less than 1ms", flag) : 0;
+	if (!ns || ns >= 1000000)
+		return 0;
+	wh_usage_word(err, value, "interval \"%s\" cannot be less than 1ms", flag);
+	wh_err_within(err, whole);
+	wh_err_expect(err, "0 for the default, or at least 1ms");
+	return -EINVAL;
+}
+
+static int check_retries(const char *retries, struct wh_err **err)
+{
+	WH_AUTO_FREE char *whole = wh_asprintf("--retries=%s", retries ? retries : "");
+	uint64_t count;
+
+	if (!retries || !*retries || (wh_parse_u64(retries, 10, &count) && count <= INT32_MAX))
+		return 0;
+	if (*retries == '-')
+		wh_usage_word(err, retries, "--retries cannot be negative (%s)", retries);
+	else
+		wh_usage_word(err, retries, "--retries is not a number: %s", retries);
+	wh_err_within(err, whole);
+	wh_err_expect(err, "a number from 0 (the default, 3) to %d", INT32_MAX);
+	return -EINVAL;
+}
+
+static int health_type(const struct wh_node *n, struct wh_err **err)
+{
+	static const char *const names[] = {"CMD", "NONE"};
+	const char *type = n->args[0];
+
+	wh_usage_word(err, type, "unknown type \"%s\" in HEALTHCHECK (try CMD)", type);
+	if (wh_has_prefix(type, "--"))
+		wh_err_hint(err, "flags stand in front of CMD");
+	else if (!wh_nearest(type, names, 2))
+		wh_err_hint(err, "the command wants CMD in front: HEALTHCHECK CMD %s …", type);
+	wh_usage_near(err, type, names, 2, "");
+	return -EINVAL;
 }
 
 int wh_check_health(const struct wh_node *n, struct wh_err **err)
 {
 	static const char *const flags[] = {"interval", "timeout", "start-period", "start-interval"};
-	const char *retries = wh_flag_text(n, "retries");
-	uint64_t count;
 	size_t i;
 	int r;
 
 	if (strcasecmp(n->args[0], "NONE") == 0)
-		return n->n_args > 1 ? wh_usage(err, "HEALTHCHECK NONE takes no arguments") : 0;
-	if (strcasecmp(n->args[0], "CMD") != 0) {
-		wh_usage(err, "unknown type \"%s\" in HEALTHCHECK (try CMD)", n->args[0]);
+		return n->n_args > 1 ? wh_usage_word(err, n->args[1], "HEALTHCHECK NONE takes no arguments") : 0;
+	if (strcasecmp(n->args[0], "CMD") != 0)
+		return health_type(n, err);
+	if (n->n_args < 2) {
+		wh_usage_end(err, "missing command after HEALTHCHECK CMD");
+		wh_err_expect(err, "a shell command, or [\"PROGRAM\", \"ARGUMENT\", …]");
 		return -EINVAL;
 	}
-	if (n->n_args < 2)
-		return wh_usage(err, "missing command after HEALTHCHECK CMD");
 	for (i = 0; i < WH_ARRAY_SIZE(flags); i++) {
 		r = check_interval(n, flags[i], err);
 		if (r < 0)
 			return r;
 	}
-	if (!retries || !*retries)
-		return 0;
-	if (*retries == '-')
-		return wh_usage(err, "--retries cannot be negative (%s)", retries);
-	if (!wh_parse_u64(retries, 10, &count) || count > INT32_MAX)
-		return wh_usage(err, "--retries is not a number: %s", retries);
-	return 0;
+	return check_retries(wh_flag_text(n, "retries"), err);
 }
+
+/* ---- ONBUILD ---- */
 
 static int check_node(const struct wh_node *n, struct wh_err **err);
 
 static int check_trigger(const struct wh_node *n, struct wh_err **err)
 {
-	if (n->instr == WH_I_FROM || n->instr == WH_I_MAINTAINER || n->instr == WH_I_ONBUILD ||
-	    n->instr == WH_I_PROFILE || n->instr == WH_I_PRUNE)
-		return wh_usage(err, "%s isn't allowed as an ONBUILD trigger", wh_instr_name(n->instr));
-	return check_node(n, err);
+	if (n->instr != WH_I_FROM && n->instr != WH_I_MAINTAINER && n->instr != WH_I_ONBUILD &&
+	    n->instr != WH_I_PROFILE && n->instr != WH_I_PRUNE)
+		return check_node(n, err);
+	if (n->instr == WH_I_ONBUILD)
+		wh_usage_keyword(err, n->keyword, "chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
+	else
+		wh_usage_keyword(err, n->keyword, "%s isn't allowed as an ONBUILD trigger", wh_instr_name(n->instr));
+	wh_err_expect(err, "an instruction that changes the image: RUN, COPY, ENV …");
+	return -EINVAL;
 }
 
 int wh_check_onbuild(const struct wh_node *n, struct wh_err **err)
 {
 	struct wh_node child;
 
-	if (!n->child)
-		return wh_usage(err, "ONBUILD requires at least one argument");
+	if (!n->child) {
+		wh_usage_end(err, "ONBUILD requires at least one argument");
+		wh_err_expect(err, "an instruction, as in ONBUILD COPY . /app");
+		return -EINVAL;
+	}
 	child = *n->child;
 	child.heredocs = n->heredocs;
 	child.n_heredocs = n->n_heredocs;
@@ -145,35 +262,64 @@ int wh_trigger_check(const struct wh_dockerfile *d, struct wh_err **err)
 			       : wh_usage(err, "onbuild trigger should be a single expression");
 }
 
+/* ---- RUN ---- */
+
+/* Refuses the value of a flag that must be one of a few. */
+static int check_choice(const struct wh_node *n, const char *flag, const char *const *names, size_t count,
+			const char *before, const char *after, struct wh_err **err)
+{
+	const char *value = wh_flag_text(n, flag);
+	WH_AUTO_FREE char *whole = NULL;
+	size_t i;
+
+	for (i = 0; value && i < count; i++)
+		if (wh_streq(value, names[i]))
+			return 0;
+	if (!value)
+		return 0;
+	whole = wh_asprintf("--%s=%s", flag, value);
+	wh_usage_word(err, value, "%s \"%s\"%s", before, value, after);
+	wh_err_within(err, whole);
+	wh_usage_near(err, value, names, count, "");
+	return -EINVAL;
+}
+
 int wh_check_run(const struct wh_node *n, struct wh_err **err)
 {
-	const char *network = wh_flag_text(n, "network"), *security = wh_flag_text(n, "security"), *mount;
+	static const char *const networks[] = {"default", "none", "host"}, *const securities[] = {"sandbox",
+												  "insecure"};
+	const char *mount;
 	size_t pos = 0;
 	int r;
 
-	if (n->json ? !n->n_args : !n->n_args || !*n->args[0])
-		return wh_usage(err, "%s requires at least one argument", wh_instr_name(n->instr));
-	if (network && !wh_streq(network, "default") && !wh_streq(network, "none") && !wh_streq(network, "host")) {
-		wh_usage(err, "invalid network mode \"%s\"", network);
-		wh_err_hint(err, "use default, none or host");
+	if (n->json ? !n->n_args : !n->n_args || !*n->args[0]) {
+		wh_usage_end(err, "%s requires at least one argument", wh_instr_name(n->instr));
+		wh_err_expect(err, "%s %s", wh_instr_name(n->instr), wh_grammar_row(n->instr)->usage);
 		return -EINVAL;
 	}
-	if (security && !wh_streq(security, "sandbox") && !wh_streq(security, "insecure")) {
-		wh_usage(err, "security \"%s\" is not valid", security);
-		wh_err_hint(err, "use sandbox or insecure");
-		return -EINVAL;
-	}
-	while ((mount = wh_flag_next(n, "mount", &pos))) {
+	r = check_choice(n, "network", networks, 3, "invalid network mode", "", err);
+	if (r == 0)
+		r = check_choice(n, "security", securities, 2, "security", " is not valid", err);
+	while (r == 0 && (mount = wh_flag_next(n, "mount", &pos))) {
 		r = wh_mount_check(mount, err);
-		if (r < 0)
-			return r;
+		if (r < 0) {
+			WH_AUTO_FREE char *whole = wh_asprintf("--mount=%s", mount);
+
+			wh_err_within(err, whole);
+		}
 	}
-	return wh_devices_check(n, err);
+	return r == 0 ? wh_devices_check(n, err) : r;
 }
 
 int wh_check_shell(const struct wh_node *n, struct wh_err **err)
 {
-	return n->json ? 0 : wh_usage(err, "SHELL requires the arguments to be in JSON form");
+	if (n->json)
+		return 0;
+	wh_usage(err, "SHELL requires the arguments to be in JSON form");
+	wh_json_fault_tell(n->args[0], err);
+	wh_err_mark(err, WH_MARK_WORD, n->args[0]);
+	wh_err_expect(err, "a list of strings in double quotes, as in SHELL [\"/bin/bash\", \"-c\"]");
+	return -EINVAL;
 }
 
 int wh_check_volume(const struct wh_node *n, struct wh_err **err)
@@ -182,19 +328,14 @@ int wh_check_volume(const struct wh_node *n, struct wh_err **err)
 
 	for (i = 0; i < n->n_args; i++)
 		if (!wh_str_trim(wh_str(n->args[i])).n)
-			return wh_usage(err, "VOLUME specified can not be an empty string");
+			return wh_usage_word(err, "\"\"", "VOLUME specified can not be an empty string");
 	return 0;
 }
 
 int wh_check_unknown(const struct wh_node *n, struct wh_err **err)
 {
-	const char *near = wh_grammar_nearest(n->keyword);
-
-	wh_usage(err, "unknown instruction: %.100s", n->keyword);
-	if (near)
-		wh_err_hint(err, "did you mean %s?", near);
-	else
-		wh_err_hint(err, "a line that goes on must end in the escape character, \\ unless told otherwise");
+	wh_usage_keyword(err, n->keyword, "unknown instruction: %.100s", n->keyword);
+	wh_unknown_hint(n, NULL, 0, err);
 	return -EINVAL;
 }
 
@@ -202,22 +343,20 @@ static int check_arity(const struct wh_node *n, enum wh_arity arity, struct wh_e
 {
 	const char *name = wh_instr_name(n->instr);
 
-	switch (arity) {
-	case WH_ARGS_ANY:
+	if (arity == WH_ARGS_ANY || (arity == WH_ARGS_ONE && n->n_args == 1) || (arity == WH_ARGS_SOME && n->n_args) ||
+	    (arity == WH_ARGS_PATHS && n->n_args > 1))
 		return 0;
-	case WH_ARGS_ONE:
-		return n->n_args == 1 ? 0 : wh_usage(err, "%s requires exactly one argument", name);
-	case WH_ARGS_SOME:
-		return n->n_args ? 0 : wh_usage(err, "%s requires at least one argument", name);
-	case WH_ARGS_PATHS:
-		break;
-	}
-	return n->n_args > 1
-		       ? 0
-		       : wh_usage(err,
-				  "%s requires at least two arguments, but only one was provided. Destination could "
-				  "not be determined",
-				  name);
+	if (arity == WH_ARGS_ONE)
+		wh_usage_end(err, "%s requires exactly one argument", name);
+	else if (arity == WH_ARGS_SOME)
+		wh_usage_end(err, "%s requires at least one argument", name);
+	else
+		wh_usage_end(err,
+			     "%s requires at least two arguments, but only one was provided. Destination could not be "
+			     "determined",
+			     name);
+	wh_err_expect(err, "%s %s", name, wh_grammar_row(n->instr)->usage);
+	return -EINVAL;
 }
 
 static int check_node(const struct wh_node *n, struct wh_err **err)
@@ -232,27 +371,63 @@ static int check_node(const struct wh_node *n, struct wh_err **err)
 	return r;
 }
 
+/* ---- the file ---- */
+
+#define MISTAKES_MAX 10
+
+static int check_place(const struct wh_dockerfile *d, size_t i, bool stage, struct wh_err **err)
+{
+	const struct wh_node *n = &d->nodes[i];
+	int r;
+
+	if (n->instr == WH_I_UNKNOWN) {
+		wh_usage_keyword(err, n->keyword, "unknown instruction: %.100s", n->keyword);
+		wh_unknown_hint(n, d, i, err);
+		return -EINVAL;
+	}
+	r = check_node(n, err);
+	if (r < 0 || stage || n->instr == WH_I_ARG)
+		return r;
+	wh_usage_keyword(err, n->keyword, "no build stage in current context");
+	wh_err_expect(err, "FROM, or ARG: nothing else stands before the first FROM");
+	wh_err_hint(err, "put FROM with the image to build on above this line; only ARG may stand before it");
+	return -EINVAL;
+}
+
+/* What follows a line that was not understood is often the rest of it: only the first of such lines is told. */
+static bool follows_unknown(const struct wh_dockerfile *d, size_t i)
+{
+	return i && d->nodes[i].instr == WH_I_UNKNOWN && d->nodes[i - 1].instr == WH_I_UNKNOWN;
+}
+
 int wh_dockerfile_check(const struct wh_dockerfile *d, struct wh_err **err)
 {
-	bool stage = false;
-	size_t i;
+	struct wh_err *first = NULL;
+	bool stage = false, outside = false;
+	size_t i, told = 0;
 	int r = 0;
 
-	for (i = 0; i < d->n_nodes && r == 0; i++) {
-		const struct wh_node *n = &d->nodes[i];
+	for (i = 0; i < d->n_nodes && told < MISTAKES_MAX; i++) {
+		WH_AUTO_ERR struct wh_err *one = NULL;
+		int here;
 
-		stage |= n->instr == WH_I_FROM;
-		r = check_node(n, err);
-		if (r == 0 && !stage && n->instr != WH_I_ARG) {
-			r = wh_usage(err, "no build stage in current context");
-			wh_err_hint(err, "only ARG may stand before the first FROM");
-		}
-		if (r < 0)
-			wh_node_at(d, n, err);
+		stage |= d->nodes[i].instr == WH_I_FROM;
+		if (follows_unknown(d, i) || (outside && !stage))
+			continue;
+		here = check_place(d, i, stage, &one);
+		if (here == 0)
+			continue;
+		outside |= !stage;
+		r = r ? r : here;
+		wh_node_at(d, &d->nodes[i], &one);
+		wh_err_append(&first, &one);
+		told++;
 	}
+	wh_err_move(err, &first);
 	if (r == 0 && !stage) {
 		r = wh_usage(err, "dockerfile contains no stages to build");
 		wh_err_at(err, d->name, 0, 0, NULL);
+		wh_err_expect(err, "FROM with the image to build on, or FROM scratch");
 		wh_err_hint(err, "a stage begins with FROM");
 	}
 	return r;

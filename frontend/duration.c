@@ -51,6 +51,44 @@ static bool part(const char **p, int64_t *sum)
 	return value >= 0 && !__builtin_add_overflow(*sum, value, sum);
 }
 
+/* What people write for a unit, and what they mean. */
+static const char *meant(const char *s)
+{
+	static const struct {
+		const char *word, *unit;
+	} words[] = {
+		{"sec", "s"},    {"secs", "s"},    {"second", "s"}, {"seconds", "s"}, {"min", "m"}, {"mins", "m"},
+		{"minute", "m"}, {"minutes", "m"}, {"hour", "h"},   {"hours", "h"},   {"hr", "h"},  {"hrs", "h"},
+		{"msec", "ms"},  {"S", "s"},       {"M", "m"},      {"H", "h"},       {"MS", "ms"}, {"usec", "us"},
+	};
+	size_t i;
+
+	for (i = 0; i < WH_ARRAY_SIZE(words); i++)
+		if (wh_streq(s, words[i].word))
+			return words[i].unit;
+	return NULL;
+}
+
+static void duration_hint(const char *s, struct wh_err **err)
+{
+	size_t n = strspn(s, "0123456789.");
+	const char *unit = meant(s + n + strspn(s + n, " "));
+	uint64_t days;
+
+	wh_err_expect(err, "numbers with units (h, m, s, ms, us, ns), like 30s, 1m30s or 500ms");
+	if (n && n < 20 && !s[n])
+		wh_err_hint(err, "seconds are written %ss", s);
+	else if (n && n < 20 && unit)
+		wh_err_hint(err, "did you mean %.*s%s?", (int)n, s, unit);
+	else if (n && n < 5 && wh_streq(s + n, "d")) {
+		WH_AUTO_FREE char *count = wh_strndup(s, n);
+
+		if (wh_parse_u64(count, 10, &days))
+			wh_err_hint(err, "days are written as hours: %lluh", (unsigned long long)days * 24);
+	}
+	wh_err_hint(err, "write it like 30s, 1m30s or 500ms");
+}
+
 int wh_duration_parse(const char *s, int64_t *ret, struct wh_err **err)
 {
 	const char *p = s + (*s == '-' || *s == '+');
@@ -62,8 +100,8 @@ int wh_duration_parse(const char *s, int64_t *ret, struct wh_err **err)
 	}
 	do {
 		if (!part(&p, &sum)) {
-			wh_usage(err, "invalid duration \"%.60s\"", s);
-			wh_err_hint(err, "write it like 30s, 1m30s or 500ms");
+			wh_usage_word(err, s, "invalid duration \"%.60s\"", s);
+			duration_hint(s, err);
 			return -EINVAL;
 		}
 	} while (*p);

@@ -24,18 +24,24 @@ static const struct wh_flag_def *find(const struct wh_flag_def *defs, const char
 	return NULL;
 }
 
-static int unknown(const struct wh_flag_def *defs, const char *flag, struct wh_err **err)
+static int unknown(const struct wh_node *n, const struct wh_flag_def *defs, const char *flag, struct wh_err **err)
 {
-	WH_AUTO_FREE char *name = wh_strndup(flag + 2, name_len(flag) - 2);
-	const char *names[FLAGS_MAX], *near;
-	size_t n = 0;
+	WH_AUTO_FREE char *word = wh_strndup(flag, name_len(flag));
+	const char *names[FLAGS_MAX];
+	enum wh_instr other;
+	size_t count = 0;
 
-	wh_usage(err, "unknown flag: --%s", name);
-	for (; defs && defs->name && n < FLAGS_MAX; defs++)
-		names[n++] = defs->name;
-	near = wh_nearest(name, names, n);
-	if (near)
-		wh_err_hint(err, "did you mean --%s?", near);
+	wh_usage_word(err, word, "unknown flag: %s", word);
+	for (; defs && defs->name && count < FLAGS_MAX; defs++)
+		names[count++] = defs->name;
+	if (!count)
+		wh_err_expect(err, "%s %s: it has no flags", wh_instr_name(n->instr), wh_grammar_row(n->instr)->usage);
+	wh_usage_near(err, word + 2, names, count, "--");
+	for (other = 0; other < WH_I_UNKNOWN; other++)
+		if (find(wh_grammar_row(other)->flags, word))
+			wh_err_hint(err, "%s is a flag of %s", word, wh_instr_name(other));
+	if (!n->n_args || n->instr == WH_I_RUN || n->instr == WH_I_CMD || n->instr == WH_I_ENTRYPOINT)
+		wh_err_hint(err, "a command that begins with -- wants a lone -- in front of it");
 	return -EINVAL;
 }
 
@@ -44,28 +50,49 @@ static bool is_bool(const char *s)
 	return strcasecmp(s, "true") == 0 || strcasecmp(s, "false") == 0;
 }
 
+static int check_value(const struct wh_flag_def *def, const char *flag, const char *value, struct wh_err **err)
+{
+	if (def->type == WH_FLAG_BOOL ? value && !*value : !value) {
+		wh_usage_word(err, flag, "missing a value on flag: --%s", def->name);
+		wh_err_expect(err, def->type == WH_FLAG_BOOL ? "--%s, --%s=true or --%s=false" : "--%s=VALUE",
+			      def->name, def->name, def->name);
+		wh_err_hint(err, "the value stands behind =, without a blank");
+		return -EINVAL;
+	}
+	if (def->type != WH_FLAG_BOOL || !value || is_bool(value))
+		return 0;
+	wh_usage_word(err, value, "expecting boolean value for flag --%s, not: %s", def->name, value);
+	wh_err_within(err, flag);
+	wh_err_expect(err, "true or false");
+	return -EINVAL;
+}
+
 int wh_flags_check(const struct wh_node *n, const struct wh_flag_def *defs, struct wh_err **err)
 {
 	size_t i, k;
+	int r;
 
 	for (i = 0; i < n->n_flags; i++) {
 		const char *flag = n->flags[i];
 		const struct wh_flag_def *def;
 		size_t len = name_len(flag);
-		const char *value = flag[len] ? flag + len + 1 : NULL;
 
 		if (wh_streq(flag, "--"))
 			return 0;
 		def = find(defs, flag);
 		if (!def)
-			return unknown(defs, flag, err);
-		for (k = 0; k < i && def->type != WH_FLAG_LIST; k++)
-			if (find(defs, n->flags[k]) == def)
-				return wh_usage(err, "duplicate flag specified: --%s", def->name);
-		if (def->type == WH_FLAG_BOOL ? value && !*value : !value)
-			return wh_usage(err, "missing a value on flag: --%s", def->name);
-		if (def->type == WH_FLAG_BOOL && value && !is_bool(value))
-			return wh_usage(err, "expecting boolean value for flag --%s, not: %s", def->name, value);
+			return unknown(n, defs, flag, err);
+		for (k = 0; k < i && def->type != WH_FLAG_LIST; k++) {
+			if (find(defs, n->flags[k]) != def)
+				continue;
+			wh_usage(err, "duplicate flag specified: --%s", def->name);
+			wh_err_mark(err, WH_MARK_LAST, flag);
+			wh_err_hint(err, "it was given as %s already; only one counts", n->flags[k]);
+			return -EINVAL;
+		}
+		r = check_value(def, flag, flag[len] ? flag + len + 1 : NULL, err);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

@@ -45,6 +45,7 @@ struct wh_node {
 	size_t n_heredocs;
 	const struct wh_node *child;   /* ONBUILD's instruction, HEALTHCHECK none */
 	unsigned line, last_line;      /* 1-based */
+	unsigned text_last_line;       /* of the words, before heredocs */
 	unsigned empty_line;           /* an empty line inside a continuation (deprecated), 0: none */
 	struct wh_str source;          /* its lines as they stand in the text */
 	const char *original;          /* logical line (continuations joined), as history and messages show it */
@@ -74,6 +75,9 @@ static inline void wh_dockerfile_freep(struct wh_dockerfile **d)
 #define WH_AUTO_DOCKERFILE WH_CLEANUP(wh_dockerfile_freep)
 /* Judges each instruction by itself: flags, number and form of arguments, stage names. Lowering begins with it. */
 int wh_dockerfile_check(const struct wh_dockerfile *d, struct wh_err **err);
+/* What is allowed and hardly meant: commands that are nearly JSON, build arguments ("K=V", may be NULL) that no ARG takes.
+ * Appends to *ret, a note each; no rule of the 22 says these. */
+void wh_dockerfile_notes(const struct wh_dockerfile *d, const struct wh_strv *build_args, struct wh_err **ret);
 /* The tree as S-expressions, a line an instruction: (copy ["--from=x"] "a" "b"). Appends. */
 void wh_ast_print(const struct wh_dockerfile *d, struct wh_buf *out);
 const char *wh_instr_name(enum wh_instr i);
@@ -136,6 +140,7 @@ struct wh_lower_opts {
 	const char *target;                        /* stage name or number; NULL: the last */
 	const char *platform;                      /* target platform; NULL: build platform */
 	const char *build_platform;                /* "linux/amd64" */
+	bool multi_platform;                       /* one of several lowerings into one graph: the steps' names say for which platform */
 	const struct wh_named_context *contexts;
 	size_t n_contexts;
 	/* Ignore lines for the main context and for local named contexts, by local name ("context", …); may be NULL. */

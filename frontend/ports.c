@@ -9,7 +9,24 @@
 
 static int bad(struct wh_err **err, const char *what, struct wh_str s)
 {
-	return wh_usage(err, "invalid %s: %.*s", what, (int)s.n, s.p);
+	WH_AUTO_FREE char *word = wh_strndup(s.p, s.n);
+
+	return wh_usage_word(err, word, "invalid %s: %s", what, word);
+}
+
+/* What is wrong with a number of a port, or two. */
+static int bad_port(struct wh_err **err, const char *what, struct wh_str s, const char *spec)
+{
+	const char *dash = s.n ? memchr(s.p, '-', s.n) : NULL;
+
+	bad(err, what, s);
+	wh_err_within(err, spec);
+	wh_err_expect(err, "a number from 0 to 65535, or a range like 8000-8010");
+	if (dash && strspn(s.p, "0123456789-") >= s.n)
+		wh_err_hint(err, "a range goes from the smaller number to the larger");
+	else if (memchr(s.p, ',', s.n))
+		wh_err_hint(err, "ports are separated by blanks: EXPOSE 80 443");
+	return -EINVAL;
 }
 
 static bool number(struct wh_str s, unsigned *ret)
@@ -81,24 +98,37 @@ int wh_ports_parse(const char *spec, struct wh_strv *out, struct wh_err **err)
 		if (!proto.n)
 			proto = WH_STR("tcp");
 	}
-	if (!port.n)
-		return wh_usage(err, "invalid port: \"%s\": no port specified", spec);
+	if (!port.n) {
+		if (*spec)
+			wh_usage_word(err, spec, "invalid port: \"%s\": no port specified", spec);
+		else
+			wh_usage_end(err, "invalid port: \"%s\": no port specified", spec);
+		wh_err_expect(err, "PORT, PORT-PORT or PORT/PROTOCOL, like 80, 8000-8010 or 53/udp");
+		if (!*spec)
+			wh_err_hint(err, "a variable that is not set leaves nothing");
+		return -EINVAL;
+	}
 	for (i = 0; i < WH_ARRAY_SIZE(protocols) && !wh_str_ieq(proto, protocols[i]); i++)
 		;
 	if (i == WH_ARRAY_SIZE(protocols)) {
 		bad(err, "proto", proto);
 		wh_err_wrap(err, "invalid port: \"%s\"", spec);
-		wh_err_hint(err, "use tcp, udp or sctp");
+		wh_err_within(err, spec);
+		{
+			WH_AUTO_FREE char *word = wh_strndup(proto.p, proto.n);
+
+			wh_usage_near(err, word, protocols, WH_ARRAY_SIZE(protocols), "");
+		}
 		return -EINVAL;
 	}
 	if (rest.n && !address_ok(rest))
 		return bad(err, "IP address", rest);
 	if (!range(port, &first, &last))
-		return bad(err, "containerPort", port);
+		return bad_port(err, "containerPort", port, spec);
 	if (host.n && !range(host, &host_first, &host_last))
-		return bad(err, "hostPort", host);
+		return bad_port(err, "hostPort", host, spec);
 	if (host.n && last != first && last - first != host_last - host_first)
-		return wh_usage(err, "invalid ranges specified for container and host ports: %s", spec);
+		return wh_usage_word(err, spec, "invalid ranges specified for container and host ports: %s", spec);
 	for (; first <= last; first++)
 		wh_strv_addf(out, "%u/%s", first, protocols[i]);
 	return 0;

@@ -16,6 +16,12 @@
 
 /* Sets an error of class USAGE and returns -EINVAL. */
 int wh_usage(struct wh_err **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same, and says which word of the instruction it is about; behind its end, where one is missing; or its name. */
+int wh_usage_word(struct wh_err **err, const char *word, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int wh_usage_end(struct wh_err **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int wh_usage_keyword(struct wh_err **err, const char *keyword, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* What was expected: one of the names, each with `before` in front; and a hint when one is near. */
+void wh_usage_near(struct wh_err **err, const char *word, const char *const *names, size_t n, const char *before);
 
 /* ---- lines.c: physical lines ---- */
 
@@ -96,6 +102,7 @@ struct wh_flag_def {
 
 struct wh_grammar {
 	const char *name;
+	const char *usage; /* what follows the name, for messages */
 	enum wh_form form;
 	enum wh_arity arity;
 	bool heredocs;
@@ -107,6 +114,13 @@ const struct wh_grammar *wh_grammar_row(enum wh_instr i);
 enum wh_instr wh_grammar_find(struct wh_str word);
 /* The instruction whose name is nearest, or NULL. */
 const char *wh_grammar_nearest(const char *word);
+
+/* ---- mistakes.c ---- */
+
+/* The text begins with '[' and is no JSON: marks where, says what was expected. False: there is nothing to say. */
+bool wh_json_fault_tell(const char *text, struct wh_err **err);
+/* What may have been meant by a line that begins with no instruction; d may be NULL (a trigger), index is n's in it. */
+void wh_unknown_hint(const struct wh_node *n, const struct wh_dockerfile *d, size_t index, struct wh_err **err);
 
 /* ---- flags.c ---- */
 

@@ -86,7 +86,7 @@ static void refusals(void **state)
 		{"FROM a\nONBUILD", 2, "ONBUILD requires at least one argument", NULL, NULL},
 		{"FROM a\nONBUILD FROM b", 2, "FROM isn't allowed as an ONBUILD trigger", NULL, NULL},
 		{"FROM a\nONBUILD RUNN b", 2, "unknown instruction: RUNN", "did you mean RUN?", NULL},
-		{"FROM a\nRUN --network=bridge b", 2, "invalid network mode \"bridge\"", "default, none or host", NULL},
+		{"FROM a\nRUN --network=bridge b", 2, "invalid network mode \"bridge\"", NULL, NULL},
 		{"FROM a\nRUN --security=none b", 2, "security \"none\" is not valid", NULL, NULL},
 		{"FROM a\nRUN --mount=from=$x b", 2, "'from' doesn't support variable expansion", "AS name", NULL},
 		{"# escape=x\nFROM a", 1, "invalid escape token 'x'", NULL, "# escape=x"},
