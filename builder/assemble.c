@@ -192,25 +192,19 @@ static bool is_base_layer(struct wh_builder *b, const struct wh_target *t, size_
 	return n && i < n->result.n_layers;
 }
 
-int wh_builder_image(struct wh_builder *b, const struct wh_target *t, struct wh_image *ret, struct wh_err **err)
+/* Takes the result's layers. */
+static int write_image(struct wh_builder *b, const struct wh_target *t, struct wh_result *result, struct wh_image *ret,
+		       struct wh_err **err)
 {
-	struct wh_vertex *const targets[] = {t->state};
-	struct wh_result result = {0};
-	struct wh_image image = {0};
-	uint64_t from;
+	struct wh_image image = {.layers = result->layers, .n_layers = result->n_layers};
 	int64_t created;
 	size_t i;
-	int r;
+	int r = 0;
 
-	r = wh_builder_solve(b, targets, 1, &result, err);
-	if (r < 0)
-		return r;
-	from = wh_now_ns();
-	for (i = 0; i < result.n_layers && r == 0; i++)
+	*result = (struct wh_result){0};
+	for (i = 0; i < image.n_layers && r == 0; i++)
 		if (!is_base_layer(b, t, i))
-			r = same_compression(b, &result.layers[i], err);
-	image.layers = result.layers;
-	image.n_layers = result.n_layers;
+			r = same_compression(b, &image.layers[i], err);
 	image.config = json_deep_copy(t->config);
 	if (r == 0) {
 		json_object_set_new(image.config, "history", history(b, t, image.n_layers, &created));
@@ -221,8 +215,41 @@ int wh_builder_image(struct wh_builder *b, const struct wh_target *t, struct wh_
 		wh_image_release(&image);
 		return r;
 	}
-	wh_builder_event(
-		b, &(struct wh_event){.kind = WH_EV_PHASE, .text = "writing the image", .ns = wh_now_ns() - from});
 	*ret = image;
 	return 0;
+}
+
+int wh_builder_images(struct wh_builder *b, const struct wh_target *targets, size_t n, struct wh_image *ret,
+		      struct wh_err **err)
+{
+	WH_AUTO_FREE struct wh_vertex **states = wh_calloc(n, sizeof(struct wh_vertex *));
+	WH_AUTO_FREE struct wh_result *results = wh_calloc(n, sizeof(*results));
+	uint64_t from;
+	size_t i, done = 0;
+	int r;
+
+	for (i = 0; i < n; i++)
+		states[i] = targets[i].state;
+	r = wh_builder_solve(b, states, n, results, err);
+	if (r < 0)
+		return r;
+	from = wh_now_ns();
+	for (; done < n && r == 0; done += r == 0)
+		r = write_image(b, &targets[done], &results[done], &ret[done], err);
+	for (i = 0; r < 0 && i < n; i++) {
+		if (i < done)
+			wh_image_release(&ret[i]);
+		wh_result_release(&results[i]);
+	}
+	if (r < 0)
+		return r;
+	wh_builder_event(b, &(struct wh_event){.kind = WH_EV_PHASE,
+					       .text = n > 1 ? "writing the images" : "writing the image",
+					       .ns = wh_now_ns() - from});
+	return 0;
+}
+
+int wh_builder_image(struct wh_builder *b, const struct wh_target *t, struct wh_image *ret, struct wh_err **err)
+{
+	return wh_builder_images(b, t, 1, ret, err);
 }

@@ -125,6 +125,9 @@ void wh_result_release(struct wh_result *r);
 int wh_builder_solve(struct wh_builder *b, struct wh_vertex *const *targets, size_t n, struct wh_result *ret, struct wh_err **err);
 /* Solves the target and writes its config and manifest: history (base's, then the Dockerfile's), created = the newest time in it. */
 int wh_builder_image(struct wh_builder *b, const struct wh_target *t, struct wh_image *ret, struct wh_err **err);
+/* The same for several targets in one graph (one a platform), solved together: what they share is made once. ret has room for n; all
+ * are written, or none of them is the caller's. */
+int wh_builder_images(struct wh_builder *b, const struct wh_target *targets, size_t n, struct wh_image *ret, struct wh_err **err);
 
 /* What the target's last PRUNE and its PROFILEs left behind, after wh_builder_image(); also when they came from the cache. */
 struct wh_hardening {
