@@ -4,6 +4,38 @@
 
 #include <errno.h>
 
+/* What the stage's variables say that is built, where they say it. False: nothing. */
+static bool platform_of_env(const struct wh_stage *s, const struct wh_platform *base, struct wh_platform *ret)
+{
+	const char *all = wh_env_get(&s->env, "TARGETPLATFORM");
+	const char *os = wh_env_get(&s->env, "TARGETOS"), *arch = wh_env_get(&s->env, "TARGETARCH");
+	const char *variant = wh_env_get(&s->env, "TARGETVARIANT");
+
+	if (all)
+		return wh_platform_parse(all, base, ret, NULL) == 0;
+	*ret = (struct wh_platform){0};
+	snprintf(ret->os, sizeof(ret->os), "%s", os && *os ? os : base->os);
+	snprintf(ret->arch, sizeof(ret->arch), "%s", arch && *arch ? arch : base->arch);
+	snprintf(ret->variant, sizeof(ret->variant), "%s", variant ? variant : "");
+	wh_platform_normalize(ret);
+	return os || arch || variant;
+}
+
+/* "linux/amd64 ", or "linux/amd64->arm64 " in a stage that builds for another; "" where there is but one platform. */
+static const char *platform_label(struct wh_lower *l, const struct wh_stage *s)
+{
+	const struct wh_platform *p = s->platform ? s->platform : &l->target;
+	WH_AUTO_FREE char *text = wh_platform_text(p), *to = NULL;
+	struct wh_platform target;
+
+	if (!l->o->multi_platform)
+		return "";
+	if (!platform_of_env(s, p, &target) || (strcmp(target.os, p->os) == 0 && strcmp(target.arch, p->arch) == 0))
+		return wh_arena_printf(l->a, "%s ", text);
+	to = wh_platform_text(&target);
+	return wh_arena_printf(l->a, "%s->%s ", text, strcmp(target.os, p->os) == 0 ? to + strlen(target.os) + 1 : to);
+}
+
 const char *wh_step_name(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, const char *text)
 {
 	const char *end = strchr(text, ' ');
@@ -17,8 +49,8 @@ const char *wh_step_name(struct wh_lower *l, struct wh_stage *s, const struct wh
 	for (n = s->cmd_total; n >= 10; n /= 10)
 		width++;
 	s->cmd_index++;
-	return wh_arena_printf(l->a, "[%s%s%*u/%u] %s%s", s->label, *s->label ? " " : "", width, s->cmd_index,
-			       s->cmd_total, c->trigger ? "ONBUILD " : "", upper);
+	return wh_arena_printf(l->a, "[%s%s%s%*u/%u] %s%s", platform_label(l, s), s->label, *s->label ? " " : "", width,
+			       s->cmd_index, s->cmd_total, c->trigger ? "ONBUILD " : "", upper);
 }
 
 struct wh_vertex *wh_file_vertex(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, const char *name,
@@ -53,11 +85,19 @@ static int lower_workdir(struct wh_lower *l, struct wh_stage *s, const struct wh
 
 	if (r < 0)
 		return r;
+	if (!s->workdir_given && word[0] != '/') {
+		WH_AUTO_BUF struct wh_buf shown = WH_BUF_INIT;
+
+		wh_print_quoted(&shown, word);
+		wh_lint(l, WH_RULE_WORKDIR_RELATIVE_PATH, &c->pos,
+			"Relative workdir %s can have unexpected results if the base image changes", shown.p);
+	}
+	s->workdir_given = true; /* who mends the first one has mended all */
 	abs = wh_path_abs_in(*cwd ? cwd : "/", word);
 	text = wh_asprintf("%s%s", abs, word[0] == '/' && wh_has_suffix(word, "/") && abs[1] ? "/" : "");
 	wh_image_set_text(s, "WorkingDir", text);
 	if (abs[1]) {
-		WH_AUTO_FREE char *name = NULL;
+		WH_AUTO_FREE char *name = wh_scope_shown(l, s, c->n->original);
 
 		*mkdir = (struct wh_file_action){
 			.kind = WH_FILE_MKDIR,
@@ -66,8 +106,6 @@ static int lower_workdir(struct wh_lower *l, struct wh_stage *s, const struct wh
 			.chown = *user ? wh_arena_strdup(l->a, user) : NULL,
 			.make_parents = true,
 		};
-		if (wh_scope_expand(l, s, c->n->original, &name, NULL) < 0)
-			name = wh_strdup(c->n->original);
 		v = wh_file_vertex(l, s, c, name, mkdir, 1, NULL, 0);
 	}
 	wh_history_add(l, s, wh_arena_printf(l->a, "WORKDIR %s", text), v);
@@ -109,8 +147,11 @@ static int lower_stage(struct wh_lower *l, struct wh_stage *s, struct wh_err **e
 		const struct wh_cmd *c = &s->cmds[i];
 		int r = wh_stage_check_after_profile(s, c, err);
 
+		l->cmd = c;
+		wh_lint_comments(l, c->trigger ? NULL : c->n->comments);
 		if (r == 0)
 			r = by_instr[c->n->instr](l, s, c, err);
+		l->cmd = NULL;
 		if (r < 0) {
 			wh_pos_at(&c->pos, err);
 			return r;
@@ -134,19 +175,46 @@ static void apply_labels(struct wh_lower *l, struct wh_stage *s)
 	}
 }
 
+static void normalize_platform(json_t *image)
+{
+	static const char *const keys[] = {"os", "architecture", "variant"};
+	struct wh_platform p = {0};
+	char *const parts[] = {p.os, p.arch, p.variant};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(keys); i++) {
+		const char *value = json_string_value(json_object_get(image, keys[i]));
+
+		if (value && strlen(value) >= sizeof(p.os))
+			return; /* a base's own word */
+		if (value)
+			memcpy(parts[i], value, strlen(value));
+	}
+	wh_platform_normalize(&p);
+	for (size_t i = 0; i < WH_ARRAY_SIZE(keys); i++)
+		if (*parts[i])
+			json_object_set_new(image, keys[i], json_string(parts[i]));
+	if (!p.variant[0])
+		json_object_del(image, "variant");
+}
+
 /* With --platform the image says that platform, whatever its base said. */
 static void apply_platform(struct wh_lower *l, struct wh_stage *s)
 {
-	if (l->o->platform && *l->o->platform) {
+	const char *os = json_string_value(json_object_get(s->image, "os"));
+	const char *arch = json_string_value(json_object_get(s->image, "architecture"));
+	bool given = l->o->platform && *l->o->platform;
+	bool same = wh_streq(os, l->target.os) && wh_streq(arch, l->target.arch);
+
+	if (given || !os)
 		json_object_set_new(s->image, "os", json_string(l->target.os));
+	if (given || !arch)
 		json_object_set_new(s->image, "architecture", json_string(l->target.arch));
-		if (l->target.variant[0])
-			json_object_set_new(s->image, "variant", json_string(l->target.variant));
-	}
-	if (!json_is_string(json_object_get(s->image, "os")))
-		json_object_set_new(s->image, "os", json_string(l->target.os));
-	if (!json_is_string(json_object_get(s->image, "architecture")))
-		json_object_set_new(s->image, "architecture", json_string(l->target.arch));
+	/* Another processor's variant, or version of a system, says nothing of this one. */
+	if (given && !same)
+		json_object_del(s->image, "os.version");
+	if (given && (l->target.variant[0] || !same))
+		json_object_set_new(s->image, "variant", json_string(l->target.variant));
+	normalize_platform(s->image);
 }
 
 static void take_target(struct wh_lower *l, struct wh_stage *s, struct wh_target *ret)
@@ -191,6 +259,7 @@ static void release(struct wh_lower *l)
 	free(l->stages);
 	wh_strv_release(&l->build_args);
 	wh_strv_release(&l->globals);
+	wh_strv_release(&l->global_names);
 	wh_strv_release(&l->proxy);
 }
 
@@ -210,7 +279,27 @@ static int run(struct wh_lower *l, struct wh_target *ret, struct wh_err **err)
 		if (l->stages[i]->needed && !l->stages[i]->lowered)
 			r = lower_stage(l, l->stages[i], err);
 	if (r == 0)
+		r = wh_lint_end(l, err);
+	if (r == 0)
 		take_target(l, target, ret);
+	return r;
+}
+
+/* The file by itself: what is wrong with it, and what a check finds in it up to there. */
+static int judge_file(struct wh_lower *l, struct wh_err **err)
+{
+	WH_AUTO_ERR struct wh_err *why = NULL;
+	int r = wh_lint_begin(l, err);
+
+	if (r < 0)
+		return r;
+	r = wh_dockerfile_check(l->d, &why);
+	wh_lint_syntax(l, r < 0 ? why->line : 0);
+	if (r == 0)
+		wh_lint_stages(l);
+	else if (why->line)
+		wh_err_wrap(&why, "dockerfile parse error on line %u", why->line);
+	wh_err_move(err, &why);
 	return r;
 }
 
@@ -220,14 +309,8 @@ int wh_dockerfile_lower(const struct wh_dockerfile *d, const struct wh_lower_opt
 	struct wh_lower l = {.d = d, .o = opts, .g = g, .a = wh_graph_arena(g)};
 	static const struct wh_platform fallback = {.os = "linux", .arch = "amd64"};
 	size_t i;
-	int r = wh_dockerfile_check(d, err);
+	int r;
 
-	if (r == 0)
-		r = wh_platform_parse(opts->build_platform ? opts->build_platform : "linux/amd64", &fallback, &l.build,
-				      err);
-	l.target = l.build;
-	if (r == 0 && opts->platform && *opts->platform)
-		r = wh_platform_parse(opts->platform, &l.build, &l.target, err);
 	for (i = 0; opts->build_args && i < opts->build_args->n; i++) {
 		const char *text = opts->build_args->v[i], *eq = strchr(text, '=');
 		WH_AUTO_FREE char *name = wh_strndup(text, eq ? (size_t)(eq - text) : strlen(text));
@@ -235,6 +318,13 @@ int wh_dockerfile_lower(const struct wh_dockerfile *d, const struct wh_lower_opt
 		if (eq)
 			wh_env_set(&l.build_args, name, eq + 1);
 	}
+	r = judge_file(&l, err);
+	if (r == 0)
+		r = wh_platform_parse(opts->build_platform ? opts->build_platform : "linux/amd64", &fallback, &l.build,
+				      err);
+	l.target = l.build;
+	if (r == 0 && opts->platform && *opts->platform)
+		r = wh_platform_parse(opts->platform, &l.build, &l.target, err);
 	if (r == 0)
 		r = wh_scope_globals(&l, err);
 	if (r == 0)
