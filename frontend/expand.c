@@ -33,6 +33,19 @@ static int fail(struct walk *w, const char *text)
 	return wh_usage(w->err, "%s", text);
 }
 
+/* Marks what begins at start: to its closing brace, or to the end when none follows. Only the innermost counts. */
+static int mark(struct walk *w, const char *start, bool braces)
+{
+	const char *end = braces ? memchr(w->p, '}', (size_t)(w->end - w->p)) : NULL, *nl;
+	WH_AUTO_FREE char *word = NULL;
+
+	end = end ? end + 1 : w->end;
+	nl = memchr(start, '\n', (size_t)(end - start));
+	word = wh_strndup(start, (size_t)((nl ? nl : end) - start));
+	wh_err_mark(w->err, WH_MARK_WORD, word);
+	return -EINVAL;
+}
+
 /* ---- the splitter ---- */
 
 static void split_flush(struct splitter *s)
@@ -141,7 +154,9 @@ static int choose(struct walk *w, const char *name, char op, bool null_is_unset,
 		}
 		if (!*text)
 			text = value ? "is not allowed to be empty" : "is not allowed to be unset";
-		return wh_usage(w->err, "%s: %s", name, text);
+		wh_usage(w->err, "%s: %s", name, text);
+		wh_err_hint(w->err, "an ARG gives it a value, and --build-arg %s=… on the command line then", name);
+		return -EINVAL;
 	}
 }
 
@@ -166,6 +181,19 @@ static int replace(struct walk *w, const char *name, struct wh_buf *out)
 		return 0;
 	}
 	return wh_subst_replace(value, pattern.p ? pattern.p : "", with.p ? with.p : "", all, out, w->err);
+}
+
+static int unsupported(struct walk *w, const char *name, bool colon, char op)
+{
+	wh_usage(w->err, "unsupported modifier (%s%c) in substitution", colon ? ":" : "", op);
+	wh_err_expect(w->err, "one of :- - :+ + :? ? # ## %% %%%% / //, as in ${%s:-default}", name);
+	if (!*name)
+		wh_err_hint(w->err, "a variable's name is letters, digits and _");
+	else if (op == ' ' || op == '\t')
+		wh_err_hint(w->err, "no blank may stand behind the name: ${%s}", name);
+	else
+		wh_err_hint(w->err, "more than these the shell knows: do it in a RUN");
+	return -EINVAL;
 }
 
 /* After "${name": w->p is at the operator. */
@@ -193,7 +221,7 @@ static int braced(struct walk *w, const char *name, struct wh_buf *out)
 	}
 	cut = op == '#' || op == '%';
 	if ((op != '-' && op != '+' && op != '?' && !cut) || (cut && null_is_unset))
-		return wh_usage(w->err, "unsupported modifier (%s%c) in substitution", null_is_unset ? ":" : "", op);
+		return unsupported(w, name, null_is_unset, op);
 	r = inner(w, '}', cut, &word, "syntax error: missing '}'");
 	if (r < 0)
 		return r;
@@ -210,8 +238,7 @@ static int braced(struct walk *w, const char *name, struct wh_buf *out)
 	return wh_subst_trim(value, word.n ? word.p + longest : "", op == '%', longest, out, w->err);
 }
 
-/* w->p is behind the '$'. */
-static int dollar(struct walk *w, struct wh_buf *out)
+static int variable(struct walk *w, struct wh_buf *out)
 {
 	WH_AUTO_FREE char *name = NULL;
 	bool brace = w->p < w->end && *w->p == '{';
@@ -242,14 +269,31 @@ static int dollar(struct walk *w, struct wh_buf *out)
 	return 0;
 }
 
+/* w->p is behind the '$'. */
+static int dollar(struct walk *w, struct wh_buf *out)
+{
+	const char *start = w->p - 1;
+
+	if (variable(w, out) == 0)
+		return 0;
+	return mark(w, start, true);
+}
+
 /* ---- quotes ---- */
 
 static int single_quoted(struct walk *w, struct wh_buf *out)
 {
 	const char *close = memchr(w->p, '\'', (size_t)(w->end - w->p));
 
-	if (!close)
-		return fail(w, "unexpected end of statement while looking for matching single-quote");
+	if (!close) {
+		bool apostrophe = w->p < w->end && name_length(w->p, w->end);
+
+		fail(w, "unexpected end of statement while looking for matching single-quote");
+		wh_err_expect(w->err, "a ' that ends the quotation");
+		if (apostrophe)
+			wh_err_hint(w->err, "an apostrophe stands inside double quotes, or is written %c'", w->o->escape);
+		return -EINVAL;
+	}
 	wh_buf_add(out, w->p - w->o->raw_quotes, (size_t)(close - w->p) + 2 * w->o->raw_quotes);
 	w->p = close + 1;
 	return 0;
@@ -283,7 +327,10 @@ static int double_quoted(struct walk *w, bool raw_escapes, struct wh_buf *out)
 		}
 		wh_buf_addc(out, c);
 	}
-	return fail(w, "unexpected end of statement while looking for matching double-quote");
+	fail(w, "unexpected end of statement while looking for matching double-quote");
+	wh_err_expect(w->err, "a \" that ends the quotation");
+	wh_err_hint(w->err, "a double quote that is meant as it stands is written %c\"", w->o->escape);
+	return -EINVAL;
 }
 
 /* "<<" takes blanks behind it into its word, so that "<<  EOF" is one. */
@@ -316,8 +363,10 @@ static int element(struct walk *w, bool raw_escapes, struct wh_buf *out, bool *r
 		return dollar(w, out);
 	}
 	if (!w->o->no_quotes && (c == '\'' || c == '"')) {
-		w->p++;
-		return c == '"' ? double_quoted(w, raw_escapes, out) : single_quoted(w, out);
+		const char *start = w->p++;
+		int r = c == '"' ? double_quoted(w, raw_escapes, out) : single_quoted(w, out);
+
+		return r < 0 ? mark(w, start, false) : 0;
 	}
 	if (c == w->o->escape) {
 		if (raw_escapes)
