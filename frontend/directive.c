@@ -47,7 +47,11 @@ int wh_directive_line(struct wh_directives *st, const char *prefix, struct wh_st
 		if (!wh_str_ieq(key, keys[i]))
 			continue;
 		if (st->seen & (1U << i))
-			return wh_usage(err, "only one %s parser directive can be used", keys[i]);
+		{
+			wh_usage_word(err, keys[i], "only one %s parser directive can be used", keys[i]);
+			wh_err_hint(err, "it stands above already; take one of the two away");
+			return -EINVAL;
+		}
 		st->seen |= 1U << i;
 		*ret_key = keys[i];
 		return 1;

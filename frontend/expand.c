@@ -123,8 +123,11 @@ static int inner(struct walk *w, char stop, bool raw_escapes, struct wh_buf *out
 	w->depth--;
 	if (r < 0)
 		return r;
-	if (w->p == w->end)
-		return fail(w, missing);
+	if (w->p == w->end) {
+		fail(w, missing);
+		wh_err_expect(w->err, stop == '}' ? "} at the end" : "a / between the pattern and what stands for it");
+		return -EINVAL;
+	}
 	w->p++;
 	return 0;
 }
@@ -238,6 +241,20 @@ static int braced(struct walk *w, const char *name, struct wh_buf *out)
 	return wh_subst_trim(value, word.n ? word.p + longest : "", op == '%', longest, out, w->err);
 }
 
+static int unclosed(struct walk *w)
+{
+	fail(w, "syntax error: missing '}'");
+	wh_err_expect(w->err, "} at the end");
+	return -EINVAL;
+}
+
+static int misnamed(struct walk *w)
+{
+	fail(w, "syntax error: bad substitution");
+	wh_err_expect(w->err, "a name behind ${, as in ${NAME} or ${NAME:-default}");
+	return -EINVAL;
+}
+
 static int variable(struct walk *w, struct wh_buf *out)
 {
 	WH_AUTO_FREE char *name = NULL;
@@ -248,9 +265,9 @@ static int variable(struct walk *w, struct wh_buf *out)
 	if (brace) {
 		w->p++;
 		if (w->p == w->end)
-			return fail(w, "syntax error: missing '}'");
+			return unclosed(w);
 		if (*w->p == '{' || *w->p == '}' || *w->p == ':')
-			return fail(w, "syntax error: bad substitution");
+			return misnamed(w);
 	}
 	n = name_length(w->p, w->end);
 	if (!n && !brace) {
@@ -260,7 +277,7 @@ static int variable(struct walk *w, struct wh_buf *out)
 	name = wh_strndup(w->p, n);
 	w->p += n;
 	if (brace)
-		return w->p == w->end ? fail(w, "syntax error: missing '}'") : braced(w, name, out);
+		return w->p == w->end ? unclosed(w) : braced(w, name, out);
 	value = value_of(w, name);
 	if (value)
 		wh_buf_adds(out, value);

@@ -8,6 +8,48 @@
 
 #include <errno.h>
 
+/* ---------------------------------------------------------------- what is no text */
+
+bool wh_not_text(const char *name, const char *text, size_t len, struct wh_err **err)
+{
+	static const struct {
+		const char *magic;
+		size_t n;
+		const char *what;
+	} known[] = {
+		{"\xff\xfe", 2, "UTF-16 (little endian)"}, {"\xfe\xff", 2, "UTF-16 (big endian)"},
+		{"\x7f" "ELF", 4, "a program (ELF)"},	 {"\x1f\x8b", 2, "a gzip archive"},
+		{"PK\3\4", 4, "a zip archive"},		 {"\x28\xb5\x2f\xfd", 4, "a zstd archive"},
+		{"\xfd" "7zXZ", 5, "an xz archive"},	 {"BZh", 3, "a bzip2 archive"},
+		{"\x89PNG", 4, "a picture (PNG)"},	 {"\xff\xd8\xff", 3, "a picture (JPEG)"},
+		{"%PDF", 4, "a PDF document"},
+	};
+	const char *zero = len ? memchr(text, '\0', len) : NULL, *p;
+	unsigned line = 1;
+	size_t i;
+
+	for (i = 0; i < WH_ARRAY_SIZE(known); i++)
+		if (len >= known[i].n && memcmp(text, known[i].magic, known[i].n) == 0)
+			break;
+	if (i == WH_ARRAY_SIZE(known) && !zero)
+		return false;
+	for (p = text; zero && p < zero; p++)
+		line += *p == '\n';
+	if (i < WH_ARRAY_SIZE(known))
+		wh_usage(err, "this is no text but %s", known[i].what);
+	else if (len > 3 && (!text[1] || !text[0]) && zero < text + 2)
+		wh_usage(err, "this is no text in UTF-8 but UTF-16");
+	else
+		wh_usage(err, "this is no text: it holds a zero byte");
+	wh_err_expect(err, "a Dockerfile: text in UTF-8");
+	if (i < 2 || zero == text + 1 || zero == text)
+		wh_err_hint(err, "convert it: iconv -f UTF-16 -t UTF-8");
+	else
+		wh_err_hint(err, "-f names the Dockerfile when it is not the context's own");
+	wh_err_at(err, name, i == WH_ARRAY_SIZE(known) ? line : 0, 0, NULL);
+	return true;
+}
+
 /* ---------------------------------------------------------------- JSON that is none */
 
 struct json_fault {

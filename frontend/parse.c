@@ -22,6 +22,35 @@ struct parser {
 
 /* ---- words by form ---- */
 
+static int lone_name(const char *keyword, struct wh_str rest, struct wh_err **err)
+{
+	wh_usage_end(err, "%s must have two arguments", keyword);
+	wh_err_expect(err, "a value: %s %.*s=VALUE", keyword, (int)(rest.n < 80 ? rest.n : 80), rest.p);
+	if (wh_streq(keyword, "ENV"))
+		wh_err_hint(err, "an empty value is %.*s=\"\"; a variable of the build only is an ARG",
+			    (int)(rest.n < 80 ? rest.n : 80), rest.p);
+	return -EINVAL;
+}
+
+/* A word without '=' behind one that has it: the rest of a value, more often than not. */
+static int no_equals(const char *keyword, char *const *words, size_t i, struct wh_err **err)
+{
+	const char *eq = i ? strchr(words[i - 1], '=') : NULL;
+
+	wh_usage_word(err, words[i], "syntax error - can't find = in \"%.200s\". Must be of the form: name=value",
+		      words[i]);
+	wh_err_expect(err, "%s NAME=VALUE …", keyword);
+	if (wh_streq(words[i], "=") || words[i][0] == '#')
+		wh_err_hint(err, words[i][0] == '#' ? "a comment stands on a line of its own"
+						    : "no blanks may stand around =");
+	else if (eq && eq[1] && eq[1] != '"' && eq[1] != '\'' && strlen(words[i - 1]) < 60 && strlen(words[i]) < 60)
+		wh_err_hint(err, "put a value with blanks in quotes: %.*s=\"%s %s…\"", (int)(eq - words[i - 1]),
+			    words[i - 1], eq + 1, words[i]);
+	else
+		wh_err_hint(err, "put a value with blanks in quotes");
+	return -EINVAL;
+}
+
 static int pairs(const char *keyword, struct wh_str rest, char escape, struct wh_strv *out, struct wh_err **err)
 {
 	WH_AUTO_STRV struct wh_strv words = {0};
@@ -34,7 +63,7 @@ static int pairs(const char *keyword, struct wh_str rest, char escape, struct wh
 		for (i = 0; i < rest.n && !wh_is_blank(rest.p[i]); i++)
 			;
 		if (i == rest.n)
-			return wh_usage(err, "%s must have two arguments", keyword);
+			return lone_name(keyword, rest, err);
 		wh_strv_take(out, wh_strndup(rest.p, i));
 		while (i < rest.n && wh_is_blank(rest.p[i]))
 			i++;
@@ -45,12 +74,8 @@ static int pairs(const char *keyword, struct wh_str rest, char escape, struct wh
 	for (i = 0; i < words.n; i++) {
 		const char *eq = strchr(words.v[i], '=');
 
-		if (!eq) {
-			wh_usage(err, "syntax error - can't find = in \"%.200s\". Must be of the form: name=value",
-				 words.v[i]);
-			wh_err_hint(err, "put a value with blanks in quotes");
-			return -EINVAL;
-		}
+		if (!eq)
+			return no_equals(keyword, words.v, i, err);
 		wh_strv_take(out, wh_strndup(words.v[i], (size_t)(eq - words.v[i])));
 		wh_strv_add(out, eq + 1);
 		wh_strv_add(out, "=");
@@ -160,14 +185,39 @@ static int parse_node(struct wh_dockerfile *d, struct wh_str line, bool nested, 
 static int check_length(const struct wh_str *line, struct wh_err **err)
 {
 	if (wh_line_chomp(*line).n > WH_LINE_MAX)
-		return wh_err_set(err, "frontend", WH_ERR_USAGE, E2BIG,
-				  "dockerfile line greater than max allowed size of %d", WH_LINE_MAX);
+	{
+		wh_err_set(err, "frontend", WH_ERR_USAGE, E2BIG, "dockerfile line greater than max allowed size of %d",
+			   WH_LINE_MAX);
+		wh_err_hint(err, "this one has %zu bytes; COPY brings in what is larger", wh_line_chomp(*line).n);
+		return -E2BIG;
+	}
 	return 0;
+}
+
+/* No line is the heredoc's word; one may nearly be. */
+static int unterminated(const struct parser *p, struct wh_lines in, const struct wh_heredoc *h, struct wh_err **err)
+{
+	struct wh_str line;
+
+	wh_usage_word(err, h->name, "unterminated heredoc");
+	wh_err_within(err, p->line.p ? strstr(p->line.p, "<<") : NULL);
+	wh_err_expect(err, "a line that holds only %s, before the end of the file", h->name);
+	while (wh_lines_next(&in, &line)) {
+		line = wh_line_chomp(line);
+		if (wh_str_ieq(line, h->name))
+			wh_err_hint(err, "line %u has it in other letters: %.*s", in.number, (int)line.n, line.p);
+		else if (wh_str_ieq(wh_str_trim(line), h->name))
+			wh_err_hint(err, "line %u has blanks around %s%s", in.number, h->name,
+				    h->chomp ? ": tabs alone may stand in front" : "; with <<- tabs may stand in front");
+	}
+	wh_err_hint(err, "a line that holds only %s ends it", h->name);
+	return -EINVAL;
 }
 
 static int read_heredoc(struct parser *p, struct wh_heredoc *h, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf body = WH_BUF_INIT;
+	const struct wh_lines start = p->in;
 	struct wh_str line;
 	char *data;
 
@@ -191,9 +241,7 @@ static int read_heredoc(struct parser *p, struct wh_heredoc *h, struct wh_err **
 		}
 		wh_buf_addstr(&body, line);
 	}
-	wh_usage(err, "unterminated heredoc");
-	wh_err_hint(err, "a line that holds only %s ends it", h->name);
-	return -EINVAL;
+	return unterminated(p, start, h, err);
 }
 
 static int heredocs(struct parser *p, struct wh_node *n, struct wh_err **err)
@@ -231,8 +279,13 @@ static int directive(struct parser *p, struct wh_str line, struct wh_err **err)
 	if (r <= 0 || !wh_streq(key, "escape"))
 		return r;
 	if (value.n != 1 || (value.p[0] != '\\' && value.p[0] != '`'))
-		return wh_usage(err, "invalid escape token '%.*s' does not match ` or \\",
-				(int)(value.n < 40 ? value.n : 40), value.p);
+	{
+		WH_AUTO_FREE char *word = wh_strndup(value.p, value.n < 40 ? value.n : 40);
+
+		wh_usage_word(err, word, "invalid escape token '%s' does not match ` or \\", word);
+		wh_err_expect(err, "` or \\");
+		return -EINVAL;
+	}
 	p->d->escape = value.p[0];
 	return 1;
 }
@@ -354,6 +407,8 @@ static int parse_all(struct parser *p, struct wh_err **err)
 	}
 	if (!p->n) {
 		wh_usage(err, "file with no instructions");
+		wh_err_expect(err, "FROM with the image to build on");
+		wh_err_hint(err, !p->in.n ? "the file is empty" : "it holds nothing but blanks and comments");
 		wh_err_at(err, p->d->name, 0, 0, NULL);
 		return -EINVAL;
 	}
@@ -381,8 +436,8 @@ int wh_dockerfile_parse(const char *name, const char *text, size_t len, struct w
 	if (len > WH_DOCKERFILE_MAX)
 		return wh_err_set(err, "frontend", WH_ERR_USAGE, EFBIG, "%s is larger than %zu MiB", name,
 				  WH_DOCKERFILE_MAX >> 20);
-	if (len && memchr(text, '\0', len))
-		return wh_usage(err, "%s is no text: it holds a zero byte", name);
+	if (wh_not_text(name, text, len, err))
+		return -EINVAL;
 	arena = wh_arena_new();
 	d = wh_arena_alloc(arena, sizeof(*d));
 	*d = (struct wh_dockerfile){.name = wh_arena_strdup(arena, name), .len = len, .escape = '\\', .arena = arena};

@@ -126,6 +126,18 @@ struct wh_str wh_words_flags(struct wh_str text, char escape, struct wh_strv *fl
 	}
 }
 
+static int no_string(struct wh_str text, size_t i, const json_t *value, struct wh_err **err)
+{
+	WH_AUTO_FREE char *word = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT), *rest = wh_strndup(text.p, text.n);
+
+	wh_usage(err, "when using JSON array syntax, arrays must be comprised of strings only: not an array of strings");
+	wh_err_mark(err, WH_MARK_WORD, word ? word : rest);
+	wh_err_expect(err, "a string in double quotes as element %zu", i + 1);
+	if (word && (json_is_number(value) || json_is_boolean(value)))
+		wh_err_hint(err, "write \"%s\"", word);
+	return -EINVAL;
+}
+
 int wh_words_json(struct wh_str text, struct wh_strv *out, struct wh_err **err)
 {
 	WH_AUTO_JSON json_t *doc = NULL;
@@ -139,8 +151,7 @@ int wh_words_json(struct wh_str text, struct wh_strv *out, struct wh_err **err)
 		return 0;
 	for (i = 0; i < json_array_size(doc); i++) {
 		if (!json_is_string(json_array_get(doc, i)))
-			return wh_usage(err, "when using JSON array syntax, arrays must be comprised of strings only: "
-					     "not an array of strings");
+			return no_string(text, i, json_array_get(doc, i), err);
 		wh_strv_add(out, json_string_value(json_array_get(doc, i)));
 	}
 	return 1;
