@@ -135,7 +135,7 @@ static bool swapped(const char *a, const char *b)
 
 	while (a[i] && fold(a[i]) == fold(b[i]))
 		i++;
-	return a[i] && a[i + 1] && fold(a[i]) == fold(b[i + 1]) && fold(a[i + 1]) == fold(b[i]) &&
+	return a[i] && b[i] && a[i + 1] && fold(a[i]) == fold(b[i + 1]) && fold(a[i + 1]) == fold(b[i]) &&
 	       strcasecmp(a + i + 2, b + i + 2) == 0;
 }
 

@@ -164,6 +164,12 @@ static void nearest(void **state)
 	assert_null(wh_nearest("URNX", names, n));
 	assert_null(wh_nearest("SOMETHING", names, n));
 	assert_null(wh_nearest("x", names, 0));
+	{ /* a name that ends where the words part; nothing behind it is read */
+		WH_AUTO_FREE char *shorter = wh_strdup("debi");
+
+		assert_string_equal(wh_nearest("debian", (const char *const[]){shorter}, 1), shorter);
+		assert_null(wh_nearest("debianxx", (const char *const[]){shorter}, 1));
+	}
 }
 
 static void buffer(void **state)
