@@ -8,13 +8,17 @@
  *   *    any run without '/'          ?    one character but '/'
  *   **   at the end: anything; before something: "" or anything that ends in '/', a '/' behind it included
  *   […]  one character of the class, '/' too
+ *
+ * Being regular expressions there, some of the sets' patterns mean what nobody wrote them for, and images depend on it: a '^' holds
+ * at the beginning only, and a letter after a backslash is that of regular expressions ("\d" is a digit, "\e" is an error). In the
+ * globs of COPY a backslash takes the meaning from any character.
  */
 #include "base/match.h"
 #include "base/rune.h"
 
 #include <errno.h>
 
-enum step_kind { STEP_CHAR, STEP_ANY, STEP_RUN, STEP_DIRS, STEP_REST, STEP_CLASS };
+enum step_kind { STEP_CHAR, STEP_ANY, STEP_RUN, STEP_DIRS, STEP_REST, STEP_CLASS, STEP_BEGIN, STEP_NEVER };
 
 struct step {
 	enum step_kind kind;
@@ -71,8 +75,8 @@ static int class_char(const char **s, uint32_t *ret)
 	return **s ? 0 : -EINVAL; /* a class must still be closed */
 }
 
-/* *s is behind the '['. */
-static int class(struct program *p, const char **s)
+/* *s is behind the '['. ordered: "[z-a]" is malformed, else it is empty. */
+static int class(struct program *p, const char **s, bool ordered)
 {
 	struct step step = {.kind = STEP_CLASS, .class_at = (uint32_t)p->n_ranges};
 
@@ -88,7 +92,7 @@ static int class(struct program *p, const char **s)
 		r.hi = r.lo;
 		if (**s == '-') {
 			(*s)++;
-			if (class_char(s, &r.hi) < 0)
+			if (class_char(s, &r.hi) < 0 || (ordered && r.hi < r.lo))
 				return -EINVAL;
 		}
 		WH_PUSH(p->ranges, p->n_ranges, p->cap_ranges) = r;
@@ -113,9 +117,74 @@ static void stars(struct program *p, const char **s, bool deep)
 	add(p, (struct step){.kind = **s ? STEP_DIRS : STEP_REST});
 }
 
-/* deep: "**" crosses directories. -EINVAL: malformed. */
+/* "**text", "text**": plain text at the end or the beginning. */
+static bool plain_stars(const char *s)
+{
+	size_t n = strcspn(s, "*?[]\\");
+	const char *rest = s + n;
+
+	if (rest[0] != '*' || rest[1] != '*')
+		return false;
+	rest += 2 + (rest[2] == '/');
+	return n ? !*rest : !strpbrk(rest, "*?[]\\");
+}
+
+static void add_class(struct program *p, const struct range *r, size_t n, bool negated)
+{
+	add(p,
+	    (struct step){
+		    .kind = STEP_CLASS, .class_at = (uint32_t)p->n_ranges, .class_n = (uint32_t)n, .negated = negated});
+	for (; n; n--, r++)
+		WH_PUSH(p->ranges, p->n_ranges, p->cap_ranges) = *r;
+}
+
+/* A letter or digit behind a backslash, as RE2 has it. */
+static int escaped_word(struct program *p, char c, bool last)
+{
+	static const struct range digits[] = {{'0', '9'}};
+	static const struct range word[] = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
+	static const struct range space[] = {{'\t', '\n'}, {'\f', '\r'}, {' ', ' '}};
+	static const char controls[] = "afnrtv", codes[] = "\a\f\n\r\t\v";
+	const char *found = strchr(controls, c);
+
+	if (found)
+		add(p, (struct step){.kind = STEP_CHAR, .c = (unsigned char)codes[found - controls]});
+	else if (c == 'd' || c == 'D')
+		add_class(p, digits, WH_ARRAY_SIZE(digits), c == 'D');
+	else if (c == 'w' || c == 'W')
+		add_class(p, word, WH_ARRAY_SIZE(word), c == 'W');
+	else if (c == 's' || c == 'S')
+		add_class(p, space, WH_ARRAY_SIZE(space), c == 'S');
+	else if (c == 'A')
+		add(p, (struct step){.kind = STEP_BEGIN});
+	else if (strchr("bB", c) || (c == 'z' && !last)) /* where words end is not looked at: no file is meant by it */
+		add(p, (struct step){.kind = STEP_NEVER});
+	else if (c != 'z')
+		return -EINVAL;
+	return 0;
+}
+
+/* *s is behind the backslash. */
+static int escaped(struct program *p, const char **s, bool deep)
+{
+	unsigned char c = (unsigned char)**s;
+
+	if (!c || (deep && c >= 0x80))
+		return -EINVAL;
+	if (deep && (wh_rune_is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'))) {
+		(*s)++;
+		return escaped_word(p, (char)c, !**s);
+	}
+	add(p, (struct step){.kind = STEP_CHAR, .c = rune(s)});
+	return 0;
+}
+
+/* deep: a set's pattern, where "**" crosses directories; else a glob. -EINVAL: malformed. */
 static int compile(const char *s, bool deep, struct program *p)
 {
+	/* Without any of these a set's pattern is compared as plain text. */
+	bool expression = deep && strpbrk(s, "*?[]\\") && !plain_stars(s);
+
 	while (*s) {
 		if (*s == '*') {
 			stars(p, &s, deep);
@@ -124,11 +193,16 @@ static int compile(const char *s, bool deep, struct program *p)
 			add(p, (struct step){.kind = STEP_ANY});
 		} else if (*s == '[') {
 			s++;
-			if (class(p, &s) < 0)
+			if (class(p, &s, deep) < 0)
 				return -EINVAL;
+		} else if (*s == '\\') {
+			s++;
+			if (escaped(p, &s, deep) < 0)
+				return -EINVAL;
+		} else if (*s == '^' && expression) {
+			s++;
+			add(p, (struct step){.kind = STEP_BEGIN});
 		} else {
-			if (*s == '\\' && !*++s)
-				return -EINVAL;
 			add(p, (struct step){.kind = STEP_CHAR, .c = rune(&s)});
 		}
 	}
@@ -138,15 +212,34 @@ static int compile(const char *s, bool deep, struct program *p)
 /* ---- matching ---- */
 
 /* Two marks a step: [2i] about to be entered, [2i+1] inside a STEP_DIRS that has swallowed something. */
-static void enter(const struct program *p, bool *set, size_t i)
+static void enter_at(const struct program *p, bool *set, size_t i, bool begin)
 {
 	while (!set[2 * i]) {
 		set[2 * i] = true;
-		if (i == p->n ||
-		    (p->steps[i].kind != STEP_RUN && p->steps[i].kind != STEP_DIRS && p->steps[i].kind != STEP_REST))
+		if (i == p->n)
 			return;
+		switch (p->steps[i].kind) {
+		case STEP_RUN:
+		case STEP_DIRS:
+		case STEP_REST:
+			break;
+		case STEP_BEGIN:
+			if (!begin)
+				return;
+			break;
+		case STEP_CHAR:
+		case STEP_ANY:
+		case STEP_CLASS:
+		case STEP_NEVER:
+			return;
+		}
 		i++;
 	}
+}
+
+static void enter(const struct program *p, bool *set, size_t i)
+{
+	enter_at(p, set, i, false);
 }
 
 static bool in_class(const struct program *p, const struct step *s, uint32_t c)
@@ -188,6 +281,9 @@ static void advance(const struct program *p, size_t i, uint32_t c, bool *next)
 		if (c == '/')
 			enter(p, next, i + 1);
 		return;
+	case STEP_BEGIN:
+	case STEP_NEVER:
+		return;
 	}
 }
 
@@ -203,7 +299,7 @@ static bool run(const struct program *p, const char *name)
 	}
 	next = alive + size;
 	memset(alive, 0, size);
-	enter(p, alive, 0);
+	enter_at(p, alive, 0, true);
 	while (*name) {
 		uint32_t c = rune(&name);
 		bool *swap = next, any = false;
@@ -343,6 +439,23 @@ int wh_patterns_new(const struct wh_strv *lines, struct wh_patterns **ret, struc
 	return 0;
 }
 
+unsigned wh_patterns_bad(const struct wh_strv *lines)
+{
+	struct wh_patterns set = {0};
+	unsigned bad = 0;
+	size_t i;
+
+	for (i = 0; i < lines->n && !bad; i++)
+		if (pattern_add(&set, lines->v[i], (unsigned)i + 1, NULL) < 0)
+			bad = (unsigned)i + 1;
+	for (i = 0; i < set.n; i++) {
+		program_release(&set.v[i].program);
+		free(set.v[i].literal);
+	}
+	free(set.v);
+	return bad;
+}
+
 void wh_patterns_free(struct wh_patterns *set)
 {
 	size_t i;
@@ -383,24 +496,6 @@ bool wh_patterns_empty(const struct wh_patterns *set)
 	return set->n == 0;
 }
 
-/* The path or one of its parents. Cuts path at its slashes while it looks, and mends it. */
-static bool matches(const struct pattern *p, char *path)
-{
-	char *slash;
-	bool found;
-
-	if (run(&p->program, path))
-		return true;
-	for (slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		found = run(&p->program, path);
-		*slash = '/';
-		if (found)
-			return true;
-	}
-	return false;
-}
-
 struct hits {
 	size_t *v;
 	size_t n, cap;
@@ -423,51 +518,65 @@ static void literal_hits(const struct wh_patterns *set, const char *path, struct
 		WH_PUSH(hits->v, hits->n, hits->cap) = set->literals[lo];
 }
 
-static int by_number(const void *a, const void *b)
+/*
+ * One step of moby/patternmatcher's MatchesUsingParentResults: the patterns in order, each tried only where it could change the
+ * outcome so far. One that matched a parent matches its children; one that was not tried at the parent, though it would have matched,
+ * does not, so "a", "!a/b/c", "a/b" leaves a/b/c in the context. matched: in and out, which match the parent, and this path.
+ */
+static const struct pattern *decide_at(const struct wh_patterns *set, const char *path, struct hits *matched)
 {
-	size_t x = *(const size_t *)a, y = *(const size_t *)b;
+	const struct pattern *found = NULL;
+	struct hits literal = {0}, now = {0};
+	bool excluded = false;
+	size_t par = 0, lit = 0, other = 0;
 
-	return x < y ? -1 : x > y;
-}
+	literal_hits(set, path, &literal);
+	for (;;) {
+		size_t i = par < matched->n ? matched->v[par] : SIZE_MAX;
+		const struct pattern *p;
+		bool hit, same;
 
-/* Those that match the path or one of its parents, in order. */
-static void all_literal_hits(const struct wh_patterns *set, char *path, struct hits *hits)
-{
-	char *slash;
-
-	for (slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		literal_hits(set, path, hits);
-		*slash = '/';
+		if (lit < literal.n && literal.v[lit] < i)
+			i = literal.v[lit];
+		if (other < set->n_others && set->others[other] < i)
+			i = set->others[other];
+		if (i == SIZE_MAX)
+			break;
+		p = &set->v[i];
+		hit = par < matched->n && matched->v[par] == i;
+		same = lit < literal.n && literal.v[lit] == i;
+		par += hit;
+		lit += same;
+		other += other < set->n_others && set->others[other] == i;
+		if (!hit && (p->negated != excluded || (!same && !run(&p->program, path))))
+			continue;
+		WH_PUSH(now.v, now.n, now.cap) = i;
+		excluded = !p->negated;
+		found = p;
 	}
-	literal_hits(set, path, hits);
-	if (hits->n > 1)
-		qsort(hits->v, hits->n, sizeof(*hits->v), by_number);
+	free(literal.v);
+	free(matched->v);
+	*matched = now;
+	return found;
 }
 
 static const struct pattern *decider(const struct wh_patterns *set, const char *path)
 {
 	WH_AUTO_FREE char *copy = NULL;
-	const struct pattern *found = NULL;
-	struct hits hits = {0};
-	bool excluded = false;
-	size_t lit = 0, other = 0;
+	const struct pattern *found;
+	struct hits matched = {0};
+	char *slash;
 
 	if (!set->n || wh_streq(path, ".") || !*path)
 		return NULL;
 	copy = wh_strdup(path);
-	all_literal_hits(set, copy, &hits);
-	while (lit < hits.n || other < set->n_others) {
-		bool hit = lit < hits.n && (other == set->n_others || hits.v[lit] < set->others[other]);
-		const struct pattern *p = &set->v[hit ? hits.v[lit++] : set->others[other++]];
-
-		/* A pattern that could change nothing is not tried. */
-		if (p->negated == excluded && (hit || matches(p, copy))) {
-			excluded = !p->negated;
-			found = p;
-		}
+	for (slash = strchr(copy, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		(void)decide_at(set, copy, &matched);
+		*slash = '/';
 	}
-	free(hits.v);
+	found = decide_at(set, copy, &matched);
+	free(matched.v);
 	return found;
 }
 
@@ -494,7 +603,7 @@ static bool may_reach(const struct pattern *p, const char *dir)
 	const char *s = path;
 	bool any = true;
 
-	enter(&p->program, alive, 0);
+	enter_at(&p->program, alive, 0, true);
 	while (*s && any) {
 		uint32_t c = rune(&s);
 		bool *swap = next;

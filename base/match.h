@@ -16,6 +16,8 @@ bool wh_glob_has_meta(const char *pattern);
  * takes its children along. Patterns are cleaned and a leading '/' is dropped when added. */
 struct wh_patterns;
 int wh_patterns_new(const struct wh_strv *lines, struct wh_patterns **ret, struct wh_err **err);
+/* 1-based number of the first line that _new refuses, 0 for none. */
+unsigned wh_patterns_bad(const struct wh_strv *lines);
 void wh_patterns_free(struct wh_patterns *p);
 bool wh_patterns_empty(const struct wh_patterns *p);
 /* Is this slash path (no leading slash) excluded, its parents considered? */

@@ -90,6 +90,27 @@ static struct wh_patterns *compile(const char *text)
 	return set;
 }
 
+/* What Go's matcher or its regular expressions refuse. */
+static void refused_by_go(void **state)
+{
+	static const char *const cases[] = {"!", "a[", "[]a]", "[a-]", "[z-a]", "a\\", "a\\e", "a\\8", "\\\xc3\xa9"};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < WH_ARRAY_SIZE(cases); i++) {
+		WH_AUTO_STRV struct wh_strv lines = {0};
+		WH_AUTO_ERR struct wh_err *err = NULL;
+		struct wh_patterns *set = NULL;
+
+		wh_strv_add(&lines, "fine");
+		wh_strv_add(&lines, cases[i]);
+		if (wh_patterns_new(&lines, &set, &err) == 0)
+			fail_msg("%s is accepted", cases[i]);
+		assert_non_null(err);
+		assert_int_equal(wh_patterns_bad(&lines), 2);
+	}
+}
+
 static void excluded(void **state)
 {
 	static const struct {
@@ -116,6 +137,27 @@ static void excluded(void **state)
 		{"**.pyc", "d/m.pyc", 1, true},
 		{"**.pyc", "d/m.py", 0, false},
 		{"**", "x", 1, true},
+		{"**lib", "a/mylib", 1, true}, /* plain text behind the stars: the end of the path */
+		{"**lib", "a/mylibs", 0, false},
+		{"src**", "srcs/x", 1, true}, /* and before them: its beginning */
+		{"**/a*b", "x/aab", 1, true},
+		{"a.+b*", "a.+bc", 1, true},
+		{"a^", "a^", 1, true}, /* plain */
+		{"a^*", "a^b", 0, false}, /* no longer plain: '^' is the beginning */
+		{"^a*", "ab", 1, true},
+		{"*^a*", "a", 1, true},
+		{"f\\d", "f7", 1, true}, /* letters behind a backslash are RE2's */
+		{"f\\D", "f7", 0, false},
+		{"f\\w", "f_", 1, true},
+		{"f\\bar", "fbar", 0, false},
+		{"f\\.x", "f.x", 1, true},
+		{"a\\*b", "a*b", 1, true},
+		{"a\\*b", "axb", 0, false},
+		/* One that was not tried at the parent does not match below it. */
+		{"a !a/b/c a/b", "a/b/c", 2, false},
+		{"a !a/b a/b/c", "a/b/c", 3, true},
+		{"a !a/b/c", "a/b/c/d", 2, false},
+		{"* !a/b a", "a/b/c", 2, false},
 		{"*.[ch] !m.c", "m.c", 2, false},
 		{"a ./b/../c", "c", 2, true},
 		{"*", ".", 0, false},
@@ -241,7 +283,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(globs),
 		cmocka_unit_test(no_explosion),
-		cmocka_unit_test(excluded),
+		cmocka_unit_test(excluded), cmocka_unit_test(refused_by_go),
 		cmocka_unit_test(prunable),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(literals_in_order),
