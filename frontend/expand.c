@@ -24,6 +24,8 @@ struct walk {
 	const struct wh_expand_opts *o;
 	const char *p, *end;
 	unsigned depth;
+	size_t max;  /* bytes of a result, or of what stands inside ${…} */
+	size_t work; /* bytes made so far, on the way, too: "${a//?/${a//?/…}}" */
 	struct splitter split;
 	struct wh_err **err;
 };
@@ -166,7 +168,7 @@ static int choose(struct walk *w, const char *name, char op, bool null_is_unset,
 /* ${name/pattern/with} and ${name//pattern/with} */
 static int replace(struct walk *w, const char *name, struct wh_buf *out)
 {
-	WH_AUTO_BUF struct wh_buf pattern = WH_BUF_INIT, with = WH_BUF_INIT;
+	WH_AUTO_BUF struct wh_buf pattern = {.max = w->max}, with = {.max = w->max};
 	const char *value, *start = w->p;
 	bool all = w->p < w->end && *w->p == '/';
 	int r;
@@ -202,9 +204,9 @@ static int unsupported(struct walk *w, const char *name, bool colon, char op)
 /* After "${name": w->p is at the operator. */
 static int braced(struct walk *w, const char *name, struct wh_buf *out)
 {
-	WH_AUTO_BUF struct wh_buf word = WH_BUF_INIT;
+	WH_AUTO_BUF struct wh_buf word = {.max = w->max};
 	const char *value, *start = w->p;
-	bool null_is_unset = false, longest, cut;
+	bool null_is_unset = false, longest, cut, known;
 	char op = *w->p++;
 	int r;
 
@@ -223,7 +225,9 @@ static int braced(struct walk *w, const char *name, struct wh_buf *out)
 		op = *w->p++;
 	}
 	cut = op == '#' || op == '%';
-	if ((op != '-' && op != '+' && op != '?' && !cut) || (cut && null_is_unset))
+	known = op == '-' || op == '+' || op == '?' || (cut && !null_is_unset);
+	/* "${x:=y}" is a shell's: where unset names are kept, it stays as well. */
+	if (!known && (cut || !null_is_unset || !w->o->keep_unset))
 		return unsupported(w, name, null_is_unset, op);
 	r = inner(w, '}', cut, &word, "syntax error: missing '}'");
 	if (r < 0)
@@ -233,6 +237,8 @@ static int braced(struct walk *w, const char *name, struct wh_buf *out)
 		wh_buf_addf(out, "${%s%.*s", name, (int)(w->p - start), start);
 		return 0;
 	}
+	if (!known)
+		return unsupported(w, name, true, op);
 	if (!cut)
 		return choose(w, name, op, null_is_unset, &word, out);
 	if (!value)
@@ -336,11 +342,13 @@ static int double_quoted(struct walk *w, bool raw_escapes, struct wh_buf *out)
 				return r;
 			continue;
 		}
-		/* Inside quotes only these can be escaped; before anything else the character stands for itself. */
-		if (c == w->o->escape && w->p < w->end && (*w->p == '"' || *w->p == '$' || *w->p == c)) {
+		/* Inside quotes only these can be escaped; before anything else the character stands for itself, which raw is
+		 * said with two of them: "a\b" in quotes is a pattern that matches a\b. */
+		if (c == w->o->escape) {
 			if (raw_escapes)
 				wh_buf_addc(out, c);
-			c = *w->p++;
+			if (w->p < w->end && (*w->p == '"' || *w->p == '$' || *w->p == c))
+				c = *w->p++;
 		}
 		wh_buf_addc(out, c);
 	}
@@ -410,7 +418,8 @@ static int walk_until(struct walk *w, char stop, bool raw_escapes, struct wh_buf
 
 		if (r < 0)
 			return r;
-		if (!wh_buf_ok(out))
+		w->work += out->n - before;
+		if (!wh_buf_ok(out) || w->work > 2 * w->max)
 			return fail(w, "the expanded text is too long");
 		if (!split || out->n == before)
 			continue;
@@ -428,8 +437,9 @@ int wh_expand(const char *text, const struct wh_expand_opts *o, struct wh_buf *o
 	struct walk w = {.o = o, .p = text, .end = text + strlen(text), .split.words = words, .err = err};
 	int r;
 
+	w.max = strlen(text) + WH_EXPAND_MAX;
 	if (!out->max)
-		out->max = WH_EXPAND_MAX;
+		out->max = w.max;
 	r = walk_until(&w, '\0', o->raw_escapes, out, words != NULL);
 	if (r == 0)
 		split_flush(&w.split);

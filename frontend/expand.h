@@ -15,8 +15,8 @@ struct wh_expand_opts {
 	void *arg;
 };
 
-/* Results are at most this long; beyond it expansion fails. */
-#define WH_EXPAND_MAX ((size_t)32 << 20)
+/* Results are at most this much longer than the text; beyond it expansion fails. */
+#define WH_EXPAND_MAX ((size_t)4 << 20)
 
 /* Appends the expanded text to out; words (may be NULL) gets it split at unquoted blanks. */
 int wh_expand(const char *text, const struct wh_expand_opts *o, struct wh_buf *out, struct wh_strv *words,

@@ -60,6 +60,7 @@ static void words(void **state)
 		{"${a:#b}", NULL},
 		{"${a/b}", NULL},
 		{"${a#\\x}", NULL},
+		{"${a:=b}", NULL},
 		{"'a", NULL},
 		{"\"a", NULL},
 	};
@@ -130,6 +131,12 @@ static void raw_and_unset(void **state)
 	(void)state;
 	assert_int_equal(wh_expand(text, &o, &out, NULL, NULL), 0);
 	assert_string_equal(out.p, text);
+	/* A shell's own form stays; so does a backslash that escapes nothing in quotes, said as a pattern says it. */
+	wh_buf_reset(&out);
+	assert_int_equal(wh_expand("${a:=b} ${c:0:3} \"\\d\"", &o, &out, NULL, NULL), 0);
+	assert_string_equal(out.p, "${a:=b} ${c:0:3} \"\\\\d\"");
+	wh_buf_reset(&out);
+	assert_true(wh_expand("${a=b}", &o, &out, NULL, NULL) < 0);
 	assert_int_equal(wh_expand_raw("it's \"$x\" \\$y", '\\', NULL, NULL, &raw, NULL), 0);
 	assert_string_equal(raw, "it's \"\" $y");
 }
