@@ -14,13 +14,16 @@ tests_fuzz_fuzz_layer_SOURCES = tests/fuzz/fuzz_layer.c tests/fuzz/replay.c
 tests_fuzz_fuzz_layer_LDADD = layers/liblayers.a base/libbase.a $(DEPS_LIBS)
 
 FRONTEND_FUZZ_LIBS = frontend/libfrontend.a builder/libbuilder.a base/libbase.a $(DEPS_LIBS)
-check_PROGRAMS += tests/fuzz/fuzz_dockerfile tests/fuzz/fuzz_expand tests/fuzz/fuzz_ignore
+check_PROGRAMS += tests/fuzz/fuzz_dockerfile tests/fuzz/fuzz_expand tests/fuzz/fuzz_ignore tests/fuzz/fuzz_lexer
 tests_fuzz_fuzz_dockerfile_SOURCES = tests/fuzz/fuzz_dockerfile.c tests/fuzz/replay.c
 tests_fuzz_fuzz_dockerfile_LDADD = $(FRONTEND_FUZZ_LIBS)
 tests_fuzz_fuzz_expand_SOURCES = tests/fuzz/fuzz_expand.c tests/fuzz/replay.c
 tests_fuzz_fuzz_expand_LDADD = $(FRONTEND_FUZZ_LIBS)
 tests_fuzz_fuzz_ignore_SOURCES = tests/fuzz/fuzz_ignore.c tests/fuzz/replay.c
 tests_fuzz_fuzz_ignore_LDADD = $(FRONTEND_FUZZ_LIBS)
+tests_fuzz_fuzz_lexer_SOURCES = tests/fuzz/fuzz_lexer.c tests/fuzz/replay.c
+tests_fuzz_fuzz_lexer_LDADD = $(FRONTEND_FUZZ_LIBS)
+EXTRA_DIST += build-aux/fuzz.sh tests/fuzz/dockerfile.dict tests/fuzz/expand.dict tests/fuzz/ignore.dict tests/fuzz/lexer.dict
 
 # layers: indexes
 check_PROGRAMS += tests/fuzz/fuzz_index
