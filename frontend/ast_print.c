@@ -47,7 +47,9 @@ static void node(struct wh_buf *out, const struct wh_node *n)
 		wh_buf_addc(out, ' ');
 		node(out, n->child);
 	}
-	for (i = 0; i < n->n_args; i++) {
+	if (n->instr == WH_I_UNKNOWN) /* how its words fall apart nobody knows */
+		wh_buf_adds(out, " \"\"");
+	for (i = 0; i < n->n_args && n->instr != WH_I_UNKNOWN; i++) {
 		wh_buf_addc(out, ' ');
 		quoted(out, n->args[i]);
 	}

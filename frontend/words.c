@@ -126,6 +126,64 @@ struct wh_str wh_words_flags(struct wh_str text, char escape, struct wh_strv *fl
 	}
 }
 
+static bool good_utf8(uint32_t r, size_t width)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+
+	return r < 0x110000 && r >= least[width] && (r < 0xd800 || r >= 0xe000);
+}
+
+/* The value of "\uXXXX" at i when that is a surrogate, else 0. */
+static unsigned surrogate(struct wh_str text, size_t i)
+{
+	uint64_t value;
+	char hex[5] = {0};
+
+	if (i + 6 > text.n || text.p[i] != '\\' || text.p[i + 1] != 'u')
+		return 0;
+	memcpy(hex, text.p + i + 2, 4);
+	if (strspn(hex, "0123456789abcdefABCDEF") != 4 || !wh_parse_u64(hex, 16, &value))
+		return 0;
+	return value >= 0xd800 && value < 0xe000 ? (unsigned)value : 0;
+}
+
+/*
+ * The text with what Go's decoder takes and ours does not in a form that both take: foreign bytes, and surrogates that are half a
+ * character ("\ud800"), are U+FFFD.
+ */
+static char *json_text(struct wh_str text)
+{
+	struct wh_buf out = WH_BUF_INIT;
+	size_t i = 0, w;
+
+	while (i < text.n) {
+		unsigned high = surrogate(text, i), low = high >= 0xd800 && high < 0xdc00 ? surrogate(text, i + 6) : 0;
+
+		if (low >= 0xdc00) {
+			w = 12;
+			wh_buf_add(&out, text.p + i, w);
+		} else if (high) {
+			w = 6;
+			wh_buf_adds(&out, "\xef\xbf\xbd");
+		} else if (text.p[i] == '\\' && i + 1 < text.n) {
+			w = 1;
+			wh_buf_add(&out, text.p + i, w);
+			i += w;
+			w = (unsigned char)text.p[i] < 0x80;
+			wh_buf_add(&out, text.p + i, w);
+		} else {
+			uint32_t r = wh_rune(text.p + i, text.n - i, &w);
+
+			if (!good_utf8(r, w))
+				wh_buf_adds(&out, "\xef\xbf\xbd");
+			else
+				wh_buf_add(&out, text.p + i, w);
+		}
+		i += w;
+	}
+	return wh_buf_take(&out);
+}
+
 static int no_string(struct wh_str text, size_t i, const json_t *value, struct wh_err **err)
 {
 	WH_AUTO_FREE char *word = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT), *rest = wh_strndup(text.p, text.n);
@@ -141,12 +199,14 @@ static int no_string(struct wh_str text, size_t i, const json_t *value, struct w
 int wh_words_json(struct wh_str text, struct wh_strv *out, struct wh_err **err)
 {
 	WH_AUTO_JSON json_t *doc = NULL;
+	WH_AUTO_FREE char *clean = NULL;
 	size_t i;
 
 	text = wh_line_indent(text);
 	if (!text.n || text.p[0] != '[')
 		return 0;
-	doc = json_loadb(text.p, text.n, 0, NULL);
+	clean = json_text(text);
+	doc = json_loads(clean, JSON_DECODE_INT_AS_REAL, NULL);
 	if (!json_is_array(doc))
 		return 0;
 	for (i = 0; i < json_array_size(doc); i++) {

@@ -142,7 +142,7 @@ static void excluded(void **state)
 		{"src**", "srcs/x", 1, true}, /* and before them: its beginning */
 		{"**/a*b", "x/aab", 1, true},
 		{"a.+b*", "a.+bc", 1, true},
-		{"a^", "a^", 1, true}, /* plain */
+		{"a^", "a^", 1, true},    /* plain */
 		{"a^*", "a^b", 0, false}, /* no longer plain: '^' is the beginning */
 		{"^a*", "ab", 1, true},
 		{"*^a*", "a", 1, true},
@@ -283,7 +283,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(globs),
 		cmocka_unit_test(no_explosion),
-		cmocka_unit_test(excluded), cmocka_unit_test(refused_by_go),
+		cmocka_unit_test(excluded),
+		cmocka_unit_test(refused_by_go),
 		cmocka_unit_test(prunable),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(literals_in_order),
