@@ -7,10 +7,15 @@
 #include <errno.h>
 #include <strings.h>
 
+static void set_scratch_image(struct wh_lower *l, struct wh_stage *s)
+{
+	s->image = wh_image_empty(s->platform ? s->platform : &l->target);
+}
+
 static void set_scratch(struct wh_lower *l, struct wh_stage *s)
 {
 	s->state = NULL;
-	s->image = wh_image_empty(s->platform ? s->platform : &l->target);
+	set_scratch_image(l, s);
 }
 
 struct wh_vertex *wh_local_source(struct wh_lower *l, const char *local)
@@ -78,6 +83,26 @@ static void missing_hint(const struct wh_lower *l, const char *title, const char
 		    title);
 }
 
+/* An image that nobody has at hand, as far as a check needs it: it has a layer, and its config says nothing. */
+static json_t *unknown_image(struct wh_lower *l, const char *title, const struct wh_platform *p)
+{
+	static const char some[] = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+	json_t *doc = json_pack("{s:s, s:s, s:{}, s:{s:s, s:[s]}}", "os", p->os, "architecture", p->arch, "config", "rootfs",
+				"type", "layers", "diff_ids", some);
+	size_t i;
+
+	if (p->variant[0])
+		json_object_set_new(doc, "variant", json_string(p->variant));
+	for (i = 0; i < l->unresolved.n && !wh_streq(l->unresolved.v[i], title); i++)
+		;
+	if (i == l->unresolved.n) {
+		wh_strv_add(&l->unresolved, title);
+		if (l->o->unresolved)
+			l->o->unresolved(l->o->warn_arg, title);
+	}
+	return doc;
+}
+
 static int set_image(struct wh_lower *l, struct wh_stage *s, const char *ref, struct wh_err **err)
 {
 	const struct wh_platform *p = s->platform ? s->platform : &l->target;
@@ -85,20 +110,28 @@ static int set_image(struct wh_lower *l, struct wh_stage *s, const char *ref, st
 	const char *title = s->replaced ? s->name : s->base_name;
 	struct wh_op_source *op;
 	struct wh_vertex v = {.kind = WH_OP_SOURCE, .pos = s->pos};
+	WH_AUTO_ERR struct wh_err *why = NULL;
 	WH_AUTO_FREE char *pinned = NULL;
 	WH_AUTO_JSON json_t *doc = NULL;
 	const char *at;
 	int r;
 
-	if (!l->o->resolver)
-		return wh_usage(err, "no image can be resolved here: %s", ref);
-	r = l->o->resolver->resolve(l->o->resolver->arg, ref, platform, &pinned, &doc, err);
-	if (r < 0) {
-		wh_err_wrap(err, "%s", title);
-		missing_hint(l, title, ref, err);
+	if (l->o->resolver)
+		r = l->o->resolver->resolve(l->o->resolver->arg, ref, platform, &pinned, &doc, &why);
+	else
+		r = wh_usage(&why, "no image can be resolved here: %s", ref);
+	if (r < 0 && l->o->unresolved_ok) {
+		pinned = wh_strdup(ref);
+		doc = unknown_image(l, title, p);
+	} else if (r < 0) {
+		wh_err_wrap(&why, "%s", title);
+		missing_hint(l, title, ref, &why);
+		wh_err_move(err, &why);
 		return r;
 	}
 	s->image = wh_image_adopt(doc, &s->base_history);
+	if (!s->context && has_layers(doc))
+		wh_lint_base_platform(l, s, p, doc);
 	adopt_platform(l, s);
 	if (!has_layers(doc))
 		return 0;
@@ -117,16 +150,22 @@ static int set_image(struct wh_lower *l, struct wh_stage *s, const char *ref, st
 static int set_context(struct wh_lower *l, struct wh_stage *s, struct wh_err **err)
 {
 	const char *ref = s->context->ref;
+	int r;
 
 	if (wh_streq(ref, "docker-image://scratch")) {
 		set_scratch(l, s);
 		return 0;
 	}
-	if (!wh_has_prefix(ref, "local://"))
+	if (wh_has_prefix(ref, "local://")) {
+		set_scratch(l, s);
+		s->state = wh_local_source(l, ref + strlen("local://"));
+		return 0;
+	}
+	r = wh_context_source(l, ref, &s->state, err);
+	if (r == 0)
 		return set_image(l, s, ref, err);
-	set_scratch(l, s);
-	s->state = wh_local_source(l, ref + strlen("local://"));
-	return 0;
+	set_scratch_image(l, s);
+	return r < 0 ? r : 0;
 }
 
 static int resolve(struct wh_lower *l, struct wh_stage *s, struct wh_err **err)
@@ -229,11 +268,20 @@ static struct wh_stage *next_unresolved(struct wh_lower *l)
 	return NULL;
 }
 
+static void mark_needed(struct wh_lower *l, struct wh_stage *target)
+{
+	size_t i;
+
+	wh_stage_need(target);
+	for (i = 0; l->o->all_stages && i < l->n_file_stages; i++)
+		wh_stage_need(l->stages[i]);
+}
+
 int wh_bases_resolve(struct wh_lower *l, struct wh_stage *target, struct wh_err **err)
 {
 	struct wh_stage *s;
 
-	wh_stage_need(target);
+	mark_needed(l, target);
 	while ((s = next_unresolved(l))) {
 		size_t before = s->n_cmds, i;
 		int r = resolve(l, s, err);
@@ -249,12 +297,23 @@ int wh_bases_resolve(struct wh_lower *l, struct wh_stage *target, struct wh_err 
 			continue;
 		for (i = 0; i < l->n_stages; i++) /* triggers may need more: ask again from the top */
 			l->stages[i]->needed = false;
-		wh_stage_need(target);
+		mark_needed(l, target);
 	}
 	return wh_stages_check_cycles(l, err);
 }
 
 /* ---- beginning ---- */
+
+/* A directory or what was fetched cannot be built upon: a copy of it can. */
+static void take_solid(struct wh_lower *l, struct wh_stage *s)
+{
+	struct wh_vertex *v = wh_solid_tree(l, s->state);
+
+	if (v == s->state)
+		return;
+	s->state = v;
+	wh_history_add(l, s, v->name, v);
+}
 
 void wh_stage_begin(struct wh_lower *l, struct wh_stage *s)
 {
@@ -277,16 +336,23 @@ void wh_stage_begin(struct wh_lower *l, struct wh_stage *s)
 		wh_image_drop(s, "OnBuild"); /* ran at the start of this stage; not handed on */
 		for (i = 0; i < s->base->n_history; i++)
 			WH_PUSH(s->history, s->n_history, s->cap_history) = s->base->history[i];
+		s->workdir_given = s->base->workdir_given;
 		for (i = 0; i < s->base->n_args; i++)
 			WH_PUSH(s->args, s->n_args, s->cap_args) = s->base->args[i];
 	}
+	take_solid(l, s);
 	wh_image_get_list(s, "Env", &env);
 	if (!wh_env_get(&env, "PATH")) {
 		wh_strv_add(&env, WH_PATH_DEFAULT);
 		wh_image_set_list(s, "Env", (const char *const *)env.v, env.n);
 	}
-	/* A stage's ARGs go on in the stages built from it. */
+	/* A stage's ARGs go on in the stages built from it; what the image says by then counts more. */
 	wh_strv_copy(&s->env, s->base ? &s->base->env : &env);
+	for (i = 0; s->base && i < env.n; i++) {
+		WH_AUTO_FREE char *name = wh_strndup(env.v[i], strcspn(env.v[i], "="));
+
+		wh_env_set(&s->env, name, env.v[i] + strlen(name) + (env.v[i][strlen(name)] == '='));
+	}
 	dir = wh_image_text(s, "WorkingDir");
 	if (*dir && *dir != '/') {
 		WH_AUTO_FREE char *abs = wh_path_abs_in("/", dir);

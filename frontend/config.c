@@ -22,6 +22,10 @@ int wh_lower_label(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *
 			r = wh_scope_expand(l, s, c->n->args[i + 1], &value, err);
 		if (r < 0)
 			return r;
+		if (!*c->n->args[i + 2])
+			wh_lint(l, WH_RULE_LEGACY_KEY_VALUE_FORMAT, &c->pos,
+				"\"%s key=value\" should be used instead of legacy \"%s key value\" format", c->n->keyword,
+				c->n->keyword);
 		wh_image_map_add(s, "Labels", name, wh_json_text(value));
 		wh_buf_addf(&text, " %s=%s", name, value);
 	}
@@ -34,17 +38,21 @@ int wh_lower_command(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd
 {
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
 	WH_AUTO_STRV struct wh_strv args = {0};
+	WH_AUTO_STRV struct wh_strv shell = {0};
 	bool cmd = c->n->instr == WH_I_CMD;
 
 	(void)err;
+	wh_lint_once(l, c, cmd ? &s->cmd_at : &s->entrypoint_at);
+	wh_image_get_list(s, "Shell", &shell);
+	if (!c->n->json && !shell.n)
+		wh_lint(l, WH_RULE_JSON_ARGS_RECOMMENDED, &c->pos,
+			"JSON arguments recommended for %s to prevent unintended behavior related to OS signals", c->n->keyword);
 	wh_shell_args(s, c->n, c->n->n_args ? c->n->args[0] : "", &args);
 	if (args.n || cmd)
 		wh_image_set_list(s, cmd ? "Cmd" : "Entrypoint", (const char *const *)args.v, args.n);
 	else
 		wh_image_drop(s, "Entrypoint");
-	if (cmd)
-		s->cmd_given = true;
-	else if (!s->cmd_given) /* a CMD from the base was meant for the base's entry point */
+	if (!cmd && !s->cmd_at) /* a CMD from the base was meant for the base's entry point */
 		wh_image_drop(s, "Cmd");
 	wh_buf_addf(&text, "%s ", wh_instr_name(c->n->instr));
 	wh_print_list(&text, (const char *const *)args.v, args.n, true);
@@ -64,8 +72,10 @@ int wh_lower_expose(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd 
 	wh_strv_sort(&specs);
 	for (i = 0; i < specs.n && r == 0; i++)
 		r = wh_expand_words(specs.v[i], l->d->escape, wh_scope_get, &s->env, &words, err);
-	for (i = 0; i < words.n && r == 0; i++)
+	for (i = 0; i < words.n && r == 0; i++) {
+		wh_lint_port(l, c, words.v[i]);
 		r = wh_ports_parse(words.v[i], &ports, err);
+	}
 	if (r < 0)
 		return r;
 	for (i = 0; i < ports.n; i++)
@@ -104,6 +114,7 @@ int wh_lower_health(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd 
 	size_t i;
 
 	(void)err;
+	wh_lint_once(l, c, &s->health_at);
 	wh_strv_add(&test, none ? "NONE" : c->n->json ? "CMD" : "CMD-SHELL");
 	for (i = 1; i < c->n->n_args; i++)
 		wh_strv_add(&test, c->n->args[i]);

@@ -258,7 +258,7 @@ static int heredoc_action(struct copy *x, const struct wh_heredoc *h, struct wh_
 	int r;
 
 	if (h->expand) {
-		r = wh_expand_raw(body, '\\', wh_scope_get, &x->s->env, &expanded, err);
+		r = wh_scope_expand_raw(x->l, x->s, body, &expanded, err);
 		if (r < 0)
 			return r;
 		body = expanded;
@@ -349,23 +349,25 @@ static const struct wh_vertex *add_vertex(struct copy *x, const char *name)
 
 static int lower(struct copy *x, struct wh_err **err)
 {
+	const struct wh_stage *from = x->c->n_sources ? x->c->sources[0] : NULL;
 	WH_AUTO_FREE char *name = NULL;
+	size_t i;
 	int r = expand_words(x, err);
 
 	if (r == 0)
 		r = expand_flags(x, err);
 	if (r == 0)
-		r = check_checksum(x, err);
-	if (r == 0)
 		r = check_sources(x, err);
+	for (i = 0; i < x->sources.n && r == 0 && !from; i++)
+		if (!wh_is_url(x->sources.v[i]) && !wh_is_git(x->sources.v[i]))
+			wh_lint_copy_source(x->l, x->c, x->sources.v[i]);
 	if (r == 0)
 		r = check_link(x, err);
 	if (r == 0)
 		r = build_actions(x, err);
 	if (r < 0)
 		return r;
-	if (wh_scope_expand(x->l, x->s, x->c->n->original, &name, NULL) < 0)
-		name = wh_strdup(x->c->n->original);
+	name = wh_scope_shown(x->l, x->s, x->c->n->original);
 	add_history(x, add_vertex(x, name));
 	return 0;
 }

@@ -141,7 +141,6 @@ struct wh_lower_opts {
 	const char *platform;                      /* target platform; NULL: build platform */
 	const char *build_platform;                /* "linux/amd64" */
 	bool multi_platform;                       /* one of several lowerings into one graph: the steps' names say for which platform */
-	bool multi_platform;                       /* one of several lowerings into one graph: the steps' names say for which platform */
 	const struct wh_named_context *contexts;
 	size_t n_contexts;
 	/* Ignore lines for the main context and for local named contexts, by local name ("context", …); may be NULL. */

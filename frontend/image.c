@@ -160,7 +160,7 @@ void wh_history_add(struct wh_lower *l, struct wh_stage *s, const char *text, co
 	WH_PUSH(s->history, s->n_history, s->cap_history) = h;
 }
 
-static void print_quoted(struct wh_buf *out, const char *s)
+void wh_print_quoted(struct wh_buf *out, const char *s)
 {
 	wh_buf_addc(out, '"');
 	for (; *s; s++) {
@@ -187,9 +187,19 @@ void wh_print_list(struct wh_buf *out, const char *const *v, size_t n, bool quot
 		if (i)
 			wh_buf_addc(out, ' ');
 		if (quoted)
-			print_quoted(out, v[i]);
+			wh_print_quoted(out, v[i]);
 		else
 			wh_buf_adds(out, v[i]);
 	}
 	wh_buf_addc(out, ']');
+}
+
+char *wh_lower_case(const char *s)
+{
+	char *copy = wh_strdup(s), *p;
+
+	for (p = copy; *p; p++)
+		if (*p >= 'A' && *p <= 'Z')
+			*p = (char)(*p + 32);
+	return copy;
 }

@@ -221,6 +221,7 @@ static void take_target(struct wh_lower *l, struct wh_stage *s, struct wh_target
 {
 	size_t i;
 
+	s->state = wh_solid_tree(l, s->state); /* --target may be the name of a context */
 	apply_labels(l, s);
 	apply_platform(l, s);
 	*ret = (struct wh_target){
@@ -260,6 +261,7 @@ static void release(struct wh_lower *l)
 	wh_strv_release(&l->build_args);
 	wh_strv_release(&l->globals);
 	wh_strv_release(&l->global_names);
+	wh_strv_release(&l->unresolved);
 	wh_strv_release(&l->proxy);
 }
 

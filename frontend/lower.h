@@ -5,6 +5,7 @@
  *   stages.c   stages, their names and what each needs; the target; cycles
  *   base.c     what a stage stands on: scratch, an image, a named context, another stage; ONBUILD triggers
  *   scope.c    ARG, ENV and what variables mean where
+ *   lint*.c    findings on the way
  *   image.c    the image config and its history, as JSON
  *   config.c   instructions that only change the config
  *   run.c copy.c workdir in lower.c: instructions that make vertices
@@ -14,6 +15,7 @@
 #define WH_FRONTEND_LOWER_H
 
 #include "frontend/frontend.h"
+#include "frontend/lint.h"
 #include "frontend/names.h"
 #include "frontend/syntax.h"
 
@@ -63,7 +65,8 @@ struct wh_stage {
 	size_t n_profiles, cap_profiles;
 	bool pruned;
 	const char *from_text; /* "FROM image@digest", when its base is an image */
-	bool cmd_given;
+	const struct wh_pos *cmd_at, *entrypoint_at, *health_at; /* the latest CMD, … of the stage itself; NULL: none */
+	bool workdir_given;                                      /* in the file, here or in what it is built from */
 };
 
 struct wh_lower {
@@ -74,14 +77,26 @@ struct wh_lower {
 	struct wh_platform build, target;
 	struct wh_strv build_args;
 	struct wh_strv globals; /* global ARGs and the platform ones */
+	struct wh_strv global_names; /* what ARGs before the first FROM declare, with or without a value */
 	struct wh_strv proxy;
 	const char *epoch; /* SOURCE_DATE_EPOCH, NULL: not given */
 	struct wh_stage **stages;
 	size_t n_stages, cap_stages; /* those of the file first, then outside ones */
 	size_t n_file_stages;
+	struct wh_strv unresolved;   /* images that were told as such */
+	const struct wh_cmd *cmd; /* the instruction that is being lowered, NULL: none */
+	struct wh_lint lint;
 	struct wh_dockerfile **trigger_files;
 	size_t n_trigger_files, cap_trigger_files;
 };
+
+/* An environment that notes which of its variables were asked for; each name once, in order. */
+struct wh_matches {
+	const struct wh_strv *env;
+	struct wh_strv hits, misses;
+};
+const char *wh_matches_get(void *matches, const char *name); /* a wh_lookup_fn */
+void wh_matches_release(struct wh_matches *m);
 
 /* "os/arch[/variant]" in the arena. */
 static inline const char *wh_lower_platform(const struct wh_lower *l, const struct wh_platform *p)
@@ -112,12 +127,19 @@ struct wh_vertex *wh_local_source(struct wh_lower *l, const char *local);
 
 /* ---- scope.c ---- */
 int wh_scope_globals(struct wh_lower *l, struct wh_err **err);
-/* One word with the stage's variables; malloc'ed. */
+/* One word of the instruction at hand with the stage's variables; malloc'ed. What it names in vain is a finding. */
 int wh_scope_expand(struct wh_lower *l, struct wh_stage *s, const char *word, char **ret, struct wh_err **err);
 /* The same into the arena. */
 int wh_scope_keep(struct wh_lower *l, struct wh_stage *s, const char *word, const char **ret, struct wh_err **err);
-int wh_scope_global(struct wh_lower *l, const char *word, char **ret, struct wh_err **err);
+/* The body of a heredoc: quotes stay. */
+int wh_scope_expand_raw(struct wh_lower *l, struct wh_stage *s, const char *text, char **ret, struct wh_err **err);
+/* The instruction with its variables, for progress; as it stands when that fails. malloc'ed. */
+char *wh_scope_shown(struct wh_lower *l, const struct wh_stage *s, const char *text);
+/* A word of FROM; hits and misses are kept in m. */
+int wh_scope_global(struct wh_lower *l, const char *word, struct wh_matches *m, char **ret, struct wh_err **err);
 const char *wh_scope_get(void *env, const char *name);
+/* Arguments for a scan of the image: never in the environment. */
+bool wh_is_scan_arg(const char *name);
 int wh_lower_arg(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
 int wh_lower_env(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
 
@@ -137,6 +159,9 @@ void wh_image_env(struct wh_stage *s, const char *name, const char *value);
 void wh_history_add(struct wh_lower *l, struct wh_stage *s, const char *text, const struct wh_vertex *layer);
 /* Go's %v of a list, "[a b]", and %q, "[\"a\" \"b\"]". */
 void wh_print_list(struct wh_buf *out, const char *const *v, size_t n, bool quoted);
+void wh_print_quoted(struct wh_buf *out, const char *s);
+/* ASCII; malloc'ed. */
+char *wh_lower_case(const char *s);
 
 /* ---- config.c: one function an instruction ---- */
 int wh_lower_label(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);

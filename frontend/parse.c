@@ -149,8 +149,9 @@ static int arguments(struct wh_dockerfile *d, struct wh_str rest, struct wh_node
 	child = wh_arena_alloc(d->arena, sizeof(*child));
 	child->line = n->line;
 	child->last_line = n->last_line;
+	child->text_last_line = n->text_last_line;
 	child->source = n->source;
-	r = parse_node(d, rest, true, child, err);
+	r = parse_node(d, rest, depth + 1, child, err);
 	n->child = child;
 	return r;
 }
@@ -369,6 +370,7 @@ static int instruction(struct parser *p, struct wh_err **err)
 {
 	struct wh_node n = {.line = p->first,
 			    .last_line = p->in.number,
+			    .text_last_line = p->in.number,
 			    .empty_line = p->empty,
 			    .source = {p->in.p + p->start, p->in.pos - p->start}};
 	int r;

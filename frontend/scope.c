@@ -18,9 +18,67 @@ const char *wh_scope_get(void *env, const char *name)
 	return wh_env_get(env, name);
 }
 
+static void note(struct wh_strv *names, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < names->n && !wh_streq(names->v[i], name); i++)
+		;
+	if (i == names->n)
+		wh_strv_add(names, name);
+}
+
+const char *wh_matches_get(void *matches, const char *name)
+{
+	struct wh_matches *m = matches;
+	const char *value = wh_env_get(m->env, name);
+
+	note(value ? &m->hits : &m->misses, name);
+	return value;
+}
+
+void wh_matches_release(struct wh_matches *m)
+{
+	wh_strv_release(&m->hits);
+	wh_strv_release(&m->misses);
+}
+
+bool wh_is_scan_arg(const char *name)
+{
+	return wh_streq(name, "BUILDKIT_SBOM_SCAN_CONTEXT") || wh_streq(name, "BUILDKIT_SBOM_SCAN_STAGE");
+}
+
 int wh_scope_expand(struct wh_lower *l, struct wh_stage *s, const char *word, char **ret, struct wh_err **err)
 {
-	return wh_expand_word(word, l->d->escape, wh_scope_get, &s->env, ret, err);
+	struct wh_matches m = {.env = &s->env};
+	int r = wh_expand_word(word, l->d->escape, wh_matches_get, &m, ret, err);
+
+	if (l->cmd)
+		wh_lint_undefined(l, s, &l->cmd->pos, &m.misses);
+	wh_matches_release(&m);
+	return r;
+}
+
+int wh_scope_expand_raw(struct wh_lower *l, struct wh_stage *s, const char *text, char **ret, struct wh_err **err)
+{
+	struct wh_matches m = {.env = &s->env};
+	int r = wh_expand_raw(text, '\\', wh_matches_get, &m, ret, err);
+
+	if (l->cmd)
+		wh_lint_undefined(l, s, &l->cmd->pos, &m.misses);
+	wh_matches_release(&m);
+	return r;
+}
+
+char *wh_scope_shown(struct wh_lower *l, const struct wh_stage *s, const char *text)
+{
+	struct wh_matches m = {.env = &s->env};
+	char *shown;
+
+	if (wh_expand_word(text, l->d->escape, wh_matches_get, &m, &shown, NULL) < 0)
+		shown = wh_strdup(text);
+	wh_matches_release(&m);
+	return shown;
 }
 
 int wh_scope_keep(struct wh_lower *l, struct wh_stage *s, const char *word, const char **ret, struct wh_err **err)
@@ -33,9 +91,10 @@ int wh_scope_keep(struct wh_lower *l, struct wh_stage *s, const char *word, cons
 	return r;
 }
 
-int wh_scope_global(struct wh_lower *l, const char *word, char **ret, struct wh_err **err)
+int wh_scope_global(struct wh_lower *l, const char *word, struct wh_matches *m, char **ret, struct wh_err **err)
 {
-	return wh_expand_word(word, l->d->escape, wh_scope_get, &l->globals, ret, err);
+	*m = (struct wh_matches){.env = &l->globals};
+	return wh_expand_word(word, l->d->escape, wh_matches_get, m, ret, err);
 }
 
 /* ---- global ARGs ---- */
@@ -69,6 +128,7 @@ static void predefine_platform(struct wh_lower *l, const char *prefix, const str
 static const char *target_name(struct wh_lower *l)
 {
 	const char *name = "default";
+	WH_AUTO_FREE char *lower = NULL;
 	size_t i;
 
 	if (l->o->target && *l->o->target)
@@ -76,26 +136,42 @@ static const char *target_name(struct wh_lower *l)
 	for (i = 0; i < l->d->n_nodes; i++)
 		if (l->d->nodes[i].instr == WH_I_FROM)
 			name = l->d->nodes[i].n_args == 3 ? l->d->nodes[i].args[2] : "default";
-	return name;
+	lower = wh_lower_case(name);
+	return wh_arena_strdup(l->a, lower);
 }
 
-static int global_arg(struct wh_lower *l, const char *word, struct wh_err **err)
+/* given: values from --build-arg. */
+static int global_arg(struct wh_lower *l, const char *word, const struct wh_strv *given, struct wh_strv *env,
+		      struct wh_err **err)
 {
-	const char *eq = strchr(word, '='), *given;
-	WH_AUTO_FREE char *name = wh_strndup(word, eq ? (size_t)(eq - word) : strlen(word)), *value = NULL;
+	const char *eq = strchr(word, '=');
+	WH_AUTO_FREE char *name = wh_strndup(word, strcspn(word, "=")), *value = NULL;
 	int r;
 
-	given = wh_env_get(&l->build_args, name);
-	if (given) {
-		wh_env_set(&l->globals, name, given);
+	if (wh_env_get(given, name)) {
+		wh_env_set(env, name, wh_env_get(given, name));
 		return 0;
 	}
 	if (!eq)
 		return 0;
-	r = wh_scope_global(l, eq + 1, &value, err);
+	r = wh_expand_word(eq + 1, l->d->escape, wh_scope_get, env, &value, err);
 	if (r == 0)
-		wh_env_set(&l->globals, name, value);
+		wh_env_set(env, name, value);
 	return r;
+}
+
+/* What FROM would see if nobody gave values to ARGs. */
+static void judge_defaults(struct wh_lower *l)
+{
+	WH_AUTO_STRV struct wh_strv env = {0}, nothing = {0};
+	size_t i, k;
+
+	wh_strv_copy(&env, &l->globals);
+	for (i = 0; i < l->d->n_nodes && l->d->nodes[i].instr == WH_I_ARG; i++)
+		for (k = 0; k < l->d->nodes[i].n_args; k++)
+			if (global_arg(l, l->d->nodes[i].args[k], &nothing, &env, NULL) < 0)
+				return; /* told in a moment */
+	wh_lint_default_args(l, &env);
 }
 
 static int check_epoch(struct wh_lower *l, struct wh_err **err)
@@ -151,13 +227,15 @@ int wh_scope_globals(struct wh_lower *l, struct wh_err **err)
 	predefine_platform(l, "TARGET", &l->target);
 	predefine(l, "TARGETSTAGE", target_name(l));
 	collect_proxies(l);
+	judge_defaults(l);
 	for (i = 0; i < l->d->n_nodes && l->d->nodes[i].instr == WH_I_ARG; i++) {
 		const struct wh_node *n = &l->d->nodes[i];
 
 		for (k = 0; k < n->n_args; k++) {
 			struct wh_pos pos;
 
-			r = global_arg(l, n->args[k], err);
+			wh_strv_take(&l->global_names, wh_strndup(n->args[k], strcspn(n->args[k], "=")));
+			r = global_arg(l, n->args[k], &l->build_args, &l->globals, err);
 			if (r == 0 && wh_has_prefix(n->args[k], "SOURCE_DATE_EPOCH"))
 				r = check_epoch(l, err);
 			if (r < 0) {
@@ -176,7 +254,7 @@ static void declare(struct wh_lower *l, struct wh_stage *s, const char *name, co
 {
 	const struct wh_arg arg = {wh_arena_strdup(l->a, name), value ? wh_arena_strdup(l->a, value) : NULL};
 
-	if (value)
+	if (value && !wh_is_scan_arg(name))
 		wh_env_set(&s->env, name, value);
 	WH_PUSH(s->args, s->n_args, s->cap_args) = arg;
 }
@@ -192,6 +270,7 @@ int wh_lower_arg(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c,
 		WH_AUTO_FREE char *name = wh_strndup(word, eq ? (size_t)(eq - word) : strlen(word));
 		WH_AUTO_FREE char *expanded = NULL;
 
+		wh_lint_secret(l, c, "ARG", name);
 		value = wh_env_get(&l->build_args, name);
 		if (!value && eq) {
 			int r = wh_scope_expand(l, s, eq + 1, &expanded, err);
@@ -230,6 +309,11 @@ int wh_lower_env(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c,
 	for (i = 0; i + 1 < words.n; i += 2) {
 		if (!*words.v[i] || strchr(words.v[i], '='))
 			return wh_usage(err, "ENV names can not be blank or hold '=': \"%.80s\"", words.v[i]);
+		if (!*c->n->args[i / 2 * 3 + 2])
+			wh_lint(l, WH_RULE_LEGACY_KEY_VALUE_FORMAT, &c->pos,
+				"\"%s key=value\" should be used instead of legacy \"%s key value\" format", c->n->keyword,
+				c->n->keyword);
+		wh_lint_secret(l, c, "ENV", words.v[i]);
 		wh_env_set(&s->env, words.v[i], words.v[i + 1]);
 		wh_image_env(s, words.v[i], words.v[i + 1]);
 		wh_buf_addf(&text, " %s=%s", words.v[i], words.v[i + 1]);

@@ -195,51 +195,88 @@ int wh_stage_add_cmd(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd
 
 /* ---- stages ---- */
 
+/* " (did you mean X?)" for the first of these names that is near to a global one. */
+static const char *suggest_any(struct wh_lower *l, const struct wh_strv *names)
+{
+	const char *found = "";
+	size_t i;
+
+	for (i = 0; i < names->n && !*found; i++)
+		found = wh_lint_suggest(l, names->v[i], &l->globals, "");
+	return found;
+}
+
+/* The part at fault is named as users of containerd's platform names know it. */
+static int refuse_platform(struct wh_lower *l, const char *flag, const char *text, const struct wh_strv *misses,
+			   struct wh_err **err)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	const char *part = text, *near = suggest_any(l, misses);
+	size_t n = strcspn(part, "/"), parts = 1;
+
+	while (n && strspn(part, allowed) >= n && part[n] && parts++ < 3) {
+		part += n + 1;
+		n = strcspn(part, "/");
+	}
+	if (parts <= 3 && (!n || strspn(part, allowed) < n))
+		wh_usage(err,
+			 "failed to parse platform %s: \"%.*s\" is an invalid component of \"%s\": platform specifier "
+			 "component must match \"^[A-Za-z0-9_.-]+$\": invalid argument%s",
+			 flag, (int)n, part, text, near);
+	else if (strchr(text, '/'))
+		wh_usage(err, "failed to parse platform %s: \"%s\": cannot parse platform specifier: invalid argument%s",
+			 flag, text, near);
+	else
+		wh_usage(err,
+			 "failed to parse platform %s: \"%s\": unknown operating system or architecture: invalid "
+			 "argument%s",
+			 flag, text, near);
+	wh_err_hint(err, "write it as os/arch or os/arch/variant, such as linux/amd64");
+	return -EINVAL;
+}
+
 static int stage_platform(struct wh_lower *l, struct wh_stage *s, struct wh_err **err)
 {
 	const char *flag = wh_flag_text(s->from, "platform");
+	WH_CLEANUP(wh_matches_release) struct wh_matches m = {0};
 	WH_AUTO_FREE char *text = NULL;
 	struct wh_platform p;
 	struct wh_platform *kept;
 	int r;
 
-	if (!flag)
+	if (!flag || !*flag)
 		return 0;
-	r = wh_scope_global(l, flag, &text, err);
-	if (r < 0)
+	r = wh_scope_global(l, flag, &m, &text, err);
+	if (r < 0) {
+		wh_err_wrap(err, "failed to process arguments for platform");
 		return r;
+	}
+	wh_lint_platform(l, s, flag, text, &m.hits, &m.misses);
 	if (!*text)
-		return wh_usage(err, "empty platform value from expression %s", flag);
-	r = wh_platform_parse(text, &l->target, &p, err);
+		return wh_usage(err, "empty platform value from expression %s%s", flag, suggest_any(l, &m.misses));
+	r = wh_platform_parse(text, &l->target, &p, NULL);
 	if (r < 0)
-		return r;
+		return refuse_platform(l, flag, text, &m.misses, err);
 	kept = wh_arena_alloc(l->a, sizeof(*kept));
 	*kept = p;
 	s->platform = kept;
 	return 0;
 }
 
-static char *lower_case(struct wh_arena *a, const char *s)
-{
-	char *copy = wh_arena_strdup(a, s), *p;
-
-	for (p = copy; *p; p++)
-		if (*p >= 'A' && *p <= 'Z')
-			*p = (char)(*p + 32);
-	return copy;
-}
-
 static int begin_stage(struct wh_lower *l, const struct wh_node *n, struct wh_err **err)
 {
 	struct wh_stage *s = wh_arena_alloc(l->a, sizeof(*s));
-	WH_AUTO_FREE char *base = NULL;
+	WH_CLEANUP(wh_matches_release) struct wh_matches m = {0};
+	WH_AUTO_FREE char *base = NULL, *name = NULL;
 	int r;
 
 	if (l->n_stages == STAGES_MAX)
 		return wh_usage(err, "more than %d stages", STAGES_MAX);
 	s->from = n;
 	s->pos = wh_node_pos(l, n);
-	r = wh_scope_global(l, n->args[0], &base, err);
+	wh_lint_comments(l, n->comments);
+	r = wh_scope_global(l, n->args[0], &m, &base, err);
+	wh_lint_from(l, &s->pos, &m.misses);
 	if (r < 0)
 		return r;
 	if (!*base) {
@@ -251,7 +288,8 @@ static int begin_stage(struct wh_lower *l, const struct wh_node *n, struct wh_er
 	r = stage_platform(l, s, err);
 	if (r < 0)
 		return r;
-	s->name = n->n_args == 3 ? lower_case(l->a, n->args[2]) : NULL;
+	name = n->n_args == 3 ? wh_lower_case(n->args[2]) : NULL;
+	s->name = name ? wh_arena_strdup(l->a, name) : NULL;
 	s->label = s->name ? s->name : wh_arena_printf(l->a, "stage-%zu", l->n_stages);
 	s->context = s->name ? context_for(l, s->name) : NULL;
 	s->replaced = s->context != NULL;
