@@ -265,6 +265,7 @@ void wh_builder_free(struct wh_builder *b)
 	wh_loop_free(b->loop);
 	wh_cache_close(b->cache);
 	wh_host_release(&b->host);
+	wh_builder_platforms_free(b);
 	for (i = 0; i < b->n_images; i++) {
 		wh_image_release(&b->images[i]->image);
 		free(b->images[i]->ref);
@@ -379,6 +380,7 @@ int wh_builder_enter(struct wh_builder *b, struct wh_err **err)
 	r = wh_launcher_start(b->o.inner, b->loop, &b->launcher, err);
 	if (r < 0)
 		return r;
+	b->foreign = wh_foreign_new();
 	b->entered = true;
 	return 0;
 }

@@ -106,6 +106,12 @@ struct wh_builder {
 	struct wh_pool *pool;
 	struct wh_launcher *launcher;
 	struct wh_host host;
+	struct wh_foreign *foreign; /* made with the launcher */
+	struct wh_platform_memo {
+		char *platform;
+		struct wh_emulation how;
+	} * platforms; /* those that steps asked for */
+	size_t n_platforms, cap_platforms;
 	bool entered; /* inside the user namespace: may run, unpack, use threads */
 	enum wh_snapshotter snapshotter;
 	enum wh_net net; /* what WH_NET_DEFAULT means here */
@@ -140,6 +146,16 @@ int wh_builder_enter(struct wh_builder *b, struct wh_err **err);
 /* The image behind a pinned reference; borrowed, valid as long as the builder. */
 int wh_builder_source_image(struct wh_builder *b, const char *ref, const char *platform, const struct wh_image **ret,
 			    struct wh_err **err);
+
+/* ---------------------------------------------------------------- foreign.c */
+
+/* Before anything runs: is every PROFILE of this solve one that may be? */
+int wh_builder_check_platforms(struct wh_builder *b, struct wh_err **err);
+/* On a miss: can the programs that this node runs be run here? Says so once where they are emulated. */
+int wh_node_platforms(struct wh_node *n, struct wh_err **err);
+/* Is a platform of this solve emulated here? NULL: no. */
+bool wh_builder_emulates(const struct wh_builder *b, const char *platform);
+void wh_builder_platforms_free(struct wh_builder *b);
 
 /* ---------------------------------------------------------------- node.c */
 

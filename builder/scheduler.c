@@ -405,7 +405,9 @@ static bool enter(struct wh_node *n)
 static void miss(struct wh_node *n)
 {
 	struct wh_builder *b = n->b;
+	struct wh_err *err = NULL;
 	size_t i;
+	int r;
 
 	for (i = 0; i < b->running.n; i++) {
 		if (same_key(n, b->running.v[i])) {
@@ -417,6 +419,11 @@ static void miss(struct wh_node *n)
 	explain(n);
 	if (!enter(n))
 		return;
+	r = wh_node_platforms(n, &err);
+	if (r < 0) {
+		wh_node_fail(n, r, &err);
+		return;
+	}
 	wh_nodes_add(&b->running, n);
 	if (n->v->kind != WH_OP_FILE) {
 		n->state = WH_NODE_QUEUED;
@@ -719,7 +726,9 @@ int wh_builder_solve(struct wh_builder *b, struct wh_vertex *const *targets, siz
 	b->cancel = false;
 	b->fail_r = 0;
 	collect(b, targets, n);
-	r = run(b, err);
+	r = wh_builder_check_platforms(b, err);
+	if (r == 0)
+		r = run(b, err);
 	if (r == 0 && b->fail_r) {
 		r = b->fail_r;
 		wh_err_move(err, &b->fail);

@@ -414,6 +414,7 @@ int wh_lower_profile(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd
 		r = driver_env(l, s, c->n, &op->driver, err);
 	if (r < 0)
 		return r;
+	op->platform = wh_stage_foreign(l, s);
 	if (!wh_flag_text(c->n, "network"))
 		op->driver.network = WH_NET_NONE;
 	if (!s->n_profiles)

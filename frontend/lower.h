@@ -195,6 +195,8 @@ struct wh_exec_parts {
 	size_t n_inputs;
 	const char *text; /* for progress */
 };
+/* The platform of the stage's programs, where it is not the one of the machine that builds; else NULL. */
+const char *wh_stage_foreign(struct wh_lower *l, const struct wh_stage *s);
 int wh_exec_lower(struct wh_lower *l, struct wh_exec_parts *p, struct wh_op_exec *op, struct wh_err **err);
 
 /* ---- harden.c ---- */

@@ -352,6 +352,16 @@ static const char *const *environment(struct wh_lower *l, const struct wh_stage 
 	return wh_arena_list(l->a, &env);
 }
 
+/* Variants of one architecture are taken as they come: no emulator knows better than the machine. */
+const char *wh_stage_foreign(struct wh_lower *l, const struct wh_stage *s)
+{
+	const struct wh_platform *p = s->platform ? s->platform : &l->target;
+
+	if (wh_streq(p->os, l->build.os) && wh_streq(p->arch, l->build.arch))
+		return NULL;
+	return wh_lower_platform(l, p);
+}
+
 static int lower_command(struct run *run, const struct wh_cmd *c, size_t first_source, struct wh_op_exec *op,
 			 struct wh_strv *args, struct wh_err **err)
 {
@@ -376,6 +386,7 @@ static int lower_command(struct run *run, const struct wh_cmd *c, size_t first_s
 	op->hostname = l->o->hostname ? wh_arena_strdup(l->a, l->o->hostname) : NULL;
 	op->extra_hosts = l->o->extra_hosts ? wh_arena_list(l->a, l->o->extra_hosts) : NULL;
 	op->shm_size = l->o->shm_size;
+	op->platform = wh_stage_foreign(l, run->s);
 	op->ulimits = l->o->ulimits ? wh_arena_list(l->a, l->o->ulimits) : NULL;
 	return 0;
 }

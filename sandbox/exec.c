@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "sandbox/foreign.h"
 #include "sandbox/step.h"
 
 #include <errno.h>
@@ -10,11 +11,25 @@ static int missing_loader(const char *name, struct wh_err **err)
 			  name);
 }
 
+/* Another machine's program in a stage that is said to be this one's, for one. */
+static int bad_format(const char *name, struct wh_err **err)
+{
+	WH_AUTO_FD int fd = wh_openat(AT_FDCWD, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	unsigned char head[WH_ELF_HEAD];
+	const char *arch = fd >= 0 && read(fd, head, sizeof(head)) == (ssize_t)sizeof(head) ? wh_elf_machine(head) : NULL;
+
+	wh_err_set(err, "sandbox", WH_ERR_BUILD, ENOEXEC, "exec: \"%s\": exec format error%s%s", name,
+		   arch ? ": it is a program for " : "", arch ? arch : "");
+	if (arch)
+		wh_err_hint(err, "where the stage is of that platform, say so: FROM --platform=linux/%s", arch);
+	return -ENOEXEC;
+}
+
 static int explain(const char *name, int e, int *ret_status, struct wh_err **err)
 {
 	*ret_status = e == ENOENT || e == ENOTDIR ? 127 : 126;
 	if (e == ENOEXEC)
-		return wh_err_set(err, "sandbox", WH_ERR_BUILD, e, "exec: \"%s\": exec format error", name);
+		return bad_format(name, err);
 	return wh_err_sys(err, "sandbox", WH_ERR_BUILD, e, "exec: \"%s\"", name);
 }
 

@@ -75,6 +75,24 @@ struct wh_host {
 int wh_host_probe(int scratch_dirfd, const char *scratch_path, struct wh_host *ret, struct wh_err **err);
 void wh_host_release(struct wh_host *h);
 
+/* ---------------------------------------------------------------- programs of other machines */
+
+struct wh_foreign;
+struct wh_emulation {
+	bool emulated;  /* false: this machine's processor runs them */
+	bool ours;      /* the emulator was registered for our processes alone */
+	char *emulator; /* the interpreter's path, or NULL */
+};
+struct wh_foreign *wh_foreign_new(void);
+void wh_foreign_free(struct wh_foreign *f); /* what it registered goes with it */
+/* Sees to it that steps can run programs of that platform ("linux/arm64"): natively, by an emulator that is registered on
+ * the host (binfmt_misc, flag F), or by one that is installed and that the kernel lets us register in our user namespace
+ * (Linux 6.7). Else -ENOEXEC, WH_ERR_ENV with what to do as hint. After wh_inner_enter(). */
+int wh_foreign_ensure(struct wh_foreign *f, const char *platform, struct wh_emulation *ret, struct wh_err **err);
+void wh_emulation_release(struct wh_emulation *e);
+/* Would they run without emulation? At any time. */
+bool wh_foreign_native(const char *platform);
+
 /* ---------------------------------------------------------------- a step */
 
 enum wh_root_kind {
