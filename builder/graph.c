@@ -84,6 +84,15 @@ static void put_source(struct wh_buf *out, const struct wh_op_source *s)
 	wh_buf_lstr(out, s->ref);
 	wh_buf_lstr(out, s->platform);
 	put_list(out, s->ignore);
+	if (!wh_has_prefix(s->ref, "http") && !wh_has_prefix(s->ref, "git:"))
+		return;
+	wh_buf_lstr(out, s->filename);
+	wh_buf_lstr(out, s->checksum);
+	wh_buf_lstr(out, s->git_ref);
+	wh_buf_lstr(out, s->git_subdir);
+	wh_buf_u8(out, s->keep_git_dir);
+	wh_buf_u8(out, s->git_submodules);
+	wh_buf_u8(out, s->git_by_commit);
 }
 
 static void put_mount(struct wh_buf *out, const struct wh_op_mount *m)

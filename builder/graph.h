@@ -51,6 +51,7 @@ struct wh_op_source {
 	const char *git_subdir;            /* clean, relative; NULL: all of it */
 	bool keep_git_dir;
 	bool git_submodules;
+	bool git_by_commit;                /* checksum is a whole commit, which git_ref only gives a name */
 };
 
 enum wh_network { WH_NET_DEFAULT, WH_NET_NONE, WH_NET_HOST };

@@ -20,6 +20,7 @@ struct copy {
 	const char *dest;       /* expanded, as history shows it */
 	const char *path;       /* absolute */
 	const char *chown, *chmod;
+	struct wh_add elsewhere;
 	bool link;
 	struct wh_file_action *actions;
 	size_t n_actions;
@@ -134,7 +135,7 @@ static int check_checksum(const struct copy *x, struct wh_err **err)
 	return 0;
 }
 
-static int check_sources(const struct copy *x, struct wh_err **err)
+static int check_sources(struct copy *x, struct wh_err **err)
 {
 	size_t i;
 
@@ -142,18 +143,13 @@ static int check_sources(const struct copy *x, struct wh_err **err)
 		const char *src = x->sources.v[i];
 		bool git = wh_is_git(src);
 
-		if (!git && !wh_is_url(src))
+		if (x->add || (!git && !wh_is_url(src)))
 			continue;
-		if (!x->add) {
-			wh_usage(err, "source can't be a %s for COPY", git ? "git ref" : "URL");
-			return -EINVAL;
-		}
-		wh_usage(err, "ADD of %s is not available in this version: %.200s", git ? "git repositories" : "URLs",
-			 src);
-		wh_err_hint(err, "fetch it before the build, or in a RUN step");
-		return -ENOTSUP;
+		wh_usage(err, "source can't be a %s for COPY", git ? "git ref" : "URL");
+		wh_err_hint(err, "ADD takes it");
+		return -EINVAL;
 	}
-	return 0;
+	return x->add ? wh_add_flags(x->l, x->s, x->c, &x->sources, &x->elsewhere, err) : 0;
 }
 
 /* A name to look up in the image; "root" needs none. */
@@ -226,23 +222,39 @@ static const char *const *one(struct wh_arena *a, const char *s)
 	return v;
 }
 
-static void path_actions(struct copy *x, int input)
+/* tree: the input with the context or stage, once there is one. */
+static int path_action(struct copy *x, const char *src, const char *const *exclude, int *tree, struct wh_err **err)
 {
-	const char *const *exclude = excludes(x);
-	size_t i;
+	struct wh_file_action a = {
+		.kind = WH_FILE_COPY,
+		.exclude = exclude,
+		.path = x->path,
+		.chown = x->chown,
+		.chmod = x->chmod,
+	};
+	struct wh_vertex *v = NULL;
+	int r = x->add ? wh_add_source(x->l, x->c, &x->elsewhere, src, &v, &a, err) : 0;
 
-	for (i = 0; i < x->sources.n; i++)
-		x->actions[x->n_actions++] = (struct wh_file_action){
-			.kind = WH_FILE_COPY,
-			.input = input,
-			.srcs = one(x->l->a, source_path(x, x->sources.v[i])),
-			.exclude = exclude,
-			.parents = wh_flag_bool(x->c->n, "parents", false),
-			.unpack = x->add && wh_flag_bool(x->c->n, "unpack", true),
-			.path = x->path,
-			.chown = x->chown,
-			.chmod = x->chmod,
-		};
+	if (r < 0)
+		return r;
+	if (r == 1) {
+		a.input = add_input(x, v);
+		x->actions[x->n_actions++] = a;
+		return 0;
+	}
+	if (!*tree) {
+		r = source_tree(x, &v, err);
+		if (r < 0)
+			return r;
+		*tree = add_input(x, v);
+	}
+	a.input = *tree;
+	a.srcs = one(x->l->a, source_path(x, src));
+	a.no_glob = false;
+	a.parents = wh_flag_bool(x->c->n, "parents", false);
+	a.unpack = x->add && wh_flag_bool(x->c->n, "unpack", true);
+	x->actions[x->n_actions++] = a;
+	return 0;
 }
 
 /* The body becomes a file of its own, in an empty tree; from there it is copied like any other. */
@@ -290,18 +302,14 @@ static int heredoc_action(struct copy *x, const struct wh_heredoc *h, struct wh_
 static int build_actions(struct copy *x, struct wh_err **err)
 {
 	const struct wh_node *n = x->c->n;
-	struct wh_vertex *tree = NULL;
-	size_t i;
-	int r = 0;
+	const char *const *exclude = excludes(x);
+	size_t i, all = x->sources.n + n->n_heredocs;
+	int r = 0, tree = 0;
 
-	x->actions = wh_arena_alloc(x->l->a, (x->sources.n + n->n_heredocs) * sizeof(*x->actions));
-	x->inputs = wh_arena_alloc(x->l->a, (1 + n->n_heredocs) * sizeof(struct wh_vertex *));
-	if (x->sources.n) {
-		r = source_tree(x, &tree, err);
-		if (r < 0)
-			return r;
-		path_actions(x, add_input(x, tree));
-	}
+	x->actions = wh_arena_alloc(x->l->a, all * sizeof(*x->actions));
+	x->inputs = wh_arena_alloc(x->l->a, all * sizeof(struct wh_vertex *));
+	for (i = 0; i < x->sources.n && r == 0; i++)
+		r = path_action(x, x->sources.v[i], exclude, &tree, err);
 	for (i = 0; i < n->n_heredocs && r == 0; i++)
 		r = heredoc_action(x, &n->heredocs[i], err);
 	return r;

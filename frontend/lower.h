@@ -180,6 +180,21 @@ int wh_lower_volume(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd 
 /* ---- run.c, copy.c ---- */
 int wh_lower_run(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
 int wh_lower_copy(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
+/* ---- add.c: sources from elsewhere ---- */
+struct wh_add {
+	const char *checksum; /* --checksum, expanded; NULL: none */
+	int keep_git_dir;     /* 1, 0; -1: not said */
+};
+int wh_add_flags(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, const struct wh_strv *sources,
+		 struct wh_add *ret, struct wh_err **err);
+/* 1: src is a URL or a repository: *ret, and a's srcs, no_glob and unpack are set; 0: a path. */
+int wh_add_source(struct wh_lower *l, const struct wh_cmd *c, struct wh_add *add, const char *src, struct wh_vertex **ret,
+		  struct wh_file_action *a, struct wh_err **err);
+/* The same for a named context's reference. */
+int wh_context_source(struct wh_lower *l, const char *ref, struct wh_vertex **ret, struct wh_err **err);
+/* A stage that stands on a directory or on what was fetched stands on a copy of it; other vertices as they are. */
+struct wh_vertex *wh_solid_tree(struct wh_lower *l, struct wh_vertex *v);
+
 /* argv of a command: as it is (JSON), or behind the stage's shell. */
 void wh_shell_args(const struct wh_stage *s, const struct wh_node *n, const char *text, struct wh_strv *out);
 

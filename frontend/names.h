@@ -13,6 +13,13 @@ bool wh_is_url(const char *s);
 /* A git address that could not be a path as well (which github.com/… could). */
 bool wh_is_git(const char *s);
 
+/* ---- add.c ---- */
+
+/* What a file from a URL is called: the last part of its path; malloc'ed. */
+char *wh_url_filename(const char *url);
+/* --checksum of a URL: "sha256:…", "sha384:…", "sha512:…". */
+int wh_checksum_check(const char *text, struct wh_err **err);
+
 /* ---- ports.c ---- */
 
 /* EXPOSE's words ("80", "80/udp", "8000-8010", "ip:host:port") → "port/proto", appended. */

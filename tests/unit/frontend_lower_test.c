@@ -473,12 +473,14 @@ static void options(void **state)
 				 "  local://here\n"
 				 "1 FROM b@" TEST_DIGEST "\n"
 				 "  oci-layout:///l@" TEST_DIGEST " linux/arm64\n"
-				 "2<0 [a 2/2] RUN x\n"
+				 "2<-,0 [context here] load from client as a tree\n"
+				 "  copy 1:. / no_glob\n"
+				 "3<2 [a 2/2] RUN x\n"
 				 "  /bin/sh|-c|x in / as '' net 2\n"
 				 "  env " TEST_PATH "\n"
-				 "3<2,1! [c 1/2] COPY --from=b / /\n"
+				 "4<3,1! [c 1/2] COPY --from=b / /\n"
 				 "  copy 1:. /\n"
-				 "4<3! [c 2/2] RUN y\n"
+				 "5<4! [c 2/2] RUN y\n"
 				 "  /bin/sh|-c|y in / as '' net 2\n"
 				 "  env " TEST_PATH "\n");
 	expect_config(&x, "{\"architecture\":\"arm64\",\"config\":{\"Env\":[\"" TEST_PATH
@@ -549,9 +551,18 @@ static void refusals(void **state)
 		{"FROM scratch\nADD --link --chown=1:web a b", 2, "with --link nobody can say which group", NULL},
 		{"FROM scratch\nCOPY http://x/y z", 2, "source can't be a URL for COPY", NULL},
 		{"FROM scratch\nCOPY git@h:x y", 2, "source can't be a git ref for COPY", NULL},
-		{"FROM scratch\nADD https://x/y /", 2, "ADD of URLs is not available in this version", NULL},
-		{"FROM scratch\nADD https://x/y.git /", 2, "ADD of git repositories is not available in this version",
-		 NULL},
+		{"FROM scratch\nADD https://x/y.git?ref=a#b /", 2, "ref conflicts: \"b\" vs \"a\"", NULL},
+		{"FROM scratch\nADD --checksum=x a /", 2, "checksum requires HTTP(S) or Git sources", NULL},
+		{"FROM scratch\nADD --checksum=x https://x/y https://x/z /", 2,
+		 "checksum can't be specified for multiple sources", NULL},
+		{"FROM scratch\nADD --checksum=abc https://x/y /", 2, "invalid checksum digest format", "a commit for git"},
+		{"FROM scratch\nADD --checksum=sha256:abc https://x/y /", 2, "invalid checksum digest length", NULL},
+		{"FROM scratch\nADD --checksum=md5:abc https://x/y /", 2, "unsupported digest algorithm", NULL},
+		{"FROM scratch\nADD --checksum=foobar https://x/y.git /", 2,
+		 "invalid checksum foobar for Git URL, expected hex commit hash", NULL},
+		{"FROM scratch\nADD --checksum=a https://x/y.git?commit=b /", 2, "checksum mismatch \"a\" != \"b\"", NULL},
+		{"FROM scratch\nADD --keep-git-dir=false https://x/y.git?keep-git-dir /", 2,
+		 "inconsistent keep-git-dir configuration", NULL},
 		{"FROM scratch\nADD --checksum=sha256:0 a /", 2, "checksum requires HTTP(S) or Git sources", NULL},
 		{"FROM scratch\nCOPY --chmod=999 a /", 2, "invalid chmod parameter: '999'", "u=rwX"},
 		{"FROM scratch\nENV a=${b?none}", 2, "b: none", NULL},
