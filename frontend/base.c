@@ -61,6 +61,7 @@ static void adopt_platform(struct wh_lower *l, struct wh_stage *s)
 	memcpy(p->arch, arch, strlen(arch));
 	if (variant && strlen(variant) < sizeof(p->variant))
 		memcpy(p->variant, variant, strlen(variant));
+	wh_platform_normalize(p);
 	s->platform = p;
 }
 
