@@ -25,10 +25,9 @@ struct run {
 	struct wh_cli_pull pull;
 	struct wh_builder *builder;
 	struct wh_graph *graph;
-	struct wh_target target;
-	struct wh_image image;
-	struct wh_hardening hardening;
-	struct wh_proof *proof;
+	struct wh_built *built; /* one a platform */
+	size_t n_built;
+	struct wh_image image;  /* what came out: that of the only platform, or the index */
 };
 
 /* ---------------------------------------------------------------- building */
@@ -179,20 +178,18 @@ static void warn(void *arg, const struct wh_lint_warning *w)
 	wh_progress_warn(r->progress, "%s: %s (line %u)", w->rule, w->message, w->line);
 }
 
-static int lower(struct run *r, struct wh_err **err)
+/* Once for each platform, into one graph. Findings are about the file: those of the first are enough. */
+static int lower_for(struct run *r, const struct wh_named_context *contexts, size_t i, struct wh_err **err)
 {
 	struct wh_build_spec *s = r->spec;
-	WH_AUTO_FREE struct wh_named_context *contexts = wh_calloc(s->n_contexts + 1, sizeof(*contexts));
 
-	for (size_t i = 0; i < s->n_contexts; i++)
-		contexts[i] = (struct wh_named_context){.name = s->contexts[i].name, .ref = s->contexts[i].ref};
-	r->graph = wh_graph_new();
 	return wh_dockerfile_lower(r->input.dockerfile,
 				   &(struct wh_lower_opts){
 					   .build_args = &s->build_args,
 					   .target = s->target,
-					   .platform = s->platform,
+					   .platform = s->platforms.n ? s->platforms.v[i] : NULL,
 					   .build_platform = s->platform,
+					   .multi_platform = s->platforms.n > 1,
 					   .contexts = contexts,
 					   .n_contexts = s->n_contexts,
 					   .ignore_of = wh_build_input_ignore,
@@ -208,10 +205,63 @@ static int lower(struct run *r, struct wh_err **err)
 					   .allow_insecure = s->allow_insecure,
 					   .allow_host_network = s->allow_host_network,
 					   .hostname = wh_env_get(&s->build_args, "BUILDKIT_SANDBOX_HOSTNAME"),
-					   .warn = warn,
+					   .warn = i == 0 ? warn : NULL,
 					   .warn_arg = r,
 				   },
-				   r->graph, &r->target, err);
+				   r->graph, &r->built[i].target, err);
+}
+
+static int lower(struct run *r, struct wh_err **err)
+{
+	const struct wh_build_spec *s = r->spec;
+	WH_AUTO_FREE struct wh_named_context *contexts = wh_calloc(s->n_contexts + 1, sizeof(*contexts));
+	size_t n = s->platforms.n ? s->platforms.n : 1;
+	int res = 0;
+
+	for (size_t i = 0; i < s->n_contexts; i++)
+		contexts[i] = (struct wh_named_context){.name = s->contexts[i].name, .ref = s->contexts[i].ref};
+	r->graph = wh_graph_new();
+	r->built = wh_calloc(n, sizeof(*r->built));
+	for (; r->n_built < n && res == 0; r->n_built += res == 0)
+		res = lower_for(r, contexts, r->n_built, err);
+	return res;
+}
+
+static size_t base_layers(const struct wh_built *b)
+{
+	size_t n = 0, i, own = 0;
+	json_t *h;
+
+	if (b->target.base_history && json_array_size(b->target.base_history)) {
+		json_array_foreach (b->target.base_history, i, h)
+			n += !json_is_true(json_object_get(h, "empty_layer"));
+	} else {
+		for (i = 0; i < b->target.n_history; i++)
+			own += b->target.history[i].vertex != NULL;
+		n = b->image.n_layers > own ? b->image.n_layers - own : 0;
+	}
+	return n < b->image.n_layers ? n : b->image.n_layers;
+}
+
+/* All platforms together, so that what they share is made once. */
+static int solve(struct run *r, struct wh_err **err)
+{
+	WH_AUTO_FREE struct wh_target *targets = wh_calloc(r->n_built, sizeof(*targets));
+	WH_AUTO_FREE struct wh_image *images = wh_calloc(r->n_built, sizeof(*images));
+	int res;
+
+	for (size_t i = 0; i < r->n_built; i++)
+		targets[i] = r->built[i].target; /* lent */
+	res = wh_builder_images(r->builder, targets, r->n_built, images, err);
+	if (res < 0)
+		return res;
+	for (size_t i = 0; i < r->n_built; i++) {
+		r->built[i].image = images[i];
+		r->built[i].n_base_layers = base_layers(&r->built[i]);
+	}
+	for (size_t i = 0; i < r->n_built && res == 0; i++)
+		res = wh_builder_hardening(r->builder, &r->built[i].target, &r->built[i].hardening, err);
+	return res;
 }
 
 /* ---------------------------------------------------------------- what came out */
@@ -227,22 +277,6 @@ static void allow_signals(void)
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGQUIT);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
-}
-
-static size_t base_layers(const struct run *r)
-{
-	size_t n = 0, i, own = 0;
-	json_t *h;
-
-	if (r->target.base_history && json_array_size(r->target.base_history)) {
-		json_array_foreach (r->target.base_history, i, h)
-			n += !json_is_true(json_object_get(h, "empty_layer"));
-	} else {
-		for (i = 0; i < r->target.n_history; i++)
-			own += r->target.history[i].vertex != NULL;
-		n = r->image.n_layers > own ? r->image.n_layers - own : 0;
-	}
-	return n < r->image.n_layers ? n : r->image.n_layers;
 }
 
 /* An old one must not pass for the result of a build that failed. */
@@ -276,6 +310,12 @@ static int write_iidfile(const char *path, const char *id, struct wh_err **err)
 	return 0;
 }
 
+/* What docker calls the image's id; of an index its digest, as buildx has it. */
+static const struct wh_digest *image_id(const struct wh_image *i)
+{
+	return wh_image_is_index(i) ? &i->manifest : &i->config_digest;
+}
+
 static int publish(struct run *r, struct wh_err **err)
 {
 	const struct wh_build_spec *s = r->spec;
@@ -286,17 +326,31 @@ static int publish(struct run *r, struct wh_err **err)
 		.progress = r->progress,
 		.layer = &r->layer,
 		.epoch = r->epoch,
-		.n_base_layers = base_layers(r),
-		.hardening = &r->hardening,
-		.image = &r->image,
+		.built = r->built,
+		.n = r->n_built,
 	};
 	char id[WH_DIGEST_TEXT];
 	int res = wh_publish(&p, err);
 
-	r->proof = p.proof;
+	r->image = p.image;
 	if (res < 0 || !s->iidfile)
 		return res;
-	return write_iidfile(s->iidfile, wh_digest_text(&r->image.config_digest, id), err);
+	return write_iidfile(s->iidfile, wh_digest_text(image_id(&r->image), id), err);
+}
+
+static void tell_built(const struct run *r, size_t i, struct wh_buf *out)
+{
+	char digest[WH_DIGEST_TEXT];
+	struct wh_platform p;
+	WH_AUTO_FREE char *platform = NULL;
+
+	if (r->n_built > 1) {
+		wh_image_platform(&r->image.parts[i], &p);
+		platform = wh_platform_text(&p);
+		wh_buf_addf(out, "%-14s %s\n", platform, wh_digest_text(&r->image.parts[i].manifest, digest));
+	}
+	if (r->built[i].proof)
+		wh_proof_summary(r->built[i].proof, out);
 }
 
 /* Standard output carries the result alone: the id with --quiet, else digest, id and names. */
@@ -306,16 +360,18 @@ static int tell(const struct run *r)
 	char id[WH_DIGEST_TEXT], digest[WH_DIGEST_TEXT];
 	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
 
-	wh_digest_text(&r->image.config_digest, id);
+	wh_digest_text(image_id(&r->image), id);
 	wh_digest_text(&r->image.manifest, digest);
 	if (s->quiet) {
 		wh_buf_addf(&out, "%s\n", id);
 	} else {
-		wh_buf_addf(&out, "image  %s\nid     %s\n", digest, id);
+		wh_buf_addf(&out, "image  %s\n", digest);
+		if (!wh_image_is_index(&r->image))
+			wh_buf_addf(&out, "id     %s\n", id);
 		for (size_t i = 0; i < s->tags.n; i++)
 			wh_buf_addf(&out, "name   %s\n", s->tags.v[i]);
-		if (r->proof)
-			wh_proof_summary(r->proof, &out);
+		for (size_t i = 0; i < r->n_built; i++)
+			tell_built(r, i, &out);
 	}
 	for (size_t i = 0; i < s->n_outputs; i++) {
 		if (wh_streq(s->outputs[i].dest, "-")) { /* standard output is taken */
@@ -373,9 +429,7 @@ static int run_all(struct run *r, struct wh_err **err)
 	if (!res)
 		warn_of_args(r);
 	if (!res)
-		res = wh_builder_image(r->builder, &r->target, &r->image, err);
-	if (!res)
-		res = wh_builder_hardening(r->builder, &r->target, &r->hardening, err);
+		res = solve(r, err);
 	if (r->builder)
 		wh_builder_free(WH_TAKE_PTR(r->builder));
 	if (res < 0)
@@ -386,10 +440,14 @@ static int run_all(struct run *r, struct wh_err **err)
 
 static void run_release(struct run *r)
 {
-	wh_proof_free(r->proof);
-	wh_hardening_release(&r->hardening);
+	for (size_t i = 0; i < r->n_built; i++) {
+		wh_proof_free(r->built[i].proof);
+		wh_hardening_release(&r->built[i].hardening);
+		wh_image_release(&r->built[i].image);
+		wh_target_release(&r->built[i].target);
+	}
+	free(r->built);
 	wh_image_release(&r->image);
-	wh_target_release(&r->target);
 	if (r->graph)
 		wh_graph_free(r->graph);
 	if (r->store)

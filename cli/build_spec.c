@@ -527,6 +527,28 @@ static int add_names(const struct wh_build_flags *f, struct wh_build_spec *s, st
 	return 0;
 }
 
+int wh_platforms_parse(const char *text, struct wh_strv *ret, struct wh_err **err)
+{
+	for (const char *next = text; next;) {
+		size_t n = strcspn(next, ",");
+		WH_AUTO_FREE char *word = wh_strndup(next, n), *name = NULL;
+		struct wh_platform p;
+		int r = 0;
+
+		next = next[n] ? next + n + 1 : NULL;
+		if (strcasecmp(word, "local") == 0)
+			wh_platform_host(&p);
+		else
+			r = wh_platform_parse(word, NULL, &p, err);
+		if (r < 0)
+			return r;
+		name = wh_platform_text(&p);
+		if (!wh_strv_has(ret, name))
+			wh_strv_add(ret, name);
+	}
+	return 0;
+}
+
 static int check_platform(const struct wh_build_flags *f, struct wh_build_spec *s, struct wh_err **err)
 {
 	struct wh_platform host;
@@ -534,22 +556,12 @@ static int check_platform(const struct wh_build_flags *f, struct wh_build_spec *
 	wh_platform_host(&host);
 	s->platform = wh_platform_text(&host);
 	for (size_t i = 0; i < f->platforms.n; i++) {
-		struct wh_platform p;
-		WH_AUTO_FREE char *text = NULL;
-		int r;
+		int r = wh_platforms_parse(f->platforms.v[i], &s->platforms, err);
 
-		if (f->platforms.n > 1 || strchr(f->platforms.v[i], ','))
-			return misuse(err, "--platform: several platforms at once are not supported yet");
-		r = wh_platform_parse(f->platforms.v[i], NULL, &p, err);
 		if (r < 0) {
-			if (err && *err)
-				(*err)->class = WH_ERR_USAGE;
+			wh_err_wrap(err, "--platform %s", f->platforms.v[i]);
 			return r;
 		}
-		text = wh_platform_text(&p);
-		if (!wh_streq(text, s->platform))
-			return misuse(err, "--platform %s is not supported yet: this machine builds %s",
-				      f->platforms.v[i], s->platform);
 	}
 	return 0;
 }
@@ -722,6 +734,7 @@ void wh_build_spec_release(struct wh_build_spec *s)
 	}
 	free(s->ssh);
 	free(s->platform);
+	wh_strv_release(&s->platforms);
 	free(s->root);
 	*s = (struct wh_build_spec){0};
 }

@@ -115,7 +115,8 @@ struct wh_build_spec {
 	size_t n_ssh;
 	enum wh_network network;
 	uint64_t shm_size;
-	char *platform; /* the build's, "linux/amd64" */
+	char *platform; /* this machine's, "linux/amd64" */
+	struct wh_strv platforms; /* --platform, normalised, each once, in the order given; empty: this machine's */
 	const char *iidfile;
 	char *sign_key; /* absolute path of the private key, or NULL; only the outer process reads it */
 	bool insecure_registry;
@@ -130,6 +131,8 @@ int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *arg
 void wh_build_spec_release(struct wh_build_spec *s);
 /* One --output value. */
 int wh_output_parse(const char *text, struct wh_output *ret, struct wh_err **err);
+/* One --platform value: words between commas, "local" for this machine's; what the list has already is passed over. */
+int wh_platforms_parse(const char *text, struct wh_strv *ret, struct wh_err **err);
 /* SOURCE_DATE_EPOCH's text; "" is none. */
 int wh_epoch_parse(const char *text, int64_t *ret, struct wh_err **err);
 /* "64m", "1gb", "134217728": bytes. */
@@ -159,7 +162,15 @@ int wh_output_write(struct wh_store *s, const struct wh_image *i, const struct w
 /* ---------------------------------------------------------------- publish.c */
 
 struct wh_proof;
-/* From the finished image to wherever it is to be: evidence, signatures, outputs, registries, the store's name for it. */
+/* What a build made for one platform. */
+struct wh_built {
+	struct wh_target target;
+	struct wh_image image;
+	size_t n_base_layers;
+	struct wh_hardening hardening;
+	struct wh_proof *proof; /* set by wh_publish(). NULL: nothing was to be proved */
+};
+/* From the finished images to wherever they are to be: evidence, signatures, outputs, registries, the store's name for them. */
 struct wh_publish {
 	struct wh_store *store;
 	struct wh_inner *inner;
@@ -167,10 +178,9 @@ struct wh_publish {
 	struct wh_progress *progress;
 	const struct wh_layer_opts *layer;
 	int64_t epoch;
-	size_t n_base_layers;
-	const struct wh_hardening *hardening;
-	struct wh_image *image; /* replaced by what the only output wrote, when there is one */
-	struct wh_proof *proof; /* set by the call; the caller frees it. NULL: nothing was to be proved */
+	struct wh_built *built;
+	size_t n;              /* several: an index over them is what is named and handed on */
+	struct wh_image image; /* set by the call, the caller releases it: image or index, as the only output wrote it where there is one */
 };
 int wh_publish(struct wh_publish *p, struct wh_err **err);
 

@@ -45,8 +45,8 @@ static const struct wh_option options[] = {
 	 "uncompressed][,compression-level=N][,force-compression=true];\n"
 	 "dest=- is standard output; a DIR alone is type=local (repeatable)",
 	 NULL},
-	{"platform", 0, WH_OPT_LIST, AT(platforms), "OS/ARCH", "Platform of the image: this machine's only, for now",
-	 NULL},
+	{"platform", 0, WH_OPT_LIST, AT(platforms), "OS/ARCH[,…]",
+	 "Platforms of the image (default: this machine's); several make an\nimage index with one image each (repeatable)", NULL},
 	{"progress", 0, WH_OPT_TEXT, AT(progress), "HOW", "auto, plain or quiet", progresses},
 	{"push", 0, WH_OPT_FLAG, AT(push), NULL, "Push the image, with what is attached to it, to where each --tag says", NULL},
 	{"quiet", 'q', WH_OPT_FLAG, AT(quiet), NULL, "Print nothing but the image id", NULL},

@@ -5,16 +5,6 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-static void copy_image(const struct wh_image *src, struct wh_image *dst)
-{
-	*dst = *src;
-	dst->config = json_deep_copy(src->config);
-	dst->annotations = src->annotations ? json_deep_copy(src->annotations) : NULL;
-	dst->layers = wh_calloc(src->n_layers ? src->n_layers : 1, sizeof(*dst->layers));
-	for (size_t i = 0; i < src->n_layers; i++)
-		wh_layer_copy(&dst->layers[i], &src->layers[i]);
-}
-
 int wh_output_image(struct wh_store *s, const struct wh_image *i, size_t n_base_layers, const struct wh_output *o,
 		    const struct wh_layer_opts *layer, struct wh_image *ret, struct wh_err **err)
 {
@@ -23,7 +13,7 @@ int wh_output_image(struct wh_store *s, const struct wh_image *i, size_t n_base_
 	bool changed = false;
 	int r = 0;
 
-	copy_image(i, &copy);
+	wh_image_copy(&copy, i);
 	as.comp = o->comp;
 	as.level = o->level;
 	/* The base's layers stay as they came, so that a registry that has them need not get them again. */
