@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# mkbase.sh busybox[-ARCH]|debian DIR - makes a base image as an OCI layout in DIR.
+# mkbase.sh busybox[-ARCH]|platforms|debian DIR - makes a base image as an OCI layout in DIR.
 #
 #   busybox   Debian's busybox-static and a name for each of its applets; with
 #             ARCH, a Debian architecture ("arm64"), that one's program
+#   platforms busybox for this machine and for arm64 (amd64, where this
+#             machine is arm64), behind one image index
 #   debian    the smallest Debian that has apt, from this machine's own apt
 #             sources; they stay in the image, so that apt works in RUN
 #
@@ -24,7 +26,7 @@ die() {
 	exit 1
 }
 
-[ $# = 2 ] || die "usage: mkbase.sh busybox[-ARCH]|debian DIR"
+[ $# = 2 ] || die "usage: mkbase.sh busybox[-ARCH]|platforms|debian DIR"
 kind=$1
 dest=$2
 [ ! -e "$dest" ] || die "$dest exists already"
@@ -179,9 +181,31 @@ make_debian() {
 	layout "$work/whole.tar" bash
 }
 
+# An index below index.json, as multi-platform images have it: attributes of a descriptor say which image is for which platform.
+make_platforms() {
+	local other=arm64 index list='' part media=application/vnd.oci.image.index.v1+json
+
+	[ "$native" != arm64 ] || other=amd64
+	mkdir -p "$made/blobs/sha256"
+	for part in busybox "busybox-$other"; do
+		"$0" "$part" "$work/$part" >/dev/null
+		cp "$work/$part"/blobs/sha256/* "$made/blobs/sha256/"
+		# The one descriptor of that layout, without the name.
+		list+=${list:+,}$(sed -e 's/.*"manifests":\[//; s/,"annotations":{[^}]*}}\]}$/}/' "$work/$part/index.json")
+	done
+	printf '{"schemaVersion":2,"mediaType":"%s","manifests":[%s]}' "$media" "$list" >"$work/index"
+	index=$(blob "$work/index")
+	printf '{"schemaVersion":2,"mediaType":"%s","manifests":[{"mediaType":"%s","digest":"%s","size":%s,%s}]}\n' "$media" "$media" \
+		"$index" "$(size_of "$index")" '"annotations":{"org.opencontainers.image.ref.name":"latest"}' >"$made/index.json"
+	printf '{"imageLayoutVersion":"1.0.0"}\n' >"$made/oci-layout"
+	chmod 755 "$made"
+	echo "$kind: $index"
+}
+
 case $kind in
 busybox) make_busybox ;;
+platforms) make_platforms ;;
 debian) make_debian ;;
-*) die "no base \"$kind\"; there are busybox and debian" ;;
+*) die "no base \"$kind\"; there are busybox, platforms and debian" ;;
 esac
 mv -T "$made" "$dest"

@@ -27,7 +27,7 @@
 #   run CMD…          never fails itself; sets $status, $out (standard output), $err (standard error), $all (both)
 #   as_user CMD…      as an ordinary user with subordinate ids: user whittle-test (made when missing) when we are root
 #   is_root           are we?
-#   test_base NAME    prints the OCI layout of a base (busybox, debian), made once a machine by build-aux/mkbase.sh
+#   test_base NAME    prints the OCI layout of a base (busybox, busybox-ARCH, platforms, debian), made once a machine by build-aux/mkbase.sh
 # The frame:
 #   skip_all REASON   ends the test as skipped (counts as a failure where CI=true)
 #   done_testing      prints the plan; needed at the end, so that a script that dies half-way fails
