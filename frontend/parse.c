@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #define NODES_MAX 20000
+#define NESTING_MAX 16 /* of ONBUILD; one is all that the check lets pass */
 
 struct parser {
 	struct wh_dockerfile *d;
@@ -114,10 +115,11 @@ static int health(struct wh_str rest, struct wh_strv *out, bool *json, struct wh
 	return json_or((struct wh_str){rest.p + i, rest.n - i}, false, out, json, err);
 }
 
-static int parse_node(struct wh_dockerfile *d, struct wh_str line, bool nested, struct wh_node *n, struct wh_err **err);
+static int parse_node(struct wh_dockerfile *d, struct wh_str line, unsigned depth, struct wh_node *n,
+		      struct wh_err **err);
 
-static int arguments(struct wh_dockerfile *d, struct wh_str rest, struct wh_node *n, struct wh_strv *out,
-		     struct wh_err **err)
+static int arguments(struct wh_dockerfile *d, struct wh_str rest, unsigned depth, struct wh_node *n,
+		     struct wh_strv *out, struct wh_err **err)
 {
 	struct wh_node *child;
 	int r;
@@ -157,7 +159,8 @@ static int arguments(struct wh_dockerfile *d, struct wh_str rest, struct wh_node
 }
 
 /* Lines and comments of n are set by the caller. */
-static int parse_node(struct wh_dockerfile *d, struct wh_str line, bool nested, struct wh_node *n, struct wh_err **err)
+static int parse_node(struct wh_dockerfile *d, struct wh_str line, unsigned depth, struct wh_node *n,
+		      struct wh_err **err)
 {
 	WH_AUTO_STRV struct wh_strv flags = {0}, args = {0};
 	struct wh_str word, rest;
@@ -170,10 +173,10 @@ static int parse_node(struct wh_dockerfile *d, struct wh_str line, bool nested, 
 	n->keyword = wh_arena_strndup(d->arena, word.p, word.n);
 	n->original = wh_arena_strndup(d->arena, line.p, line.n);
 	n->instr = wh_grammar_find(word);
-	if (nested && n->instr == WH_I_ONBUILD)
+	if (depth == NESTING_MAX)
 		return wh_usage(err, "chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
 	rest = wh_words_flags((struct wh_str){line.p + word.n, line.n - word.n}, d->escape, &flags);
-	r = arguments(d, wh_str_trim(rest), n, &args, err);
+	r = arguments(d, wh_str_trim(rest), depth, n, &args, err);
 	n->flags = wh_arena_list(d->arena, &flags);
 	n->n_flags = flags.n;
 	n->args = wh_arena_list(d->arena, &args);
@@ -379,7 +382,7 @@ static int instruction(struct parser *p, struct wh_err **err)
 		return wh_usage(err, "too many instructions");
 	n.comments = wh_arena_list(p->d->arena, &p->comments);
 	wh_strv_release(&p->comments);
-	r = parse_node(p->d, (struct wh_str){p->line.p, p->line.n}, false, &n, err);
+	r = parse_node(p->d, (struct wh_str){p->line.p, p->line.n}, 0, &n, err);
 	if (r == 0)
 		r = heredocs(p, &n, err);
 	if (r < 0) {
