@@ -250,6 +250,7 @@ static void release(struct wh_lower *l)
 		free(s->history);
 		free(s->profiles);
 		free(s->args);
+		wh_outline_release(&s->outline);
 		wh_strv_release(&s->env);
 		json_decref(s->image);
 		json_decref(s->base_history);
@@ -258,6 +259,7 @@ static void release(struct wh_lower *l)
 		wh_dockerfile_free(l->trigger_files[i]);
 	free(l->trigger_files);
 	free(l->stages);
+	wh_outline_release(&l->outline);
 	wh_strv_release(&l->build_args);
 	wh_strv_release(&l->globals);
 	wh_strv_release(&l->global_names);
@@ -282,8 +284,21 @@ static int run(struct wh_lower *l, struct wh_target *ret, struct wh_err **err)
 			r = lower_stage(l, l->stages[i], err);
 	if (r == 0)
 		r = wh_lint_end(l, err);
+	if (r == 0 && l->outline_ret)
+		*l->outline_ret = wh_outline_json(l, target);
 	if (r == 0)
 		take_target(l, target, ret);
+	return r;
+}
+
+int wh_file_check(const struct wh_dockerfile *d, struct wh_err **err)
+{
+	WH_AUTO_ERR struct wh_err *why = NULL;
+	int r = wh_dockerfile_check(d, &why);
+
+	if (r < 0 && why->line)
+		wh_err_wrap(&why, "dockerfile parse error on line %u", why->line);
+	wh_err_move(err, &why);
 	return r;
 }
 
@@ -295,20 +310,18 @@ static int judge_file(struct wh_lower *l, struct wh_err **err)
 
 	if (r < 0)
 		return r;
-	r = wh_dockerfile_check(l->d, &why);
+	r = wh_file_check(l->d, &why);
 	wh_lint_syntax(l, r < 0 ? why->line : 0);
 	if (r == 0)
 		wh_lint_stages(l);
-	else if (why->line)
-		wh_err_wrap(&why, "dockerfile parse error on line %u", why->line);
 	wh_err_move(err, &why);
 	return r;
 }
 
-int wh_dockerfile_lower(const struct wh_dockerfile *d, const struct wh_lower_opts *opts, struct wh_graph *g,
-			struct wh_target *ret, struct wh_err **err)
+static int lower_file(const struct wh_dockerfile *d, const struct wh_lower_opts *opts, struct wh_graph *g,
+		      struct wh_target *ret, json_t **ret_outline, struct wh_err **err)
 {
-	struct wh_lower l = {.d = d, .o = opts, .g = g, .a = wh_graph_arena(g)};
+	struct wh_lower l = {.d = d, .o = opts, .g = g, .a = wh_graph_arena(g), .outline_ret = ret_outline};
 	static const struct wh_platform fallback = {.os = "linux", .arch = "amd64"};
 	size_t i;
 	int r;
@@ -332,5 +345,25 @@ int wh_dockerfile_lower(const struct wh_dockerfile *d, const struct wh_lower_opt
 	if (r == 0)
 		r = run(&l, ret, err);
 	release(&l);
+	return r;
+}
+
+int wh_dockerfile_lower(const struct wh_dockerfile *d, const struct wh_lower_opts *opts, struct wh_graph *g,
+			struct wh_target *ret, struct wh_err **err)
+{
+	return lower_file(d, opts, g, ret, NULL, err);
+}
+
+int wh_dockerfile_outline(const struct wh_dockerfile *d, const struct wh_lower_opts *opts, json_t **ret, struct wh_err **err)
+{
+	struct wh_lower_opts o = *opts;
+	struct wh_graph *g = wh_graph_new();
+	struct wh_target target = {0};
+	int r;
+
+	o.allow_insecure = o.allow_host_network = true; /* nothing is run */
+	r = lower_file(d, &o, g, &target, ret, err);
+	wh_target_release(&target);
+	wh_graph_free(g);
 	return r;
 }

@@ -6,6 +6,7 @@
  *   base.c     what a stage stands on: scratch, an image, a named context, another stage; ONBUILD triggers
  *   scope.c    ARG, ENV and what variables mean where
  *   lint*.c    findings on the way
+ *   outline.c  answers without a build
  *   image.c    the image config and its history, as JSON
  *   config.c   instructions that only change the config
  *   run.c copy.c workdir in lower.c: instructions that make vertices
@@ -17,6 +18,7 @@
 #include "frontend/frontend.h"
 #include "frontend/lint.h"
 #include "frontend/names.h"
+#include "frontend/outline.h"
 #include "frontend/syntax.h"
 
 struct wh_stage;
@@ -66,6 +68,7 @@ struct wh_stage {
 	bool pruned;
 	const char *from_text; /* "FROM image@digest", when its base is an image */
 	const struct wh_pos *cmd_at, *entrypoint_at, *health_at; /* the latest CMD, … of the stage itself; NULL: none */
+	struct wh_outline outline;
 	bool workdir_given;                                      /* in the file, here or in what it is built from */
 };
 
@@ -86,6 +89,8 @@ struct wh_lower {
 	struct wh_strv unresolved;   /* images that were told as such */
 	const struct wh_cmd *cmd; /* the instruction that is being lowered, NULL: none */
 	struct wh_lint lint;
+	struct wh_outline outline; /* global ARGs */
+	json_t **outline_ret;      /* NULL: no outline is wanted */
 	struct wh_dockerfile **trigger_files;
 	size_t n_trigger_files, cap_trigger_files;
 };
@@ -221,6 +226,8 @@ int wh_lower_prune(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *
 int wh_stage_check_after_profile(const struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
 
 /* ---- lower.c ---- */
+/* wh_dockerfile_check() in the words of a build's error. */
+int wh_file_check(const struct wh_dockerfile *d, struct wh_err **err);
 /* "[build 2/5] text", counted up. In the arena. */
 const char *wh_step_name(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, const char *text);
 /* A file vertex of n actions over the stage's state, which it becomes. */

@@ -383,6 +383,7 @@ static int lower_command(struct run *run, const struct wh_cmd *c, size_t first_s
 	op->insecure = wh_streq(wh_flag_text(c->n, "security"), "insecure");
 	op->mounts = run->mounts;
 	op->n_mounts = run->n_mounts;
+	wh_outline_mounts(run->scope, c, op);
 	op->hostname = l->o->hostname ? wh_arena_strdup(l->a, l->o->hostname) : NULL;
 	op->extra_hosts = l->o->extra_hosts ? wh_arena_list(l->a, l->o->extra_hosts) : NULL;
 	op->shm_size = l->o->shm_size;

@@ -140,23 +140,20 @@ static const char *target_name(struct wh_lower *l)
 	return wh_arena_strdup(l->a, lower);
 }
 
-/* given: values from --build-arg. */
+/* given: values from --build-arg. needs gets what the default names. *ret: the value, NULL: none; malloc'ed. */
 static int global_arg(struct wh_lower *l, const char *word, const struct wh_strv *given, struct wh_strv *env,
-		      struct wh_err **err)
+		      struct wh_matches *needs, char **ret, struct wh_err **err)
 {
 	const char *eq = strchr(word, '=');
-	WH_AUTO_FREE char *name = wh_strndup(word, strcspn(word, "=")), *value = NULL;
-	int r;
+	WH_AUTO_FREE char *name = wh_strndup(word, strcspn(word, "="));
+	int r = 0;
 
-	if (wh_env_get(given, name)) {
-		wh_env_set(env, name, wh_env_get(given, name));
-		return 0;
-	}
-	if (!eq)
-		return 0;
-	r = wh_expand_word(eq + 1, l->d->escape, wh_scope_get, env, &value, err);
-	if (r == 0)
-		wh_env_set(env, name, value);
+	*needs = (struct wh_matches){.env = env};
+	*ret = wh_strdup(wh_env_get(given, name));
+	if (!*ret && eq)
+		r = wh_expand_word(eq + 1, l->d->escape, wh_matches_get, needs, ret, err);
+	if (r == 0 && *ret)
+		wh_env_set(env, name, *ret);
 	return r;
 }
 
@@ -168,9 +165,13 @@ static void judge_defaults(struct wh_lower *l)
 
 	wh_strv_copy(&env, &l->globals);
 	for (i = 0; i < l->d->n_nodes && l->d->nodes[i].instr == WH_I_ARG; i++)
-		for (k = 0; k < l->d->nodes[i].n_args; k++)
-			if (global_arg(l, l->d->nodes[i].args[k], &nothing, &env, NULL) < 0)
+		for (k = 0; k < l->d->nodes[i].n_args; k++) {
+			WH_CLEANUP(wh_matches_release) struct wh_matches needs;
+			WH_AUTO_FREE char *value = NULL;
+
+			if (global_arg(l, l->d->nodes[i].args[k], &nothing, &env, &needs, &value, NULL) < 0)
 				return; /* told in a moment */
+		}
 	wh_lint_default_args(l, &env);
 }
 
@@ -232,17 +233,19 @@ int wh_scope_globals(struct wh_lower *l, struct wh_err **err)
 		const struct wh_node *n = &l->d->nodes[i];
 
 		for (k = 0; k < n->n_args; k++) {
-			struct wh_pos pos;
+			WH_CLEANUP(wh_matches_release) struct wh_matches needs;
+			WH_AUTO_FREE char *name = wh_strndup(n->args[k], strcspn(n->args[k], "=")), *value = NULL;
+			struct wh_pos pos = wh_node_pos(l, n);
 
-			wh_strv_take(&l->global_names, wh_strndup(n->args[k], strcspn(n->args[k], "=")));
-			r = global_arg(l, n->args[k], &l->build_args, &l->globals, err);
-			if (r == 0 && wh_has_prefix(n->args[k], "SOURCE_DATE_EPOCH"))
+			wh_strv_add(&l->global_names, name);
+			r = global_arg(l, n->args[k], &l->build_args, &l->globals, &needs, &value, err);
+			if (r == 0 && wh_streq(name, "SOURCE_DATE_EPOCH"))
 				r = check_epoch(l, err);
 			if (r < 0) {
-				pos = wh_node_pos(l, n);
 				wh_pos_at(&pos, err);
 				return r;
 			}
+			wh_outline_arg(l, &l->outline, n, &pos, name, value, &needs.hits);
 		}
 	}
 	return check_epoch(l, err);
@@ -269,6 +272,7 @@ int wh_lower_arg(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c,
 		const char *word = c->n->args[i], *eq = strchr(word, '='), *value;
 		WH_AUTO_FREE char *name = wh_strndup(word, eq ? (size_t)(eq - word) : strlen(word));
 		WH_AUTO_FREE char *expanded = NULL;
+		bool inherited = false;
 
 		wh_lint_secret(l, c, "ARG", name);
 		value = wh_env_get(&l->build_args, name);
@@ -280,7 +284,11 @@ int wh_lower_arg(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c,
 			value = expanded;
 		} else if (!value) {
 			value = wh_env_get(&l->globals, name);
+			inherited = value != NULL; /* told at the global one */
 		}
+		if (!inherited)
+			wh_outline_arg(l, &s->outline, c->n, &c->pos, name, value, NULL);
+		wh_outline_use(&s->outline, name);
 		declare(l, s, name, value);
 		wh_buf_addf(&text, value ? " %s=%s" : " %s", name, value);
 	}

@@ -239,6 +239,7 @@ static int stage_platform(struct wh_lower *l, struct wh_stage *s, struct wh_err 
 {
 	const char *flag = wh_flag_text(s->from, "platform");
 	WH_CLEANUP(wh_matches_release) struct wh_matches m = {0};
+	size_t i;
 	WH_AUTO_FREE char *text = NULL;
 	struct wh_platform p;
 	struct wh_platform *kept;
@@ -260,6 +261,8 @@ static int stage_platform(struct wh_lower *l, struct wh_stage *s, struct wh_err 
 	kept = wh_arena_alloc(l->a, sizeof(*kept));
 	*kept = p;
 	s->platform = kept;
+	for (i = 0; i < m.hits.n; i++)
+		wh_outline_use(&s->outline, m.hits.v[i]);
 	return 0;
 }
 
@@ -268,6 +271,7 @@ static int begin_stage(struct wh_lower *l, const struct wh_node *n, struct wh_er
 	struct wh_stage *s = wh_arena_alloc(l->a, sizeof(*s));
 	WH_CLEANUP(wh_matches_release) struct wh_matches m = {0};
 	WH_AUTO_FREE char *base = NULL, *name = NULL;
+	size_t i;
 	int r;
 
 	if (l->n_stages == STAGES_MAX)
@@ -279,6 +283,8 @@ static int begin_stage(struct wh_lower *l, const struct wh_node *n, struct wh_er
 	wh_lint_from(l, &s->pos, &m.misses);
 	if (r < 0)
 		return r;
+	for (i = 0; i < m.hits.n; i++)
+		wh_outline_use(&s->outline, m.hits.v[i]);
 	if (!*base) {
 		wh_usage(err, "base name (%s) should not be blank", n->args[0]);
 		wh_err_hint(err, "give the ARG a default before FROM, or pass it with --build-arg");
