@@ -122,19 +122,6 @@ static int expand_flags(struct copy *x, struct wh_err **err)
 
 /* ---- judging ---- */
 
-static int check_checksum(const struct copy *x, struct wh_err **err)
-{
-	const char *checksum = wh_flag_text(x->c->n, "checksum");
-
-	if (!checksum || !*checksum)
-		return 0;
-	if (x->sources.n != 1)
-		return wh_usage(err, "checksum can't be specified for multiple sources");
-	if (!wh_is_url(x->sources.v[0]) && !wh_is_git(x->sources.v[0]))
-		return wh_usage(err, "checksum requires HTTP(S) or Git sources");
-	return 0;
-}
-
 static int check_sources(struct copy *x, struct wh_err **err)
 {
 	size_t i;
