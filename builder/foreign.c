@@ -53,7 +53,7 @@ static int ensure(struct wh_builder *b, const char *platform, struct wh_err **er
 	if (r < 0)
 		return r;
 	if (m.how.emulated)
-		wh_builder_notice(b, "platform: programs of %s run under %s%s", platform, m.how.emulator,
+		wh_builder_notice(b, "platform: %s programs run under %s%s", platform, m.how.emulator,
 				  m.how.ours ? ", which is registered for this build alone" : "");
 	m.platform = wh_strdup(platform);
 	WH_PUSH(b->platforms, b->n_platforms, b->cap_platforms) = m;

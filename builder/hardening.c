@@ -38,6 +38,8 @@ static int fill(struct wh_builder *b, const struct wh_node *n, struct wh_hardeni
 		if (r < 0)
 			return r;
 		json_object_set(one, "document", json_object_get(profile, "document"));
+		if (json_is_string(json_object_get(profile, "emulated")))
+			json_object_set(one, "emulated", json_object_get(profile, "emulated"));
 		json_object_set_new(one, "before", array_or_empty(json_object_get(profile, "runs")));
 		json_object_set_new(one, "after",
 				    array_or_empty(json_array_get(json_object_get(doc, "runs_after"), i - 1)));

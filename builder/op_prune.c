@@ -220,11 +220,25 @@ static void end(struct wh_node *n)
 	wh_node_ran(n);
 }
 
+/* The report says it too: whoever asks why a path was kept learns what it was seen on. */
+static void add_emulated(struct wh_node *n)
+{
+	size_t i;
+
+	for (i = 1; i < n->n_inputs; i++) {
+		const struct wh_vertex *v = n->inputs[i]->v;
+
+		if (v->kind == WH_OP_PROFILE && wh_builder_emulates(n->b, v->op.profile->platform))
+			json_object_set_new(n->prune->report, "emulated", json_string(v->op.profile->platform));
+	}
+}
+
 static void document_work(struct wh_node *n)
 {
 	struct wh_prune *p = n->prune;
 	WH_AUTO_JSON json_t *doc = json_object();
 
+	add_emulated(n);
 	json_object_set(doc, "report", p->report);
 	json_object_set(doc, "runs_after", p->runs);
 	n->job_r = wh_doc_write(n->b, doc, &n->doc, &n->job_err);

@@ -250,6 +250,7 @@ void wh_proof_summary(const struct wh_proof *p, struct wh_buf *out)
 {
 	const struct wh_measure *b = &p->before.measure, *a = &p->after.measure;
 	const json_t *repaired = json_object_get(json_object_get(p->report, "report"), "repaired");
+	const char *emulated = wh_json_str(p->verdict, "emulatedPlatform");
 
 	if (!p->pruned)
 		return;
@@ -267,6 +268,8 @@ void wh_proof_summary(const struct wh_proof *p, struct wh_buf *out)
 
 		row(out, "test runs", before, after, "");
 	}
+	if (emulated)
+		wh_buf_addf(out, "  %-14s %25s   the tests ran under an emulator\n", "emulated", emulated);
 	if (json_array_size(repaired))
 		wh_buf_addf(out, "  %-14s %25zu   paths put back after a test failed: see the report\n", "repaired",
 			    json_array_size(repaired));

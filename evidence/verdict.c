@@ -221,6 +221,18 @@ static json_t *pruned(const json_t *report)
 	return o;
 }
 
+/* Whether what was observed ran on another machine's processor, imitated: the platform, or NULL. */
+static const char *emulated(const json_t *profiles)
+{
+	const char *platform = NULL;
+	const json_t *p;
+	size_t i;
+
+	json_array_foreach (profiles, i, p)
+		platform = platform ? platform : wh_json_str(p, "emulated");
+	return platform;
+}
+
 static json_t *sizes(const struct wh_verdict_input *in)
 {
 	json_t *o = json_object();
@@ -249,6 +261,10 @@ int wh_verdict_make(const struct wh_verdict_input *in, json_t **ret, struct wh_e
 	set_int(o, "setid", in->after->setid);
 	json_object_set_new(o, "profiling", profiling(in->profiles));
 	json_object_set_new(o, "tests", tests(in->profiles));
+	if (emulated(in->profiles)) {
+		json_object_set_new(o, "emulated", json_true());
+		json_object_set_new(o, "emulatedPlatform", json_string(emulated(in->profiles)));
+	}
 	if (in->prune_report)
 		json_object_set_new(o, "pruned", pruned(in->prune_report));
 	digest_of_json(in->config, &config); /* none: of nothing */
