@@ -42,6 +42,8 @@ static int explain(void *flags, const struct wh_strv *args, struct wh_buf *out, 
 		r = report_of(s, &artifacts, args->v[0], &report, err);
 	if (r == 0)
 		r = wh_tree_open(s, image.layers, image.n_layers, &t, err);
+	if (r == 0 && wh_json_str(report, "emulated"))
+		wh_buf_addf(out, "note: what was observed ran under an emulator of %s\n", wh_json_str(report, "emulated"));
 	for (size_t i = 1; i < args->n && r == 0; i++)
 		r = wh_explain(report, t, args->v[i], out, err);
 	if (t)
