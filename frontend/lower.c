@@ -291,17 +291,6 @@ static int run(struct wh_lower *l, struct wh_target *ret, struct wh_err **err)
 	return r;
 }
 
-int wh_file_check(const struct wh_dockerfile *d, struct wh_err **err)
-{
-	WH_AUTO_ERR struct wh_err *why = NULL;
-	int r = wh_dockerfile_check(d, &why);
-
-	if (r < 0 && why->line)
-		wh_err_wrap(&why, "dockerfile parse error on line %u", why->line);
-	wh_err_move(err, &why);
-	return r;
-}
-
 /* The file by itself: what is wrong with it, and what a check finds in it up to there. */
 static int judge_file(struct wh_lower *l, struct wh_err **err)
 {
@@ -310,7 +299,7 @@ static int judge_file(struct wh_lower *l, struct wh_err **err)
 
 	if (r < 0)
 		return r;
-	r = wh_file_check(l->d, &why);
+	r = wh_dockerfile_check(l->d, &why);
 	wh_lint_syntax(l, r < 0 ? why->line : 0);
 	if (r == 0)
 		wh_lint_stages(l);

@@ -226,8 +226,6 @@ int wh_lower_prune(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *
 int wh_stage_check_after_profile(const struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
 
 /* ---- lower.c ---- */
-/* wh_dockerfile_check() in the words of a build's error. */
-int wh_file_check(const struct wh_dockerfile *d, struct wh_err **err);
 /* "[build 2/5] text", counted up. In the arena. */
 const char *wh_step_name(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, const char *text);
 /* A file vertex of n actions over the stage's state, which it becomes. */

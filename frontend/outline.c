@@ -109,17 +109,22 @@ static json_t *lint_answer(const char *name, const char *text, size_t len)
 	return json_pack("{s:[], s:[o]}", "warnings", "sources", source);
 }
 
-static void put_error(json_t *answer, const struct wh_err *err, unsigned last_line)
+/* syntax: in BuildKit's words, which say the line again. */
+static void put_error(json_t *answer, const struct wh_err *err, bool syntax, unsigned last_line)
 {
+	WH_AUTO_FREE char *text = syntax && err->line
+					  ? wh_asprintf("dockerfile parse error on line %u: %s", err->line, err->msg)
+					  : wh_strdup(err->msg);
+
 	json_object_set_new(answer, "buildError",
-			    json_pack("{s:o, s:o}", "message", wh_json_text(err->msg), "location", place(err->line, last_line)));
+			    json_pack("{s:o, s:o}", "message", wh_json_text(text), "location", place(err->line, last_line)));
 }
 
 json_t *wh_dockerfile_lint_refused(const char *name, const char *text, size_t len, const struct wh_err *err)
 {
 	json_t *answer = lint_answer(name, text, len);
 
-	put_error(answer, err, err->line);
+	put_error(answer, err, false, err->line);
 	return answer;
 }
 
@@ -143,7 +148,7 @@ json_t *wh_dockerfile_lint(const struct wh_dockerfile *d, const struct wh_lower_
 		for (i = 0; i < d->n_nodes; i++)
 			if (d->nodes[i].line == err->line)
 				last_line = d->nodes[i].last_line;
-		put_error(answer, err, last_line);
+		put_error(answer, err, wh_dockerfile_check(d, NULL) < 0, last_line);
 	}
 	wh_target_release(&target);
 	wh_graph_free(g);
@@ -156,7 +161,7 @@ int wh_dockerfile_targets(const struct wh_dockerfile *d, json_t **ret, struct wh
 {
 	json_t *list, *one = NULL;
 	size_t i;
-	int r = wh_file_check(d, err);
+	int r = wh_dockerfile_check(d, err);
 
 	if (r < 0)
 		return r;

@@ -184,7 +184,7 @@ static void targets(void **state)
 		     "\"location\": " AT(9) "}]}");
 	assert_int_equal(wh_dockerfile_parse("D", "FROM a b", 8, &bad, NULL), 0);
 	assert_true(wh_dockerfile_targets(bad, &answer, &err) < 0);
-	assert_non_null(strstr(err->msg, "dockerfile parse error on line 1: "));
+	assert_non_null(strstr(err->msg, "FROM requires either one or three arguments"));
 }
 
 int main(void)
