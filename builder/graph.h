@@ -234,4 +234,11 @@ struct wh_target {
 };
 void wh_target_release(struct wh_target *t);
 
+/* ---------------------------------------------------------------- graph_print.c */
+
+enum wh_graph_format { WH_GRAPH_TEXT, WH_GRAPH_DOT, WH_GRAPH_JSON };
+/* For people and programs (the JSON form is told in graph_print.c). Appends; no control character but line ends, good UTF-8. */
+void wh_graph_print(const struct wh_graph *g, const struct wh_target *targets, size_t n, enum wh_graph_format format,
+		    struct wh_buf *out);
+
 #endif

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += builder/libbuilder.a
-builder_libbuilder_a_SOURCES = builder/graph.c builder/graph.h
+builder_libbuilder_a_SOURCES = builder/graph.c builder/graph.h builder/graph_print.c
 builder_libbuilder_a_SOURCES += \
 	builder/assemble.c builder/builder.c builder/builder.h builder/builder_private.h builder/cacheindex.c \
 	builder/cacheindex.h builder/exec_mount.c builder/exec_private.h builder/fileop.h builder/foreign.c builder/key.c builder/mask.c \

@@ -233,6 +233,7 @@ void wh_cli_contents_release(struct wh_cli_contents *c); /* also of what failed 
 
 extern const struct wh_command wh_cmd_build, wh_cmd_explain, wh_cmd_version, wh_cmd_help;
 extern const struct wh_command wh_cmd_db, wh_cmd_scan;
+extern const struct wh_command wh_cmd_debug;
 extern const struct wh_command wh_cmd_pull, wh_cmd_push;
 extern const struct wh_command wh_cmd_sbom;
 extern const struct wh_command wh_cmd_keygen, wh_cmd_sign, wh_cmd_verify;

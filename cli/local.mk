@@ -11,8 +11,10 @@ cli_libcli_a_SOURCES += cli/cmd_pull.c cli/cmd_push.c cli/registry_service.c cli
 cli_libcli_a_SOURCES += cli/cmd_sbom.c cli/image_ref.c
 # Vulnerabilities.
 cli_libcli_a_SOURCES += cli/cmd_db.c cli/cmd_scan.c
+# Windows into the frontend.
+cli_libcli_a_SOURCES += cli/cmd_debug.c
 # Keys and signatures.
-cli_libcli_a_SOURCES += cli/cmd_keygen.c cli/cmd_sign.c cli/cmd_verify.c
+cli_libcli_a_SOURCES += cli/cmd_keygen.c cli/cmd_sign.c cli/cmd_verify.c cli/verify.h cli/verify_tell.c
 EXTRA_DIST += build-aux/mkbase.sh
 
 bin_PROGRAMS += whittle
