@@ -25,12 +25,15 @@ static int duration(const char *flag, const char *text, uint64_t *ret, struct wh
 	int r = wh_duration_parse(text, &ns, err);
 
 	if (r < 0) {
+		wh_err_within(err, flag);
 		wh_err_wrap(err, "%s", flag);
-		wh_err_hint(err, "a duration looks like 90s, 1m30s or 250ms");
 		return r;
 	}
-	if (ns <= 0)
-		return wh_usage(err, "%s: %s is no time to wait", flag, text);
+	if (ns <= 0) {
+		wh_usage_word(err, text, "%s: %s is no time to wait", flag, text);
+		wh_err_expect(err, "more than nothing, like 30s or 500ms");
+		return -EINVAL;
+	}
 	*ret = (uint64_t)ns;
 	return 0;
 }
@@ -39,9 +42,14 @@ static int count(const char *flag, const char *text, uint64_t max, uint64_t min,
 {
 	uint64_t n;
 
-	if (!wh_parse_u64(text, 10, &n) || n < min || n > max)
-		return wh_usage(err, "%s: \"%s\" is no number from %llu to %llu", flag, text, (unsigned long long)min,
-				(unsigned long long)max);
+	if (!wh_parse_u64(text, 10, &n) || n < min || n > max) {
+		WH_AUTO_FREE char *whole = wh_asprintf("%s=%s", flag, text);
+
+		wh_usage_word(err, text, "%s: \"%s\" is no number from %llu to %llu", flag, text,
+			      (unsigned long long)min, (unsigned long long)max);
+		wh_err_within(err, whole);
+		return -EINVAL;
+	}
 	*ret = (unsigned)n;
 	return 0;
 }
@@ -77,6 +85,23 @@ static const char *url_of(struct wh_arena *a, const char *text)
 	return wh_arena_printf(a, "http://localhost:%u%s", port, text[n] ? text + n : "/");
 }
 
+static int unknown_ready(const char *text, struct wh_str kind, struct wh_err **err)
+{
+	static const char *const kinds[] = {"tcp", "http", "https", "log", "file", "delay"};
+	WH_AUTO_FREE char *word = wh_strndup(kind.p, kind.n);
+	const char *near = wh_nearest(word, kinds, WH_ARRAY_SIZE(kinds));
+	uint16_t port;
+
+	wh_usage_word(err, text, "--ready: \"%s\" is not known", text);
+	if (near && kind.n > 2)
+		wh_err_hint(err, "did you mean %s%s?", near, text + kind.n);
+	else if (port_number(text, strlen(text), &port))
+		wh_err_hint(err, "a port that is to be open is written tcp:%s", text);
+	else if (*text == '/')
+		wh_err_hint(err, "a file that is to be there is written file:%s", text);
+	return -EINVAL;
+}
+
 /* One --ready value, variables expanded. */
 static int ready_parse(struct wh_arena *a, const char *text, struct wh_ready *ret, struct wh_err **err)
 {
@@ -88,30 +113,34 @@ static int ready_parse(struct wh_arena *a, const char *text, struct wh_ready *re
 	if (wh_str_ieq(kind, "tcp")) {
 		ret->kind = WH_READY_TCP;
 		if (!port_number(value, strlen(value), &ret->port))
-			r = wh_usage(err, "--ready=tcp: \"%s\" is no port", value);
+			r = wh_usage_word(err, value, "--ready=tcp: \"%s\" is no port", value);
 	} else if (wh_str_ieq(kind, "http") || wh_str_ieq(kind, "https")) {
 		ret->kind = WH_READY_HTTP;
 		ret->text = wh_str_ieq(kind, "https") ? wh_arena_strdup(a, text) : url_of(a, value);
 		if (!ret->text)
-			r = wh_usage(err, "--ready=http: \"%s\" is no URL", value);
+			r = wh_usage_word(err, value, "--ready=http: \"%s\" is no URL", value);
 	} else if (wh_str_ieq(kind, "log")) {
 		ret->kind = WH_READY_LOG;
 		ret->text = wh_arena_strdup(a, value);
 		if (!*value)
-			r = wh_usage(err, "--ready=log: an expression is missing");
+			r = wh_usage_word(err, text, "--ready=log: an expression is missing");
 	} else if (wh_str_ieq(kind, "file")) {
 		ret->kind = WH_READY_FILE;
 		ret->text = wh_arena_strdup(a, value);
 		if (*value != '/')
-			r = wh_usage(err, "--ready=file: \"%s\" is no absolute path", value);
+			r = wh_usage_word(err, value, "--ready=file: \"%s\" is no absolute path", value);
 	} else if (wh_str_ieq(kind, "delay")) {
 		ret->kind = WH_READY_DELAY;
 		r = duration("--ready=delay", value, &ret->ns, err);
 	} else {
-		r = wh_usage(err, "--ready: \"%s\" is not known", text);
+		r = unknown_ready(text, kind, err);
 	}
-	if (r < 0)
-		wh_err_hint(err, "write tcp:PORT, http:PORT/PATH or a URL, log:REGEX, file:/PATH or delay:TIME");
+	if (r < 0) {
+		WH_AUTO_FREE char *whole = wh_asprintf("--ready=%s", text);
+
+		wh_err_within(err, whole);
+		wh_err_expect(err, "tcp:PORT, http:PORT/PATH or a URL, log:REGEX, file:/PATH or delay:TIME");
+	}
 	return r;
 }
 
@@ -140,7 +169,7 @@ int wh_check_profile(const struct wh_node *n, struct wh_err **err)
 		r = count("--runs", runs, MAX_RUNS, 1, &number, err);
 	for (pos = 0; r == 0 && (value = wh_flag_next(n, "env", &pos));)
 		if (*value == '=' || !strchr(value, '='))
-			r = wh_usage(err, "--env: \"%s\" is not NAME=VALUE", value);
+			r = wh_usage_word(err, value, "--env: \"%s\" is not NAME=VALUE", value);
 	return r;
 }
 
@@ -148,12 +177,15 @@ static int one_of(const struct wh_node *n, const char *flag, const char *first, 
 		  struct wh_err **err)
 {
 	const char *value = wh_flag_text(n, flag);
+	WH_AUTO_FREE char *whole = NULL;
 
 	*ret_second = value && wh_streq(value, second);
 	if (!value || *ret_second || wh_streq(value, first))
 		return 0;
-	wh_usage(err, "--%s: \"%s\" is not known", flag, value);
-	wh_err_hint(err, "use %s or %s", first, second);
+	whole = wh_asprintf("--%s=%s", flag, value);
+	wh_usage_word(err, value, "--%s: \"%s\" is not known", flag, value);
+	wh_err_within(err, whole);
+	wh_usage_near(err, value, (const char *const[]){first, second}, 2, "");
 	return -EINVAL;
 }
 
@@ -165,7 +197,7 @@ int wh_check_prune(const struct wh_node *n, struct wh_err **err)
 	int r = 0;
 
 	if (n->n_args) {
-		wh_usage(err, "PRUNE takes flags only, not \"%s\"", n->args[0]);
+		wh_usage_word(err, n->args[0], "PRUNE takes flags only, not \"%s\"", n->args[0]);
 		wh_err_hint(err, "what is to stay: --keep=GLOB; what is to go: --drop=GLOB");
 		return -EINVAL;
 	}
@@ -241,7 +273,7 @@ static int start_of(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd 
 	if (r < 0)
 		return r;
 	if (!r || !words.n) {
-		wh_usage(err, "--start: \"%s\" is neither manual nor a command as JSON array", flag);
+		wh_usage_word(err, "--start=", "--start: \"%s\" is neither manual nor a command as JSON array", flag);
 		wh_err_hint(err,
 			    "write --start=[\"program\",\"argument\"]; for a shell's line [\"/bin/sh\",\"-c\",\"…\"]");
 		return -EINVAL;
@@ -274,7 +306,8 @@ static int app_of(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c
 	if (start_of(l, s, c, op, err) < 0)
 		return -EINVAL;
 	if (!app->start && !*app->entrypoint && !*app->cmd) {
-		wh_usage(err, "there is nothing to profile: the stage has neither ENTRYPOINT nor CMD");
+		wh_usage_keyword(err, c->n->keyword,
+				 "there is nothing to profile: the stage has neither ENTRYPOINT nor CMD");
 		wh_err_hint(err,
 			    "give it one above this line, or name a command here: --start=[\"program\",\"argument\"]");
 		return -EINVAL;
@@ -327,7 +360,8 @@ static int share_of(struct wh_lower *l, struct wh_stage *s, const struct wh_node
 
 		wh_strv_take(&clean, path);
 		if (values.v[i][0] != '/' || !path[1])
-			r = wh_usage(err, "--share: \"%s\" is no absolute path of a directory", values.v[i]);
+			r = wh_usage_word(err, values.v[i], "--share: \"%s\" is no absolute path of a directory",
+					  values.v[i]);
 	}
 	op->share = wh_arena_list(l->a, &clean);
 	return r;
@@ -380,9 +414,11 @@ static int in_order(struct wh_stage *s, const struct wh_cmd *c, struct wh_err **
 {
 	if (c->trigger)
 		return wh_usage(err, "%s isn't allowed as an ONBUILD trigger", wh_instr_name(c->n->instr));
-	if (s->pruned)
-		return wh_usage(err, "%s after the stage's PRUNE", wh_instr_name(c->n->instr));
-	return 0;
+	if (!s->pruned)
+		return 0;
+	wh_usage_keyword(err, c->n->keyword, "%s after the stage's PRUNE", wh_instr_name(c->n->instr));
+	wh_err_hint(err, "a stage is pruned once, after its last PROFILE");
+	return -EINVAL;
 }
 
 int wh_lower_profile(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err)
@@ -394,8 +430,9 @@ int wh_lower_profile(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd
 	int r = in_order(s, c, err);
 
 	if (r == 0 && driver != s && !driver->lowered)
-		r = wh_usage(err, "--from=%s: the stage needs to be defined before this line",
-			     wh_flag_text(c->n, "from"));
+		r = wh_usage_word(err, wh_flag_text(c->n, "from"),
+				  "--from=%s: the stage needs to be defined before this line",
+				  wh_flag_text(c->n, "from"));
 	if (r == 0)
 		r = app_of(l, s, c, op, err);
 	if (r == 0)
@@ -453,7 +490,10 @@ static int globs_of(struct wh_lower *l, struct wh_stage *s, const struct wh_node
 
 	for (i = 0; r == 0 && i < values.n; i++)
 		if (values.v[i][0] != '/')
-			r = wh_usage(err, "--%s: \"%s\" does not begin with /", flag, values.v[i]);
+		{
+			r = wh_usage_word(err, values.v[i], "--%s: \"%s\" does not begin with /", flag, values.v[i]);
+			wh_err_hint(err, "patterns are paths in the image: --%s=/%s", flag, values.v[i]);
+		}
 	*ret = wh_arena_list(l->a, &values);
 	return r;
 }
@@ -467,7 +507,7 @@ int wh_lower_prune(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *
 	int r = in_order(s, c, err);
 
 	if (r == 0 && !s->n_profiles) {
-		wh_usage(err, "PRUNE without a PROFILE before it in this stage");
+		wh_usage_keyword(err, c->n->keyword, "PRUNE without a PROFILE before it in this stage");
 		wh_err_hint(err, "nothing would be known to be needed; what FROM's stage profiled does not count here");
 		r = -EINVAL;
 	}
@@ -507,7 +547,8 @@ int wh_stage_check_after_profile(const struct wh_stage *s, const struct wh_cmd *
 
 	if (!s->n_profiles || i == WH_I_PROFILE || i == WH_I_PRUNE || i == WH_I_LABEL)
 		return 0;
-	wh_usage(err, "%s after PROFILE: what was tested must be what is shipped", wh_instr_name(i));
+	wh_usage_keyword(err, c->n->keyword, "%s after PROFILE: what was tested must be what is shipped",
+			 wh_instr_name(i));
 	wh_err_hint(err, "move it above the stage's first PROFILE; only PROFILE, PRUNE and LABEL may follow that");
 	return -EINVAL;
 }

@@ -38,8 +38,12 @@ int wh_mode_check(const char *s, struct wh_err **err)
 			p++;
 		}
 	}
-	wh_usage(err, "invalid chmod parameter: '%.80s'. it should be octal string and between 0 and 07777", s);
-	wh_err_hint(err, "or symbolic, like u=rwX,go=rX");
+	wh_usage_word(err, s, "invalid chmod parameter: '%.80s'. it should be octal string and between 0 and 07777", s);
+	wh_err_expect(err, "octal digits, like 0755, or symbols, like u=rwX,go=rX");
+	if (*s && strspn(s, "0123456789") == strlen(s) && strpbrk(s, "89"))
+		wh_err_hint(err, "octal digits go from 0 to 7");
+	else
+		wh_err_hint(err, "or symbolic, like u=rwX,go=rX");
 	return -EINVAL;
 }
 
@@ -65,7 +69,8 @@ int wh_signal_check(const char *s, struct wh_err **err)
 	if ((strncasecmp(name, "RTMIN+", 6) == 0 || strncasecmp(name, "RTMAX-", 6) == 0) &&
 	    wh_parse_u64(name + 6, 10, &n) && n >= 1 && n <= 15)
 		return 0;
-	wh_usage(err, "invalid signal: %.80s", s);
+	wh_usage_word(err, s, "invalid signal: %.80s", s);
+	wh_err_expect(err, "a name like SIGTERM or SIGRTMIN+3, or a number from 1 to 64");
 	near = wh_nearest(name, signals, WH_ARRAY_SIZE(signals));
 	if (near)
 		wh_err_hint(err, "did you mean SIG%s?", near);

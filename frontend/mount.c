@@ -103,7 +103,7 @@ int wh_mount_check(const char *text, struct wh_err **err)
 			continue;
 		var = strchr(value, '$');
 		if (var && var[1]) {
-			r = wh_usage(err, "'from' doesn't support variable expansion, define alias stage instead");
+			r = wh_usage_word(err, value, "'from' doesn't support variable expansion, define alias stage instead");
 			wh_err_hint(err, "write FROM %s AS name above, and from=name here", value);
 		}
 	}
@@ -142,7 +142,9 @@ int wh_field_bool(const char *key, const char *s, bool *ret, struct wh_err **err
 			return 0;
 		}
 	}
-	return wh_usage(err, "invalid value for %s: %s", key, s);
+	wh_usage_word(err, s, "invalid value for %s: %s", key, s);
+	wh_err_expect(err, "true or false");
+	return -EINVAL;
 }
 
 static int parse_id(const char *key, const char *s, unsigned base, uint32_t *ret, struct wh_err **err)
@@ -150,9 +152,20 @@ static int parse_id(const char *key, const char *s, unsigned base, uint32_t *ret
 	uint64_t v;
 
 	if (!wh_parse_u64(s, base, &v) || v > UINT32_MAX)
-		return wh_usage(err, "invalid value %s for %s", s, key);
+	{
+		wh_usage_word(err, s, "invalid value %s for %s", s, key);
+		wh_err_expect(err, base == 8 ? "octal digits, like 0755" : "a number: names are not looked up here");
+		return -EINVAL;
+	}
 	*ret = (uint32_t)v;
 	return 0;
+}
+
+static int bad_size(const char *s, struct wh_err **err)
+{
+	wh_usage_word(err, s, "invalid value for size: %s", s);
+	wh_err_expect(err, "a number of bytes, or with k, m, g or t behind, like 64m");
+	return -EINVAL;
 }
 
 /* "64m", "1.5GiB", "4096": units are powers of 1024. */
@@ -165,7 +178,7 @@ static int parse_size(const char *s, uint64_t *ret, struct wh_err **err)
 	char *end;
 
 	if (*p < '0' || *p > '9' || strpbrk(p, "xXeEnN+"))
-		return wh_usage(err, "invalid value for size: %s", s);
+		return bad_size(s, err);
 	value = strtod(p, &end);
 	for (p = end; *p == ' '; p++)
 		;
@@ -177,14 +190,14 @@ static int parse_size(const char *s, uint64_t *ret, struct wh_err **err)
 	}
 	p += *p == 'b' || *p == 'B';
 	if (*p || value * (double)factor > 9e18)
-		return wh_usage(err, "invalid value for size: %s", s);
+		return bad_size(s, err);
 	*ret = (uint64_t)(value * (double)factor);
 	return 0;
 }
 
 static int set_type(struct wh_mount_spec *m, const char *value, struct wh_err **err)
 {
-	const char *names[WH_ARRAY_SIZE(types)], *near;
+	const char *names[WH_ARRAY_SIZE(types)];
 	size_t i;
 
 	for (i = 0; i < WH_ARRAY_SIZE(types); i++) {
@@ -194,12 +207,8 @@ static int set_type(struct wh_mount_spec *m, const char *value, struct wh_err **
 			return 0;
 		}
 	}
-	wh_usage(err, "unsupported mount type \"%s\"", value);
-	near = wh_nearest(value, names, WH_ARRAY_SIZE(types));
-	if (near)
-		wh_err_hint(err, "did you mean %s?", near);
-	else
-		wh_err_hint(err, "use bind, cache, tmpfs, secret or ssh");
+	wh_usage_word(err, value, "unsupported mount type \"%s\"", value);
+	wh_usage_near(err, value, names, WH_ARRAY_SIZE(types), "");
 	return -EINVAL;
 }
 
@@ -214,8 +223,8 @@ static int set_sharing(struct wh_mount_spec *m, const char *value, struct wh_err
 			return 0;
 		}
 	}
-	wh_usage(err, "unsupported sharing value \"%s\"", value);
-	wh_err_hint(err, "use shared, private or locked");
+	wh_usage_word(err, value, "unsupported sharing value \"%s\"", value);
+	wh_usage_near(err, value, sharings, WH_ARRAY_SIZE(sharings), "");
 	return -EINVAL;
 }
 
@@ -232,10 +241,14 @@ static int allowed(const struct wh_mount_spec *m, enum key key, const char *name
 		ok = m->type == WH_MOUNT_SECRET || m->type == WH_MOUNT_SSH || m->type == WH_MOUNT_CACHE;
 	if (ok)
 		return 0;
-	return wh_usage(err,
-			key == KEY_REQUIRED || key == KEY_SIZE ? "unexpected key '%s' for mount type '%s'"
-							       : "%s not allowed for \"%s\" type mounts",
-			name, type_name(m->type));
+	wh_usage_word(err, name,
+		      key == KEY_REQUIRED || key == KEY_SIZE ? "unexpected key '%s' for mount type '%s'"
+							     : "%s not allowed for \"%s\" type mounts",
+		      name, type_name(m->type));
+	wh_err_hint(err, key == KEY_SIZE       ? "size belongs to type=tmpfs"
+			 : key == KEY_REQUIRED ? "required belongs to type=secret and type=ssh"
+					       : "mode, uid and gid belong to type=cache, type=secret and type=ssh");
+	return -EINVAL;
 }
 
 static int set_key(struct wh_arena *a, struct wh_mount_spec *m, enum key key, const char *name, const char *value,
@@ -295,7 +308,7 @@ static int set_key(struct wh_arena *a, struct wh_mount_spec *m, enum key key, co
 
 static int find_key(const char *name, const char *field, enum key *ret, struct wh_err **err)
 {
-	const char *names[WH_ARRAY_SIZE(keys)], *near;
+	const char *names[WH_ARRAY_SIZE(keys)];
 	size_t i;
 
 	for (i = 0; i < WH_ARRAY_SIZE(keys); i++) {
@@ -305,10 +318,20 @@ static int find_key(const char *name, const char *field, enum key *ret, struct w
 			return 0;
 		}
 	}
-	wh_usage(err, "unexpected key '%s' in '%s'", name, field);
-	near = wh_nearest(name, names, WH_ARRAY_SIZE(keys));
-	if (near)
-		wh_err_hint(err, "did you mean %s?", near);
+	wh_usage_word(err, field, "unexpected key '%s' in '%s'", name, field);
+	wh_usage_near(err, name, names, WH_ARRAY_SIZE(keys), "");
+	return -EINVAL;
+}
+
+static int no_value(const char *field, struct wh_err **err)
+{
+	wh_usage(err, "invalid field '%s' must be a key=value pair", field);
+	if (*field) {
+		wh_err_mark(err, WH_MARK_WORD, field);
+		wh_err_expect(err, "%s=VALUE", field);
+	} else {
+		wh_err_hint(err, "fields are separated by one comma, with no blank in front of it or behind it");
+	}
 	return -EINVAL;
 }
 
@@ -327,7 +350,7 @@ static int take_field(struct wh_arena *a, struct wh_mount_spec *m, const char *f
 	for (i = 0; i < WH_ARRAY_SIZE(alone); i++)
 		may_be_alone |= wh_streq(name, alone[i]);
 	if (!may_be_alone)
-		return wh_usage(err, "invalid field '%s' must be a key=value pair", field);
+		return no_value(field, err);
 	r = find_key(name, field, &key, err);
 	if (r < 0)
 		return r;
@@ -342,19 +365,19 @@ static int take_field(struct wh_arena *a, struct wh_mount_spec *m, const char *f
 static int judge(const struct wh_mount_spec *m, struct wh_err **err)
 {
 	if (m->has_sharing && m->type == WH_MOUNT_SECRET)
-		return wh_usage(err, "secret mount should not define sharing");
+		return wh_usage_word(err, "sharing", "secret mount should not define sharing");
 	if (m->has_sharing && m->type != WH_MOUNT_CACHE)
-		return wh_usage(err, "invalid cache sharing set for %s mount", type_name(m->type));
+		return wh_usage_word(err, "sharing", "invalid cache sharing set for %s mount", type_name(m->type));
 	if (m->type == WH_MOUNT_SSH && *m->source)
-		return wh_usage(err, "ssh does not support source");
+		return wh_usage_word(err, m->source, "ssh does not support source");
 	if (m->type != WH_MOUNT_SECRET)
 		return 0;
 	if (*m->from)
-		return wh_usage(err, "secret mount should not have a from");
+		return wh_usage_word(err, "from", "secret mount should not have a from");
 	if (!*m->source && !*m->target && !*m->id)
 		return wh_usage(err, "invalid secret mount. one of source, target required");
 	if (*m->source && *m->id)
-		return wh_usage(err, "both source and id can't be set");
+		return wh_usage_word(err, m->source, "both source and id can't be set");
 	return 0;
 }
 
@@ -369,7 +392,11 @@ int wh_mount_parse(struct wh_arena *a, const char *text, wh_expand_fn expand, vo
 
 	for (pass = 0; pass < 2; pass++)
 		for (i = 0; i < fields.n && r == 0; i++)
+		{
 			r = take_field(a, &m, fields.v[i], pass == 0, expand, arg, &ro_given, err);
+			if (r < 0 && *fields.v[i])
+				wh_err_within(err, fields.v[i]);
+		}
 	if (r < 0)
 		return r;
 	if (!ro_given)

@@ -243,6 +243,11 @@ static int add_mounts(struct run *run, const struct wh_cmd *c, size_t first, str
 
 	while (r == 0 && (text = wh_flag_next(c->n, "mount", &pos))) {
 		r = add_mount(run, text, i < c->n_sources ? c->sources[i] : NULL, err);
+		if (r < 0) {
+			WH_AUTO_FREE char *whole = wh_asprintf("--mount=%s", text);
+
+			wh_err_within(err, whole);
+		}
 		i++;
 	}
 	return r;

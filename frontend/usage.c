@@ -60,6 +60,21 @@ int wh_usage_keyword(struct wh_err **err, const char *keyword, const char *fmt, 
 	return r;
 }
 
+/* Two edits turn any short word into any other; two letters that changed places are one mistake, though. */
+static bool same_letters(const char *a, const char *b)
+{
+	int count[256] = {0};
+
+	for (; *a; a++)
+		count[(unsigned char)*a | 0x20]++;
+	for (; *b; b++)
+		count[(unsigned char)*b | 0x20]--;
+	for (size_t i = 0; i < WH_ARRAY_SIZE(count); i++)
+		if (count[i])
+			return false;
+	return true;
+}
+
 void wh_usage_near(struct wh_err **err, const char *word, const char *const *names, size_t n, const char *before)
 {
 	WH_AUTO_BUF struct wh_buf all = WH_BUF_INIT;
@@ -70,6 +85,6 @@ void wh_usage_near(struct wh_err **err, const char *word, const char *const *nam
 		wh_buf_addf(&all, "%s%s%s", !i ? "" : i + 1 == n ? " or " : ", ", before, names[i]);
 	if (n)
 		wh_err_expect(err, "%s", all.p);
-	if (near && strcmp(near, word) != 0)
+	if (near && strcmp(near, word) != 0 && !(strlen(word) < 5 && wh_edit_distance(word, near, 2) > 1 && !same_letters(word, near)))
 		wh_err_hint(err, "did you mean %s%s?", before, near);
 }
