@@ -100,6 +100,21 @@ static int pull(struct wh_builder *b, const struct image_ref *r, const char *pla
 	return e < 0 ? e : wh_image_from_store(b->o.store, wh_digest_text(&got, digest), p, ret, err);
 }
 
+static bool lone_image(struct wh_builder *b, const struct image_ref *r, struct wh_image *ret)
+{
+	struct wh_image image = {0};
+	int e = r->pinned   ? -EINVAL
+		: r->layout ? wh_image_all_from_layout(b->o.store, r->name, r->tag, NULL, &image, NULL)
+			    : wh_image_all_from_store(b->o.store, r->name, &image, NULL);
+
+	if (e == 0 && !wh_image_is_index(&image)) {
+		*ret = image;
+		return true;
+	}
+	wh_image_release(&image);
+	return false;
+}
+
 static int load(struct wh_builder *b, const struct image_ref *r, const char *platform, struct wh_image *ret,
 		struct wh_err **err)
 {
@@ -112,10 +127,17 @@ static int load(struct wh_builder *b, const struct image_ref *r, const char *pla
 	if (platform && (e = wh_platform_parse(platform, NULL, &p, err)) < 0)
 		return e;
 	if (r->layout)
-		return wh_image_from_layout(b->o.store, r->name, r->tag, r->pinned ? &r->digest : NULL, &p, ret, err);
-	e = wh_image_from_store(b->o.store, r->pinned ? wh_digest_text(&r->digest, digest) : r->name, &p, ret, &missing);
-	if (e == -ENOENT && b->o.pull)
-		return pull(b, r, platform, &p, ret, err);
+		e = wh_image_from_layout(b->o.store, r->name, r->tag, r->pinned ? &r->digest : NULL, &p, ret, &missing);
+	else
+		e = wh_image_from_store(b->o.store, r->pinned ? wh_digest_text(&r->digest, digest) : r->name, &p, ret,
+					&missing);
+	if (e == -ENOENT && !r->layout && b->o.pull) {
+		wh_err_freep(&missing);
+		e = pull(b, r, platform, &p, ret, &missing);
+	}
+	/* An image that is in no index is taken for what it is; the frontend says when that is not what was asked for. */
+	if (e < 0 && lone_image(b, r, ret))
+		return 0;
 	wh_err_move(err, &missing);
 	return e;
 }

@@ -203,9 +203,15 @@ int wh_cli_registry_push(struct wh_inner *inner, struct wh_store *s, const char 
 /* ---------------------------------------------------------------- image_ref.c */
 
 /* An image by any name that the user has for it: a name or digest in the store, oci:DIR[:TAG] or
- * oci-layout://DIR[:TAG][@DIGEST]. root: what --root says, or NULL. The caller closes the store and releases the image. */
-int wh_cli_image_open(const char *ref, const char *root, struct wh_store **ret_store, struct wh_image *ret,
+ * oci-layout://DIR[:TAG][@DIGEST]. root: what --root says, or NULL. platform: what --platform says, or NULL: of an index this
+ * machine's image, and an image that is in none whatever it is for. The caller closes the store and releases the image. */
+int wh_cli_image_open(const char *ref, const char *root, const char *platform, struct wh_store **ret_store, struct wh_image *ret,
 		      struct wh_err **err);
+/* The same, but an index as such, with all that is in it. */
+int wh_cli_image_open_all(const char *ref, const char *root, struct wh_store **ret_store, struct wh_image *ret,
+			  struct wh_err **err);
+/* Which part of an index that is; -ENOENT names those there are. Of an image alone: it, or an error when it is for another platform. */
+int wh_cli_image_part(const struct wh_image *i, const char *platform, const struct wh_image **ret, struct wh_err **err);
 /* The directory when the name is a layout's (malloc'ed), else NULL. */
 int wh_cli_image_layout(const char *ref, char **ret, struct wh_err **err);
 /* What is attached to it, where it was found. */
@@ -223,8 +229,8 @@ struct wh_cli_contents {
 	struct wh_packages packages;
 };
 /* Store and image, then into the user namespace. Not before: inside, everybody is root, and root's store is another. */
-int wh_cli_contents_open(const char *ref, const char *root, struct wh_inner *inner, struct wh_cli_contents *ret,
-			 struct wh_err **err);
+int wh_cli_contents_open(const char *ref, const char *root, const char *platform, struct wh_inner *inner,
+			 struct wh_cli_contents *ret, struct wh_err **err);
 /* Tree and packages. */
 int wh_cli_contents_read(struct wh_cli_contents *c, struct wh_err **err);
 void wh_cli_contents_release(struct wh_cli_contents *c); /* also of what failed half-way, or of {0} */

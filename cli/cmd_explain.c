@@ -6,10 +6,12 @@
 #include <errno.h>
 
 struct flags {
-	const char *root;
+	const char *root, *platform;
 };
 
 static const struct wh_option options[] = {
+	{"platform", 0, WH_OPT_TEXT, offsetof(struct flags, platform), "OS/ARCH",
+	 "Which image of several (default: this machine's)", NULL},
 	{"root", 0, WH_OPT_TEXT, offsetof(struct flags, root), "DIR", "The store (as for build)", NULL},
 	{0},
 };
@@ -34,7 +36,7 @@ static int explain(void *flags, const struct wh_strv *args, struct wh_buf *out, 
 	struct wh_store *s = NULL;
 	struct wh_image image = {0};
 	struct wh_tree *t = NULL;
-	int r = wh_cli_image_open(args->v[0], f->root, &s, &image, err);
+	int r = wh_cli_image_open(args->v[0], f->root, f->platform, &s, &image, err);
 
 	if (r == 0)
 		r = wh_cli_image_artifacts(args->v[0], s, &image, &artifacts, err);

@@ -2,9 +2,11 @@
 /* whittle pull: from a registry into the store, with what is attached to the image. */
 #include "cli/registry_service.h"
 
+#include <errno.h>
+
 struct flags {
 	const char *root, *platform;
-	bool insecure, quiet;
+	bool insecure, quiet, all;
 };
 
 struct pull {
@@ -21,6 +23,7 @@ struct pull {
 #define AT(field) offsetof(struct flags, field)
 
 static const struct wh_option options[] = {
+	{"all-platforms", 0, WH_OPT_FLAG, AT(all), NULL, "All images of several, and the index", NULL},
 	{"platform", 0, WH_OPT_TEXT, AT(platform), "OS/ARCH", "Which image of several (default: this machine's)", NULL},
 	{"quiet", 'q', WH_OPT_FLAG, AT(quiet), NULL, "Print nothing but the manifest's digest", NULL},
 	{"registry-insecure", 0, WH_OPT_FLAG, AT(insecure), NULL,
@@ -34,20 +37,30 @@ static int fetch(struct pull *p, struct wh_err **err)
 {
 	char text[WH_DIGEST_TEXT];
 	struct wh_digest d;
-	int r = wh_cli_registry_pull(p->inner, p->store, p->ref, p->flags->platform, p->flags->insecure, &d, err);
+	bool insecure = p->flags->insecure;
+	int r = p->flags->all ? wh_cli_registry_pull_all(p->inner, p->store, p->ref, true, insecure, &d, err)
+			      : wh_cli_registry_pull(p->inner, p->store, p->ref, p->flags->platform, insecure, &d, err);
 
-	return r < 0 ? r : wh_image_from_store(p->store, wh_digest_text(&d, text), NULL, &p->image, err);
+	return r < 0 ? r : wh_image_all_from_store(p->store, wh_digest_text(&d, text), &p->image, err);
+}
+
+static int fetch_artifacts_of(struct pull *p, const struct wh_image *i, struct wh_err **err)
+{
+	WH_CLEANUP(wh_artifacts_release) struct wh_artifacts list = {0};
+	int r = wh_cli_registry_artifacts(p->inner, p->store, p->ref, &i->manifest, p->flags->insecure, &list, err);
+
+	if (r == 0 && list.n)
+		r = wh_store_attach_pulled(p->store, &list, err);
+	p->attached += list.n;
+	return r;
 }
 
 static int fetch_artifacts(struct pull *p, struct wh_err **err)
 {
-	WH_CLEANUP(wh_artifacts_release) struct wh_artifacts list = {0};
-	int r = wh_cli_registry_artifacts(p->inner, p->store, p->ref, &p->image.manifest, p->flags->insecure, &list,
-					  err);
+	int r = fetch_artifacts_of(p, &p->image, err);
 
-	if (r == 0 && list.n)
-		r = wh_store_attach_pulled(p->store, &list, err);
-	p->attached = list.n;
+	for (size_t k = 0; k < p->image.n_parts && r == 0; k++)
+		r = fetch_artifacts_of(p, &p->image.parts[k], err);
 	return r;
 }
 
@@ -85,7 +98,9 @@ static void tell(const struct pull *p, struct wh_buf *out)
 		wh_buf_addf(out, "%s\n", manifest);
 		return;
 	}
-	wh_buf_addf(out, "image  %s\nid     %s\n", manifest, wh_digest_text(&p->image.config_digest, id));
+	wh_buf_addf(out, "image  %s\n", manifest);
+	if (!wh_image_is_index(&p->image))
+		wh_buf_addf(out, "id     %s\n", wh_digest_text(&p->image.config_digest, id));
 	if (p->name)
 		wh_buf_addf(out, "name   %s\n", p->name);
 	if (p->attached)
@@ -123,6 +138,8 @@ static int pull(void *flags, const struct wh_strv *args, struct wh_buf *out, str
 {
 	struct pull p = {.flags = flags, .ref = args->v[0]};
 
+	if (p.flags->all && p.flags->platform)
+		return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "--platform and --all-platforms exclude each other");
 	return wh_cli_with_registry(inside, &p, out, err);
 }
 

@@ -3,7 +3,7 @@
 #include "cli/registry_service.h"
 
 struct flags {
-	const char *root;
+	const char *root, *platform;
 	bool insecure, quiet;
 };
 
@@ -13,13 +13,15 @@ struct push {
 	struct wh_inner *inner;
 	struct wh_store *store;
 	struct wh_progress *progress;
-	struct wh_image image;
+	struct wh_image whole;        /* what the name leads to */
+	const struct wh_image *image; /* that, or one of its images */
 	struct wh_artifacts artifacts;
 };
 
 #define AT(field) offsetof(struct flags, field)
 
 static const struct wh_option options[] = {
+	{"platform", 0, WH_OPT_TEXT, AT(platform), "OS/ARCH", "One image of several alone (default: all, and the index)", NULL},
 	{"quiet", 'q', WH_OPT_FLAG, AT(quiet), NULL, "Print nothing but the manifest's digest", NULL},
 	{"registry-insecure", 0, WH_OPT_FLAG, AT(insecure), NULL,
 	 "Take plain HTTP and unknown certificates (a registry on\nloopback may always speak plain HTTP)", NULL},
@@ -31,7 +33,7 @@ static int send(struct push *p, struct wh_err **err)
 {
 	WH_AUTO_ERR struct wh_err *e = NULL;
 	unsigned id = wh_progress_begin(p->progress, "pushing %s", p->ref);
-	int r = wh_cli_registry_push(p->inner, p->store, p->ref, &p->image, &p->artifacts, p->flags->insecure, &e);
+	int r = wh_cli_registry_push(p->inner, p->store, p->ref, p->image, &p->artifacts, p->flags->insecure, &e);
 
 	wh_progress_end(p->progress, id, e);
 	wh_err_move(err, &e);
@@ -42,7 +44,7 @@ static void tell(const struct push *p, struct wh_buf *out)
 {
 	char manifest[WH_DIGEST_TEXT];
 
-	wh_digest_text(&p->image.manifest, manifest);
+	wh_digest_text(&p->image->manifest, manifest);
 	if (p->flags->quiet) {
 		wh_buf_addf(out, "%s\n", manifest);
 		return;
@@ -62,9 +64,14 @@ static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct 
 		p->progress = wh_progress_new(stderr);
 	r = wh_cli_store_open(p->flags->root, &p->store, err);
 	if (r == 0)
-		r = wh_image_from_store(p->store, p->name, NULL, &p->image, err);
+		r = wh_image_all_from_store(p->store, p->name, &p->whole, err);
+	p->image = &p->whole;
+	if (r == 0 && p->flags->platform)
+		r = wh_cli_image_part(&p->whole, p->flags->platform, &p->image, err);
 	if (r == 0)
-		r = wh_artifacts_from_store(p->store, &p->image.manifest, &p->artifacts, err);
+		r = wh_artifacts_from_store(p->store, &p->image->manifest, &p->artifacts, err);
+	for (size_t i = 0; r == 0 && i < p->image->n_parts; i++)
+		r = wh_artifacts_from_store(p->store, &p->image->parts[i].manifest, &p->artifacts, err);
 	if (r == 0)
 		r = send(p, err);
 	if (r < 0 && p->progress)
@@ -72,7 +79,7 @@ static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct 
 	if (r == 0)
 		tell(p, out);
 	wh_artifacts_release(&p->artifacts);
-	wh_image_release(&p->image);
+	wh_image_release(&p->whole);
 	wh_progress_free(p->progress);
 	if (p->store)
 		wh_store_close(p->store);
@@ -98,7 +105,7 @@ const struct wh_command wh_cmd_push = {
 	.args = "NAME [NAME-IN-REGISTRY]",
 	.summary = "Send an image of the store to a registry",
 	.about = "Sends what the registry lacks: layers, the manifest, what is attached to the image (signatures,\n"
-		 "attestations, SBOMs), the tag last. Logins are those of docker and podman: config.json, auth.json,\n"
+		 "attestations, SBOMs), the tag last. Of a name with several platforms all of it. Logins are those of docker and podman: config.json, auth.json,\n"
 		 "credential helpers.",
 	.examples = "  whittle push registry.example/shop:1.4\n"
 		    "  whittle push shop localhost:5000/shop:1.4",

@@ -8,7 +8,7 @@
 #include <errno.h>
 
 struct flags {
-	const char *root, *format, *output;
+	const char *root, *format, *output, *platform;
 	bool before;
 };
 struct job {
@@ -23,6 +23,8 @@ static const struct wh_option options[] = {
 	{"format", 0, WH_OPT_TEXT, offsetof(struct flags, format), "FORMAT", "spdx-json: SPDX 2.3 (default)", formats},
 	{"output", 'o', WH_OPT_TEXT, offsetof(struct flags, output), "FILE",
 	 "Write to this file instead of standard output", NULL},
+	{"platform", 0, WH_OPT_TEXT, offsetof(struct flags, platform), "OS/ARCH",
+	 "Which image of several (default: this machine's)", NULL},
 	{"root", 0, WH_OPT_TEXT, offsetof(struct flags, root), "DIR", "The store (as for build)", NULL},
 	{0},
 };
@@ -32,7 +34,7 @@ static int make(const struct job *j, struct wh_inner *inner, struct wh_buf *out,
 	WH_CLEANUP(wh_cli_contents_release) struct wh_cli_contents in = {0};
 	WH_AUTO_JSON json_t *doc = NULL;
 	WH_AUTO_FREE char *name = NULL;
-	int r = wh_cli_contents_open(j->ref, j->flags->root, inner, &in, err);
+	int r = wh_cli_contents_open(j->ref, j->flags->root, j->flags->platform, inner, &in, err);
 
 	if (r == 0)
 		r = wh_cli_image_name(j->ref, &in.image, &name, err);
@@ -59,7 +61,7 @@ static int before(const struct job *j, struct wh_buf *out, struct wh_err **err)
 	struct wh_image image = {0};
 	struct wh_store *s = NULL;
 	const json_t *doc;
-	int r = wh_cli_image_open(j->ref, j->flags->root, &s, &image, err);
+	int r = wh_cli_image_open(j->ref, j->flags->root, j->flags->platform, &s, &image, err);
 
 	if (r < 0)
 		return r;

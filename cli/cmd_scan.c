@@ -9,7 +9,7 @@
 #include <inttypes.h>
 
 struct flags {
-	const char *root, *format;
+	const char *root, *format, *platform;
 };
 struct job {
 	const struct flags *flags;
@@ -19,6 +19,8 @@ struct job {
 static const char *const formats[] = {"table", "json", NULL};
 static const struct wh_option options[] = {
 	{"format", 0, WH_OPT_TEXT, offsetof(struct flags, format), "FORMAT", "table (default) or json", formats},
+	{"platform", 0, WH_OPT_TEXT, offsetof(struct flags, platform), "OS/ARCH",
+	 "Which image of several (default: this machine's)", NULL},
 	{"root", 0, WH_OPT_TEXT, offsetof(struct flags, root), "DIR", "The store (as for build)", NULL},
 	{0},
 };
@@ -125,7 +127,7 @@ static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct 
 	WH_CLEANUP(wh_findings_release) struct wh_findings findings = {0};
 	const struct job *j = arg;
 	struct wh_vulndb *db = NULL;
-	int r = wh_cli_contents_open(j->ref, j->flags->root, inner, &in, err);
+	int r = wh_cli_contents_open(j->ref, j->flags->root, j->flags->platform, inner, &in, err);
 
 	if (r == 0)
 		r = wh_vulndb_open(in.store, &db, err);

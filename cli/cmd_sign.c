@@ -16,7 +16,7 @@
 #define PREDICATE_MAX ((size_t)24 << 20)
 
 struct flags {
-	const char *root, *key, *reference;
+	const char *root, *key, *reference, *platform;
 	struct wh_strv attest;
 };
 
@@ -27,7 +27,8 @@ struct signing {
 	char *tmp;        /* where a store of our own is, or NULL */
 	struct wh_strv repositories; /* what the signature calls the image */
 	struct wh_store *store;
-	struct wh_image image;
+	struct wh_image whole;        /* what the name leads to */
+	const struct wh_image *image; /* that, or the one of its images that is asked for */
 	struct wh_key *key;
 	struct wh_attest_item *items; /* strings and predicates owned */
 	size_t n_items, cap_items;
@@ -43,6 +44,8 @@ static const struct wh_option options[] = {
 	 NULL},
 	{"key", 0, WH_OPT_TEXT, AT(key), "FILE", "The private key; its password is in COSIGN_PASSWORD or asked for",
 	 NULL},
+	{"platform", 0, WH_OPT_TEXT, AT(platform), "OS/ARCH",
+	 "Sign one image of several alone (default: all of them, and the index)", NULL},
 	{"reference", 0, WH_OPT_TEXT, AT(reference), "NAME",
 	 "What the signature calls the image (default: its name without tag)", NULL},
 	{"root", 0, WH_OPT_TEXT, AT(root), "DIR", "The store (as for build)", NULL},
@@ -143,7 +146,7 @@ static int name_image(struct signing *x, struct wh_err **err)
 	if (x->flags->reference)
 		wh_strv_add(&names, x->flags->reference);
 	else if (x->layout)
-		r = wh_layout_names(x->layout, &x->image.manifest, &names, err);
+		r = wh_layout_names(x->layout, &x->whole.manifest, &names, err);
 	else if (!wh_digest_parse(x->ref, &d))
 		r = wh_reference_normalize(x->ref, &full, err);
 	if (r < 0)
@@ -159,6 +162,20 @@ static int name_image(struct signing *x, struct wh_err **err)
 	return 0;
 }
 
+/* Who signs stands for the bytes: they are looked at first. */
+static int prove_bytes(struct signing *x, const struct wh_image *i, struct wh_err **err)
+{
+	int r = i->n_absent ? wh_err_set(err, "cli", WH_ERR_BUILD, ENOENT, "the index names %zu images that are not at hand",
+					 i->n_absent)
+			    : 0;
+
+	for (size_t k = 0; r == 0 && k < i->n_layers; k++)
+		r = wh_layer_prove(x->store, &i->layers[k], err);
+	for (size_t k = 0; r == 0 && k < i->n_parts; k++)
+		r = prove_bytes(x, &i->parts[k], err);
+	return r;
+}
+
 static int open_image(struct signing *x, struct wh_err **err)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -172,10 +189,12 @@ static int open_image(struct signing *x, struct wh_err **err)
 		}
 	}
 	if (r == 0)
-		r = wh_cli_image_open(x->ref, x->tmp ? x->tmp : x->flags->root, &x->store, &x->image, err);
-	/* Who signs stands for the bytes: they are looked at first. */
-	for (size_t i = 0; r == 0 && i < x->image.n_layers; i++)
-		r = wh_layer_prove(x->store, &x->image.layers[i], err);
+		r = wh_cli_image_open_all(x->ref, x->tmp ? x->tmp : x->flags->root, &x->store, &x->whole, err);
+	x->image = &x->whole;
+	if (r == 0 && x->flags->platform)
+		r = wh_cli_image_part(&x->whole, x->flags->platform, &x->image, err);
+	if (r == 0)
+		r = prove_bytes(x, x->image, err);
 	return r < 0 ? r : name_image(x, err);
 }
 
@@ -203,6 +222,19 @@ static int open_key(struct signing *x, struct wh_err **err)
 	return r;
 }
 
+/* The images of an index, then the index; statements are about what the name leads to. */
+static int sign_image(struct signing *x, const struct wh_image *i, const struct wh_signer *signer, struct wh_err **err)
+{
+	bool top = i == x->image;
+	int r = 0;
+
+	for (size_t k = 0; r == 0 && k < i->n_parts; k++)
+		r = sign_image(x, &i->parts[k], signer, err);
+	if (r == 0)
+		r = wh_sign_image(x->store, i, &x->repositories, signer, x->items, top ? x->n_items : 0, &x->list, err);
+	return r == 0 && !x->layout ? wh_sign_keep(x->store, i, &x->list, err) : r;
+}
+
 static int sign_all(struct signing *x, struct wh_err **err)
 {
 	WH_AUTO_FREE char *hint = NULL;
@@ -216,13 +248,10 @@ static int sign_all(struct signing *x, struct wh_err **err)
 	if (r < 0)
 		return r;
 	signer = wh_key_signer(x->key, &hint);
-	r = wh_sign_image(x->store, &x->image, &x->repositories, &signer, x->items, x->n_items, &x->list, err);
+	r = sign_image(x, x->image, &signer, err);
 	if (r < 0)
 		return r;
-	if (x->layout)
-		return wh_layout_attach(x->store, x->layout, &x->list, err);
-	r = wh_sign_keep(x->store, &x->image, &x->list, err);
-	return r < 0 ? r : wh_store_attach(x->store, &x->list, err);
+	return x->layout ? wh_layout_attach(x->store, x->layout, &x->list, err) : wh_store_attach(x->store, &x->list, err);
 }
 
 /* ---------------------------------------------------------------- the command */
@@ -235,7 +264,7 @@ static void release(struct signing *x)
 	}
 	free(x->items);
 	wh_artifacts_release(&x->list);
-	wh_image_release(&x->image);
+	wh_image_release(&x->whole);
 	wh_key_free(x->key);
 	if (x->store)
 		wh_store_close(x->store);
@@ -250,7 +279,17 @@ static void tell(const struct signing *x, struct wh_buf *out)
 {
 	char digest[WH_DIGEST_TEXT];
 
-	wh_buf_addf(out, "signed     %s\n", wh_digest_text(&x->image.manifest, digest));
+	wh_buf_addf(out, "signed     %s\n", wh_digest_text(&x->image->manifest, digest));
+	for (size_t i = 0; i < x->image->n_parts; i++) {
+		WH_AUTO_FREE char *platform = NULL;
+		struct wh_platform p;
+
+		wh_image_platform(&x->image->parts[i], &p);
+		platform = wh_platform_text(&p);
+		wh_buf_addf(out, "and        %s ", wh_digest_text(&x->image->parts[i].manifest, digest));
+		wh_text_add_short(out, platform);
+		wh_buf_addc(out, '\n');
+	}
 	for (size_t i = 0; i < x->repositories.n; i++)
 		wh_buf_addf(out, "as         %s\n", x->repositories.v[i]);
 	for (size_t i = 0; i < x->n_items; i++)
@@ -284,8 +323,8 @@ const struct wh_command wh_cmd_sign = {
 	.summary = "Sign an image, and statements about it",
 	.about =
 		"Signs in both forms that verifiers know, and puts the signatures beside the image: into the layout or the\n"
-		"store where it is. What the same kinds of signatures were there before is replaced. IMAGE is a name in the\n"
-		"store, oci:DIR[:TAG] or oci-layout://DIR[:TAG][@DIGEST].",
+		"store where it is. What the same kinds of signatures were there before is replaced. Of a name with several\n"
+		"platforms all images are signed, and the index. IMAGE is a name in the store, oci:DIR[:TAG] or oci-layout://DIR[:TAG][@DIGEST].",
 	.examples = "  whittle sign oci:./out:1.4 --key release.key\n"
 		    "  whittle sign shop:1.4 --key release.key --attest spdx=shop.spdx.json",
 	.options = options,

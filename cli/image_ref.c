@@ -53,8 +53,43 @@ static int parse(const char *text, struct ref *ret, struct wh_err **err)
 	return 0;
 }
 
-int wh_cli_image_open(const char *ref, const char *root, struct wh_store **ret_store, struct wh_image *ret,
-		      struct wh_err **err)
+/* all: an index as such. platform NULL: this machine's. */
+static int find(struct wh_store *s, const char *ref, const struct ref *x, bool all, const struct wh_platform *platform,
+		struct wh_image *ret, struct wh_err **err)
+{
+	const struct wh_digest *digest = x->has_digest ? &x->digest : NULL;
+
+	if (x->dir)
+		return all ? wh_image_all_from_layout(s, x->dir, x->tag, digest, ret, err)
+			   : wh_image_from_layout(s, x->dir, x->tag, digest, platform, ret, err);
+	return all ? wh_image_all_from_store(s, ref, ret, err) : wh_image_from_store(s, ref, platform, ret, err);
+}
+
+/* Without a platform: what is in no index, else this machine's. */
+static int find_one(struct wh_store *s, const char *ref, const struct ref *x, const char *platform, struct wh_image *ret,
+		    struct wh_err **err)
+{
+	struct wh_image image = {0};
+	struct wh_platform p;
+	int r = 0;
+
+	if (platform) {
+		r = wh_platform_parse(platform, NULL, &p, err);
+		return r < 0 ? r : find(s, ref, x, false, &p, ret, err);
+	}
+	if (find(s, ref, x, true, NULL, &image, NULL) == 0 && !wh_image_is_index(&image)) {
+		*ret = image;
+		return 0;
+	}
+	wh_image_release(&image);
+	r = find(s, ref, x, false, NULL, ret, err);
+	if (r == -ENOENT && err && *err && (*err)->hint)
+		wh_err_hint(err, "--platform says which one is meant");
+	return r;
+}
+
+static int open_image(const char *ref, const char *root, bool all, const char *platform, struct wh_store **ret_store,
+		      struct wh_image *ret, struct wh_err **err)
 {
 	WH_CLEANUP(ref_release) struct ref x;
 	struct wh_store *s = NULL;
@@ -62,10 +97,8 @@ int wh_cli_image_open(const char *ref, const char *root, struct wh_store **ret_s
 
 	if (r == 0)
 		r = wh_cli_store_open(root, &s, err);
-	if (r == 0 && x.dir)
-		r = wh_image_from_layout(s, x.dir, x.tag, x.has_digest ? &x.digest : NULL, NULL, ret, err);
-	else if (r == 0)
-		r = wh_image_from_store(s, ref, NULL, ret, err);
+	if (r == 0)
+		r = all ? find(s, ref, &x, true, NULL, ret, err) : find_one(s, ref, &x, platform, ret, err);
 	if (r < 0) {
 		if (s)
 			wh_store_close(s);
@@ -75,6 +108,59 @@ int wh_cli_image_open(const char *ref, const char *root, struct wh_store **ret_s
 	}
 	*ret_store = s;
 	return 0;
+}
+
+int wh_cli_image_open(const char *ref, const char *root, const char *platform, struct wh_store **ret_store,
+		      struct wh_image *ret, struct wh_err **err)
+{
+	return open_image(ref, root, false, platform, ret_store, ret, err);
+}
+
+int wh_cli_image_open_all(const char *ref, const char *root, struct wh_store **ret_store, struct wh_image *ret,
+			  struct wh_err **err)
+{
+	return open_image(ref, root, true, NULL, ret_store, ret, err);
+}
+
+int wh_cli_image_part(const struct wh_image *i, const char *platform, const struct wh_image **ret, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf have = WH_BUF_INIT;
+	struct wh_platform want;
+	const struct wh_image *best = NULL;
+	size_t n = wh_image_is_index(i) ? i->n_parts : 1;
+	int top = -1, r = platform ? wh_platform_parse(platform, NULL, &want, err) : 0;
+
+	if (r < 0)
+		return r;
+	if (!platform)
+		wh_platform_host(&want);
+	for (size_t k = 0; k < n; k++) {
+		const struct wh_image *part = wh_image_is_index(i) ? &i->parts[k] : i;
+		struct wh_platform p;
+		WH_AUTO_FREE char *text = NULL;
+		int rank;
+
+		wh_image_platform(part, &p);
+		text = wh_platform_text(&p);
+		rank = wh_platform_rank(&want, &p);
+		wh_buf_addf(&have, "%s%.100s", k ? ", " : "", text);
+		if (rank > top) {
+			top = rank;
+			best = part;
+		}
+	}
+	if (best) {
+		*ret = best;
+		return 0;
+	}
+	{
+		WH_AUTO_FREE char *text = wh_platform_text(&want);
+
+		r = wh_err_set(err, "cli", WH_ERR_BUILD, ENOENT, "no image for %s", text);
+	}
+	if (have.n)
+		wh_err_hint(err, "there is one for %s", have.p);
+	return r;
 }
 
 int wh_cli_image_layout(const char *ref, char **ret, struct wh_err **err)
@@ -115,10 +201,10 @@ int wh_cli_image_name(const char *ref, const struct wh_image *i, char **ret, str
 	return 0;
 }
 
-int wh_cli_contents_open(const char *ref, const char *root, struct wh_inner *inner, struct wh_cli_contents *ret,
-			 struct wh_err **err)
+int wh_cli_contents_open(const char *ref, const char *root, const char *platform, struct wh_inner *inner,
+			 struct wh_cli_contents *ret, struct wh_err **err)
 {
-	int r = wh_cli_image_open(ref, root, &ret->store, &ret->image, err);
+	int r = wh_cli_image_open(ref, root, platform, &ret->store, &ret->image, err);
 
 	return r < 0 ? r : wh_inner_enter(inner, err);
 }

@@ -74,14 +74,18 @@ struct task {
 
 static int do_pull(struct task *t, json_t **ret, struct wh_err **err)
 {
-	const char *platform = wh_json_str(t->q, "platform");
+	const char *platform = wh_json_str(t->q, "platform"), *what = wh_json_str(t->q, "what");
+	bool all = wh_streq(what, "all") || wh_streq(what, "documents"), lone = wh_streq(what, "lone");
+	bool layers = !wh_streq(what, "documents");
 	char text[WH_DIGEST_TEXT];
 	struct wh_platform p;
 	struct wh_digest d;
 	int r = platform ? wh_platform_parse(platform, NULL, &p, err) : 0;
 
-	if (r == 0)
-		r = wh_registry_pull(t->registry, t->store, t->ref, platform ? &p : NULL, true, &d, err);
+	if (r == 0 && all)
+		r = wh_registry_pull_all(t->registry, t->store, t->ref, layers, &d, err);
+	else if (r == 0)
+		r = wh_registry_pull(t->registry, t->store, t->ref, platform ? &p : NULL, lone, layers, &d, err);
 	if (r == 0)
 		*ret = json_pack("{s:s}", "digest", wh_digest_text(&d, text));
 	return r;
@@ -92,7 +96,7 @@ static int do_push(struct task *t, json_t **ret, struct wh_err **err)
 	const char *manifest = wh_json_str(t->q, "image");
 	struct wh_artifacts l = {0};
 	struct wh_image i = {0};
-	int r = wh_image_from_store(t->store, manifest ? manifest : "", NULL, &i, err);
+	int r = wh_image_all_from_store(t->store, manifest ? manifest : "", &i, err);
 
 	if (r == 0)
 		r = artifacts_parse(json_object_get(t->q, "artifacts"), t->store, &l, err);
@@ -174,8 +178,8 @@ static json_t *request_new(const char *op, struct wh_store *s, const char *ref, 
 	return json_pack("{s:s, s:s, s:s, s:b}", "op", op, "root", wh_store_path(s), "ref", ref, "insecure", insecure);
 }
 
-int wh_cli_registry_pull(struct wh_inner *inner, struct wh_store *s, const char *ref, const char *platform,
-			 bool insecure, struct wh_digest *ret, struct wh_err **err)
+static int ask_pull(struct wh_inner *inner, struct wh_store *s, const char *ref, const char *what, const char *platform,
+		    bool insecure, struct wh_digest *ret, struct wh_err **err)
 {
 	WH_AUTO_JSON json_t *q = request_new("pull", s, ref, insecure);
 	WH_AUTO_JSON json_t *a = NULL;
@@ -184,6 +188,8 @@ int wh_cli_registry_pull(struct wh_inner *inner, struct wh_store *s, const char 
 
 	if (platform)
 		json_object_set_new(q, "platform", json_string(platform));
+	if (what)
+		json_object_set_new(q, "what", json_string(what));
 	r = call(inner, q, &a, err);
 	if (r < 0)
 		return r;
@@ -193,7 +199,20 @@ int wh_cli_registry_pull(struct wh_inner *inner, struct wh_store *s, const char 
 	return 0;
 }
 
-/* The next build finds it in the store. A name stands for one platform's image: this machine's. */
+int wh_cli_registry_pull(struct wh_inner *inner, struct wh_store *s, const char *ref, const char *platform,
+			 bool insecure, struct wh_digest *ret, struct wh_err **err)
+{
+	return ask_pull(inner, s, ref, NULL, platform, insecure, ret, err);
+}
+
+int wh_cli_registry_pull_all(struct wh_inner *inner, struct wh_store *s, const char *ref, bool layers, bool insecure,
+			     struct wh_digest *ret, struct wh_err **err)
+{
+	return ask_pull(inner, s, ref, layers ? "all" : "documents", NULL, insecure, ret, err);
+}
+
+/* The next build finds it in the store. A name that is pulled for a build stands for one platform's image: this machine's. One that
+ * the store has for other platforms was given by the user, and stays. */
 static int keep_name(struct wh_store *s, const char *ref, const char *platform, const struct wh_digest *d,
 		     struct wh_err **err)
 {
@@ -202,6 +221,10 @@ static int keep_name(struct wh_store *s, const char *ref, const char *platform, 
 	char text[WH_DIGEST_TEXT];
 	int r;
 
+	if (wh_image_all_from_store(s, ref, &i, NULL) == 0) {
+		wh_image_release(&i);
+		return 0;
+	}
 	wh_platform_host(&host);
 	if (strchr(ref, '@') || (platform && wh_platform_parse(platform, NULL, &want, NULL) == 0 &&
 				 (strcmp(want.os, host.os) != 0 || strcmp(want.arch, host.arch) != 0)))
@@ -217,7 +240,7 @@ int wh_cli_registry_builder_pull(void *arg, const char *ref, const char *platfor
 				 struct wh_err **err)
 {
 	const struct wh_cli_pull *p = arg;
-	int r = wh_cli_registry_pull(p->inner, p->store, ref, platform, p->insecure, ret, err);
+	int r = ask_pull(p->inner, p->store, ref, "lone", platform, p->insecure, ret, err);
 
 	return r < 0 ? r : keep_name(p->store, ref, platform, ret, err);
 }
@@ -298,9 +321,14 @@ static char *named_store(const char *root)
 	return cwd && cwd[0] == '/' ? wh_asprintf("%s/%s", cwd, root) : wh_strdup(root);
 }
 
+char *wh_cli_store_path(const char *root)
+{
+	return root && root[0] ? named_store(root) : usual_store();
+}
+
 int wh_cli_store_open(const char *root, struct wh_store **ret, struct wh_err **err)
 {
-	WH_AUTO_FREE char *path = root && root[0] ? named_store(root) : usual_store();
+	WH_AUTO_FREE char *path = wh_cli_store_path(root);
 	WH_AUTO_FREE char *dir = path ? wh_path_dir(path) : NULL;
 	int r;
 

@@ -15,6 +15,9 @@
 /* By digest in the store; platform NULL: this machine's. */
 int wh_cli_registry_pull(struct wh_inner *inner, struct wh_store *s, const char *ref, const char *platform,
 			 bool insecure, struct wh_digest *ret, struct wh_err **err);
+/* Everything behind the name, as wh_registry_pull_all(). */
+int wh_cli_registry_pull_all(struct wh_inner *inner, struct wh_store *s, const char *ref, bool layers, bool insecure,
+			     struct wh_digest *ret, struct wh_err **err);
 /* What is attached to the image of this manifest, in the store. */
 int wh_cli_registry_artifacts(struct wh_inner *inner, struct wh_store *s, const char *ref,
 			      const struct wh_digest *subject, bool insecure, struct wh_artifacts *ret,
@@ -24,6 +27,7 @@ int wh_cli_registry_artifacts(struct wh_inner *inner, struct wh_store *s, const 
 typedef int (*wh_cli_inner_fn)(void *arg, struct wh_inner *inner, struct wh_buf *out, struct wh_err **err);
 int wh_cli_with_registry(wh_cli_inner_fn fn, void *arg, struct wh_buf *out, struct wh_err **err);
 /* The store that --root names, or the usual one; made when missing. */
+char *wh_cli_store_path(const char *root); /* malloc'ed; NULL: there is no place for one */
 int wh_cli_store_open(const char *root, struct wh_store **ret, struct wh_err **err);
 
 #endif

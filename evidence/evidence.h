@@ -158,5 +158,11 @@ void wh_verified_release(struct wh_verified *v);
  * keys are passed over. All failures: WH_ERR_GATE, -EBADMSG. */
 int wh_verify_image(struct wh_store *s, const struct wh_image *i, const struct wh_artifacts *artifacts, const struct wh_key *key,
 		    struct wh_verified *ret, struct wh_err **err);
+/* An index is verified by wh_verify_image(), too: its document, and who signed that; nothing is said of the images in it. -ENOKEY (of
+ * both): there is no signature by this key. */
+/* An image that such an index names: the index's signature stands for its bytes, so that it may have none of its own. All else as
+ * wh_verify_image(). */
+int wh_verify_part(struct wh_store *s, const struct wh_image *i, const struct wh_artifacts *artifacts, const struct wh_key *key,
+		   struct wh_verified *ret, struct wh_err **err);
 
 #endif

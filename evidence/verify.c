@@ -40,13 +40,42 @@ static bool names(const json_t *o, const struct wh_digest *d, uint64_t size)
 	       wh_json_int(o, "size", -1) == (int64_t)size;
 }
 
+static bool in_list(const json_t *list, const struct wh_image *i)
+{
+	for (size_t k = 0; k < json_array_size(list); k++)
+		if (names(json_array_get(list, k), &i->manifest, i->manifest_size))
+			return true;
+	return false;
+}
+
+static int prove_index(struct wh_proving *p, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *o = NULL;
+	int r = wh_blob_read(p->s, &p->i->manifest, MANIFEST_MAX, &buf, err);
+
+	if (r == 0)
+		r = wh_json_parse(buf.p, buf.n, "index", &o, err);
+	for (size_t k = 0; k < p->i->n_parts && r == 0; k++)
+		if (!in_list(json_object_get(o, "manifests"), &p->i->parts[k]))
+			r = differs(err, "list of images");
+	if (r < 0)
+		return r;
+	p->found.blobs++;
+	p->found.bytes += buf.n;
+	return 0;
+}
+
 int wh_prove_documents(struct wh_proving *p, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf mbuf = WH_BUF_INIT, cbuf = WH_BUF_INIT;
 	WH_AUTO_JSON json_t *m = NULL, *c = NULL;
 	const json_t *layers, *ids;
-	int r = wh_blob_read(p->s, &p->i->manifest, MANIFEST_MAX, &mbuf, err);
+	int r;
 
+	if (wh_image_is_index(p->i))
+		return prove_index(p, err);
+	r = wh_blob_read(p->s, &p->i->manifest, MANIFEST_MAX, &mbuf, err);
 	if (r == 0)
 		r = wh_json_parse(mbuf.p, mbuf.n, "manifest", &m, err);
 	if (r == 0)
@@ -90,16 +119,17 @@ int wh_prove_layers(struct wh_proving *p, struct wh_err **err)
 
 static int unsigned_image(const struct wh_proving *p, const struct wh_artifacts *artifacts, struct wh_err **err)
 {
+	const char *what = wh_image_is_index(p->i) ? "index" : "image";
+	bool any = false;
 	int r;
 
-	if (json_array_size(p->found.statements)) {
-		r = wh_err_set(err, "evidence", WH_ERR_GATE, EBADMSG,
-			       "the key has signed statements about the image, but not the image");
-		return r;
-	}
-	r = wh_err_set(err, "evidence", WH_ERR_GATE, EBADMSG, "the image is not signed by this key");
-	wh_err_hint(err, artifacts && artifacts->n ? "what is attached to it was signed by another key, or by none"
-						   : "nothing is attached to it");
+	if (json_array_size(p->found.statements))
+		return wh_err_set(err, "evidence", WH_ERR_GATE, ENOKEY,
+				  "the key has signed statements about the %s, but not the %s", what, what);
+	for (size_t k = 0; artifacts && k < artifacts->n; k++)
+		any |= wh_digest_eq(&artifacts->v[k].subject, &p->i->manifest);
+	r = wh_err_set(err, "evidence", WH_ERR_GATE, ENOKEY, "the %s is not signed by this key", what);
+	wh_err_hint(err, any ? "what is attached to it was signed by another key, or by none" : "nothing is attached to it");
 	return r;
 }
 
@@ -112,17 +142,22 @@ static int prove_all(struct wh_proving *p, const struct wh_artifacts *artifacts,
 		r = wh_prove_artifact(p, &artifacts->v[k], err);
 	if (r < 0)
 		return r;
-	if (!p->found.legacy && !p->found.bundle)
+	if (!p->found.legacy && !p->found.bundle && !p->vouched)
 		return unsigned_image(p, artifacts, err);
 	wh_strv_sort(&p->found.references);
+	/* What a verdict says is of one tree. */
+	if (wh_image_is_index(p->i))
+		return p->found.verdict ? wh_err_set(err, "evidence", WH_ERR_GATE, EBADMSG,
+						     "there is a hardening verdict about an index, which has no tree")
+					: 0;
 	r = wh_prove_layers(p, err);
 	return r < 0 ? r : wh_prove_content(p, err);
 }
 
-int wh_verify_image(struct wh_store *s, const struct wh_image *i, const struct wh_artifacts *artifacts,
-		    const struct wh_key *key, struct wh_verified *ret, struct wh_err **err)
+static int verify(struct wh_store *s, const struct wh_image *i, const struct wh_artifacts *artifacts,
+		  const struct wh_key *key, bool vouched, struct wh_verified *ret, struct wh_err **err)
 {
-	struct wh_proving p = {.s = s, .i = i, .key = key, .hint = wh_key_hint(key)};
+	struct wh_proving p = {.s = s, .i = i, .key = key, .hint = wh_key_hint(key), .vouched = vouched};
 	struct wh_err *e = NULL;
 	int r;
 
@@ -138,5 +173,17 @@ int wh_verify_image(struct wh_store *s, const struct wh_image *i, const struct w
 	if (e && e->class != WH_ERR_ENV && e->class != WH_ERR_INTERNAL)
 		e->class = WH_ERR_GATE;
 	wh_err_move(err, &e);
-	return -EBADMSG;
+	return r == -ENOKEY ? r : -EBADMSG;
+}
+
+int wh_verify_image(struct wh_store *s, const struct wh_image *i, const struct wh_artifacts *artifacts,
+		    const struct wh_key *key, struct wh_verified *ret, struct wh_err **err)
+{
+	return verify(s, i, artifacts, key, false, ret, err);
+}
+
+int wh_verify_part(struct wh_store *s, const struct wh_image *i, const struct wh_artifacts *artifacts,
+		   const struct wh_key *key, struct wh_verified *ret, struct wh_err **err)
+{
+	return verify(s, i, artifacts, key, true, ret, err);
 }

@@ -23,8 +23,6 @@
 #define WH_OCI_LAYOUT "{\"imageLayoutVersion\":\"1.0.0\"}"
 
 void wh_platform_from_json(const json_t *o, struct wh_platform *ret);
-/* How well an image for have runs on want: higher is better, negative: not at all. */
-int wh_platform_rank(const struct wh_platform *want, const struct wh_platform *have);
 /* "linux_arm_v7"; malloc'ed. Platforms have no "..", for a slash is always in them. */
 char *wh_image_platform_dir(const struct wh_image *i);
 /* No two images for one platform. */

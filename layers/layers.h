@@ -236,6 +236,8 @@ static inline bool wh_image_is_index(const struct wh_image *i)
 }
 /* What the config says: os, architecture, variant, normalised. */
 void wh_image_platform(const struct wh_image *i, struct wh_platform *ret);
+/* How well an image for have runs on want: higher is better, negative: not at all. */
+int wh_platform_rank(const struct wh_platform *want, const struct wh_platform *have);
 
 /* A layout directory: the tag is org.opencontainers.image.ref.name, or a name that ends in ":tag"; NULL with no digest: the only image, else
  * "latest". Nested indexes are searched for the platform. Config and manifest are verified and put into the store;

@@ -26,13 +26,15 @@ struct wh_registry;
 int wh_registry_new(const struct wh_registry_opts *o, struct wh_registry **ret, struct wh_err **err);
 void wh_registry_free(struct wh_registry *r);
 
-/* The manifest (of the platform, when the reference names an index) and its config into the store; layers too when asked. Gives the
+/* The manifest (of the platform, when the reference names an index) and its config into the store; layers too when asked. An image
+ * that is in no index must be for the platform, but where lone says that it need not (a base). Gives the
  * manifest's digest; then wh_image_from_store() finds the image by that digest. -ENOENT: no such image; -EACCES: not allowed. */
-int wh_registry_pull(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_platform *p, bool layers,
+int wh_registry_pull(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_platform *p, bool lone, bool layers,
 		     struct wh_digest *ret, struct wh_err **err);
-/* Everything behind the name, with layers: of an index the index and all images in it (what is no image, attestations that lie in
- * indexes, is left out). wh_image_all_from_store() finds it by the digest. */
-int wh_registry_pull_all(struct wh_registry *r, struct wh_store *s, const char *ref, struct wh_digest *ret, struct wh_err **err);
+/* Everything behind the name: of an index the index and all images in it (what is no image, attestations that lie in indexes, is left
+ * out). wh_image_all_from_store() finds it by the digest. An index of indexes is -ENOTSUP. */
+int wh_registry_pull_all(struct wh_registry *r, struct wh_store *s, const char *ref, bool layers, struct wh_digest *ret,
+			 struct wh_err **err);
 /* What a push needs of the image, done where no login is: fetches layers from their origin, reads those that were never read. A
  * push refuses an image with layers that nobody looked at. */
 int wh_registry_prepare(struct wh_store *s, const struct wh_image *i, struct wh_err **err);

@@ -126,6 +126,7 @@ struct search {
 	struct wh_reg_conn *c;
 	struct wh_store *s;
 	const struct wh_platform *p;
+	bool lone; /* an image that is in no index is taken whatever its platform */
 	unsigned documents;
 	int best; /* rank, or -1 */
 	struct wh_digest found;
@@ -290,7 +291,8 @@ static int get_layers(struct search *x, const struct wh_reg_manifest *m, struct 
 }
 
 /* The manifest's config and layers, then the manifest. */
-static int take_image(struct search *x, const struct wh_reg_manifest *m, struct wh_digest *ret, struct wh_err **err)
+static int take_image(struct search *x, const struct wh_reg_manifest *m, bool layers, struct wh_digest *ret,
+		      struct wh_err **err)
 {
 	struct wh_platform have;
 	int r = 0;
@@ -300,12 +302,12 @@ static int take_image(struct search *x, const struct wh_reg_manifest *m, struct 
 			       m->type[0] ? m->type : "something without a type");
 	if (r == 0)
 		r = get_config(x, m, &have, err);
-	if (r == 0)
+	if (r == 0 && layers)
 		r = get_layers(x, m, err);
 	return r < 0 ? r : wh_blob_put(x->s, m->bytes.p, m->bytes.n, ret, err);
 }
 
-static int take_part(struct search *x, const json_t *o, struct wh_err **err)
+static int take_part(struct search *x, const json_t *o, bool layers, struct wh_err **err)
 {
 	WH_AUTO_REG_MANIFEST struct wh_reg_manifest m = {0};
 	struct wh_digest d, put;
@@ -313,16 +315,18 @@ static int take_part(struct search *x, const json_t *o, struct wh_err **err)
 	uint64_t size;
 	int r = wh_reg_descriptor(o, "index", &type, &d, &size, err);
 
+	if (r == 0 && wh_reg_is_index(type))
+		r = wh_err_set(err, "registry", WH_ERR_BUILD, ENOTSUP, "an index of indexes");
 	if (r < 0 || !wh_reg_is_manifest(type) ||
 	    wh_json_str(json_object_get(o, "annotations"), "vnd.docker.reference.type"))
 		return r;
 	r = count(x, err);
 	if (r == 0)
 		r = wh_reg_manifest_get(x->c, NULL, &d, size, &m, err);
-	return r < 0 ? r : take_image(x, &m, &put, err);
+	return r < 0 ? r : take_image(x, &m, layers, &put, err);
 }
 
-static int get_all(struct search *x, struct wh_digest *ret, struct wh_err **err)
+static int get_all(struct search *x, bool layers, struct wh_digest *ret, struct wh_err **err)
 {
 	WH_AUTO_REG_MANIFEST struct wh_reg_manifest m = {0};
 	const struct wh_reg_ref *ref = &x->c->ref;
@@ -332,16 +336,16 @@ static int get_all(struct search *x, struct wh_digest *ret, struct wh_err **err)
 	if (r < 0)
 		return r;
 	if (!wh_reg_is_index(m.type))
-		return take_image(x, &m, ret, err);
+		return take_image(x, &m, layers, ret, err);
 	ms = json_object_get(m.doc, "manifests");
 	if (!json_is_array(ms))
 		return wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG, "an index without a list of manifests");
 	for (size_t i = 0; i < json_array_size(ms) && r == 0; i++)
-		r = take_part(x, json_array_get(ms, i), err);
+		r = take_part(x, json_array_get(ms, i), layers, err);
 	return r < 0 ? r : wh_blob_put(x->s, m.bytes.p, m.bytes.n, ret, err);
 }
 
-int wh_registry_pull_all(struct wh_registry *r, struct wh_store *s, const char *ref, struct wh_digest *ret,
+int wh_registry_pull_all(struct wh_registry *r, struct wh_store *s, const char *ref, bool layers, struct wh_digest *ret,
 			 struct wh_err **err)
 {
 	WH_AUTO_REG_CONN struct wh_reg_conn *c = NULL;
@@ -350,7 +354,7 @@ int wh_registry_pull_all(struct wh_registry *r, struct wh_store *s, const char *
 
 	x.c = c;
 	if (res == 0)
-		res = get_all(&x, ret, err);
+		res = get_all(&x, layers, ret, err);
 	if (res < 0)
 		wh_err_wrap(err, "pull %s", ref);
 	return res;
@@ -375,8 +379,8 @@ static int get_image(struct search *x, bool layers, struct wh_digest *ret, struc
 			       m.type[0] ? m.type : "something without a type");
 	if (r == 0)
 		r = get_config(x, &m, &have, err);
-	/* Who names a manifest by its digest gets it, whatever its platform. */
-	if (r == 0 && !by_digest) {
+	/* Who names a manifest by its digest gets it, whatever its platform; so does who takes what there is. */
+	if (r == 0 && !by_digest && !x->lone) {
 		r = weigh(x, &have, &m.digest, m.bytes.n);
 		if (r == 0 && x->best < 0)
 			r = none_suits(x, err);
@@ -387,11 +391,11 @@ static int get_image(struct search *x, bool layers, struct wh_digest *ret, struc
 }
 
 int wh_registry_pull(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_platform *p,
-		     bool layers, struct wh_digest *ret, struct wh_err **err)
+		     bool lone, bool layers, struct wh_digest *ret, struct wh_err **err)
 {
 	WH_AUTO_REG_CONN struct wh_reg_conn *c = NULL;
 	struct wh_platform host;
-	struct search x = {.s = s, .p = p, .best = -1};
+	struct search x = {.s = s, .p = p, .lone = lone, .best = -1};
 	int res = wh_reg_connect(r, ref, "pull", &c, err);
 
 	if (res == 0) {
