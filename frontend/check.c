@@ -236,9 +236,6 @@ static int check_trigger(const struct wh_node *n, struct wh_err **err)
 	if (n->instr == WH_I_ONBUILD)
 		wh_usage_keyword(err, n->keyword, "chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
 	else
-		if (n->instr == WH_I_ONBUILD)
-		wh_usage_keyword(err, n->keyword, "chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
-	else
 		wh_usage_keyword(err, n->keyword, "%s isn't allowed as an ONBUILD trigger", wh_instr_name(n->instr));
 	wh_err_expect(err, "an instruction that changes the image: RUN, COPY, ENV …");
 	return -EINVAL;
