@@ -135,6 +135,16 @@ void wh_err_at(struct wh_err **err, const char *file, unsigned line, unsigned co
 	(void)wh_err_locate(*err);
 }
 
+void wh_err_unplace(struct wh_err **err)
+{
+	if (!err || !*err)
+		return;
+	free((*err)->file);
+	free((*err)->excerpt);
+	(*err)->file = (*err)->excerpt = NULL;
+	(*err)->line = (*err)->row = (*err)->column = (*err)->length = 0;
+}
+
 void wh_err_append(struct wh_err **err, struct wh_err **more)
 {
 	struct wh_err **end = err;

@@ -74,6 +74,8 @@ enum wh_mark {
 void wh_err_mark(struct wh_err **err, enum wh_mark how, const char *word);
 /* Names a text around the word ("--mount=type=x"), in which it is to be looked for; marked itself when it is not there. */
 void wh_err_within(struct wh_err **err, const char *text);
+/* Drops the place, so that another can be given: what was wrong stood in a text of its own. */
+void wh_err_unplace(struct wh_err **err);
 /* Drops the word. */
 void wh_err_unmark(struct wh_err **err);
 /* Finds the place of the word in the excerpt; false: not there, or no word. wh_err_at() calls it. */

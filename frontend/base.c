@@ -190,14 +190,30 @@ static int resolve(struct wh_lower *l, struct wh_stage *s, struct wh_err **err)
 			r = set_image(l, s, ref, err);
 		}
 	}
-	if (r < 0)
+	if (r < 0) {
+		wh_err_mark(err, WH_MARK_WORD, s->from && !s->replaced ? s->from->args[0] : s->base_name);
 		wh_pos_at(&s->pos, err);
+	}
 	/* What has no instructions of ours is ready at once. */
 	s->lowered = s->outside || s->replaced;
 	return r;
 }
 
 /* ---- ONBUILD ---- */
+
+void wh_trigger_told(const struct wh_stage *s, const char *text, struct wh_err **err)
+{
+	const char *word = s->from ? s->from->args[0] : s->base_name;
+
+	if (!*err || ((*err)->file && !wh_streq((*err)->file, "ONBUILD")))
+		return; /* it has a place of its own */
+	wh_err_wrap(err, "ONBUILD trigger of %s", s->base_name);
+	wh_err_unmark(err);
+	wh_err_unplace(err);
+	wh_err_mark(err, WH_MARK_WORD, word);
+	wh_err_detail(err, text);
+	wh_pos_at(&s->pos, err);
+}
 
 /* A trigger is parsed by itself, but whatever is wrong with it is told at the FROM that brought it in. */
 static int add_trigger(struct wh_lower *l, struct wh_stage *s, const char *text, struct wh_err **err)
@@ -212,14 +228,16 @@ static int add_trigger(struct wh_lower *l, struct wh_stage *s, const char *text,
 		r = wh_trigger_check(d, &why);
 	}
 	if (r < 0) {
-		wh_usage(err, "ONBUILD trigger of %s: %s", s->base_name, why ? why->msg : "cannot be parsed");
-		if (why && why->hint)
-			wh_err_hint(err, "%s", why->hint);
-		wh_pos_at(&s->pos, err);
+		wh_trigger_told(s, text, &why);
+		wh_err_move(err, &why);
 		return r;
 	}
 	c.n = &d->nodes[0];
-	return wh_stage_add_cmd(l, s, &c, err);
+	r = wh_stage_add_cmd(l, s, &c, &why);
+	if (r < 0)
+		wh_trigger_told(s, text, &why);
+	wh_err_move(err, &why);
+	return r;
 }
 
 /* Triggers of an image are in its config; those of a stage are its own ONBUILD instructions. */

@@ -24,7 +24,10 @@ int wh_check_paths(const struct wh_node *n, struct wh_err **err)
 
 		if (!strchr(name, '/') && !wh_streq(name, ".") && !wh_streq(name, ".."))
 			continue;
+		WH_AUTO_FREE char *word = wh_asprintf("<<%s", name);
+
 		wh_usage_word(err, name, "heredoc name '%s' cannot be the name of a file", name);
+		wh_err_within(err, word);
 		wh_err_hint(err, "the file gets the heredoc's name where the destination is a directory; "
 				 "take a word without a slash, and write the path at the end");
 		return -EINVAL;
@@ -125,6 +128,11 @@ static int from_words(const struct wh_node *n, struct wh_err **err)
 		wh_err_hint(err, "without the blank: %s%s", n->args[0], second);
 	else if (n->n_args == 2 && strcasecmp(second, "as") == 0)
 		wh_err_hint(err, "the stage's name is missing");
+	else if (n->n_args > 1 && wh_has_prefix(second, "--"))
+		wh_err_hint(err, "flags stand in front of the image: FROM %s %s", second, n->args[0]);
+	else if (n->n_args == 2 && stage_name_ok(second) && !strpbrk(n->args[0], ":@"))
+		wh_err_hint(err, "write FROM %s:%s for the tag, FROM %s AS %s for a name", n->args[0], second, n->args[0],
+			    second);
 	else
 		wh_err_hint(err, "write FROM image, or FROM image AS name");
 	return -EINVAL;
@@ -234,7 +242,7 @@ static int check_trigger(const struct wh_node *n, struct wh_err **err)
 	    n->instr != WH_I_PROFILE && n->instr != WH_I_PRUNE)
 		return check_node(n, err);
 	if (n->instr == WH_I_ONBUILD)
-		wh_usage_keyword(err, n->keyword, "chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
+		wh_usage_word(err, n->keyword, "chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
 	else
 		wh_usage_keyword(err, n->keyword, "%s isn't allowed as an ONBUILD trigger", wh_instr_name(n->instr));
 	wh_err_expect(err, "an instruction that changes the image: RUN, COPY, ENV …");

@@ -183,9 +183,17 @@ static int source_tree(struct copy *x, struct wh_vertex **ret, struct wh_err **e
 		return 0;
 	}
 	if (!from->lowered)
-		return wh_usage(err,
-				"cannot copy from stage \"%s\", it needs to be defined before current stage \"%s\"",
-				wh_flag_text(x->c->n, "from"), x->s->name ? x->s->name : x->s->label);
+	{
+		const char *name = wh_flag_text(x->c->n, "from");
+		WH_AUTO_FREE char *flag = wh_asprintf("--from=%s", name);
+
+		wh_usage_word(err, name,
+			      "cannot copy from stage \"%s\", it needs to be defined before current stage \"%s\"", name,
+			      x->s->name ? x->s->name : x->s->label);
+		wh_err_within(err, flag);
+		wh_err_hint(err, "move the stage %s above this one", name);
+		return -EINVAL;
+	}
 	*ret = from->state;
 	return 0;
 }

@@ -194,8 +194,8 @@ static int unsupported(struct walk *w, const char *name, bool colon, char op)
 	wh_err_expect(w->err, "one of :- - :+ + :? ? # ## %% %%%% / //, as in ${%s:-default}", name);
 	if (!*name)
 		wh_err_hint(w->err, "a variable's name is letters, digits and _");
-	else if (op == ' ' || op == '\t')
-		wh_err_hint(w->err, "no blank may stand behind the name: ${%s}", name);
+	else if (op == ' ' || op == '\t' || op == '\n' || op == '"' || op == '\'' || op == '$')
+		wh_err_hint(w->err, "} must stand right behind the name: ${%s}", name);
 	else
 		wh_err_hint(w->err, "more than these the shell knows: do it in a RUN");
 	return -EINVAL;

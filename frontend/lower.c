@@ -153,6 +153,8 @@ static int lower_stage(struct wh_lower *l, struct wh_stage *s, struct wh_err **e
 			r = by_instr[c->n->instr](l, s, c, err);
 		l->cmd = NULL;
 		if (r < 0) {
+			if (c->trigger && err)
+				wh_trigger_told(s, c->n->original, err);
 			wh_pos_at(&c->pos, err);
 			return r;
 		}

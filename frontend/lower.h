@@ -52,6 +52,8 @@ struct wh_stage {
 	unsigned cmd_index, cmd_total;
 	bool replaced, outside, needed, resolved, lowered, no_cache;
 	bool on_path, visited; /* search for cycles */
+	struct wh_stage *leads_to; /* the next on the path, and what needs it */
+	const struct wh_pos *leads_at;
 
 	/* What lowering makes: */
 	struct wh_vertex *state;
@@ -129,6 +131,9 @@ int wh_bases_resolve(struct wh_lower *l, struct wh_stage *target, struct wh_err 
 /* Takes over state, config and scope from the stage it is built from, or from its image's config. */
 void wh_stage_begin(struct wh_lower *l, struct wh_stage *s);
 struct wh_vertex *wh_local_source(struct wh_lower *l, const char *local);
+
+/* Something is wrong with an ONBUILD trigger: says so, shows it, and gives *err the place of the FROM that brought it. */
+void wh_trigger_told(const struct wh_stage *s, const char *text, struct wh_err **err);
 
 /* ---- scope.c ---- */
 int wh_scope_globals(struct wh_lower *l, struct wh_err **err);

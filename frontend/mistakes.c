@@ -408,14 +408,14 @@ static bool hint_word(const struct wh_node *n, size_t index, struct wh_err **err
 	if (what)
 		wh_err_hint(err, "it holds %s, which looks like a blank or nothing but is a character of the word",
 			    what);
+	else if (!index && (what = other_language(word, n->original)))
+		wh_err_hint(err, "this looks like %s: -f names the Dockerfile when it is not the context's own", what);
 	else if (strncmp(word, "<<<<<<<", 7) == 0 || strncmp(word, "=======", 7) == 0 ||
 		 strncmp(word, ">>>>>>>", 7) == 0)
 		wh_err_hint(err, "a merge that git could not do left its marks here");
 	else if (wh_has_prefix(word, "//") || wh_has_prefix(word, "/*") || wh_has_prefix(word, ";") ||
 		 wh_has_prefix(word, "--"))
 		wh_err_hint(err, "a comment begins with #");
-	else if (!index && (what = other_language(word, n->original)))
-		wh_err_hint(err, "this looks like %s: -f names the Dockerfile when it is not the context's own", what);
 	else if (!is_command(word) && (name = wh_grammar_nearest(word)))
 		wh_err_hint(err, "did you mean %s?", name);
 	else if ((name = stuck(word)))

@@ -34,14 +34,14 @@ static int lone_name(const char *keyword, struct wh_str rest, struct wh_err **er
 }
 
 /* A word without '=' behind one that has it: the rest of a value, more often than not. */
-static int no_equals(const char *keyword, char *const *words, size_t i, struct wh_err **err)
+static int no_equals(const char *keyword, char *const *words, size_t n, size_t i, struct wh_err **err)
 {
 	const char *eq = i ? strchr(words[i - 1], '=') : NULL;
 
 	wh_usage_word(err, words[i], "syntax error - can't find = in \"%.200s\". Must be of the form: name=value",
 		      words[i]);
 	wh_err_expect(err, "%s NAME=VALUE …", keyword);
-	if (wh_streq(words[i], "=") || words[i][0] == '#')
+	if (wh_streq(words[i], "=") || words[i][0] == '#' || (i + 1 < n && words[i + 1][0] == '='))
 		wh_err_hint(err, words[i][0] == '#' ? "a comment stands on a line of its own"
 						    : "no blanks may stand around =");
 	else if (eq && eq[1] && eq[1] != '"' && eq[1] != '\'' && strlen(words[i - 1]) < 60 && strlen(words[i]) < 60)
@@ -76,7 +76,7 @@ static int pairs(const char *keyword, struct wh_str rest, char escape, struct wh
 		const char *eq = strchr(words.v[i], '=');
 
 		if (!eq)
-			return no_equals(keyword, words.v, i, err);
+			return no_equals(keyword, words.v, words.n, i, err);
 		wh_strv_take(out, wh_strndup(words.v[i], (size_t)(eq - words.v[i])));
 		wh_strv_add(out, eq + 1);
 		wh_strv_add(out, "=");
@@ -205,7 +205,7 @@ static int unterminated(const struct parser *p, struct wh_lines in, const struct
 
 	wh_usage_word(err, h->name, "unterminated heredoc");
 	wh_err_within(err, p->line.p ? strstr(p->line.p, "<<") : NULL);
-	wh_err_expect(err, "a line that holds only %s, before the end of the file", h->name);
+	wh_err_expect(err, "a line that holds only %s, and so ends it", h->name);
 	while (wh_lines_next(&in, &line)) {
 		line = wh_line_chomp(line);
 		if (wh_str_ieq(line, h->name))
@@ -214,7 +214,6 @@ static int unterminated(const struct parser *p, struct wh_lines in, const struct
 			wh_err_hint(err, "line %u has blanks around %s%s", in.number, h->name,
 				    h->chomp ? ": tabs alone may stand in front" : "; with <<- tabs may stand in front");
 	}
-	wh_err_hint(err, "a line that holds only %s ends it", h->name);
 	return -EINVAL;
 }
 

@@ -104,7 +104,7 @@ int wh_ports_parse(const char *spec, struct wh_strv *out, struct wh_err **err)
 		else
 			wh_usage_end(err, "invalid port: \"%s\": no port specified", spec);
 		wh_err_expect(err, "PORT, PORT-PORT or PORT/PROTOCOL, like 80, 8000-8010 or 53/udp");
-		if (!*spec)
+		if (!*spec || *spec == '/')
 			wh_err_hint(err, "a variable that is not set leaves nothing");
 		return -EINVAL;
 	}

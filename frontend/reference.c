@@ -3,6 +3,8 @@
 #include "frontend/names.h"
 #include "frontend/syntax.h"
 
+#include <errno.h>
+
 int wh_reference_check(const char *ref, struct wh_err **err)
 {
 	WH_AUTO_FREE char *full = NULL;
@@ -12,8 +14,20 @@ int wh_reference_check(const char *ref, struct wh_err **err)
 		return 0;
 	for (const char *p = ref; *p && *p != ':' && *p != '@'; p++)
 		capital |= *p >= 'A' && *p <= 'Z';
-	return wh_usage(err, "failed to parse stage name \"%.200s\": invalid reference format%s", ref,
-			capital ? ": repository name must be lowercase" : "");
+	wh_usage_word(err, ref, "failed to parse stage name \"%.200s\": invalid reference format%s", ref,
+		      capital ? ": repository name must be lowercase" : "");
+	wh_err_expect(err, "a stage, or an image as [HOST/]NAME[:TAG][@DIGEST]");
+	if (wh_is_url(ref) || wh_has_prefix(ref, "docker://"))
+		wh_err_hint(err, "without the scheme: %.200s", strstr(ref, "//") + 2);
+	else if (capital && strlen(ref) < 200) {
+		WH_AUTO_FREE char *lower = wh_strdup(ref);
+
+		for (char *p = lower; *p && *p != ':' && *p != '@'; p++)
+			if (*p >= 'A' && *p <= 'Z')
+				*p = (char)(*p + 32);
+		wh_err_hint(err, "did you mean %s?", lower);
+	}
+	return -EINVAL;
 }
 
 bool wh_is_url(const char *s)

@@ -190,10 +190,16 @@ static int tree_mount(struct run *run, const struct wh_mount_spec *spec, struct 
 	}
 	if (source) {
 		if (!source->lowered)
-			return wh_usage(err,
-					"cannot mount from stage \"%s\" to \"%s\", stage needs to be defined before "
-					"current command",
-					spec->from, spec->target);
+		{
+			WH_AUTO_FREE char *word = wh_asprintf("from=%s", spec->from);
+
+			wh_usage_word(err, word,
+				      "cannot mount from stage \"%s\" to \"%s\", stage needs to be defined before "
+				      "current command",
+				      spec->from, spec->target);
+			wh_err_hint(err, "move the stage %s above this one", spec->from);
+			return -EINVAL;
+		}
 		m->input = add_input(run, source->state);
 	} else if (spec->type == WH_MOUNT_BIND) {
 		m->input = add_input(run, *spec->from ? NULL : wh_local_source(run->l, "context"));

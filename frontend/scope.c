@@ -185,7 +185,7 @@ static int check_epoch(struct wh_lower *l, struct wh_err **err)
 	if (!epoch || !*epoch)
 		return 0;
 	if (!wh_parse_u64(epoch, 10, &seconds) || seconds > INT64_MAX) {
-		wh_usage(err, "invalid SOURCE_DATE_EPOCH: %.80s", epoch);
+		wh_usage_word(err, epoch, "invalid SOURCE_DATE_EPOCH: %.80s", epoch);
 		wh_err_hint(err, "it is a number of seconds since 1970-01-01 UTC");
 		return -EINVAL;
 	}
@@ -316,7 +316,13 @@ int wh_lower_env(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c,
 	wh_buf_adds(&text, "ENV");
 	for (i = 0; i + 1 < words.n; i += 2) {
 		if (!*words.v[i] || strchr(words.v[i], '='))
-			return wh_usage(err, "ENV names can not be blank or hold '=': \"%.80s\"", words.v[i]);
+		{
+			wh_usage_word(err, c->n->args[i / 2 * 3], "ENV names can not be blank or hold '=': \"%.80s\"",
+				      words.v[i]);
+			if (!*words.v[i])
+				wh_err_hint(err, "a variable that is not set leaves nothing");
+			return -EINVAL;
+		}
 		if (!*c->n->args[i / 2 * 3 + 2])
 			wh_lint(l, WH_RULE_LEGACY_KEY_VALUE_FORMAT, &c->pos,
 				"\"%s key=value\" should be used instead of legacy \"%s key value\" format", c->n->keyword,

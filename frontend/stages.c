@@ -98,6 +98,14 @@ static struct wh_stage *outside_stage(struct wh_lower *l, const char *name, cons
 	return s;
 }
 
+/* The name of a source stands behind --from= or, in a mount, from=. */
+static void within_from(const char *name, struct wh_err **err)
+{
+	WH_AUTO_FREE char *text = wh_asprintf("from=%s", name);
+
+	wh_err_within(err, text);
+}
+
 static int source_named(struct wh_lower *l, const char *name, const struct wh_cmd *c, struct wh_stage **ret,
 			struct wh_err **err)
 {
@@ -106,8 +114,10 @@ static int source_named(struct wh_lower *l, const char *name, const struct wh_cm
 
 	if (!found && wh_parse_u64(name, 10, &index)) {
 		if (index >= l->n_file_stages) {
-			wh_usage(err, "invalid stage index %s", name);
-			wh_err_hint(err, "stages are counted from 0; there are %zu", l->n_file_stages);
+			wh_usage_word(err, name, "invalid stage index %s", name);
+			within_from(name, err);
+			wh_err_hint(err, "stages are counted from 0; there %s %zu", l->n_file_stages == 1 ? "is" : "are",
+				    l->n_file_stages);
 			return -EINVAL;
 		}
 		found = l->stages[index];
@@ -131,8 +141,10 @@ static int from_source(struct wh_lower *l, struct wh_cmd *c, struct wh_stage **r
 	if (r < 0)
 		return r;
 	if (!wh_streq(expanded, from)) {
-		wh_usage(err, "variable expansion is not supported for --from, define a new stage with FROM using ARG "
+		wh_usage_word(err, from,
+			      "variable expansion is not supported for --from, define a new stage with FROM using ARG "
 			      "from global scope as a workaround");
+		within_from(from, err);
 		wh_err_hint(err, "write FROM %s AS name above, and --from=name here", from);
 		return -EINVAL;
 	}
@@ -231,6 +243,7 @@ static int refuse_platform(struct wh_lower *l, const char *flag, const char *tex
 			 "failed to parse platform %s: \"%s\": unknown operating system or architecture: invalid "
 			 "argument%s",
 			 flag, text, near);
+	wh_err_mark(err, WH_MARK_WORD, flag);
 	wh_err_hint(err, "write it as os/arch or os/arch/variant, such as linux/amd64");
 	return -EINVAL;
 }
@@ -254,7 +267,11 @@ static int stage_platform(struct wh_lower *l, struct wh_stage *s, struct wh_err 
 	}
 	wh_lint_platform(l, s, flag, text, &m.hits, &m.misses);
 	if (!*text)
-		return wh_usage(err, "empty platform value from expression %s%s", flag, suggest_any(l, &m.misses));
+	{
+		wh_usage_word(err, flag, "empty platform value from expression %s%s", flag, suggest_any(l, &m.misses));
+		wh_err_expect(err, "os/arch or os/arch/variant, such as linux/amd64");
+		return -EINVAL;
+	}
 	r = wh_platform_parse(text, &l->target, &p, NULL);
 	if (r < 0)
 		return refuse_platform(l, flag, text, &m.misses, err);
@@ -264,6 +281,22 @@ static int stage_platform(struct wh_lower *l, struct wh_stage *s, struct wh_err 
 	for (i = 0; i < m.hits.n; i++)
 		wh_outline_use(&s->outline, m.hits.v[i]);
 	return 0;
+}
+
+static int blank_base(struct wh_lower *l, const char *word, const struct wh_strv *misses, struct wh_err **err)
+{
+	const char *near;
+	size_t i;
+
+	wh_usage_word(err, word, "base name (%s) should not be blank", word);
+	wh_err_expect(err, "an image or a stage");
+	for (i = 0; i < misses->n; i++) {
+		near = wh_nearest(misses->v[i], (const char *const *)l->global_names.v, l->global_names.n);
+		if (near && !wh_streq(near, misses->v[i]))
+			wh_err_hint(err, "did you mean $%s?", near);
+	}
+	wh_err_hint(err, "give the ARG a default before FROM, or pass it with --build-arg");
+	return -EINVAL;
 }
 
 static int begin_stage(struct wh_lower *l, const struct wh_node *n, struct wh_err **err)
@@ -286,9 +319,7 @@ static int begin_stage(struct wh_lower *l, const struct wh_node *n, struct wh_er
 	for (i = 0; i < m.hits.n; i++)
 		wh_outline_use(&s->outline, m.hits.v[i]);
 	if (!*base) {
-		wh_usage(err, "base name (%s) should not be blank", n->args[0]);
-		wh_err_hint(err, "give the ARG a default before FROM, or pass it with --build-arg");
-		return -EINVAL;
+		return blank_base(l, n->args[0], &m.misses, err);
 	}
 	s->base_name = wh_arena_strdup(l->a, base);
 	r = stage_platform(l, s, err);
@@ -372,6 +403,23 @@ int wh_stages_build(struct wh_lower *l, struct wh_err **err)
 	return 0;
 }
 
+/* The stages that there are. */
+static void expect_stage(const struct wh_lower *l, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf names = WH_BUF_INIT;
+	size_t i, n = 0;
+
+	for (i = 0; i < l->n_file_stages; i++)
+		if (l->stages[i]->name && n++ < 20)
+			wh_buf_addf(&names, "%s%s", n > 1 ? ", " : "", l->stages[i]->name);
+	if (n > 20)
+		wh_buf_adds(&names, ", …");
+	if (n)
+		wh_err_expect(err, "a stage of this file: %s", names.p);
+	else
+		wh_err_expect(err, "a number from 0 to %zu: no stage has a name", l->n_file_stages - 1);
+}
+
 int wh_stages_target(struct wh_lower *l, struct wh_stage **ret, struct wh_err **err)
 {
 	const char *target = l->o->target;
@@ -389,6 +437,7 @@ int wh_stages_target(struct wh_lower *l, struct wh_stage **ret, struct wh_err **
 	}
 	wh_usage(err, "target stage \"%s\" could not be found", target);
 	wh_err_at(err, l->d->name, 0, 0, NULL);
+	expect_stage(l, err);
 	wh_stages_hint(l, target, err);
 	return -EINVAL;
 }
@@ -429,6 +478,37 @@ void wh_stage_need(struct wh_stage *s)
 		wh_stage_need(other);
 }
 
+static const char *title(const struct wh_stage *s)
+{
+	return s->name ? s->name : *s->label ? s->label : "0";
+}
+
+/* last needs first, which is on the way to it. Names the whole circle. */
+static int circle(const struct wh_stage *first, const struct wh_stage *last, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf way = WH_BUF_INIT;
+	const struct wh_stage *s = first;
+
+	wh_usage_word(err, title(first), "circular dependency detected on stage: %s", title(last));
+	within_from(title(first), err);
+	wh_pos_at(last->leads_at, err);
+	for (; wh_buf_addf(&way, "%s (line %u) needs ", title(s), s->leads_at->line), s != last; s = s->leads_to)
+		;
+	wh_buf_adds(&way, first == last ? "itself" : title(first));
+	wh_err_hint(err, "%s", way.p);
+	return -EINVAL;
+}
+
+static int visit(struct wh_stage *s, struct wh_err **err);
+
+/* The way goes on from s to other, by what stands at pos. */
+static int follow(struct wh_stage *s, struct wh_stage *other, const struct wh_pos *pos, struct wh_err **err)
+{
+	s->leads_to = other;
+	s->leads_at = pos;
+	return other->on_path ? circle(other, s, err) : visit(other, err);
+}
+
 static int visit(struct wh_stage *s, struct wh_err **err)
 {
 	const struct wh_cmd *c;
@@ -440,18 +520,9 @@ static int visit(struct wh_stage *s, struct wh_err **err)
 		return 0;
 	s->visited = s->on_path = true;
 	if (s->base)
-		r = visit(s->base, err);
-	while (r == 0 && (other = need_at(s, &cmd, &source, &c))) {
-		if (other->on_path) {
-			wh_usage(err, "circular dependency detected on stage: %s",
-				 s->name     ? s->name
-				 : *s->label ? s->label
-					     : "0");
-			wh_pos_at(&c->pos, err);
-			return -EINVAL;
-		}
-		r = visit(other, err);
-	}
+		r = follow(s, s->base, &s->pos, err);
+	while (r == 0 && (other = need_at(s, &cmd, &source, &c)))
+		r = follow(s, other, &c->pos, err);
 	s->on_path = false;
 	return r;
 }

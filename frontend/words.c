@@ -188,6 +188,9 @@ static int no_string(struct wh_str text, size_t i, const json_t *value, struct w
 {
 	WH_AUTO_FREE char *word = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT), *rest = wh_strndup(text.p, text.n);
 
+	if (word && json_is_real(value) && wh_has_suffix(word, ".0")) /* read as one, written without */
+		word[strlen(word) - 2] = '\0';
+
 	wh_usage(err, "when using JSON array syntax, arrays must be comprised of strings only: not an array of strings");
 	wh_err_mark(err, WH_MARK_WORD, word ? word : rest);
 	wh_err_expect(err, "a string in double quotes as element %zu", i + 1);

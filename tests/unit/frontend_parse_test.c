@@ -74,7 +74,7 @@ static void refusals(void **state)
 		{"FROM a\nUSER", 2, "USER requires exactly one argument", NULL, NULL},
 		{"FROM a\nSHELL sh", 2, "SHELL requires the arguments to be in JSON form", NULL, NULL},
 		{"FROM a\nCMD [\"a\", 1]", 2, "arrays must be comprised of strings only", NULL, NULL},
-		{"FROM a\nRUN <<E\nx", 2, "unterminated heredoc", "a line that holds only E ends it", NULL},
+		{"FROM a\nRUN <<E\nx", 2, "unterminated heredoc", NULL, NULL},
 		{"FROM a\nCOPY a <<E\nE", 2, "COPY cannot accept a heredoc as a destination", NULL, NULL},
 		{"FROM a\nCOPY <<a/b /c\na/b", 2, "heredoc name 'a/b' cannot be the name of a file", NULL, NULL},
 		{"FROM a\nHEALTHCHECK --interval=1x CMD b", 2, "--interval: invalid duration \"1x\"", "30s", NULL},
