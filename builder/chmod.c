@@ -2,7 +2,7 @@
 /*
  * --chmod: octal, or symbolic as chmod(1) of the BSDs has it, with umask 0:
  *
- *   clause[,clause…]   clause: [ugoa…] (op [perms])…   op: + - =   perms: [rwxXst…] or one of u g o
+ *   clause[,clause…]   clause: [ugoa…] (op [perms])…   op: + - =   perms: [rwxXstugo…]
  */
 #include "builder/fileop_private.h"
 
@@ -32,39 +32,90 @@ static uint32_t who_bits(char c)
 	case 'o':
 		return 0007;
 	default:
-		return S_ALL;
+		return 06777;
 	}
 }
 
-/* What one class may do, spread over all three. */
-static uint32_t spread(uint32_t mode, unsigned shift)
-{
-	uint32_t p = (mode >> shift) & 7;
+/* An operation in the making; who 0: nobody was named, so all. */
+struct clause {
+	char op;
+	uint32_t who, perm, perm_x;
+	bool cleared; /* "=" took away what it takes away */
+};
 
-	return p << 6 | p << 3 | p;
+static void apply_perm(struct clause *c, uint32_t original, bool is_dir, uint32_t *now)
+{
+	uint32_t all = c->who ? c->who : S_ALL;
+
+	if (c->op == '=' && (c->perm || !c->cleared)) {
+		*now &= ~(c->who ? c->who : 06777u);
+		c->cleared = true;
+	}
+	if (c->op == '-')
+		*now &= ~(c->perm & all);
+	else
+		*now |= c->perm & all;
+	if (c->perm_x && (is_dir || (original & 0111)))
+		*now |= c->perm_x & all;
+	c->perm = c->perm_x = 0;
 }
 
-static uint32_t perm_bits(char c, uint32_t original, uint32_t now, bool is_dir, bool only_other)
+/* What one class may do, given to (or taken from) those named; set-id bits are no part of it. */
+static void apply_copy(const struct clause *c, char from, uint32_t *now)
 {
-	switch (c) {
-	case 'r':
-		return 0444;
-	case 'w':
-		return 0222;
-	case 'x':
-		return 0111;
-	case 'X':
-		return is_dir || (original & 0111) ? 0111 : 0;
-	case 's':
-		return only_other ? 0 : 06000;
-	case 't':
-		return only_other ? 0 : 01000;
-	case 'u':
-		return spread(now, 6);
-	case 'g':
-		return spread(now, 3);
-	default:
-		return spread(now, 0);
+	uint32_t value = (*now >> (from == 'u' ? 6 : from == 'g' ? 3 : 0)) & 7, who = c->who & 0777;
+	uint32_t bits = value << 6 | value << 3 | value;
+
+	if (!c->who)
+		who = 0777;
+	if (c->op == '=')
+		*now &= ~who;
+	if (c->op == '-')
+		*now &= ~(bits & who);
+	else
+		*now |= bits & who;
+}
+
+/* One operator and what follows it. */
+static const char *operation(const char *s, uint32_t who, uint32_t mode, bool is_dir, uint32_t *now)
+{
+	struct clause c = {.op = *s++, .who = who};
+	bool only_other = who && !(who & ~0007u);
+
+	for (;; s++) {
+		switch (*s) {
+		case 'r':
+			c.perm |= 0444;
+			break;
+		case 'w':
+			c.perm |= 0222;
+			break;
+		case 'x':
+			c.perm |= 0111;
+			break;
+		case 'X':
+			*(c.op == '-' ? &c.perm : &c.perm_x) |= 0111;
+			break;
+		case 's':
+			c.perm |= only_other ? 0 : 06000;
+			break;
+		case 't':
+			/* It belongs to nobody; whoever may set any bit may set it. */
+			c.who |= only_other ? 0 : 01000;
+			c.perm |= only_other ? 0 : 01000;
+			break;
+		case 'u':
+		case 'g':
+		case 'o':
+			if (c.op == '=' && !c.perm)
+				c.cleared = true; /* the copy itself replaces */
+			apply_perm(&c, mode, is_dir, now);
+			apply_copy(&c, *s, now);
+			break;
+		default:
+			apply_perm(&c, mode, is_dir, now);
+			return s;
+		}
 	}
 }
 
@@ -75,35 +126,13 @@ static bool symbolic(const char *s, uint32_t mode, bool is_dir, uint32_t *ret)
 
 	do {
 		uint32_t who = 0;
-		bool given = false, only_other = true;
 
-		for (; *s && strchr("ugoa", *s); s++) {
+		for (; *s && strchr("ugoa", *s); s++)
 			who |= who_bits(*s);
-			only_other = only_other && *s == 'o';
-			given = true;
-		}
-		if (!given) {
-			who = S_ALL;
-			only_other = false;
-		}
-		/* The sticky bit belongs to no class: whoever may set any may set it. */
-		who |= only_other ? 0 : 01000;
 		if (!*s || !strchr("+-=", *s))
 			return false;
-		while (*s && strchr("+-=", *s)) {
-			char op = *s++;
-			uint32_t bits = 0;
-
-			for (; *s && strchr("rwxXstugo", *s); s++)
-				bits |= perm_bits(*s, mode, now, is_dir, only_other);
-			bits &= who;
-			if (op == '+')
-				now |= bits;
-			else if (op == '-')
-				now &= ~bits;
-			else
-				now = (now & ~(who & 06777u)) | bits;
-		}
+		while (*s && strchr("+-=", *s))
+			s = operation(s, who, mode, is_dir, &now);
 	} while (*s == ',' && *++s);
 	if (*s)
 		return false;

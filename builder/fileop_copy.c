@@ -61,12 +61,28 @@ static char *plain_owner(const char *text)
 	return wh_asprintf("%s:%s", user, !*group || wh_streq(group, "root") ? "0" : group);
 }
 
-static int find_owner(struct dest *d, const char *given, struct owner *ret, struct wh_err **err)
+/* What of an owner can be found; the rest is 0. So does BuildKit for WORKDIR under a USER that the image does not know. */
+static struct wh_user known_part(const char *text, struct wh_str passwd, struct wh_str group)
+{
+	const char *colon = strchr(text, ':');
+	WH_AUTO_FREE char *user = colon ? wh_strndup(text, (size_t)(colon - text)) : wh_strdup(text);
+	WH_AUTO_FREE char *as_group = wh_asprintf("0%s", colon ? colon : "");
+	WH_AUTO_ERR struct wh_err *e1 = NULL, *e2 = NULL;
+	struct wh_user u, g;
+
+	if (wh_user_resolve(user, passwd, group, true, &u, &e1) < 0)
+		u = (struct wh_user){0};
+	if (colon && wh_user_resolve(as_group, passwd, group, true, &g, &e2) == 0)
+		u.gid = g.gid;
+	return u;
+}
+
+static int find_owner(struct dest *d, const char *given, bool strict, struct owner *ret, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf passwd = WH_BUF_INIT, group = WH_BUF_INIT;
 	WH_AUTO_FREE char *text = NULL;
 	struct wh_user u;
-	int r;
+	int r = 0;
 
 	*ret = (struct owner){0};
 	if (!given || !*given)
@@ -80,8 +96,11 @@ static int find_owner(struct dest *d, const char *given, struct owner *ret, stru
 		if (r)
 			return r;
 	}
-	r = wh_user_resolve(text, (struct wh_str){passwd.p, passwd.n}, (struct wh_str){group.p, group.n}, true, &u,
-			    err);
+	if (strict)
+		r = wh_user_resolve(text, (struct wh_str){passwd.p, passwd.n}, (struct wh_str){group.p, group.n}, true,
+				    &u, err);
+	else
+		u = known_part(text, (struct wh_str){passwd.p, passwd.n}, (struct wh_str){group.p, group.n});
 	if (r) {
 		wh_err_wrap(err, "--chown=%s", given);
 		return r;
@@ -353,7 +372,7 @@ static int rm_action(struct copying *c, struct wh_err **err)
 
 static int run_one(struct copying *c, size_t action, struct wh_err **err)
 {
-	int r = find_owner(c->d, c->a->chown, &c->owner, err);
+	int r = find_owner(c->d, c->a->chown, c->a->kind != WH_FILE_MKDIR, &c->owner, err);
 
 	if (r)
 		return r;

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <strings.h>
 
-/* [ugoa]*([-+=]([rwxXst]*|[ugo]))+ */
+/* [ugoa]*([-+=][rwxXstugo]*)+ */
 static bool clause_ok(const char **p)
 {
 	bool any = false;
@@ -15,10 +15,7 @@ static bool clause_ok(const char **p)
 	while (**p && strchr("-+=", **p)) {
 		(*p)++;
 		any = true;
-		if (**p && strchr("ugo", **p))
-			(*p)++;
-		else
-			*p += strspn(*p, "rwxXst");
+		*p += strspn(*p, "rwxXstugo");
 	}
 	return any && (!**p || **p == ',');
 }

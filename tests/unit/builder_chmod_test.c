@@ -45,6 +45,16 @@ static const struct {
 	{"=r", 0777, 0444, false},
 	{"ugo=rwx", 0, 0777, false},
 	{"a=rx,u+w", 0, 0755, false},
+	/* A copy leaves set-id bits alone, and what follows it begins anew. */
+	{"g=u", 02755, 02775, true},
+	{"g=", 02755, 0705, true},
+	{"g=ur", 02750, 0740, true},
+	{"g=ru", 0300, 0330, false},
+	{"u=", 07777, 03077, false},
+	{"o+g-u", 0654, 0651, false},
+	/* The sticky bit counts as somebody: the letters beside it are for nobody then. */
+	{"+rt", 0, 01000, true},
+	{"a=t", 0777, 01000, true},
 	/* X asks the mode as it was, not as an earlier clause made it. */
 	{"u+x,go+X", 0600, 0700, false},
 };
