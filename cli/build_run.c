@@ -5,6 +5,7 @@
  *   Dockerfile and ignore files → syntax tree → graph → image → outputs → names
  */
 #include "cli/build_input.h"
+#include "cli/call.h"
 #include "cli/proof.h"
 
 #include <errno.h>
@@ -27,6 +28,7 @@ struct run {
 	struct wh_graph *graph;
 	struct wh_built *built; /* one a platform */
 	size_t n_built;
+	struct wh_lint_list findings;
 	struct wh_image image;  /* what came out: that of the only platform, or the index */
 };
 
@@ -171,13 +173,6 @@ static int start_builder(struct run *r, struct wh_err **err)
 		&r->builder, err);
 }
 
-static void warn(void *arg, const struct wh_lint_warning *w)
-{
-	struct run *r = arg;
-
-	wh_progress_warn(r->progress, "%s: %s (line %u)", w->rule, w->message, w->line);
-}
-
 /* Once for each platform, into one graph. Findings are about the file: those of the first are enough. */
 static int lower_for(struct run *r, const struct wh_named_context *contexts, size_t i, struct wh_err **err)
 {
@@ -205,8 +200,8 @@ static int lower_for(struct run *r, const struct wh_named_context *contexts, siz
 					   .allow_insecure = s->allow_insecure,
 					   .allow_host_network = s->allow_host_network,
 					   .hostname = wh_env_get(&s->build_args, "BUILDKIT_SANDBOX_HOSTNAME"),
-					   .warn = i == 0 ? warn : NULL,
-					   .warn_arg = r,
+					   .warn = i == 0 ? wh_lint_list_add : NULL,
+					   .warn_arg = &r->findings,
 				   },
 				   r->graph, &r->built[i].target, err);
 }
@@ -224,6 +219,7 @@ static int lower(struct run *r, struct wh_err **err)
 	r->built = wh_calloc(n, sizeof(*r->built));
 	for (; r->n_built < n && res == 0; r->n_built += res == 0)
 		res = lower_for(r, contexts, r->n_built, err);
+	wh_lint_list_tell(&r->findings, r->progress);
 	return res;
 }
 
@@ -453,6 +449,7 @@ static void run_release(struct run *r)
 	if (r->store)
 		wh_store_close(r->store);
 	wh_build_input_release(&r->input);
+	wh_strv_release(&r->findings.lines);
 	free(r->builder_locals);
 	free(r->builder_secrets);
 	free(r->builder_ssh);

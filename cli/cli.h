@@ -54,6 +54,8 @@ unsigned wh_progress_begin(struct wh_progress *p, const char *fmt, ...) __attrib
 void wh_progress_note(struct wh_progress *p, unsigned id, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void wh_progress_end(struct wh_progress *p, unsigned id, const struct wh_err *err);
 void wh_progress_warn(struct wh_progress *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A title and a list below it. */
+void wh_progress_list(struct wh_progress *p, const char *title, const struct wh_strv *lines);
 
 /* ---------------------------------------------------------------- cmd_build.c */
 
@@ -63,7 +65,8 @@ struct wh_build_flags {
 	struct wh_strv tags, build_args, contexts, no_cache_filter, outputs, platforms, labels;
 	struct wh_strv secrets, ssh, add_hosts, allow, ulimits;
 	const char *cgroup_parent;
-	bool no_cache, quiet, explain, push, insecure_registry;
+	bool no_cache, quiet, explain, push, insecure_registry, check;
+	const char *call;
 	unsigned jobs;
 };
 
@@ -239,7 +242,7 @@ void wh_cli_contents_release(struct wh_cli_contents *c); /* also of what failed 
 
 extern const struct wh_command wh_cmd_build, wh_cmd_explain, wh_cmd_version, wh_cmd_help;
 extern const struct wh_command wh_cmd_db, wh_cmd_scan;
-extern const struct wh_command wh_cmd_debug;
+extern const struct wh_command wh_cmd_check, wh_cmd_debug;
 extern const struct wh_command wh_cmd_pull, wh_cmd_push;
 extern const struct wh_command wh_cmd_sbom;
 extern const struct wh_command wh_cmd_keygen, wh_cmd_sign, wh_cmd_verify;

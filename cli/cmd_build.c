@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* whittle build: the option table, and the fork into the process that works. */
+#include "cli/call.h"
 #include "cli/cli.h"
 #include "cli/password.h"
 #include "cli/sign_service.h"
@@ -27,6 +28,9 @@ static const struct wh_option options[] = {
 	 NULL},
 	{"cgroup-parent", 0, WH_OPT_TEXT, AT(cgroup_parent), "NAME",
 	 "Taken for docker's sake: steps stay in the control group\nthat whittle runs in", NULL},
+	{"call", 0, WH_OPT_TEXT, AT(call), "METHOD[,format=json]",
+	 "Do not build, but print: check, outline (arguments, secrets,\nagents, caches that the target takes), targets", NULL},
+	{"check", 0, WH_OPT_FLAG, AT(check), NULL, "The same as --call=check; whittle check has more to say", NULL},
 	{"explain-cache", 0, WH_OPT_FLAG, AT(explain), NULL, "Say why a step was not taken from the cache", NULL},
 	{"file", 'f', WH_OPT_TEXT, AT(file), "FILE", "The Dockerfile (default CONTEXT/Dockerfile); - is standard input",
 	 NULL},
@@ -73,8 +77,6 @@ static const struct wh_option options[] = {
 	{"builder", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"cache-from", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"cache-to", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
-	{"call", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
-	{"check", 0, WH_OPT_LATER_FLAG, 0, NULL, NULL, NULL},
 	{"compress", 0, WH_OPT_LATER_FLAG, 0, NULL, "--output takes compression=", NULL},
 	{"cpu-period", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"cpu-quota", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
@@ -157,12 +159,32 @@ static int build(struct wh_build_spec *spec, struct wh_err **err)
 	return r;
 }
 
+/* --check, --call: nothing is built, so there is nobody to fork for. */
+static int answer(const struct wh_call *call, const struct wh_build_spec *spec, struct wh_err **err)
+{
+	const struct wh_call_input in = {
+		.context = spec->context,
+		.context_shown = spec->context_shown,
+		.file = spec->file,
+		.contexts = spec->contexts,
+		.n_contexts = spec->n_contexts,
+		.build_args = &spec->build_args,
+		.target = spec->target,
+		.platform = spec->platforms.n ? spec->platforms.v[0] : NULL,
+		.build_platform = spec->platform,
+		.root = spec->root,
+	};
+
+	return wh_call_run(call, &in, err);
+}
+
 static int run(const struct wh_command *c, int argc, char **argv)
 {
 	WH_AUTO_ERR struct wh_err *err = NULL;
 	WH_AUTO_STRV struct wh_strv args = {0};
 	struct wh_build_flags flags = {0};
 	struct wh_build_spec spec = {0};
+	struct wh_call call = {0};
 	bool help;
 	int r = wh_options_parse(c, argc, argv, &flags, &args, &help, &err);
 
@@ -172,9 +194,11 @@ static int run(const struct wh_command *c, int argc, char **argv)
 		wh_options_help(c, &out);
 		r = wh_cli_say(&out);
 	} else if (!r) {
-		r = wh_build_spec_make(&flags, &args, &spec, &err);
+		r = wh_call_parse(flags.call ? flags.call : flags.check ? "check" : "build", &call, &err);
 		if (!r)
-			r = build(&spec, &err);
+			r = wh_build_spec_make(&flags, &args, &spec, &err);
+		if (!r)
+			r = call.name == WH_CALL_BUILD ? build(&spec, &err) : answer(&call, &spec, &err);
 	}
 	if (r < 0)
 		r = wh_err_report(err);

@@ -11,6 +11,8 @@ cli_libcli_a_SOURCES += cli/cmd_pull.c cli/cmd_push.c cli/registry_service.c cli
 cli_libcli_a_SOURCES += cli/cmd_sbom.c cli/image_ref.c
 # Vulnerabilities.
 cli_libcli_a_SOURCES += cli/cmd_db.c cli/cmd_scan.c
+# Answers without a build.
+cli_libcli_a_SOURCES += cli/call.c cli/call.h cli/cmd_check.c
 # Windows into the frontend.
 cli_libcli_a_SOURCES += cli/cmd_debug.c
 # Keys and signatures.

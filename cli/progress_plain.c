@@ -269,6 +269,20 @@ void wh_progress_end(struct wh_progress *p, unsigned id, const struct wh_err *er
 	fflush(p->out);
 }
 
+void wh_progress_list(struct wh_progress *p, const char *title, const struct wh_strv *lines)
+{
+	if (!p)
+		return;
+	say(p, " ", title);
+	for (size_t i = 0; i < lines->n; i++) {
+		WH_AUTO_BUF struct wh_buf safe = WH_BUF_INIT;
+
+		wh_text_add_short(&safe, lines->v[i]);
+		fprintf(p->out, " - %s\n", safe.n ? safe.p : "");
+	}
+	fflush(p->out);
+}
+
 void wh_progress_warn(struct wh_progress *p, const char *fmt, ...)
 {
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;

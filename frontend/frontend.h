@@ -164,7 +164,7 @@ struct wh_lower_opts {
 	void (*unresolved)(void *arg, const char *name);
 	/* Findings in the order of the rules' work, those skipped by directive, comment or BUILDKIT_DOCKERFILE_CHECK left out.
 	 * Where that says error=true and there was one, lowering fails at its end: "lint violation found for rules: …". */
-	void (*warn)(void *arg, const struct wh_lint_warning *w); /* may be NULL */
+	void (*warn)(void *arg, const struct wh_lint_warning *w); /* NULL: nothing is looked for */
 	void *warn_arg;                            /* of unresolved, too */
 };
 

@@ -238,7 +238,7 @@ void wh_lint(struct wh_lower *l, enum wh_rule rule, const struct wh_pos *pos, co
 	va_list ap;
 	size_t i;
 
-	if (silent(&l->lint.now, rule))
+	if (!l->o->warn || silent(&l->lint.now, rule))
 		return;
 	if (!l->lint.n_found)
 		l->lint.first = *pos;
@@ -246,8 +246,6 @@ void wh_lint(struct wh_lower *l, enum wh_rule rule, const struct wh_pos *pos, co
 		;
 	if (i == l->lint.n_found)
 		l->lint.found[l->lint.n_found++] = rule;
-	if (!l->o->warn)
-		return;
 	va_start(ap, fmt);
 	wh_buf_vaddf(&text, fmt, ap);
 	va_end(ap);
