@@ -205,8 +205,8 @@ void wh_trigger_told(const struct wh_stage *s, const char *text, struct wh_err *
 {
 	const char *word = s->from ? s->from->args[0] : s->base_name;
 
-	if (!*err || ((*err)->file && !wh_streq((*err)->file, "ONBUILD")))
-		return; /* it has a place of its own */
+	if (!*err || ((*err)->line && !wh_streq((*err)->file, "ONBUILD") && (*err)->line != s->pos.line))
+		return; /* another place is at fault */
 	wh_err_wrap(err, "ONBUILD trigger of %s", s->base_name);
 	wh_err_unmark(err);
 	wh_err_unplace(err);
