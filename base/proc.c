@@ -65,6 +65,8 @@ static int become(const char *path, const char *const *argv, const char *const *
 		if (getppid() != parent && getppid() != 0)
 			_exit(127);
 	}
+	if (opts->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return errno;
 	for (i = 1; i < NSIG; i++)
 		sigaction(i, &dfl, NULL); /* fails for SIGKILL, SIGSTOP and libc's own; nothing to do there */
 	sigemptyset(&none);

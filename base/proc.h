@@ -12,6 +12,7 @@ struct wh_proc_opts {
 	int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null */
 	const char *const *env;             /* NULL: inherit */
 	bool die_with_parent;               /* PR_SET_PDEATHSIG SIGKILL, checked against the race */
+	bool no_new_privs;                  /* set-id bits mean nothing */
 };
 #define WH_PROC_OPTS_INIT ((struct wh_proc_opts){.stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1})
 

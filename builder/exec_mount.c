@@ -20,6 +20,7 @@
 
 #define PRIVATE_MAX 64
 #define SECRET_MODE 0400
+#define SSH_MODE 0600
 #define SSH_TARGET "/run/buildkit/ssh_agent.0"
 
 /* ---------------------------------------------------------------- keys */
@@ -356,6 +357,7 @@ static int cache_prepare(struct wh_node *n, const struct wh_op_mount *m, struct 
 	bind->readonly = m->readonly;
 	if (!cache_start(n, m)) {
 		bind->source = em->dir;
+		bind->subpath = subpath(m, em);
 		return 0;
 	}
 	/* It starts as the input's tree; what steps write over it stays. */
@@ -421,27 +423,33 @@ static int secret_prepare(struct wh_node *n, struct wh_exec *x, const struct wh_
 	return 1;
 }
 
-static int ssh_prepare(struct wh_node *n, struct wh_exec *x, const struct wh_op_mount *m, struct wh_bind *bind,
-		       struct wh_err **err)
+static int ssh_prepare(struct wh_node *n, struct wh_exec *x, const struct wh_op_mount *m, struct wh_exec_mount *em,
+		       struct wh_bind *bind, struct wh_err **err)
 {
 	const char *id = m->id && *m->id ? m->id : "default", *socket = NULL;
 	size_t i;
+	int r;
 
 	bind->target = m->target ? m->target : SSH_TARGET;
+	/* As BuildKit: the first one's, be there an agent or not. */
+	if (!wh_env_get(&x->env, "SSH_AUTH_SOCK"))
+		wh_env_set(&x->env, "SSH_AUTH_SOCK", bind->target);
 	for (i = 0; i < n->b->n_ssh; i++)
 		if (wh_streq(n->b->ssh[i].id, id))
 			socket = n->b->ssh[i].socket;
 	if (!socket) {
 		if (!m->required)
 			return 0;
-		wh_err_set(err, "builder", WH_ERR_USAGE, ENOENT, "ssh key %s: no agent was given", id);
-		wh_err_hint(err, "start an agent and give it with --ssh %s", id);
+		wh_err_set(err, "builder", WH_ERR_USAGE, ENOENT, "unset ssh forward key %s: no agent was given", id);
+		wh_err_hint(err, "give an agent with --ssh %s, or a key with --ssh %s=FILE", id, id);
 		return -ENOENT;
 	}
+	r = wh_ssh_relay_new(n->b, socket, m->has_owner ? m->uid : 0, m->has_owner ? m->gid : 0,
+			     m->has_mode ? m->mode : SSH_MODE, &em->relay, err);
+	if (r < 0)
+		return r;
 	bind->kind = WH_BIND_PATH;
-	bind->source = socket;
-	if (!wh_env_get(&x->env, "SSH_AUTH_SOCK"))
-		wh_env_set(&x->env, "SSH_AUTH_SOCK", bind->target);
+	bind->source = wh_ssh_relay_path(em->relay);
 	return 1;
 }
 
@@ -470,7 +478,7 @@ static int one(struct wh_exec *x, const struct wh_op_mount *m, struct wh_exec_mo
 	case WH_MOUNT_SECRET:
 		return secret_prepare(n, x, m, bind, err);
 	case WH_MOUNT_SSH:
-		return ssh_prepare(n, x, m, bind, err);
+		return ssh_prepare(n, x, m, em, bind, err);
 	case WH_MOUNT_FILE:
 		bind->kind = WH_BIND_DATA;
 		bind->readonly = true;
@@ -516,6 +524,25 @@ void wh_exec_mounts_release(struct wh_exec *x)
 		free(WH_TAKE_PTR(m->dir));
 		free(WH_TAKE_PTR(m->dir_work));
 		free(WH_TAKE_PTR(m->source));
+		wh_ssh_relay_free(WH_TAKE_PTR(m->relay));
 	}
 	unlock(x);
+}
+
+void wh_exec_serve(struct wh_exec *x)
+{
+	size_t i;
+
+	for (i = 0; i < x->n_mounts; i++)
+		if (x->mounts[i].relay)
+			wh_ssh_relay_open(x->mounts[i].relay);
+}
+
+void wh_exec_serve_end(struct wh_exec *x)
+{
+	size_t i;
+
+	for (i = 0; i < x->n_mounts; i++)
+		if (x->mounts[i].relay)
+			wh_ssh_relay_close(x->mounts[i].relay);
 }

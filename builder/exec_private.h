@@ -18,6 +18,7 @@ struct wh_exec_mount {
 	unsigned slot;          /* cache, private: which of its directories */
 	char *dir, *dir_work;   /* cache: absolute */
 	char *source;           /* bind from a local directory: where the source's symlinks lead */
+	struct wh_ssh_relay *relay; /* ssh: the step's socket */
 };
 
 struct wh_exec {
@@ -47,6 +48,18 @@ int wh_exec_try_lock(struct wh_exec *x, struct wh_err **err);
 /* Job: what the mounts need is made; then the binds, with room for more behind them. */
 int wh_exec_mounts_prepare(struct wh_exec *x, size_t more, struct wh_err **err);
 void wh_exec_mounts_release(struct wh_exec *x); /* trees are discarded, locks dropped */
+/* On the loop: its ssh sockets are served from now on; no longer. Before the step starts; when it is over. */
+void wh_exec_serve(struct wh_exec *x);
+void wh_exec_serve_end(struct wh_exec *x);
+
+/* ssh_relay.c. Job: the socket. The agent's path is borrowed. */
+struct wh_ssh_relay;
+int wh_ssh_relay_new(struct wh_builder *b, const char *agent, uint32_t uid, uint32_t gid, uint32_t mode,
+		     struct wh_ssh_relay **ret, struct wh_err **err);
+const char *wh_ssh_relay_path(const struct wh_ssh_relay *r);
+void wh_ssh_relay_open(struct wh_ssh_relay *r);  /* on the loop */
+void wh_ssh_relay_close(struct wh_ssh_relay *r); /* on the loop; again is harmless */
+void wh_ssh_relay_free(struct wh_ssh_relay *r);  /* closed: any thread */
 /* The overlay of a work as a root. */
 void wh_exec_root(struct wh_work *w, bool writable, enum wh_snapshotter kind, struct wh_root *ret);
 /* tail.c: keeps the last 64 KiB or so */

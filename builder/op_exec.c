@@ -145,6 +145,7 @@ static void on_end(void *arg, struct wh_step_result *res)
 
 	b->outstanding--;
 	x->running = false;
+	wh_exec_serve_end(x);
 	drain_all(n);
 	wh_builder_slot_free(b);
 	if (res->err)
@@ -218,6 +219,7 @@ static int start(struct wh_node *n, struct wh_err **err)
 		return r;
 	x->running = true;
 	b->outstanding++;
+	wh_exec_serve(x);
 	wh_loop_add_fd(b->loop, x->out, POLLIN, on_output, n);
 	wh_loop_add_fd(b->loop, x->err, POLLIN, on_output, n);
 	return 0;

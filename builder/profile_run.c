@@ -366,6 +366,8 @@ static void driver_ended(struct wh_tstep *s, struct wh_step_result *res)
 	struct wh_trial *t = s->t;
 
 	t->driver_step = NULL;
+	if (t->driver)
+		wh_exec_serve_end(t->driver);
 	t->driver_status = res->status;
 	wh_control_close(t);
 	if (wh_trial_over(t))
@@ -405,12 +407,15 @@ static void drive(struct wh_trial *t, void *arg)
 		.n_binds = x->n_binds,
 		.extra_hosts = op->extra_hosts,
 		.shm_size = op->shm_size,
+		.ulimits = op->ulimits,
 	};
 
 	(void)arg;
 	wh_exec_root(x->root, true, t->b->snapshotter, &spec.root);
 	wh_control_open(t);
+	wh_exec_serve(x);
 	if (wh_tstep_start(t, WH_TSTEP_DRIVER, &spec, NULL, NULL, driver_ended, NULL, &t->driver_step, &err) < 0) {
+		wh_exec_serve_end(x);
 		wh_err_wrap(&err, "start the test driver");
 		wh_trial_fail(t, 0, &err);
 	}

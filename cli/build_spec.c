@@ -349,25 +349,46 @@ static int parse_secret(const char *text, struct wh_secret_text *ret, struct wh_
 	return read_secret(id, src, env, ret, err);
 }
 
+/* ID, ID=SOCKET, or ID=KEYFILE[,KEYFILE…]. */
 static int parse_ssh(const char *text, struct wh_ssh_agent_text *ret, struct wh_err **err)
 {
 	const char *eq = strchr(text, '=');
-	const char *path = eq ? eq + 1 : getenv("SSH_AUTH_SOCK");
-	struct stat st;
+	const char *path = eq && eq[1] ? eq + 1 : getenv("SSH_AUTH_SOCK");
+	WH_AUTO_STRV struct wh_strv paths = {0};
 
 	if (!text[0] || eq == text)
-		return misuse(err, "--ssh \"%s\" names no id: default, or ID=SOCKET", text);
-	if (!path || !path[0])
-		return misuse(err, "--ssh %s: SSH_AUTH_SOCK is not set; is an agent running?", text);
-	if (stat(path, &st) < 0)
-		return wh_err_sys(err, "cli", WH_ERR_USAGE, errno, "--ssh: \"%s\"", path);
-	if (!S_ISSOCK(st.st_mode))
-		return misuse(
-			err, "--ssh: \"%s\" is no agent's socket; key files are not supported, load them into an agent",
-			path);
+		return misuse(err, "--ssh \"%s\" names no id: default, ID=SOCKET or ID=KEYFILE", text);
+	if (!path || !path[0]) {
+		misuse(err, "--ssh %s: SSH_AUTH_SOCK is not set; is an agent running?", text);
+		wh_err_hint(err, "a key can be given without an agent: --ssh %s=FILE", text);
+		return -EINVAL;
+	}
+	if (eq && eq[1] ? !split_csv(path, &paths) : (wh_strv_add(&paths, path), false))
+		return misuse(err, "--ssh \"%s\": a quote is not closed or stands inside a word", text);
 	ret->id = eq ? wh_strndup(text, (size_t)(eq - text)) : wh_strdup(text);
-	ret->socket = make_absolute(path);
+	for (size_t i = 0; i < paths.n; i++) {
+		struct stat st;
+
+		if (stat(paths.v[i], &st) < 0)
+			return wh_err_sys(err, "cli", WH_ERR_USAGE, errno, "--ssh %s: \"%s\"", ret->id, paths.v[i]);
+		if (S_ISSOCK(st.st_mode) && paths.n > 1)
+			return misuse(err, "--ssh %s: only single socket allowed, and no key files beside it", ret->id);
+		if (S_ISSOCK(st.st_mode))
+			ret->socket = make_absolute(paths.v[i]);
+		else if (S_ISREG(st.st_mode))
+			wh_strv_take(&ret->keys, make_absolute(paths.v[i]));
+		else
+			return misuse(err, "--ssh %s: \"%s\" is neither an agent's socket nor a key file", ret->id,
+				      paths.v[i]);
+	}
 	return 0;
+}
+
+static void ssh_release(struct wh_ssh_agent_text *x)
+{
+	free(x->id);
+	free(x->socket);
+	wh_strv_release(&x->keys);
 }
 
 /* ---------------------------------------------------------------- contexts */
@@ -615,8 +636,13 @@ static int add_secrets(const struct wh_build_flags *f, struct wh_build_spec *s, 
 		struct wh_ssh_agent_text x = {0};
 		int r = parse_ssh(f->ssh.v[i], &x, err);
 
-		if (r < 0)
+		for (size_t k = 0; r == 0 && k < s->n_ssh; k++)
+			if (wh_streq(s->ssh[k].id, x.id))
+				r = misuse(err, "--ssh: duplicate agent ID \"%s\"", x.id);
+		if (r < 0) {
+			ssh_release(&x);
 			return r;
+		}
 		WH_PUSH(s->ssh, s->n_ssh, cap) = x;
 	}
 	return 0;
@@ -728,10 +754,8 @@ void wh_build_spec_release(struct wh_build_spec *s)
 	free(s->secrets);
 	free(s->context);
 	free(s->context_shown);
-	for (size_t i = 0; i < s->n_ssh; i++) {
-		free(s->ssh[i].id);
-		free(s->ssh[i].socket);
-	}
+	for (size_t i = 0; i < s->n_ssh; i++)
+		ssh_release(&s->ssh[i]);
 	free(s->ssh);
 	free(s->platform);
 	wh_strv_release(&s->platforms);

@@ -113,7 +113,8 @@ struct wh_build_spec {
 	} * secrets;
 	size_t n_secrets;
 	struct wh_ssh_agent_text {
-		char *id, *socket;
+		char *id, *socket;   /* socket NULL: an agent is to be started for the keys */
+		struct wh_strv keys; /* files */
 	} * ssh;
 	size_t n_ssh;
 	enum wh_network network;

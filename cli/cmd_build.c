@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/password.h"
 #include "cli/sign_service.h"
+#include "cli/ssh_agent.h"
 
 #include <signal.h>
 
@@ -65,7 +66,8 @@ static const struct wh_option options[] = {
 	 "Sign the image, its SBOM and its verdict with this private key\n(whittle keygen makes one; $COSIGN_PASSWORD)", NULL},
 	{"snapshotter", 0, WH_OPT_TEXT, AT(snapshotter), "KIND",
 	 "How a step's root is made: overlay, copy, or auto\n(overlay where it works)", snapshotters},
-	{"ssh", 0, WH_OPT_LIST, AT(ssh), "ID[=SOCKET]", "An agent for RUN --mount=type=ssh; the usual id is\ndefault, the usual socket $SSH_AUTH_SOCK (repeatable)", NULL},
+	{"ssh", 0, WH_OPT_LIST, AT(ssh), "ID[=SOCKET|=KEYFILE[,KEYFILE]]",
+	 "An agent for RUN --mount=type=ssh, or keys for which one is\nstarted; the usual id is default, the usual socket\n$SSH_AUTH_SOCK (repeatable)", NULL},
 	{"tag", 't', WH_OPT_LIST, AT(tags), "NAME[:TAG]", "Name of the image in the store and in outputs (repeatable)",
 	 NULL},
 	{"target", 0, WH_OPT_TEXT, AT(target), "STAGE", "The stage to build (default: the last)", NULL},
@@ -145,11 +147,21 @@ static int build(struct wh_build_spec *spec, struct wh_err **err)
 {
 	struct wh_outer *outer = NULL;
 	struct wh_inner *inner = NULL;
+	struct wh_ssh_agents *agents = NULL;
 	char *password = wh_password_take();
-	int r = wh_outer_fork(&outer, &inner, err);
+	int r = wh_ssh_agents_start(spec, &agents, err);
 
-	if (r == 0 && outer)
-		return offer(outer, spec, password);
+	if (r == 0)
+		r = wh_outer_fork(&outer, &inner, err);
+	if (r == 0 && outer) {
+		r = offer(outer, spec, password);
+		wh_ssh_agents_end(agents);
+		return r;
+	}
+	if (r < 0)
+		wh_ssh_agents_end(agents);
+	else
+		wh_ssh_agents_forget(agents);
 	/* What reads other people's data does not have it, nor does its environment. */
 	wh_password_free(password);
 	if (r < 0)
