@@ -191,7 +191,13 @@ static int resolve(struct wh_lower *l, struct wh_stage *s, struct wh_err **err)
 		}
 	}
 	if (r < 0) {
-		wh_err_mark(err, WH_MARK_WORD, s->from && !s->replaced ? s->from->args[0] : s->base_name);
+		if (s->brought_by) {
+			wh_err_wrap(err, "ONBUILD trigger");
+			wh_err_detail(err, s->brought_by);
+			wh_err_unmark(err);
+		} else {
+			wh_err_mark(err, WH_MARK_WORD, s->from && !s->replaced ? s->from->args[0] : s->base_name);
+		}
 		wh_pos_at(&s->pos, err);
 	}
 	/* What has no instructions of ours is ready at once. */

@@ -226,7 +226,11 @@ int wh_lower_volume(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd 
 			return r;
 		word = wh_str_trim(wh_str(raw));
 		if (!word.n)
-			return wh_usage(err, "VOLUME specified can not be an empty string");
+		{
+			wh_usage_word(err, c->n->args[i], "VOLUME specified can not be an empty string");
+			wh_err_hint(err, "a variable that is not set leaves nothing");
+			return -EINVAL;
+		}
 		wh_strv_take(&list, wh_strndup(word.p, word.n));
 		wh_image_map_add(s, "Volumes", list.v[list.n - 1], json_object());
 	}

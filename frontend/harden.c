@@ -25,7 +25,9 @@ static int duration(const char *flag, const char *text, uint64_t *ret, struct wh
 	int r = wh_duration_parse(text, &ns, err);
 
 	if (r < 0) {
-		wh_err_within(err, flag);
+		WH_AUTO_FREE char *whole = wh_asprintf("%s%c%s", flag, strchr(flag, '=') ? ':' : '=', text);
+
+		wh_err_within(err, whole);
 		wh_err_wrap(err, "%s", flag);
 		return r;
 	}

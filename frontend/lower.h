@@ -51,7 +51,8 @@ struct wh_stage {
 	size_t n_cmds, cap_cmds;
 	unsigned cmd_index, cmd_total;
 	bool replaced, outside, needed, resolved, lowered, no_cache;
-	bool on_path, visited; /* search for cycles */
+	const char *brought_by; /* outside: the ONBUILD trigger that names it, or NULL */
+	bool on_path, visited;  /* search for cycles */
 	struct wh_stage *leads_to; /* the next on the path, and what needs it */
 	const struct wh_pos *leads_at;
 

@@ -93,6 +93,7 @@ static struct wh_stage *outside_stage(struct wh_lower *l, const char *name, cons
 	s->label = name;
 	s->pos = c->pos;
 	s->outside = true;
+	s->brought_by = c->trigger ? c->n->original : NULL;
 	s->context = context_for(l, name);
 	WH_PUSH(l->stages, l->n_stages, l->cap_stages) = s;
 	return s;

@@ -60,7 +60,7 @@ static void refusals(void **state)
 		{"FROM a\nRUN b &&\n  apt-get install", 3, "unknown instruction: apt-get",
 		 "must end in the escape character", "  apt-get install"},
 		{"FROM a AS 1x", 1, "invalid name for build stage: \"1x\"", NULL, "FROM a AS 1x"},
-		{"FROM a b", 1, "FROM requires either one or three arguments", "FROM image AS name", "FROM a b"},
+		{"FROM a b", 1, "FROM requires either one or three arguments", "FROM a AS b", "FROM a b"},
 		{"FROM", 1, "FROM requires either one or three arguments", NULL, "FROM"},
 		{"FROM --plattform=x a", 1, "unknown flag: --plattform", "did you mean --platform?", NULL},
 		{"FROM a\nCOPY --chown=a --chown=b c d", 2, "duplicate flag specified: --chown", NULL, NULL},
