@@ -18,11 +18,11 @@
 
 #include <errno.h>
 
-enum step_kind { STEP_CHAR, STEP_ANY, STEP_RUN, STEP_DIRS, STEP_REST, STEP_CLASS, STEP_BEGIN, STEP_NEVER };
+enum step_kind { STEP_CHAR, STEP_ANY, STEP_RUN, STEP_DIRS, STEP_REST, STEP_CLASS, STEP_ASSERT };
 
 struct step {
 	enum step_kind kind;
-	uint32_t c;        /* CHAR */
+	uint32_t c;        /* CHAR; ASSERT: 'A' the beginning, 'z' the end, 'b' a word's end or beginning, 'B' none */
 	uint32_t class_at; /* CLASS: index of its first range */
 	uint32_t class_n;
 	bool negated;
@@ -37,6 +37,7 @@ struct program {
 	size_t n, cap;
 	struct range *ranges;
 	size_t n_ranges, cap_ranges;
+	bool asserts; /* has steps of that kind */
 };
 
 static void program_release(struct program *p)
@@ -58,6 +59,7 @@ static uint32_t rune(const char **p)
 
 static void add(struct program *p, struct step s)
 {
+	p->asserts |= s.kind == STEP_ASSERT;
 	WH_PUSH(p->steps, p->n, p->cap) = s;
 }
 
@@ -139,7 +141,7 @@ static void add_class(struct program *p, const struct range *r, size_t n, bool n
 }
 
 /* A letter or digit behind a backslash, as RE2 has it. */
-static int escaped_word(struct program *p, char c, bool last)
+static int escaped_word(struct program *p, char c)
 {
 	static const struct range digits[] = {{'0', '9'}};
 	static const struct range word[] = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
@@ -155,11 +157,9 @@ static int escaped_word(struct program *p, char c, bool last)
 		add_class(p, word, WH_ARRAY_SIZE(word), c == 'W');
 	else if (c == 's' || c == 'S')
 		add_class(p, space, WH_ARRAY_SIZE(space), c == 'S');
-	else if (c == 'A')
-		add(p, (struct step){.kind = STEP_BEGIN});
-	else if (strchr("bB", c) || (c == 'z' && !last)) /* where words end is not looked at: no file is meant by it */
-		add(p, (struct step){.kind = STEP_NEVER});
-	else if (c != 'z')
+	else if (strchr("AzbB", c))
+		add(p, (struct step){.kind = STEP_ASSERT, .c = (unsigned char)c});
+	else
 		return -EINVAL;
 	return 0;
 }
@@ -173,7 +173,7 @@ static int escaped(struct program *p, const char **s, bool deep)
 		return -EINVAL;
 	if (deep && (wh_rune_is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'))) {
 		(*s)++;
-		return escaped_word(p, (char)c, !**s);
+		return escaped_word(p, (char)c);
 	}
 	add(p, (struct step){.kind = STEP_CHAR, .c = rune(s)});
 	return 0;
@@ -201,7 +201,7 @@ static int compile(const char *s, bool deep, struct program *p)
 				return -EINVAL;
 		} else if (*s == '^' && expression) {
 			s++;
-			add(p, (struct step){.kind = STEP_BEGIN});
+			add(p, (struct step){.kind = STEP_ASSERT, .c = 'A'});
 		} else {
 			add(p, (struct step){.kind = STEP_CHAR, .c = rune(&s)});
 		}
@@ -212,34 +212,41 @@ static int compile(const char *s, bool deep, struct program *p)
 /* ---- matching ---- */
 
 /* Two marks a step: [2i] about to be entered, [2i+1] inside a STEP_DIRS that has swallowed something. */
-static void enter_at(const struct program *p, bool *set, size_t i, bool begin)
+static void enter(const struct program *p, bool *set, size_t i)
 {
 	while (!set[2 * i]) {
 		set[2 * i] = true;
-		if (i == p->n)
+		if (i == p->n ||
+		    (p->steps[i].kind != STEP_RUN && p->steps[i].kind != STEP_DIRS && p->steps[i].kind != STEP_REST))
 			return;
-		switch (p->steps[i].kind) {
-		case STEP_RUN:
-		case STEP_DIRS:
-		case STEP_REST:
-			break;
-		case STEP_BEGIN:
-			if (!begin)
-				return;
-			break;
-		case STEP_CHAR:
-		case STEP_ANY:
-		case STEP_CLASS:
-		case STEP_NEVER:
-			return;
-		}
 		i++;
 	}
 }
 
-static void enter(const struct program *p, bool *set, size_t i)
+static bool is_word(uint32_t c)
 {
-	enter_at(p, set, i, false);
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+}
+
+/* Between these two characters (0: there is none), which assertions hold? */
+static void pass_asserts(const struct program *p, bool *set, uint32_t before, uint32_t after)
+{
+	size_t i;
+
+	for (i = 0; i < p->n; i++) {
+		bool holds = false;
+
+		if (p->steps[i].kind != STEP_ASSERT || !set[2 * i])
+			continue;
+		if (p->steps[i].c == 'A')
+			holds = !before;
+		else if (p->steps[i].c == 'z')
+			holds = !after;
+		else
+			holds = (is_word(before) != is_word(after)) == (p->steps[i].c == 'b');
+		if (holds)
+			enter(p, set, i + 1);
+	}
 }
 
 static bool in_class(const struct program *p, const struct step *s, uint32_t c)
@@ -281,8 +288,7 @@ static void advance(const struct program *p, size_t i, uint32_t c, bool *next)
 		if (c == '/')
 			enter(p, next, i + 1);
 		return;
-	case STEP_BEGIN:
-	case STEP_NEVER:
+	case STEP_ASSERT: /* pass_asserts() went on from here */
 		return;
 	}
 }
@@ -292,6 +298,7 @@ static bool run(const struct program *p, const char *name)
 	size_t size = 2 * p->n + 2, i;
 	WH_AUTO_FREE bool *large = NULL;
 	bool small[512], *alive = small, *next;
+	uint32_t before = 0;
 
 	if (2 * size > sizeof(small)) {
 		large = wh_malloc(2 * size);
@@ -299,11 +306,14 @@ static bool run(const struct program *p, const char *name)
 	}
 	next = alive + size;
 	memset(alive, 0, size);
-	enter_at(p, alive, 0, true);
+	enter(p, alive, 0);
 	while (*name) {
 		uint32_t c = rune(&name);
 		bool *swap = next, any = false;
 
+		if (p->asserts)
+			pass_asserts(p, alive, before, c);
+		before = c;
 		memset(next, 0, size);
 		for (i = 0; i < p->n; i++) {
 			if (alive[2 * i] || alive[2 * i + 1]) {
@@ -316,6 +326,8 @@ static bool run(const struct program *p, const char *name)
 		if (!any) /* more characters than the pattern has: nothing is alive */
 			break;
 	}
+	if (p->asserts)
+		pass_asserts(p, alive, before, 0);
 	return !*name && alive[2 * p->n];
 }
 
@@ -375,13 +387,13 @@ static int pattern_add(struct wh_patterns *set, const char *line, unsigned numbe
 	p.negated = text.p[0] == '!';
 	if (p.negated)
 		text = wh_str_trim((struct wh_str){text.p + 1, text.n - 1});
-	if (!text.n) {
+	raw = wh_strndup(text.p, text.n);
+	path = wh_path_clean(raw);
+	if (!text.n || (p.negated && wh_streq(path, "/"))) {
 		wh_err_set(err, "base", WH_ERR_USAGE, EINVAL, "illegal exclusion pattern: \"!\"");
 		wh_err_hint(err, "an exclamation mark must be followed by a pattern");
 		return -EINVAL;
 	}
-	raw = wh_strndup(text.p, text.n);
-	path = wh_path_clean(raw);
 	rel = path[0] == '/' && path[1] ? path + 1 : path;
 	if (compile(rel, true, &p.program) < 0) {
 		program_release(&p.program);
@@ -601,13 +613,17 @@ static bool may_reach(const struct pattern *p, const char *dir)
 	WH_AUTO_FREE bool *alive = wh_calloc(size, 1), *next = wh_calloc(size, 1);
 	WH_AUTO_FREE char *path = wh_asprintf("%s/", dir);
 	const char *s = path;
+	uint32_t before = 0;
 	bool any = true;
 
-	enter_at(&p->program, alive, 0, true);
+	enter(&p->program, alive, 0);
 	while (*s && any) {
 		uint32_t c = rune(&s);
 		bool *swap = next;
 
+		if (p->program.asserts)
+			pass_asserts(&p->program, alive, before, c);
+		before = c;
 		memset(next, 0, size);
 		for (i = 0; i < p->program.n; i++)
 			if (alive[2 * i] || alive[2 * i + 1])

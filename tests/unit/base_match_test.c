@@ -93,7 +93,8 @@ static struct wh_patterns *compile(const char *text)
 /* What Go's matcher or its regular expressions refuse. */
 static void refused_by_go(void **state)
 {
-	static const char *const cases[] = {"!", "a[", "[]a]", "[a-]", "[z-a]", "a\\", "a\\e", "a\\8", "\\\xc3\xa9"};
+	static const char *const cases[] = {"!",     "!/",  "a[",   "[]a]", "[a-]",
+					    "[z-a]", "a\\", "a\\e", "a\\8", "\\\xc3\xa9"};
 	size_t i;
 
 	(void)state;
@@ -150,6 +151,9 @@ static void excluded(void **state)
 		{"f\\D", "f7", 0, false},
 		{"f\\w", "f_", 1, true},
 		{"f\\bar", "fbar", 0, false},
+		{"f-\\bar", "f-ar", 1, true},
+		{"\\bar\\b*", "ar", 1, true},
+		{"\\Aar\\z", "ar", 1, true},
 		{"f\\.x", "f.x", 1, true},
 		{"a\\*b", "a*b", 1, true},
 		{"a\\*b", "axb", 0, false},
