@@ -319,13 +319,12 @@ static int begin_stage(struct wh_lower *l, const struct wh_node *n, struct wh_er
 		return r;
 	for (i = 0; i < m.hits.n; i++)
 		wh_outline_use(&s->outline, m.hits.v[i]);
-	if (!*base) {
-		return blank_base(l, n->args[0], &m.misses, err);
-	}
 	s->base_name = wh_arena_strdup(l->a, base);
-	r = stage_platform(l, s, err);
-	if (r < 0)
+	r = *base ? stage_platform(l, s, err) : blank_base(l, n->args[0], &m.misses, err);
+	if (r < 0) {
+		wh_outline_release(&s->outline);
 		return r;
+	}
 	name = n->n_args == 3 ? wh_lower_case(n->args[2]) : NULL;
 	s->name = name ? wh_arena_strdup(l->a, name) : NULL;
 	s->label = s->name ? s->name : wh_arena_printf(l->a, "stage-%zu", l->n_stages);
