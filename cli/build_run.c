@@ -356,64 +356,21 @@ static int tell(const struct run *r)
 	char id[WH_DIGEST_TEXT], digest[WH_DIGEST_TEXT];
 	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
 
-	wh_digest_text(image_id(&r->image), id);
-	wh_digest_text(&r->image.manifest, digest);
-	if (s->quiet) {
-		wh_buf_addf(&out, "%s\n", id);
-	} else {
-		wh_buf_addf(&out, "image  %s\n", digest);
-		if (!wh_image_is_index(&r->image))
-			wh_buf_addf(&out, "id     %s\n", id);
-		for (size_t i = 0; i < s->tags.n; i++)
-			wh_buf_addf(&out, "name   %s\n", s->tags.v[i]);
-		for (size_t i = 0; i < r->n_built; i++)
-			tell_built(r, i, &out);
-	}
-	for (size_t i = 0; i < s->n_outputs; i++) {
-		if (wh_streq(s->outputs[i].dest, "-")) { /* standard output is taken */
-			(void)!wh_write_all(STDERR_FILENO, out.p, out.n);
-			return 0;
-		}
-	}
-	return wh_cli_say(&out);
-}
-
-static bool arg_is_taken(const struct wh_dockerfile *d, const char *name)
+/* Slips of the pen that would otherwise be seen only in what was built. */
+static void tell_notes(struct run *r)
 {
-	size_t n = strlen(name);
+	WH_AUTO_ERR struct wh_err *notes = NULL;
 
-	for (size_t i = 0; i < d->n_nodes; i++) {
-		const struct wh_node *node = &d->nodes[i];
-
-		if (node->instr == WH_I_ONBUILD)
-			return true; /* who knows what it says */
-		for (size_t k = 0; node->instr == WH_I_ARG && k < node->n_args; k++)
-			if (strncmp(node->args[k], name, n) == 0 && (!node->args[k][n] || node->args[k][n] == '='))
-				return true;
-	}
-	return false;
-}
-
-/* A slip of the pen in a name would otherwise be seen only in what was built. */
-static void warn_of_args(struct run *r)
-{
-	const struct wh_strv *args = &r->spec->build_args;
-
-	for (size_t i = 0; i < args->n; i++) {
-		WH_AUTO_FREE char *name = wh_strndup(args->v[i], strcspn(args->v[i], "="));
-
-		if (wh_streq(name, "SOURCE_DATE_EPOCH") || wh_has_prefix(name, "BUILDKIT_") ||
-		    (strlen(name) > 6 && strcasecmp(name + strlen(name) - 6, "_proxy") == 0))
-			continue; /* these count without an ARG */
-		if (!arg_is_taken(r->input.dockerfile, name))
-			wh_progress_warn(r->progress, "--build-arg %s: no ARG of the Dockerfile takes it", name);
-	}
+	wh_dockerfile_notes(r->input.dockerfile, &r->spec->build_args, &notes);
+	wh_progress_notes(r->progress, notes);
 }
 
 static int run_all(struct run *r, struct wh_err **err)
 {
 	int res = wh_build_input_read(&r->input, err);
 
+	if (!res)
+		tell_notes(r);
 	for (size_t i = 0; i < r->spec->n_outputs && !res; i++)
 		res = wh_output_check(&r->spec->outputs[i], err);
 	if (!res)
@@ -422,8 +379,6 @@ static int run_all(struct run *r, struct wh_err **err)
 		res = start_builder(r, err);
 	if (!res)
 		res = lower(r, err);
-	if (!res)
-		warn_of_args(r);
 	if (!res)
 		res = solve(r, err);
 	if (r->builder)

@@ -265,15 +265,20 @@ static void put_lint(struct wh_buf *out, const struct wh_build_input *in, const 
 	put_warnings(out, in, warnings);
 }
 
-static void tell_error(const struct wh_build_input *in, const json_t *error)
+/* What no rule says, and what keeps the file from being built. */
+static void tell(const struct wh_call *call, const struct wh_call_input *x, const struct wh_build_input *in,
+		 const struct wh_err *why)
 {
+	WH_AUTO_ERR struct wh_err *notes = NULL;
 	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
 
-	wh_buf_adds(&out, "error: ");
-	wh_text_add_short(&out, wh_json_str(error, "message"));
-	wh_buf_addc(&out, '\n');
-	put_source(&out, in, json_object_get(error, "location"));
-	(void)!wh_write_all(STDERR_FILENO, out.p, out.n);
+	if (in->dockerfile && call->name == WH_CALL_LINT)
+		wh_dockerfile_notes(in->dockerfile, x->build_args, &notes);
+	if (notes && !call->json)
+		wh_note_format(notes, false, &out);
+	if (why)
+		wh_err_format(why, false, &out);
+	(void)!wh_write_all(STDERR_FILENO, out.p ? out.p : "", out.n);
 }
 
 /* Columns as wide as their widest cell and gap more; the last one ragged. Rows end with NULL. */
@@ -409,7 +414,7 @@ static void put_describe(struct wh_buf *out, const json_t *answer)
 /* ---------------------------------------------------------------- run */
 
 static int ask(const struct wh_call *call, const struct wh_dockerfile *d, const struct wh_lower_opts *o, json_t **ret,
-	       struct wh_err **err)
+	       struct wh_err **ret_why, struct wh_err **err)
 {
 	switch (call->name) {
 	case WH_CALL_OUTLINE:
@@ -421,12 +426,13 @@ static int ask(const struct wh_call *call, const struct wh_dockerfile *d, const 
 	case WH_CALL_DESCRIBE:
 		break;
 	}
-	*ret = wh_dockerfile_lint(d, o);
+	*ret = wh_dockerfile_lint_why(d, o, ret_why);
 	return 0;
 }
 
+/* ret_why: the error that the answer tells of, where it does. */
 static int answer_of(const struct wh_call *call, const struct wh_call_input *x, struct wh_build_input *in, json_t **ret,
-		     struct wh_err **err)
+		     struct wh_err **ret_why, struct wh_err **err)
 {
 	WH_CLEANUP(images_release) struct images images = {.root = x->root};
 	const struct wh_image_resolver resolver = {&images, resolve};
@@ -450,10 +456,11 @@ static int answer_of(const struct wh_call *call, const struct wh_call_input *x, 
 	for (size_t i = 0; i < x->n_contexts; i++)
 		contexts[i] = (struct wh_named_context){.name = x->contexts[i].name, .ref = x->contexts[i].ref};
 	if (r == 0)
-		return ask(call, in->dockerfile, &o, ret, err);
+		return ask(call, in->dockerfile, &o, ret, ret_why, err);
 	/* A text that does not parse is an answer for a check; one that cannot be read is none for anybody. */
 	if (call->name == WH_CALL_LINT && !in->dockerfile && in->text.p && wh_streq(why->domain, "frontend")) {
 		*ret = wh_dockerfile_lint_refused(in->file_shown, in->text.p, in->text.n, why);
+		*ret_why = WH_TAKE_PTR(why);
 		return 0;
 	}
 	wh_err_move(err, &why);
@@ -494,23 +501,21 @@ int wh_call_run(const struct wh_call *call, const struct wh_call_input *x, struc
 								       .n_contexts = x->n_contexts};
 	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
 	WH_AUTO_JSON json_t *answer = NULL;
-	const json_t *error;
+	WH_AUTO_ERR struct wh_err *why = NULL;
 	int r = 0;
 
 	if (call->name == WH_CALL_DESCRIBE)
 		answer = describe();
 	else
-		r = answer_of(call, x, &in, &answer, err);
+		r = answer_of(call, x, &in, &answer, &why, err);
 	if (r < 0)
 		return r;
 	print(call, &in, answer, &out);
 	r = wh_cli_say(&out);
 	if (r)
 		return r;
-	error = json_object_get(answer, "buildError");
-	if (error)
-		tell_error(&in, error);
-	return error || (!call->ignore_status && json_array_size(json_object_get(answer, "warnings"))) ? 1 : 0;
+	tell(call, x, &in, why);
+	return why || (!call->ignore_status && json_array_size(json_object_get(answer, "warnings"))) ? 1 : 0;
 }
 
 /* ---------------------------------------------------------------- findings of a build */

@@ -53,6 +53,8 @@ void wh_progress_event(void *progress, const struct wh_event *e); /* for wh_buil
 unsigned wh_progress_begin(struct wh_progress *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void wh_progress_note(struct wh_progress *p, unsigned id, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void wh_progress_end(struct wh_progress *p, unsigned id, const struct wh_err *err);
+/* Blocks as errors have them, headed "note: ". */
+void wh_progress_notes(struct wh_progress *p, const struct wh_err *notes);
 void wh_progress_warn(struct wh_progress *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A title and a list below it. */
 void wh_progress_list(struct wh_progress *p, const char *title, const struct wh_strv *lines);

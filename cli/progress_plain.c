@@ -283,6 +283,17 @@ void wh_progress_list(struct wh_progress *p, const char *title, const struct wh_
 	fflush(p->out);
 }
 
+void wh_progress_notes(struct wh_progress *p, const struct wh_err *notes)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+
+	if (!p || !notes)
+		return;
+	wh_note_format(notes, false, &text);
+	fputs(text.p, p->out);
+	fflush(p->out);
+}
+
 void wh_progress_warn(struct wh_progress *p, const char *fmt, ...)
 {
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;

@@ -177,6 +177,8 @@ int wh_dockerfile_lower(const struct wh_dockerfile *d, const struct wh_lower_opt
 /* frontend.lint: {"warnings": […], "sources": […], "buildError": {…} or absent}; without a target all stages are looked at.
  * opts' warn is not called. Never fails for what the Dockerfile says: that is buildError. New reference. */
 json_t *wh_dockerfile_lint(const struct wh_dockerfile *d, const struct wh_lower_opts *opts);
+/* The same; *ret_why is the error behind buildError, where there is one, for people to read. The caller frees. */
+json_t *wh_dockerfile_lint_why(const struct wh_dockerfile *d, const struct wh_lower_opts *opts, struct wh_err **ret_why);
 /* The same answer for a text that wh_dockerfile_parse() refused with err. */
 json_t *wh_dockerfile_lint_refused(const char *name, const char *text, size_t len, const struct wh_err *err);
 /* frontend.outline: {"name", "description", "args": […], "secrets": […], "ssh": […], "cache": […], "sources": […]}. */

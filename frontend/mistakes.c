@@ -474,7 +474,6 @@ static void note_build_arg(const struct wh_dockerfile *d, const char *given, str
 	if (wh_strv_has(&known, name))
 		return;
 	wh_usage(&note, "--build-arg %s: no ARG of the Dockerfile takes it", name);
-	wh_err_at(&note, d->name, 0, 0, NULL);
 	if (known.n && known.n <= 20)
 		wh_usage_near(&note, name, (const char *const *)known.v, known.n, "");
 	else

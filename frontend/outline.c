@@ -130,6 +130,11 @@ json_t *wh_dockerfile_lint_refused(const char *name, const char *text, size_t le
 
 json_t *wh_dockerfile_lint(const struct wh_dockerfile *d, const struct wh_lower_opts *opts)
 {
+	return wh_dockerfile_lint_why(d, opts, NULL);
+}
+
+json_t *wh_dockerfile_lint_why(const struct wh_dockerfile *d, const struct wh_lower_opts *opts, struct wh_err **ret_why)
+{
 	json_t *answer = lint_answer(d->name, d->text, d->len);
 	struct sink sink = {json_object_get(answer, "warnings"), opts};
 	struct wh_lower_opts o = *opts;
@@ -149,6 +154,8 @@ json_t *wh_dockerfile_lint(const struct wh_dockerfile *d, const struct wh_lower_
 			if (d->nodes[i].line == err->line)
 				last_line = d->nodes[i].last_line;
 		put_error(answer, err, wh_dockerfile_check(d, NULL) < 0, last_line);
+		if (ret_why)
+			*ret_why = WH_TAKE_PTR(err);
 	}
 	wh_target_release(&target);
 	wh_graph_free(g);

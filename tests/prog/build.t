@@ -108,7 +108,7 @@ build --build-arg early=1 --build-arg here=2 --build-arg also=3 --build-arg HTTP
 unlike "$err" '^warning:' 'build arguments that are taken: no warning'
 build --build-arg heer=2 -f args.df ctx
 is "$status" 0 'a build argument that nothing takes: no error'
-like "$err" '^warning: --build-arg heer: no ARG of the Dockerfile takes it$' 'a build argument that nothing takes: a warning'
+like "$err" '^note: --build-arg heer: no ARG of the Dockerfile takes it$' 'a build argument that nothing takes: a note'
 
 # ---- errors ----
 # refused DESC CODE ERE WORD…
