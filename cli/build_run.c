@@ -356,6 +356,28 @@ static int tell(const struct run *r)
 	char id[WH_DIGEST_TEXT], digest[WH_DIGEST_TEXT];
 	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
 
+	wh_digest_text(image_id(&r->image), id);
+	wh_digest_text(&r->image.manifest, digest);
+	if (s->quiet) {
+		wh_buf_addf(&out, "%s\n", id);
+	} else {
+		wh_buf_addf(&out, "image  %s\n", digest);
+		if (!wh_image_is_index(&r->image))
+			wh_buf_addf(&out, "id     %s\n", id);
+		for (size_t i = 0; i < s->tags.n; i++)
+			wh_buf_addf(&out, "name   %s\n", s->tags.v[i]);
+		for (size_t i = 0; i < r->n_built; i++)
+			tell_built(r, i, &out);
+	}
+	for (size_t i = 0; i < s->n_outputs; i++) {
+		if (wh_streq(s->outputs[i].dest, "-")) { /* standard output is taken */
+			(void)!wh_write_all(STDERR_FILENO, out.p, out.n);
+			return 0;
+		}
+	}
+	return wh_cli_say(&out);
+}
+
 /* Slips of the pen that would otherwise be seen only in what was built. */
 static void tell_notes(struct run *r)
 {
