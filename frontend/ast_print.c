@@ -1,30 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The syntax tree as S-expressions, a line an instruction: (word ["--flag"] "arg" "arg"). */
 #include "base/rune.h"
-#include "frontend/frontend.h"
+#include "frontend/syntax.h"
 
+/* Go's unicode.IsPrint, as far as it matters: blanks but ' ', formatting, private and no characters are not. */
+static bool is_print(uint32_t r)
+{
+	static const struct {
+		uint32_t first, last;
+	} hidden[] = {{0x7f, 0xa0},       {0xad, 0xad},       {0x600, 0x605},   {0x61c, 0x61c},   {0x6dd, 0x6dd},
+		      {0x70f, 0x70f},     {0x180e, 0x180e},   {0x200b, 0x200f}, {0x202a, 0x202e}, {0x2060, 0x206f},
+		      {0xe000, 0xf8ff},   {0xfdd0, 0xfdef},   {0xfeff, 0xfeff}, {0xfff0, 0xfffb}, {0xfffe, 0xffff},
+		      {0xe0000, 0xe00ff}, {0xf0000, 0x10ffff}};
+	size_t i;
+
+	for (i = 0; i < WH_ARRAY_SIZE(hidden); i++)
+		if (r >= hidden[i].first && r <= hidden[i].last)
+			return false;
+	return r >= ' ' && (r == ' ' || !wh_rune_is_space(r));
+}
+
+/* As strconv.Quote writes it. */
 static void quoted(struct wh_buf *out, const char *s)
 {
+	static const char controls[] = "\a\b\t\n\v\f\r", letters[] = "abtnvfr";
 	size_t left = strlen(s), w;
 
 	wh_buf_addc(out, '"');
 	for (; left; s += w, left -= w) {
 		uint32_t r = wh_rune(s, left, &w);
 
-		if (r == '"' || r == '\\')
+		if (wh_has_prefix(s, WH_WORD_NUL)) {
+			wh_buf_adds(out, "\\x00");
+			w = 2;
+		} else if (r == '"' || r == '\\') {
 			wh_buf_addf(out, "\\%c", (char)r);
-		else if (r == '\n')
-			wh_buf_adds(out, "\\n");
-		else if (r == '\t')
-			wh_buf_adds(out, "\\t");
-		else if (r == '\r')
-			wh_buf_adds(out, "\\r");
-		else if (r < 0x20 || r == 0x7f || r >= 0x80000000U)
+		} else if (r < 0x20 && strchr(controls, (char)r)) {
+			wh_buf_addf(out, "\\%c", letters[strchr(controls, (char)r) - controls]);
+		} else if (r < 0x20 || r == 0x7f || r >= 0x80000000U) {
 			wh_buf_addf(out, "\\x%02x", (unsigned)(r & 0xff));
-		else if (r >= 0x80 && r < 0xa0)
-			wh_buf_addf(out, "\\u%04x", r);
-		else
+		} else if (is_print(r)) {
 			wh_buf_add(out, s, w);
+		} else {
+			wh_buf_addf(out, r < 0x10000 ? "\\u%04x" : "\\U%08x", r);
+		}
 	}
 	wh_buf_addc(out, '"');
 }

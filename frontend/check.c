@@ -371,7 +371,11 @@ static int check_node(const struct wh_node *n, struct wh_err **err)
 {
 	const struct wh_grammar *row = wh_grammar_row(n->instr);
 	int r = check_arity(n, row->arity, err);
+	size_t i;
 
+	for (i = 0; n->json && i < n->n_args && r == 0; i++)
+		if (strstr(n->args[i], WH_WORD_NUL))
+			r = wh_usage_word(err, "\\u0000", "a string of the JSON array holds a zero byte");
 	if (r == 0 && n->instr != WH_I_UNKNOWN)
 		r = wh_flags_check(n, row->flags, err);
 	if (r == 0 && row->check)

@@ -63,6 +63,8 @@ void wh_words_plain(struct wh_str text, struct wh_strv *out);
 void wh_words_quoted(struct wh_str text, char escape, struct wh_strv *out);
 /* Leading "--flag" words, quotes and escapes resolved; returns what follows them. */
 struct wh_str wh_words_flags(struct wh_str text, char escape, struct wh_strv *flags);
+/* What stands for "\u0000" in the words of a JSON array; no good UTF-8, and refused by the check. */
+#define WH_WORD_NUL "\xc0\x80"
 /* 1: a JSON array of strings, appended to out; 0: no JSON; -EINVAL: JSON, but not of strings only. */
 int wh_words_json(struct wh_str text, struct wh_strv *out, struct wh_err **err);
 /* Fields of one CSV record (RFC 4180 quoting). */

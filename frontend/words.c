@@ -191,12 +191,27 @@ static int no_string(struct wh_str text, size_t i, const json_t *value, struct w
 	if (word && json_is_real(value) && wh_has_suffix(word, ".0")) /* read as one, written without */
 		word[strlen(word) - 2] = '\0';
 
-	wh_usage(err, "when using JSON array syntax, arrays must be comprised of strings only: not an array of strings");
+	wh_usage(err,
+		 "when using JSON array syntax, arrays must be comprised of strings only: not an array of strings");
 	wh_err_mark(err, WH_MARK_WORD, word ? word : rest);
 	wh_err_expect(err, "a string in double quotes as element %zu", i + 1);
 	if (word && (json_is_number(value) || json_is_boolean(value)))
 		wh_err_hint(err, "write \"%s\"", word);
 	return -EINVAL;
+}
+
+static char *without_nul(const json_t *string)
+{
+	const char *p = json_string_value(string), *end = p + json_string_length(string);
+	struct wh_buf out = WH_BUF_INIT;
+
+	for (; p < end; p++) {
+		if (*p)
+			wh_buf_addc(&out, *p);
+		else
+			wh_buf_adds(&out, WH_WORD_NUL);
+	}
+	return wh_buf_take(&out);
 }
 
 int wh_words_json(struct wh_str text, struct wh_strv *out, struct wh_err **err)
@@ -209,13 +224,13 @@ int wh_words_json(struct wh_str text, struct wh_strv *out, struct wh_err **err)
 	if (!text.n || text.p[0] != '[')
 		return 0;
 	clean = json_text(text);
-	doc = json_loads(clean, JSON_DECODE_INT_AS_REAL, NULL);
+	doc = json_loads(clean, JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, NULL);
 	if (!json_is_array(doc))
 		return 0;
 	for (i = 0; i < json_array_size(doc); i++) {
 		if (!json_is_string(json_array_get(doc, i)))
 			return no_string(text, i, json_array_get(doc, i), err);
-		wh_strv_add(out, json_string_value(json_array_get(doc, i)));
+		wh_strv_take(out, without_nul(json_array_get(doc, i)));
 	}
 	return 1;
 }
