@@ -60,7 +60,7 @@ static int answers(const char *path)
 	return connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ? -errno : 0;
 }
 
-static int start(struct wh_ssh_agents *all, struct agent **ret, struct wh_err **err)
+static int start(struct wh_ssh_agents *all, const char **ret, struct wh_err **err)
 {
 	struct agent a = {.socket = wh_asprintf("%s/%zu", all->dir, all->n)};
 	const char *const argv[] = {"ssh-agent", "-D", "-a", a.socket, NULL};
@@ -78,7 +78,7 @@ static int start(struct wh_ssh_agents *all, struct agent **ret, struct wh_err **
 		return (int)a.pid;
 	}
 	WH_PUSH(all->v, all->n, all->cap) = a;
-	*ret = &all->v[all->n - 1];
+	*ret = a.socket;
 	for (unsigned i = 0; i < READY_TRIES && r != 0; i++) {
 		r = answers(a.socket);
 		if (r != 0)
@@ -167,25 +167,29 @@ void wh_ssh_agents_end(struct wh_ssh_agents *all)
 	wh_ssh_agents_forget(all);
 }
 
-static int begin(struct wh_ssh_agents **ret, struct wh_err **err)
+/* NULL: failed. */
+static struct wh_ssh_agents *begin(struct wh_err **err)
 {
+	struct wh_ssh_agents *all;
 	const char *runtime = getenv("XDG_RUNTIME_DIR"), *tmp = getenv("TMPDIR");
 	const char *const where = runtime && runtime[0] == '/' && access(runtime, W_OK) == 0 ? runtime
 				  : tmp && tmp[0] == '/'				      ? tmp
 											      : "/tmp";
 	WH_AUTO_FREE char *dir = wh_asprintf("%s/whittle-ssh-XXXXXX", where);
 
-	if (!mkdtemp(dir))
-		return wh_err_sys(err, "cli", WH_ERR_ENV, errno, "--ssh: make a directory in %s", where);
-	*ret = wh_calloc(1, sizeof(**ret));
-	(*ret)->dir = WH_TAKE_PTR(dir);
-	return 0;
+	if (!mkdtemp(dir)) {
+		wh_err_sys(err, "cli", WH_ERR_ENV, errno, "--ssh: make a directory in %s", where);
+		return NULL;
+	}
+	all = wh_calloc(1, sizeof(*all));
+	all->dir = WH_TAKE_PTR(dir);
+	return all;
 }
 
 int wh_ssh_agents_start(struct wh_build_spec *spec, struct wh_ssh_agents **ret, struct wh_err **err)
 {
 	struct wh_ssh_agents *all = NULL;
-	struct agent *a;
+	const char *socket = NULL;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < spec->n_ssh; i++) {
@@ -194,13 +198,14 @@ int wh_ssh_agents_start(struct wh_build_spec *spec, struct wh_ssh_agents **ret, 
 		if (!x->keys.n)
 			continue;
 		if (!all)
-			r = begin(&all, err);
-		if (r == 0)
-			r = start(all, &a, err);
+			all = begin(err);
+		if (!all)
+			return -EACCES;
+		r = start(all, &socket, err);
 		for (size_t k = 0; r == 0 && k < x->keys.n; k++)
-			r = add_key(x->id, x->keys.v[k], a->socket, err);
+			r = add_key(x->id, x->keys.v[k], socket, err);
 		if (r == 0)
-			x->socket = wh_strdup(a->socket);
+			x->socket = wh_strdup(socket);
 	}
 	if (r < 0)
 		wh_ssh_agents_end(all);
