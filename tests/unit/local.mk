@@ -71,7 +71,7 @@ tests_unit_layers_trust_test_LDADD = $(LAYERS_LIBS)
 
 # frontend; graph and path patterns with it
 FRONTEND_TESTS = tests/unit/base_match_test tests/unit/builder_graph_test tests/unit/frontend_expand_test \
-	tests/unit/frontend_lower_test tests/unit/frontend_lowerdata_test tests/unit/frontend_lintdata_test tests/unit/frontend_names_test tests/unit/frontend_gitref_test \
+	tests/unit/frontend_lower_test tests/unit/frontend_lowerdata_test tests/unit/frontend_lint_test tests/unit/frontend_lintdata_test tests/unit/frontend_names_test tests/unit/frontend_gitref_test \
 	tests/unit/frontend_harden_test tests/unit/frontend_outline_test tests/unit/frontend_parse_test tests/unit/frontend_syntaxdata_test
 check_PROGRAMS += $(FRONTEND_TESTS)
 noinst_HEADERS += tests/unit/frontend_data.h tests/unit/frontend_resolver.h
@@ -81,6 +81,7 @@ tests_unit_builder_graph_test_LDADD = builder/libbuilder.a base/libbase.a $(TEST
 tests_unit_frontend_expand_test_LDADD = $(FRONTEND_LIBS)
 tests_unit_frontend_harden_test_LDADD = $(FRONTEND_LIBS)
 tests_unit_frontend_lower_test_LDADD = $(FRONTEND_LIBS)
+tests_unit_frontend_lint_test_LDADD = $(FRONTEND_LIBS)
 tests_unit_frontend_lintdata_test_LDADD = $(FRONTEND_LIBS)
 tests_unit_frontend_lowerdata_test_LDADD = $(FRONTEND_LIBS)
 tests_unit_frontend_names_test_LDADD = $(FRONTEND_LIBS)
