@@ -59,7 +59,8 @@ static int lay(struct dest *d, struct view *v, struct item *it, const char *root
 }
 
 /* The file may change while the archive is read: then what was unpacked is not what the digest says. */
-static int read_archive(struct wh_fileop *f, struct view *v, struct item *it, struct archive *x, struct wh_err **err)
+static int read_archive(struct wh_fileop *f, struct view *v, struct item *it, bool any, struct archive *x,
+			struct wh_err **err)
 {
 	for (int tries = 0; tries < 2; tries++) {
 		WH_AUTO_FD int fd = -1;
@@ -76,7 +77,7 @@ static int read_archive(struct wh_fileop *f, struct view *v, struct item *it, st
 			continue;
 		if (fd < 0)
 			return fd;
-		r = wh_archive_to_layer(f->store, fd, it->n.path, &x->layer, err);
+		r = wh_archive_to_layer(f->store, fd, it->n.path, any, &x->layer, err);
 		if (r)
 			return r;
 		if (v->tree)
@@ -110,7 +111,7 @@ int unpack_pick(struct wh_fileop *f, struct dest *d, const struct wh_file_action
 	x = wh_calloc(1, sizeof(*x));
 	x->view.rootfd = -1;
 	WH_PUSH(f->archives, f->n_archives, f->cap_archives) = x;
-	r = read_archive(f, v, &p->items[0], x, err);
+	r = read_archive(f, v, &p->items[0], a->unpack_all, x, err);
 	if (r == -ENOTSUP) {
 		f->n_archives--;
 		archive_free(x);

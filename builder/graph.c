@@ -145,7 +145,7 @@ static void put_action(struct wh_buf *out, const struct wh_file_action *a)
 	wh_buf_u8(out, a->no_glob);
 	put_list(out, a->exclude);
 	wh_buf_u8(out, a->parents);
-	wh_buf_u8(out, a->unpack);
+	wh_buf_u8(out, (uint8_t)(a->unpack ? 1 + a->unpack_all : 0));
 	wh_buf_u8(out, a->contents_only);
 	wh_buf_lstr(out, a->path);
 	wh_buf_lstr(out, a->chown);

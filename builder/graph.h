@@ -105,6 +105,7 @@ struct wh_file_action {
 	const char *const *exclude;      /* --exclude patterns, NULL-terminated, or NULL */
 	bool parents;                    /* --parents, with the "/./" pivot still in srcs */
 	bool unpack;                     /* ADD: local archives are unpacked */
+	bool unpack_all;                 /* with unpack: those that docker does not know, too (zip, cpio, …) */
 	bool contents_only;              /* unused by Dockerfiles; a directory's content is always what is copied */
 	/* all kinds */
 	const char *path;                /* destination: absolute, clean but for a trailing '/' (or "/."), which says "a directory" */

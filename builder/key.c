@@ -145,7 +145,7 @@ static void add_action(struct wh_buf *b, const struct wh_file_action *a)
 		add_list(b, a->exclude);
 		wh_buf_u8(b, a->no_glob);
 		wh_buf_u8(b, a->parents);
-		wh_buf_u8(b, a->unpack);
+		wh_buf_u8(b, (uint8_t)(a->unpack ? 1 + a->unpack_all : 0));
 		wh_buf_u8(b, a->contents_only);
 		break;
 	case WH_FILE_MKFILE:

@@ -233,7 +233,7 @@ int wh_add_source(struct wh_lower *l, const struct wh_cmd *c, struct wh_add *add
 		return -EINVAL;
 	name = wh_url_filename(src);
 	srcs[0] = wh_arena_strdup(l->a, name);
-	a->unpack = wh_flag_bool(c->n, "unpack", false);
+	a->unpack = a->unpack_all = wh_flag_bool(c->n, "unpack", false);
 	*ret = http_source(l, src, name, add->checksum, &c->pos);
 	return 1;
 }

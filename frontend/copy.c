@@ -248,6 +248,7 @@ static int path_action(struct copy *x, const char *src, const char *const *exclu
 	a.no_glob = false;
 	a.parents = wh_flag_bool(x->c->n, "parents", false);
 	a.unpack = x->add && wh_flag_bool(x->c->n, "unpack", true);
+	a.unpack_all = x->add && wh_flag_bool(x->c->n, "unpack", false);
 	x->actions[x->n_actions++] = a;
 	return 0;
 }

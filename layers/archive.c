@@ -89,9 +89,10 @@ static int write_layer(struct wh_store *store, struct spool *s, struct wh_names 
 	return wh_layer_writer_finish(s->w, ret, err);
 }
 
-int wh_archive_to_layer(struct wh_store *s, int fd, const char *what, struct wh_layer *ret, struct wh_err **err)
+int wh_archive_to_layer(struct wh_store *s, int fd, const char *what, bool any, struct wh_layer *ret,
+			struct wh_err **err)
 {
-	struct wh_read_opts o = {.add = true, .limits = WH_READ_LIMITS};
+	struct wh_read_opts o = {.add = true, .any = any, .limits = WH_READ_LIMITS};
 	WH_AUTO_FREE char *tmp = wh_temp_name("spool-");
 	WH_AUTO_NAMES struct wh_names *names = wh_names_new();
 	int dir = wh_store_tmp_dirfd(s), r;

@@ -293,9 +293,9 @@ int wh_export_tar(struct wh_store *s, const struct wh_image *i, const struct wh_
 /* ---------------------------------------------------------------- reading archives (hostile) */
 
 /* A tar, plain or compressed with gzip, bzip2, xz or zstd, as a layer; for ADD (docker copies any other kind, zip and jar too,
- * as it is). Names are cleaned, ".." and absolute names stay inside, links are text, devices are in the index only.
+ * as it is). any: whatever libarchive reads by itself (zip, 7z, cpio, ar, cab, iso, rar, rpm, … in any compression). Names are cleaned, ".." and absolute names stay inside, links are text, devices are in the index only.
  * -ENOTSUP with no error: it is no such archive. The layer is in the store (uncompressed tar), directories that the archive
  * only implies are marked so in its index. */
-int wh_archive_to_layer(struct wh_store *s, int fd, const char *what, struct wh_layer *ret, struct wh_err **err);
+int wh_archive_to_layer(struct wh_store *s, int fd, const char *what, bool any, struct wh_layer *ret, struct wh_err **err);
 
 #endif

@@ -313,6 +313,12 @@ static int read_attributes(struct reader *r, struct archive_entry *e, const char
 
 /* ---------------------------------------------------------------- entries */
 
+/* Formats that keep names in UTF-16 have no bytes to give in the "C" locale. */
+static const char *text_of(const char *bytes, const char *(*utf8)(struct archive_entry *), struct archive_entry *e)
+{
+	return bytes ? bytes : utf8(e);
+}
+
 static int hash_hole(struct reader *r, uint64_t n)
 {
 	static const char zero[65536];
@@ -384,7 +390,7 @@ static int add_file(struct reader *r, struct archive_entry *e, struct wh_name *n
 	struct wh_inode *ino = n->ino;
 	int64_t size = archive_entry_size(e);
 
-	if (size < 0)
+	if (size < 0 || !archive_entry_size_is_set(e))
 		return refuse(err, path, "it has no size");
 	ino->size = (uint64_t)size;
 	if (archive_entry_sparse_count(e) > 0) {
@@ -422,13 +428,28 @@ static int find_target(struct reader *r, const char *target, struct wh_name **re
 	return e;
 }
 
+/* In cpio archives the last name of a file brings its content. */
+static int late_content(struct reader *r, struct archive_entry *ent, struct wh_name *to, const char *path,
+			struct wh_err **err)
+{
+	int e;
+
+	if (!r->o->any || to->ino->type != WH_T_FILE || to->ino->size || archive_entry_size(ent) <= 0)
+		return 0;
+	e = add_file(r, ent, to, path, err);
+	if (e == 0)
+		e = make(r, to, err);
+	return e < 0 ? e : read_content(r, to, path, err);
+}
+
 static int add_hardlink(struct reader *r, struct archive_entry *ent, struct wh_name *dir, const char *base,
 			const char *path, struct wh_err **err)
 {
 	WH_AUTO_FREE char *target = NULL;
 	struct wh_name *to = NULL, *old, *n;
 	struct wh_inode *ino;
-	int e = clean_name(r, archive_entry_hardlink(ent), "hard link target", &target, err);
+	int e = clean_name(r, text_of(archive_entry_hardlink(ent), archive_entry_hardlink_utf8, ent),
+			   "hard link target", &target, err);
 
 	if (e < 0)
 		return e;
@@ -438,6 +459,11 @@ static int add_hardlink(struct reader *r, struct archive_entry *ent, struct wh_n
 	if (e < 0)
 		return e;
 	old = wh_names_find(r->names, dir, base, strlen(base));
+	if (to) {
+		e = late_content(r, ent, to, path, err);
+		if (e < 0)
+			return e;
+	}
 	if (to && to == old)
 		return to->ino->type == WH_T_DIR || to->ino->type == WH_T_WHITEOUT
 			       ? refuse(err, path, "it is a hard link to itself")
@@ -538,7 +564,7 @@ static int add_other(struct reader *r, struct archive_entry *ent, enum wh_type t
 	if (e < 0)
 		return e;
 	if (type == WH_T_SYMLINK) {
-		const char *to = archive_entry_symlink(ent);
+		const char *to = text_of(archive_entry_symlink(ent), archive_entry_symlink_utf8, ent);
 
 		if (!to || !to[0] || strlen(to) > WH_PATH_LIMIT)
 			return refuse(err, path, "it is a symlink to nothing, or to too long a name");
@@ -585,12 +611,12 @@ static int add_whiteout(struct reader *r, struct wh_name *dir, const char *base,
 
 static int add_entry(struct reader *r, struct archive_entry *ent, struct wh_err **err)
 {
-	const char *name = archive_entry_pathname(ent);
+	const char *name = text_of(archive_entry_pathname(ent), archive_entry_pathname_utf8, ent);
 	WH_AUTO_FREE char *path = NULL;
 	struct wh_name *dir;
 	const char *base;
 	enum wh_type type = WH_T_FILE;
-	bool hard = archive_entry_hardlink(ent) != NULL;
+	bool hard = text_of(archive_entry_hardlink(ent), archive_entry_hardlink_utf8, ent) != NULL;
 	enum whiteout_name w;
 	int e;
 
@@ -706,6 +732,28 @@ int wh_tar_read(wh_bytes_fn next, void *src, const struct wh_read_opts *o, struc
 	return e;
 }
 
+/* Not mtree, which is a text that may name files of this machine, nor what takes any bytes for an archive ("raw", "empty"),
+ * nor filters that start programs. */
+static void support_others(struct archive *a)
+{
+	archive_read_support_format_7zip(a);
+	archive_read_support_format_ar(a);
+	archive_read_support_format_cab(a);
+	archive_read_support_format_cpio(a);
+	archive_read_support_format_iso9660(a);
+	archive_read_support_format_lha(a);
+	archive_read_support_format_rar(a);
+	archive_read_support_format_rar5(a);
+	archive_read_support_format_xar(a);
+	archive_read_support_format_zip(a);
+	archive_read_support_filter_compress(a);
+	archive_read_support_filter_lz4(a);
+	archive_read_support_filter_lzip(a);
+	archive_read_support_filter_lzma(a);
+	archive_read_support_filter_rpm(a);
+	archive_read_support_filter_uu(a);
+}
+
 int wh_archive_read(int fd, const struct wh_read_opts *o, struct wh_names *names, const struct wh_read_sink *sink,
 		    void *arg, struct wh_err **err)
 {
@@ -722,6 +770,8 @@ int wh_archive_read(int fd, const struct wh_read_opts *o, struct wh_names *names
 	archive_read_support_filter_bzip2(r.a);
 	archive_read_support_filter_xz(r.a);
 	archive_read_support_filter_zstd(r.a);
+	if (o->any)
+		support_others(r.a);
 	/* As docker does: what shows one good header is an archive, and must then be good as a whole. */
 	if (archive_read_open_fd(r.a, fd, 256 << 10) != ARCHIVE_OK)
 		e = -ENOTSUP;

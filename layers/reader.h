@@ -26,6 +26,7 @@ struct wh_read_limits {
 
 struct wh_read_opts {
 	bool add; /* an archive given to ADD: ".." stays inside instead of being refused, whiteouts have no meaning */
+	bool any; /* with add: not only tars, but every kind that libarchive reads without a program's help */
 	bool digests; /* fill in wh_inode.digest (costs time) */
 	struct wh_read_limits limits;
 };
