@@ -85,6 +85,11 @@ static const struct rule {
 
 /* ---- settings ---- */
 
+const char *wh_rule_name(enum wh_rule rule)
+{
+	return rules[rule].name;
+}
+
 /* "all", or names with commas; names that are none of ours do nothing (they may be a newer frontend's). */
 static void rule_set(struct wh_str list, bool *all, uint32_t *set)
 {

@@ -123,6 +123,8 @@ const char *wh_grammar_nearest(const char *word);
 bool wh_json_fault_tell(const char *text, struct wh_err **err);
 /* Is it something else than text in UTF-8? Then *err says what. */
 bool wh_not_text(const char *name, const char *text, size_t len, struct wh_err **err);
+/* Was the command meant as JSON? "[ -f x ]" and "[ "$a" = b ]" are a shell's own. */
+bool wh_json_meant(enum wh_instr instr, const char *text);
 /* What may have been meant by a line that begins with no instruction; d may be NULL (a trigger), index is n's in it. */
 void wh_unknown_hint(const struct wh_node *n, const struct wh_dockerfile *d, size_t index, struct wh_err **err);
 
