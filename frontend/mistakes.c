@@ -17,11 +17,20 @@ bool wh_not_text(const char *name, const char *text, size_t len, struct wh_err *
 		size_t n;
 		const char *what;
 	} known[] = {
-		{"\xff\xfe", 2, "UTF-16 (little endian)"}, {"\xfe\xff", 2, "UTF-16 (big endian)"},
-		{"\x7f" "ELF", 4, "a program (ELF)"},	 {"\x1f\x8b", 2, "a gzip archive"},
-		{"PK\3\4", 4, "a zip archive"},		 {"\x28\xb5\x2f\xfd", 4, "a zstd archive"},
-		{"\xfd" "7zXZ", 5, "an xz archive"},	 {"BZh", 3, "a bzip2 archive"},
-		{"\x89PNG", 4, "a picture (PNG)"},	 {"\xff\xd8\xff", 3, "a picture (JPEG)"},
+		{"\xff\xfe", 2, "UTF-16 (little endian)"},
+		{"\xfe\xff", 2, "UTF-16 (big endian)"},
+		{"\x7f"
+		 "ELF",
+		 4, "a program (ELF)"},
+		{"\x1f\x8b", 2, "a gzip archive"},
+		{"PK\3\4", 4, "a zip archive"},
+		{"\x28\xb5\x2f\xfd", 4, "a zstd archive"},
+		{"\xfd"
+		 "7zXZ",
+		 5, "an xz archive"},
+		{"BZh", 3, "a bzip2 archive"},
+		{"\x89PNG", 4, "a picture (PNG)"},
+		{"\xff\xd8\xff", 3, "a picture (JPEG)"},
 		{"%PDF", 4, "a PDF document"},
 	};
 	const char *zero = len ? memchr(text, '\0', len) : NULL, *p;
@@ -171,9 +180,9 @@ bool wh_json_fault_tell(const char *text, struct wh_err **err)
 	return true;
 }
 
-/* Was the command meant as JSON? "[ -f x ]" and "[ "$a" = b ]" are a shell's own. */
-static bool meant_as_json(enum wh_instr instr, struct wh_str s)
+bool wh_json_meant(enum wh_instr instr, const char *text)
 {
+	struct wh_str s = wh_str_trim(wh_str(text));
 	size_t i;
 
 	if (s.n < 2 || s.p[0] != '[')
@@ -182,42 +191,6 @@ static bool meant_as_json(enum wh_instr instr, struct wh_str s)
 	if (i == s.n || (s.p[i] != '"' && s.p[i] != '\'' && !typographic_quote(s.p + i, s.n - i)))
 		return false;
 	return i == 1 || (instr != WH_I_RUN && s.p[s.n - 1] == ']');
-}
-
-static void note_json(const struct wh_dockerfile *d, const struct wh_node *n, struct wh_err **notes)
-{
-	const struct wh_node *inner = n->child ? n->child : n;
-	bool list = inner->instr == WH_I_VOLUME || inner->instr == WH_I_COPY || inner->instr == WH_I_ADD;
-	size_t at = inner->instr == WH_I_HEALTHCHECK ? 1 : 0;
-	WH_AUTO_ERR struct wh_err *note = NULL;
-	const char *name = wh_instr_name(inner->instr), *text;
-
-	if (inner->json || inner->n_args <= at)
-		return;
-	switch (wh_grammar_row(inner->instr)->form) {
-	case WH_FORM_JSON_TEXT:
-	case WH_FORM_JSON_WORDS:
-	case WH_FORM_HEALTH:
-		break;
-	case WH_FORM_TEXT:
-	case WH_FORM_WORDS:
-	case WH_FORM_NAMES:
-	case WH_FORM_PAIRS:
-	case WH_FORM_NESTED:
-		return;
-	}
-	text = list ? strchr(inner->original, '[') : inner->args[at];
-	if (!text || (list && inner->args[0][0] != '[') || !meant_as_json(inner->instr, wh_str_trim(wh_str(text))))
-		return;
-	if (list)
-		wh_usage(&note, "%s: this is no JSON, so its words are taken as paths, brackets and quotes included",
-			 name);
-	else
-		wh_usage(&note, "%s: this is no JSON, so a shell runs it as a command", name);
-	if (!wh_json_fault_tell(text, &note))
-		wh_err_expect(&note, "a list of strings in double quotes");
-	wh_node_at(d, n, &note);
-	wh_err_append(notes, &note);
 }
 
 /* ---------------------------------------------------------------- what is no instruction */
@@ -446,47 +419,4 @@ void wh_unknown_hint(const struct wh_node *n, const struct wh_dockerfile *d, siz
 		wh_err_hint(err, "a shell command wants RUN in front: RUN %s …", n->keyword);
 	else
 		wh_err_hint(err, "a line that goes on must end in the escape character, %c", escape);
-}
-
-/* ---------------------------------------------------------------- notes */
-
-/* "--build-arg X" where no ARG takes X. */
-static void note_build_arg(const struct wh_dockerfile *d, const char *given, struct wh_err **notes)
-{
-	static const char *const others[] = {"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY",
-					     "NO_PROXY",   "ALL_PROXY",   "SOURCE_DATE_EPOCH"};
-	WH_AUTO_FREE char *name = wh_strndup(given, strcspn(given, "="));
-	WH_AUTO_STRV struct wh_strv known = {0};
-	WH_AUTO_ERR struct wh_err *note = NULL;
-	size_t i, k;
-
-	for (i = 0; i < WH_ARRAY_SIZE(others); i++)
-		if (strcasecmp(name, others[i]) == 0)
-			return;
-	if (wh_has_prefix(name, "BUILDKIT_") || wh_has_prefix(name, "TARGET") || wh_has_prefix(name, "BUILD"))
-		return; /* those that are there without an ARG, and BuildKit's own */
-	for (i = 0; i < d->n_nodes; i++) {
-		const struct wh_node *n = d->nodes[i].child ? d->nodes[i].child : &d->nodes[i];
-
-		for (k = 0; n->instr == WH_I_ARG && k < n->n_args; k++)
-			wh_strv_take(&known, wh_strndup(n->args[k], strcspn(n->args[k], "=")));
-	}
-	if (wh_strv_has(&known, name))
-		return;
-	wh_usage(&note, "--build-arg %s: no ARG of the Dockerfile takes it", name);
-	if (known.n && known.n <= 20)
-		wh_usage_near(&note, name, (const char *const *)known.v, known.n, "");
-	else
-		wh_err_hint(&note, "declare it in the stage that uses it: ARG %s", name);
-	wh_err_append(notes, &note);
-}
-
-void wh_dockerfile_notes(const struct wh_dockerfile *d, const struct wh_strv *build_args, struct wh_err **ret)
-{
-	size_t i;
-
-	for (i = 0; i < d->n_nodes; i++)
-		note_json(d, &d->nodes[i], ret);
-	for (i = 0; build_args && i < build_args->n; i++)
-		note_build_arg(d, build_args->v[i], ret);
 }

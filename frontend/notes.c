@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is allowed and hardly meant. BuildKit takes these in silence, and so must we; but whoever wrote them is told. None
+ * of this is a finding of the 22 rules.
+ */
+#include "frontend/lint.h"
+#include "frontend/syntax.h"
+
+#include <strings.h>
+
+static void add(const struct wh_dockerfile *d, const struct wh_node *n, struct wh_err **note, struct wh_err **notes)
+{
+	if (n)
+		wh_node_at(d, n, note);
+	wh_err_append(notes, note);
+}
+
+/* ---- commands that are nearly JSON ---- */
+
+/* Where the words of the instruction would be JSON; NULL: nowhere. */
+static const char *json_text(const struct wh_node *n)
+{
+	switch (wh_grammar_row(n->instr)->form) {
+	case WH_FORM_JSON_TEXT:
+		return n->n_args ? n->args[0] : NULL;
+	case WH_FORM_HEALTH:
+		return n->n_args > 1 ? n->args[1] : NULL;
+	case WH_FORM_JSON_WORDS:
+		return n->n_args && n->args[0][0] == '[' ? strchr(n->original, '[') : NULL;
+	case WH_FORM_TEXT:
+	case WH_FORM_WORDS:
+	case WH_FORM_NAMES:
+	case WH_FORM_PAIRS:
+	case WH_FORM_NESTED:
+		break;
+	}
+	return NULL;
+}
+
+static void note_json(const struct wh_dockerfile *d, const struct wh_node *n, struct wh_err **notes)
+{
+	const struct wh_node *inner = n->child ? n->child : n;
+	const char *text = inner->json || inner->n_heredocs ? NULL : json_text(inner);
+	WH_AUTO_ERR struct wh_err *note = NULL;
+
+	if (!text || !wh_json_meant(inner->instr, text))
+		return;
+	wh_usage(&note, "%s: this is no JSON, so %s", wh_instr_name(inner->instr),
+		 wh_grammar_row(inner->instr)->form == WH_FORM_JSON_WORDS
+			 ? "its words are paths, brackets and quotes included"
+			 : "a shell runs it as a command");
+	if (!wh_json_fault_tell(text, &note))
+		wh_err_expect(&note, "a list of strings in double quotes");
+	add(d, n, &note, notes);
+}
+
+/* ---- names of rules ---- */
+
+/* text: what a check directive or comment says. n: the instruction below, or NULL. */
+static void note_rules(const struct wh_dockerfile *d, const struct wh_node *n, const char *text, struct wh_err **notes)
+{
+	const char *names[WH_RULES];
+	const char *p = text;
+	size_t i, k;
+
+	for (i = 0; i < WH_RULES; i++)
+		names[i] = wh_rule_name((enum wh_rule)i);
+	while (*p) {
+		size_t len = strcspn(p, ";"), at = strcspn(p, "=");
+		WH_AUTO_FREE char *key = wh_strndup(p, at < len ? at : len), *list = NULL;
+		struct wh_str trimmed = wh_str_trim(wh_str(key));
+
+		if (at < len && (wh_str_eq(trimmed, "skip") || wh_str_eq(trimmed, "experimental")))
+			list = wh_strndup(p + at + 1, len - at - 1);
+		for (const char *q = list; q && *q; q += strcspn(q, ","), q += *q == ',') {
+			struct wh_str one = wh_str_trim((struct wh_str){q, strcspn(q, ",")});
+			WH_AUTO_FREE char *name = wh_strndup(one.p, one.n);
+			WH_AUTO_ERR struct wh_err *note = NULL;
+			const char *near = wh_nearest(name, names, WH_RULES);
+
+			for (k = 0; k < WH_RULES && !wh_streq(name, names[k]); k++)
+				;
+			if (k < WH_RULES || !one.n || wh_streq(name, "all"))
+				continue;
+			wh_usage(&note, "check: there is no rule %s, so nothing is skipped or enabled by it", name);
+			if (near)
+				wh_err_hint(&note, "did you mean %s?", near);
+			else
+				wh_err_hint(&note, "names of rules are told by: whittle check");
+			wh_err_at(&note, d->name, n ? n->line : 0, 0, NULL);
+			add(d, NULL, &note, notes);
+		}
+		p += len;
+		p += *p == ';';
+	}
+}
+
+static void note_comments(const struct wh_dockerfile *d, const struct wh_node *n, struct wh_err **notes)
+{
+	for (size_t i = 0; n->comments && n->comments[i]; i++) {
+		struct wh_directives state = {0};
+		struct wh_str value;
+		const char *key;
+
+		if (wh_directive_line(&state, "", wh_str(n->comments[i]), &key, &value, NULL) > 0 &&
+		    wh_streq(key, "check")) {
+			WH_AUTO_FREE char *text = wh_strndup(value.p, value.n);
+
+			note_rules(d, n, text, notes);
+		}
+	}
+}
+
+/* ---- platforms ---- */
+
+static void note_platform(const struct wh_dockerfile *d, const struct wh_node *n, struct wh_err **notes)
+{
+	static const char *const systems[] = {"linux", "windows", "darwin", "freebsd", "wasi", "js"};
+	static const char *const machines[] = {"amd64",    "arm64",  "arm",     "386",  "ppc64le", "s390x",  "riscv64",
+					       "mips64le", "mips64", "loong64", "wasm", "x86_64",  "aarch64"};
+	const char *value = n->instr == WH_I_FROM ? wh_flag_text(n, "platform") : NULL, *near = NULL, *slash;
+	WH_AUTO_FREE char *os = NULL, *arch = NULL;
+	WH_AUTO_ERR struct wh_err *note = NULL;
+	size_t i;
+
+	if (!value || strchr(value, '$') || !(slash = strchr(value, '/')))
+		return;
+	os = wh_strndup(value, (size_t)(slash - value));
+	arch = wh_strndup(slash + 1, strcspn(slash + 1, "/"));
+	for (i = 0; i < WH_ARRAY_SIZE(machines); i++)
+		if (strcasecmp(os, machines[i]) == 0)
+			break;
+	if (i < WH_ARRAY_SIZE(machines)) {
+		wh_usage(&note, "--platform=%s: %s is an architecture, and no operating system", value, os);
+		wh_err_hint(&note, "the system comes first: %s/%s", arch, os);
+	} else {
+		for (i = 0; i < WH_ARRAY_SIZE(machines) && strcasecmp(arch, machines[i]) != 0; i++)
+			;
+		if (i == WH_ARRAY_SIZE(machines))
+			near = wh_nearest(arch, machines, WH_ARRAY_SIZE(machines));
+		if (near) {
+			wh_usage(&note, "--platform=%s: no architecture is known as %s", value, arch);
+			wh_err_hint(&note, "did you mean %s/%s?", os, near);
+		}
+		for (i = 0; i < WH_ARRAY_SIZE(systems) && strcasecmp(os, systems[i]) != 0; i++)
+			;
+		near = i == WH_ARRAY_SIZE(systems) && !note ? wh_nearest(os, systems, WH_ARRAY_SIZE(systems)) : NULL;
+		if (near) {
+			wh_usage(&note, "--platform=%s: no operating system is known as %s", value, os);
+			wh_err_hint(&note, "did you mean %s/%s?", near, arch);
+		}
+	}
+	if (!note)
+		return;
+	wh_err_mark(&note, WH_MARK_WORD, value);
+	add(d, n, &note, notes);
+}
+
+/* ---- ARGs from before the first FROM ---- */
+
+static size_t name_length(const char *p)
+{
+	size_t n = 0;
+
+	while ((p[n] >= 'a' && p[n] <= 'z') || (p[n] >= 'A' && p[n] <= 'Z') || (p[n] >= '0' && p[n] <= '9') ||
+	       p[n] == '_')
+		n++;
+	return n;
+}
+
+/* Does the shell text use $name, and not set it itself? Quoted and escaped ones do not count. */
+static bool uses(const char *text, const char *name)
+{
+	WH_AUTO_FREE char *set = wh_asprintf("%s=", name);
+	size_t n = strlen(name);
+	bool single = false, twice = false;
+	const char *p;
+
+	if (strstr(text, set) || strstr(text, "read ") || strstr(text, "<<"))
+		return false;
+	for (p = text; *p; p++) {
+		if (*p == '\\' && p[1]) {
+			p++;
+		} else if (*p == '\'' && !twice) {
+			single = !single;
+		} else if (*p == '"' && !single) {
+			twice = !twice;
+		} else if (*p == '$' && !single) {
+			const char *word = p[1] == '{' ? p + 2 : p + 1;
+
+			if (name_length(word) == n && memcmp(word, name, n) == 0)
+				return p[1] != '{' || word[n] == '}';
+		}
+	}
+	return false;
+}
+
+static void learn(const struct wh_node *n, struct wh_strv *known)
+{
+	size_t i;
+
+	for (i = 0; n->instr == WH_I_ARG && i < n->n_args; i++)
+		wh_strv_take(known, wh_strndup(n->args[i], strcspn(n->args[i], "=")));
+	for (i = 0; n->instr == WH_I_ENV && i < n->n_args; i += 3)
+		wh_strv_add(known, n->args[i]);
+}
+
+/* known: what ARG and ENV have declared since FROM. */
+static void note_global(const struct wh_dockerfile *d, const struct wh_node *n, const struct wh_strv *globals,
+			const struct wh_strv *known, struct wh_err **notes)
+{
+	size_t i;
+
+	if (n->instr != WH_I_RUN || n->json || !n->n_args)
+		return;
+	for (i = 0; i < globals->n; i++) {
+		const char *name = globals->v[i];
+		WH_AUTO_ERR struct wh_err *note = NULL;
+		WH_AUTO_FREE char *word = wh_asprintf("$%s", name);
+
+		if (wh_strv_has(known, name) || !uses(n->args[0], name))
+			continue;
+		wh_usage(&note, "$%s is not known here: the ARG before the first FROM counts for FROM alone", name);
+		wh_err_hint(&note, "declare it again in this stage, above this line: ARG %s", name);
+		wh_err_mark(&note, WH_MARK_WORD, strstr(n->args[0], word) ? word : name);
+		add(d, n, &note, notes);
+	}
+}
+
+/* Is the node's base a stage above it? That one's ARGs go on in this one. */
+static bool from_stage(const struct wh_dockerfile *d, size_t i)
+{
+	const struct wh_node *n = &d->nodes[i];
+
+	for (size_t k = 0; k < i && n->n_args; k++)
+		if (d->nodes[k].instr == WH_I_FROM && d->nodes[k].n_args == 3 &&
+		    strcasecmp(d->nodes[k].args[2], n->args[0]) == 0)
+			return true;
+	return false;
+}
+
+static void note_globals(const struct wh_dockerfile *d, struct wh_err **notes)
+{
+	WH_AUTO_STRV struct wh_strv globals = {0}, known = {0};
+	bool stage = false, own = false;
+
+	for (size_t i = 0; i < d->n_nodes; i++) {
+		const struct wh_node *n = &d->nodes[i];
+
+		if (n->instr == WH_I_FROM) {
+			wh_strv_release(&known);
+			stage = true;
+			own = !from_stage(d, i);
+			continue;
+		}
+		learn(n, stage ? &known : &globals);
+		if (own)
+			note_global(d, n, &globals, &known, notes);
+	}
+}
+
+/* ---- build arguments ---- */
+
+/* Those that are there without an ARG. */
+static bool predefined(const char *name)
+{
+	static const char *const names[] = {"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY",
+					    "NO_PROXY",   "ALL_PROXY",   "SOURCE_DATE_EPOCH"};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(names); i++)
+		if (strcasecmp(name, names[i]) == 0)
+			return true;
+	return wh_has_prefix(name, "BUILDKIT_");
+}
+
+static void note_build_arg(const struct wh_dockerfile *d, const char *given, struct wh_err **notes)
+{
+	WH_AUTO_FREE char *name = wh_strndup(given, strcspn(given, "="));
+	WH_AUTO_STRV struct wh_strv known = {0};
+	WH_AUTO_ERR struct wh_err *note = NULL;
+
+	if (predefined(name))
+		return;
+	for (size_t i = 0; i < d->n_nodes; i++) {
+		const struct wh_node *n = d->nodes[i].child ? d->nodes[i].child : &d->nodes[i];
+
+		if (n->instr == WH_I_ARG)
+			learn(n, &known);
+	}
+	if (wh_strv_has(&known, name))
+		return;
+	wh_usage(&note, "--build-arg %s: no ARG of the Dockerfile takes it", name);
+	if (known.n && known.n <= 20)
+		wh_usage_near(&note, name, (const char *const *)known.v, known.n, "");
+	wh_err_hint(&note, "declare it in the stage that uses it: ARG %s", name);
+	add(d, NULL, &note, notes);
+}
+
+void wh_dockerfile_notes(const struct wh_dockerfile *d, const struct wh_strv *build_args, struct wh_err **ret)
+{
+	size_t i;
+
+	if (d->check)
+		note_rules(d, NULL, d->check, ret);
+	for (i = 0; i < d->n_nodes; i++) {
+		note_comments(d, &d->nodes[i], ret);
+		note_platform(d, &d->nodes[i], ret);
+		note_json(d, &d->nodes[i], ret);
+	}
+	note_globals(d, ret);
+	for (i = 0; build_args && i < build_args->n; i++)
+		note_build_arg(d, build_args->v[i], ret);
+}
