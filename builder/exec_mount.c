@@ -492,6 +492,20 @@ static int one(struct wh_exec *x, const struct wh_op_mount *m, struct wh_exec_mo
 	return 0;
 }
 
+/* /a before /a/b, whatever their order in the file, as BuildKit has it; of two with one target the later counts. */
+static void sort_binds(struct wh_bind *v, size_t n)
+{
+	size_t i, k;
+
+	for (i = 1; i < n; i++) {
+		struct wh_bind b = v[i];
+
+		for (k = i; k && strcmp(v[k - 1].target, b.target) > 0; k--)
+			v[k] = v[k - 1];
+		v[k] = b;
+	}
+}
+
 int wh_exec_mounts_prepare(struct wh_exec *x, size_t more, struct wh_err **err)
 {
 	const struct wh_op_exec *op = x->op;
@@ -508,6 +522,7 @@ int wh_exec_mounts_prepare(struct wh_exec *x, size_t more, struct wh_err **err)
 		}
 		x->n_binds += (size_t)r;
 	}
+	sort_binds(x->binds, x->n_binds);
 	return 0;
 }
 
