@@ -85,7 +85,7 @@ static const struct rule {
 
 /* ---- settings ---- */
 
-const char *wh_rule_name(enum wh_rule rule)
+const char *wh_lint_rule_name(enum wh_rule rule)
 {
 	return rules[rule].name;
 }

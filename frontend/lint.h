@@ -61,7 +61,7 @@ struct wh_stage;
 struct wh_cmd;
 
 /* ---- lint.c ---- */
-const char *wh_rule_name(enum wh_rule rule);
+const char *wh_lint_rule_name(enum wh_rule rule);
 /* Reads the settings. */
 int wh_lint_begin(struct wh_lower *l, struct wh_err **err);
 /* Findings from here on are of an instruction with these comments above it; NULL: of the file. */

@@ -64,7 +64,7 @@ static void note_rules(const struct wh_dockerfile *d, const struct wh_node *n, c
 	size_t i, k;
 
 	for (i = 0; i < WH_RULES; i++)
-		names[i] = wh_rule_name((enum wh_rule)i);
+		names[i] = wh_lint_rule_name((enum wh_rule)i);
 	while (*p) {
 		size_t len = strcspn(p, ";"), at = strcspn(p, "=");
 		WH_AUTO_FREE char *key = wh_strndup(p, at < len ? at : len), *list = NULL;
