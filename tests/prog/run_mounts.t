@@ -218,7 +218,7 @@ wrong --mount=target=/t,ro=maybe 'invalid value for ro: maybe'
 wrong --mount=type=cache 'invalid mount target "/"'
 wrong --mount=target=/t,env "invalid field 'env' must be a key=value pair"
 wrong --mount=target=/t,source 'must be a key=value pair'
-wrong '--mount=type=bind,"target=/t' 'failed to parse csv mounts'
+wrong '--mount=type=bind,ta\"rget=/t' 'failed to parse csv mounts'
 wrong --network=bridge 'invalid network mode "bridge"'
 wrong --network=host 'network.host is not allowed' '--allow network.host'
 wrong --security=none 'security "none" is not valid'
