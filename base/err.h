@@ -68,6 +68,7 @@ enum wh_mark {
 	WH_MARK_WORD,  /* the first time it stands behind the first word */
 	WH_MARK_LAST,  /* the last time it stands there */
 	WH_MARK_FIRST, /* the first time it stands anywhere; the first word when it does not, or is NULL */
+	WH_MARK_PATH,  /* the word that ends in this path, or in its last name: "/a/b" is found as "./a/b", "$d/b" */
 	WH_MARK_END,   /* behind the text: something is missing */
 };
 /* Names the word at fault, unless one was named: the innermost function knows best. The word may be NULL for FIRST, END. */

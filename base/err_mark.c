@@ -154,6 +154,31 @@ static const char *find_word(const char *text, const char *behind, const char *w
 	return found ? found : outer;
 }
 
+/* A path was cleaned, and perhaps made from variables: the longest tail of it that stands there, and the word around that. */
+static const char *find_path(const char *text, const char *behind, const char *path, size_t *ret_n)
+{
+	static const char around[] = " \t\r\n\"',=[]";
+	const char *end = text + strlen(text), *found = NULL, *slash;
+
+	while (*path == '/')
+		path++;
+	for (;; path = slash + 1) {
+		found = find(text, behind, end, path, false);
+		slash = strchr(path, '/');
+		if (found || !slash)
+			break;
+	}
+	if (!found)
+		return NULL;
+	end = found + strlen(path);
+	while (found > behind && !strchr(around, found[-1]))
+		found--;
+	while (*end && !strchr(around, *end))
+		end++;
+	*ret_n = (size_t)(end - found);
+	return found;
+}
+
 static void place(struct wh_err *err, const char *p, size_t n)
 {
 	const char *line = err->excerpt, *nl;
@@ -194,6 +219,11 @@ bool wh_err_locate(struct wh_err *err)
 			;
 		place(err, *end == ' ' ? end + 1 : end, 0);
 		return true;
+	case WH_MARK_PATH:
+		found = find_path(text, behind, m->word, &n);
+		if (found)
+			place(err, found, n);
+		return found != NULL;
 	case WH_MARK_WORD:
 	case WH_MARK_LAST:
 		break;

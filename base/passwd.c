@@ -157,19 +157,42 @@ static void add_groups(struct wh_str group, struct wh_user *u)
 	}
 }
 
+/* The name in the file that is nearest, or how to get one. */
+static void name_hint(struct wh_err **err, const char *what, const char *word, struct wh_str text)
+{
+	WH_AUTO_STRV struct wh_strv names = {0};
+	const char *near;
+	struct entry e;
+
+	while (next_entry(&text, &e) && names.n < 1000)
+		if (e.n && e.field[0].n && e.field[0].n < 64)
+			wh_strv_take(&names, wh_strndup(e.field[0].p, e.field[0].n));
+	near = wh_nearest(word, (const char *const *)names.v, names.n);
+	if (near)
+		wh_err_hint(err, "did you mean %s?", near);
+	else
+		wh_err_hint(err, "a RUN above must add the %s, with %sadd or add%s as the image has it", what, what, what);
+}
+
 static int unknown(struct wh_err **err, const char *what, struct wh_str who, struct wh_str text, const char *file)
 {
 	int n = who.n > 64 ? 64 : (int)who.n;
+	WH_AUTO_FREE char *word = wh_strndup(who.p, (size_t)n);
 
 	if (all_digits(who))
 		return wh_err_set(err, "passwd", WH_ERR_BUILD, EINVAL, "%s \"%.*s\" is above the highest id, %u", what,
 				  n, who.p, MAX_ID);
-	if (!text.n)
-		return wh_err_set(err, "passwd", WH_ERR_BUILD, ENOENT,
-				  "unable to find %s \"%.*s\": the root has no %s (a number needs none)", what, n,
-				  who.p, file);
-	return wh_err_set(err, "passwd", WH_ERR_BUILD, ENOENT, "unable to find %s \"%.*s\": no such entry in %s", what,
-			  n, who.p, file);
+	if (!text.n) {
+		wh_err_set(err, "passwd", WH_ERR_BUILD, ENOENT,
+			   "unable to find %s \"%.*s\": the root has no %s (a number needs none)", what, n, who.p, file);
+		wh_err_mark(err, WH_MARK_WORD, word);
+		return -ENOENT;
+	}
+	wh_err_set(err, "passwd", WH_ERR_BUILD, ENOENT, "unable to find %s \"%.*s\": no such entry in %s", what, n, who.p,
+		   file);
+	wh_err_mark(err, WH_MARK_WORD, word);
+	name_hint(err, what, word, text);
+	return -ENOENT;
 }
 
 int wh_user_resolve(const char *spec, struct wh_str passwd, struct wh_str group, bool for_chown, struct wh_user *ret,

@@ -264,6 +264,7 @@ int view_missing(struct view *v, const char *path, struct wh_err **err)
 
 	wh_err_set(err, DOMAIN, WH_ERR_BUILD, ENOENT, "\"/%s\": not found%s", path,
 		   v->tree ? "" : " in the build context");
+	wh_err_mark(err, WH_MARK_PATH, path);
 	if (hidden) {
 		wh_err_hint(err, "it is there, but excluded by %s", hidden);
 		return -ENOENT;

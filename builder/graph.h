@@ -170,6 +170,8 @@ struct wh_pos {
 	unsigned line;       /* 1-based, first line of the instruction */
 	unsigned last_line;
 	const char *excerpt; /* the instruction's source, NULL when not at hand */
+	const char *brought_by; /* the ONBUILD trigger that this is, "COPY a b" of NAME; NULL: it stands in the file itself */
+	const char *missing; /* a hint for when a file is not found and nothing better is known, or NULL */
 };
 
 struct wh_vertex {

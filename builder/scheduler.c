@@ -66,6 +66,10 @@ void wh_node_fail(struct wh_node *n, int r, struct wh_err **err)
 	}
 	if (!*err)
 		wh_err_sys(err, "builder", WH_ERR_BUILD, -r, "%s", n->v->name ? n->v->name : "step");
+	if ((*err)->sys == ENOENT && pos->missing)
+		wh_err_hint(err, "%s", pos->missing);
+	if (pos->brought_by && !(*err)->file)
+		wh_err_wrap(err, "ONBUILD trigger %s", pos->brought_by);
 	if (pos->file || pos->line)
 		wh_err_at(err, pos->file, pos->line, 0, pos->excerpt);
 	wh_builder_event(b, &(struct wh_event){

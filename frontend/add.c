@@ -101,17 +101,17 @@ int wh_checksum_check(const char *text, struct wh_err **err)
 		if (strlen(known[i].name) != n || memcmp(known[i].name, text, n) != 0)
 			continue;
 		if (strlen(colon + 1) != known[i].digits)
-			return wh_usage(err, "invalid checksum digest length: %s has %zu hex digits, \"%.200s\" has %zu",
+			return wh_usage_word(err, text, "invalid checksum digest length: %s has %zu hex digits, \"%.200s\" has %zu",
 					known[i].name, known[i].digits, text, strlen(colon + 1));
 		if (strspn(colon + 1, "0123456789abcdef") != known[i].digits)
 			goto malformed;
 		return 0;
 	}
 	if (digest_form(text, n, colon + 1))
-		return wh_usage(err, "unsupported digest algorithm: \"%.*s\"; sha256, sha384 and sha512 are known", (int)n,
+		return wh_usage_word(err, text, "unsupported digest algorithm: \"%.*s\"; sha256, sha384 and sha512 are known", (int)n,
 				text);
 malformed:
-	wh_usage(err, "invalid checksum digest format: \"%.200s\"", text);
+	wh_usage_word(err, text, "invalid checksum digest format: \"%.200s\"", text);
 	wh_err_hint(err, "--checksum=sha256:HEX, 64 lower-case digits, for what a URL gives; a commit for git");
 	return -EINVAL;
 }
@@ -120,7 +120,7 @@ static int check_commit(const char *text, struct wh_err **err)
 {
 	if (*text && strspn(text, "0123456789abcdefABCDEF") == strlen(text))
 		return 0;
-	return wh_usage(err, "invalid checksum %.200s for Git URL, expected hex commit hash", text);
+	return wh_usage_word(err, text, "invalid checksum %.200s for Git URL, expected hex commit hash", text);
 }
 
 /* ---- vertices ---- */
@@ -186,9 +186,9 @@ int wh_add_flags(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c,
 	if (!*text)
 		return 0;
 	if (sources->n != 1)
-		return wh_usage(err, "checksum can't be specified for multiple sources");
+		return wh_usage_word(err, "--checksum", "checksum can't be specified for multiple sources");
 	if (!wh_is_url(sources->v[0]) && !wh_is_git(sources->v[0]))
-		return wh_usage(err, "checksum requires HTTP(S) or Git sources");
+		return wh_usage_word(err, "--checksum", "checksum requires HTTP(S) or Git sources");
 	ret->checksum = text;
 	return 0;
 }

@@ -227,6 +227,7 @@ static int add_trigger(struct wh_lower *l, struct wh_stage *s, const char *text,
 	WH_AUTO_ERR struct wh_err *why = NULL;
 	struct wh_dockerfile *d = NULL;
 	struct wh_cmd c = {.pos = s->pos, .trigger = true};
+	const char *line = wh_arena_strndup(l->a, text, strcspn(text, "\n"));
 	int r = wh_dockerfile_parse("ONBUILD", text, strlen(text), &d, &why);
 
 	if (r == 0) {
@@ -239,6 +240,7 @@ static int add_trigger(struct wh_lower *l, struct wh_stage *s, const char *text,
 		return r;
 	}
 	c.n = &d->nodes[0];
+	c.pos.brought_by = wh_arena_printf(l->a, "\"%s\" of %s", line, s->base_name);
 	r = wh_stage_add_cmd(l, s, &c, &why);
 	if (r < 0)
 		wh_trigger_told(s, text, &why);

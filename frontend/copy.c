@@ -132,7 +132,7 @@ static int check_sources(struct copy *x, struct wh_err **err)
 
 		if (x->add || (!git && !wh_is_url(src)))
 			continue;
-		wh_usage(err, "source can't be a %s for COPY", git ? "git ref" : "URL");
+		wh_usage_word(err, src, "source can't be a %s for COPY", git ? "git ref" : "URL");
 		wh_err_hint(err, "ADD takes it");
 		return -EINVAL;
 	}
@@ -160,7 +160,7 @@ static int check_link(const struct copy *x, struct wh_err **err)
 
 	if (!x->link || (!user && !(group && is_name(group + 1, strlen(group + 1)))))
 		return 0;
-	wh_usage(err, "--chown=%s: with --link nobody can say which %s that is, as the copy does not see the image",
+	wh_usage_word(err, x->chown, "--chown=%s: with --link nobody can say which %s that is, as the copy does not see the image",
 		 x->chown, user ? "user" : "group");
 	wh_err_hint(err, "write numbers, or leave out --link");
 	return -EINVAL;
@@ -309,6 +309,29 @@ static int build_actions(struct copy *x, struct wh_err **err)
 	for (i = 0; i < n->n_heredocs && r == 0; i++)
 		r = heredoc_action(x, &n->heredocs[i], err);
 	return r;
+}
+
+/* Why a source may be missing, going by how it is written. NULL: nothing strikes the eye. */
+static const char *missing_hint(const struct copy *x)
+{
+	bool context = !x->c->n_sources || !x->c->sources[0];
+	size_t i;
+
+	for (i = 0; i < x->sources.n; i++) {
+		const char *src = x->sources.v[i], *word = i < x->c->n->n_args ? x->c->n->args[i] : "";
+
+		if (x->l->d->escape == '\\' && strchr(word, '\\') && !strchr(src, '\\'))
+			return "a backslash stands for itself only where \"# escape=`\" is at the top; write paths with /";
+		if (context && (wh_streq(src, "..") || wh_has_prefix(src, "../")))
+			return "\"..\" does not lead out of the build context; what lies beside it is reached with "
+			       "--build-context NAME=DIR on the command line and --from=NAME here";
+		if (context && *src == '/')
+			return "paths begin at the build context, the directory that build was given, and not at this "
+			       "machine's root";
+		if (strchr(word, '$') && !*src)
+			return "a variable that is not set leaves nothing";
+	}
+	return NULL;
 }
 
 static void add_history(struct copy *x, const struct wh_vertex *v)

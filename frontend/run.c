@@ -341,12 +341,12 @@ static int check_devices(const struct wh_lower *l, const struct wh_node *n, stru
 static int check_allowed(const struct wh_lower *l, const struct wh_node *n, struct wh_err **err)
 {
 	if (wh_streq(wh_flag_text(n, "security"), "insecure") && !l->o->allow_insecure) {
-		wh_usage(err, "entitlement security.insecure is not allowed");
+		wh_usage_word(err, "--security=insecure", "entitlement security.insecure is not allowed");
 		wh_err_hint(err, "grant it on the command line: --allow security.insecure");
 		return -EPERM;
 	}
 	if (wh_streq(wh_flag_text(n, "network"), "host") && !l->o->allow_host_network && l->o->network != WH_NET_HOST) {
-		wh_usage(err, "entitlement network.host is not allowed");
+		wh_usage_word(err, "--network=host", "entitlement network.host is not allowed");
 		wh_err_hint(err, "grant it on the command line: --allow network.host");
 		return -EPERM;
 	}
