@@ -377,10 +377,13 @@ static const struct wh_vertex *add_vertex(struct copy *x, const char *name)
 static int lower(struct copy *x, struct wh_err **err)
 {
 	const struct wh_stage *from = x->c->n_sources ? x->c->sources[0] : NULL;
+	struct wh_cmd told = *x->c;
 	WH_AUTO_FREE char *name = NULL;
 	size_t i;
 	int r = expand_words(x, err);
 
+	told.pos.missing = missing_hint(x);
+	x->c = &told;
 	if (r == 0)
 		r = expand_flags(x, err);
 	if (r == 0)

@@ -22,7 +22,7 @@ struct splitter {
 
 struct walk {
 	const struct wh_expand_opts *o;
-	const char *p, *end;
+	const char *begin, *p, *end;
 	unsigned depth;
 	size_t max;  /* bytes of a result, or of what stands inside ${…} */
 	size_t work; /* bytes made so far, on the way, too: "${a//?/${a//?/…}}" */
@@ -309,7 +309,7 @@ static int single_quoted(struct walk *w, struct wh_buf *out)
 	const char *close = memchr(w->p, '\'', (size_t)(w->end - w->p));
 
 	if (!close) {
-		bool apostrophe = w->p < w->end && name_length(w->p, w->end);
+		bool apostrophe = w->p - w->begin > 1 && name_length(w->p - 2, w->end);
 
 		fail(w, "unexpected end of statement while looking for matching single-quote");
 		wh_err_expect(w->err, "a ' that ends the quotation");
@@ -434,7 +434,7 @@ static int walk_until(struct walk *w, char stop, bool raw_escapes, struct wh_buf
 int wh_expand(const char *text, const struct wh_expand_opts *o, struct wh_buf *out, struct wh_strv *words,
 	      struct wh_err **err)
 {
-	struct walk w = {.o = o, .p = text, .end = text + strlen(text), .split.words = words, .err = err};
+	struct walk w = {.o = o, .begin = text, .p = text, .end = text + strlen(text), .split.words = words, .err = err};
 	int r;
 
 	w.max = strlen(text) + WH_EXPAND_MAX;
