@@ -20,7 +20,7 @@
 #include "builder/builder_private.h"
 #include "harden/harden.h"
 
-#define SCHEMA 1
+#define SCHEMA 2
 
 static void start(struct wh_buf *b, const char *what)
 {

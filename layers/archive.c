@@ -7,6 +7,9 @@
 #include "layers/reader.h"
 
 #include <errno.h>
+#include <zlib.h>
+
+#define TAR_BLOCK 512
 
 struct spool {
 	int fd;
@@ -89,6 +92,46 @@ static int write_layer(struct wh_store *store, struct spool *s, struct wh_names 
 	return wh_layer_writer_finish(s->w, ret, err);
 }
 
+/* ---------------------------------------------------------------- what is none, and what is a broken one */
+
+static bool gunzip_block(unsigned char *in, size_t n, unsigned char *out)
+{
+	z_stream z = {.next_in = in, .avail_in = (uInt)n, .next_out = out, .avail_out = TAR_BLOCK};
+
+	if (inflateInit2(&z, 15 + 16) != Z_OK)
+		return false;
+	inflate(&z, Z_SYNC_FLUSH);
+	inflateEnd(&z);
+	return z.avail_out == 0;
+}
+
+static bool is_tar_header(const unsigned char *p)
+{
+	char text[9] = {0};
+	uint64_t want;
+	unsigned sum = 0;
+
+	memcpy(text, p + 148, 8);
+	for (size_t i = 0; i < TAR_BLOCK; i++)
+		sum += i >= 148 && i < 156 ? ' ' : p[i];
+	text[strspn(text, " 01234567")] = '\0';
+	while (*text && text[strlen(text) - 1] == ' ')
+		text[strlen(text) - 1] = '\0';
+	return wh_parse_u64(text + strspn(text, " "), 8, &want) && want == sum;
+}
+
+/* libarchive decompresses more at a time than the first header, and fails before it shows when a short file is cut off. (In other
+ * compressions the header stands in a block that is whole or lost.) */
+static bool begins_like_one(int fd)
+{
+	size_t cap = (size_t)256 << 10;
+	WH_AUTO_FREE unsigned char *in = wh_malloc(cap);
+	unsigned char block[TAR_BLOCK];
+	ssize_t n = pread(fd, in, cap, 0);
+
+	return n > 2 && in[0] == 0x1f && in[1] == 0x8b && gunzip_block(in, (size_t)n, block) && is_tar_header(block);
+}
+
 int wh_archive_to_layer(struct wh_store *s, int fd, const char *what, bool any, struct wh_layer *ret,
 			struct wh_err **err)
 {
@@ -103,6 +146,11 @@ int wh_archive_to_layer(struct wh_store *s, int fd, const char *what, bool any, 
 	if (r < 0)
 		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "make a temporary file");
 	r = wh_archive_read(fd, &o, names, &spool_sink, &spool, err);
+	if (r == -ENOTSUP && begins_like_one(fd)) {
+		wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "it is cut off or damaged");
+		wh_err_hint(err, "--unpack=false copies it as it is");
+		r = -EBADMSG;
+	}
 	if (r == 0)
 		r = write_layer(s, &spool, names, ret, err);
 	if (r < 0 && r != -ENOTSUP)

@@ -671,6 +671,45 @@ static void no_archive(void **state)
 	bed_close(&b);
 }
 
+/* Too short for the decompressor to show the first header, and yet it is clear what it was. */
+static void cut_archives(void **state)
+{
+	static const int filters[] = {ARCHIVE_FILTER_GZIP, ARCHIVE_FILTER_NONE};
+	WH_AUTO_FREE char *noise = wh_malloc(100000), *file = NULL;
+	uint32_t seed = 1;
+	struct bed b;
+
+	(void)state;
+	for (size_t i = 0; i < 100000; i++)
+		noise[i] = (char)((seed = seed * 1664525 + 1013904223) >> 24);
+	bed_open(&b);
+	file = wh_asprintf("%s/in", b.dir);
+	for (size_t i = 0; i < WH_ARRAY_SIZE(filters); i++) {
+		struct archive *a = archive_write_new();
+		struct archive_entry *e = archive_entry_new();
+		struct wh_err *err = NULL;
+		struct wh_layer l;
+		int fd;
+
+		archive_write_set_format_ustar(a);
+		archive_write_add_filter(a, filters[i]);
+		assert_int_equal(archive_write_open_filename(a, file), ARCHIVE_OK);
+		archive_entry_set_pathname(e, "noise");
+		archive_entry_set_filetype(e, AE_IFREG);
+		archive_entry_set_size(e, 100000);
+		assert_int_equal(archive_write_header(a, e), ARCHIVE_OK);
+		assert_int_equal(archive_write_data(a, noise, 100000), 100000);
+		archive_entry_free(e);
+		archive_write_free(a);
+		assert_int_equal(truncate(file, 50000), 0);
+		fd = wh_openat(AT_FDCWD, file, O_RDONLY, 0);
+		assert_int_equal(wh_archive_to_layer(b.store, fd, "in", false, &l, &err), -EBADMSG);
+		close(fd);
+		wh_err_free(err);
+	}
+	bed_close(&b);
+}
+
 static void add_member(struct archive *a, const char *name, unsigned type, const char *link, const char *text)
 {
 	struct archive_entry *e = archive_entry_new();
@@ -834,6 +873,7 @@ int main(void)
 		cmocka_unit_test(local_links),
 		cmocka_unit_test(tar_and_add),
 		cmocka_unit_test(no_archive),
+		cmocka_unit_test(cut_archives),
 		cmocka_unit_test(other_archives),
 		cmocka_unit_test(cpio_links),
 		cmocka_unit_test(conversions),
