@@ -149,7 +149,7 @@ const char *wh_nearest(const char *word, const char *const *names, size_t n)
 		unsigned limit = strlen(names[i]) < 4 ? 1 : 2;
 
 		d = swapped(word, names[i]) ? 1 : wh_edit_distance(word, names[i], limit);
-		if (d <= limit && d < best) {
+		if (d <= limit && d < best && d < strlen(word)) { /* any letter is one edit from any other */
 			best = d;
 			found = names[i];
 		}

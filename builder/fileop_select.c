@@ -313,7 +313,12 @@ static int match_wildcards(struct view *v, const char *src, struct wh_strv *out,
 	int r;
 
 	if (wh_glob_match(src, "x") < 0)
-		return wh_err_set(err, DOMAIN, WH_ERR_USAGE, EINVAL, "\"%s\": syntax error in pattern", src);
+	{
+		wh_err_set(err, DOMAIN, WH_ERR_USAGE, EINVAL, "\"%s\": syntax error in pattern", src);
+		wh_err_mark(err, WH_MARK_PATH, src);
+		wh_err_hint(err, "[ begins a set of characters; one that is meant as it stands is written [[]");
+		return -EINVAL;
+	}
 	for (;;) {
 		size_t len = strcspn(at, "/");
 		WH_AUTO_FREE char *part = wh_strndup(at, len);

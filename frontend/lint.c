@@ -132,8 +132,12 @@ static int parse_option(struct wh_str part, struct wh_lint_config *c, struct wh_
 	int shown = (int)(part.n < 80 ? part.n : 80), r;
 
 	if (!eq) {
-		r = wh_usage(err, "invalid check option \"%.*s\"", shown, part.p);
+		WH_AUTO_FREE char *word = wh_strndup(part.p, part.n);
+
+		r = wh_usage_word(err, word, "invalid check option \"%.*s\"", shown, part.p);
 	} else {
+		WH_AUTO_FREE char *word = wh_strndup(part.p, part.n);
+
 		key.n = (size_t)(eq - part.p);
 		value = (struct wh_str){eq + 1, part.n - key.n - 1};
 		key = wh_str_trim(key);
@@ -151,10 +155,14 @@ static int parse_option(struct wh_str part, struct wh_lint_config *c, struct wh_
 				return 0;
 			r = wh_usage(err, "failed to parse check option \"%.*s\": \"%.*s\" is neither true nor false",
 				     shown, part.p, (int)(value.n < 80 ? value.n : 80), value.p);
+			wh_err_mark(err, WH_MARK_WORD, word);
+			wh_err_expect(err, "error=true or error=false");
 			return r;
 		}
 		r = wh_usage(err, "invalid check option \"%.*s\"", (int)(key.n < 80 ? key.n : 80), key.p);
+		wh_err_mark(err, WH_MARK_WORD, word);
 	}
+	wh_err_expect(err, "skip=, error= or experimental=");
 	wh_err_hint(err, "write skip=RULE,RULE or skip=all, error=true, experimental=RULE, joined by ;");
 	return r;
 }
@@ -180,6 +188,21 @@ int wh_lint_config_parse(const char *text, struct wh_lint_config *ret, struct wh
 	return r;
 }
 
+/* The line of the check directive. */
+static void directive_at(const struct wh_dockerfile *d, struct wh_err **err)
+{
+	struct wh_lines in = {d->text, d->len, 0, 0};
+	struct wh_str line = {0};
+	WH_AUTO_FREE char *value = NULL, *excerpt = NULL;
+	unsigned number = 0;
+
+	value = wh_directive_detect("check", d->text, d->len, false, &number);
+	while (in.number < number && wh_lines_next(&in, &line))
+		;
+	excerpt = wh_excerpt(line);
+	wh_err_at(err, d->name, number, 0, excerpt);
+}
+
 int wh_lint_begin(struct wh_lower *l, struct wh_err **err)
 {
 	static const char name[] = "BUILDKIT_DOCKERFILE_CHECK";
@@ -194,7 +217,7 @@ int wh_lint_begin(struct wh_lower *l, struct wh_err **err)
 		r = wh_lint_config_parse(l->d->check, &l->lint.file, err);
 		if (r < 0) {
 			wh_err_wrap(err, "failed to parse check options");
-			wh_err_at(err, l->d->name, 0, 0, NULL);
+			directive_at(l->d, err);
 		}
 	}
 	l->lint.now = l->lint.file;
