@@ -71,7 +71,6 @@ misuse 'two outputs to standard output' 'only one' build -o type=oci,dest=- -o -
 misuse 'progress' '--progress is auto, plain, quiet, tty or rawjson, not "loud"' build --progress loud ctx
 misuse 'quiet and plain' 'exclude each other' build -q --progress plain ctx
 misuse 'network' '--network is default, none or host' build --network=bridge ctx
-misuse 'a platform that is none' 'failed to parse platform "nonsense"' build --platform linux/amd64,nonsense ctx
 misuse 'tag' '--tag' build -t 'UPPER CASE' ctx
 misuse 'tag with digest' 'has no digest' build -t "x@sha256:$(printf %064d 0)" ctx
 misuse 'build context without a name' 'is no NAME=REF' build --build-context =x ctx

@@ -92,6 +92,10 @@ is "$(jq -r '.manifests[0].mediaType' one/index.json)" application/vnd.oci.image
 build -q -f ctx/plain --platform "linux/$other" -o type=oci,dest=foreign,tar=false ctx
 is "$(jq -r '.manifests[0].digest' foreign/index.json)" "$(digest_of plain "linux/$other")" 'another platform alone: the same image as in the index'
 
+build --platform "linux/$here,nonsense" ctx
+is "$status" 2 'a platform that is none'
+like "$err" '^error: --platform linux/.*,nonsense: failed to parse platform "nonsense": unknown operating system or architecture$' 'says so'
+
 # Variants.
 printf 'FROM scratch\nCOPY plain /\n' >ctx/scratch
 build -q -f ctx/scratch --platform linux/arm/v6,armhf,linux/arm64/v8,linux/amd64/v2 -o type=oci,dest=variants,tar=false ctx

@@ -73,6 +73,57 @@ static void output_specs(void **state)
 	}
 }
 
+static void platform_lists(void **state)
+{
+	static const struct {
+		const char *text[3];
+		const char *want; /* NULL: refused */
+	} table[] = {
+		{{"linux/amd64"}, "linux/amd64"},
+		{{"linux/amd64,linux/arm64"}, "linux/amd64 linux/arm64"},
+		{{"linux/arm64", "linux/amd64"}, "linux/arm64 linux/amd64"},
+		{{"x86_64,aarch64,armhf"}, "linux/amd64 linux/arm64 linux/arm/v7"},
+		{{"linux/amd64,amd64", "linux/x86-64/v1"}, "linux/amd64"},
+		{{"linux/arm,linux/arm/v7,linux/arm/v6"}, "linux/arm/v7 linux/arm/v6"},
+		{{"Linux/ARM64"}, "linux/arm64"},
+		{{"windows/amd64,darwin/arm64"}, "windows/amd64 darwin/arm64"},
+		{{""}, NULL},
+		{{"linux/amd64,"}, NULL},
+		{{",linux/amd64"}, NULL},
+		{{"linux/amd64, linux/arm64"}, NULL},
+		{{"nonsense"}, NULL},
+		{{"linux/a/b/c"}, NULL},
+	};
+	WH_AUTO_STRV struct wh_strv here = {0};
+	WH_AUTO_FREE char *host = NULL;
+	struct wh_platform p;
+
+	(void)state;
+	for (size_t i = 0; i < WH_ARRAY_SIZE(table); i++) {
+		WH_AUTO_STRV struct wh_strv list = {0};
+		WH_AUTO_BUF struct wh_buf got = WH_BUF_INIT;
+		WH_AUTO_ERR struct wh_err *err = NULL;
+		int r = 0;
+
+		for (size_t k = 0; k < WH_ARRAY_SIZE(table[i].text) && table[i].text[k] && r == 0; k++)
+			r = wh_platforms_parse(table[i].text[k], &list, &err);
+		if (!table[i].want) {
+			assert_true(r < 0);
+			assert_int_equal(err->class, WH_ERR_USAGE);
+			continue;
+		}
+		assert_int_equal(r, 0);
+		for (size_t k = 0; k < list.n; k++)
+			wh_buf_addf(&got, "%s%s", k ? " " : "", list.v[k]);
+		assert_string_equal(got.p, table[i].want);
+	}
+	wh_platform_host(&p);
+	host = wh_platform_text(&p);
+	assert_int_equal(wh_platforms_parse("local,Local", &here, NULL), 0);
+	assert_int_equal(here.n, 1);
+	assert_string_equal(here.v[0], host);
+}
+
 static void sizes(void **state)
 {
 	static const struct {
@@ -324,7 +375,7 @@ static void progress(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(output_specs), cmocka_unit_test(sizes),        cmocka_unit_test(epochs),
+		cmocka_unit_test(output_specs), cmocka_unit_test(platform_lists), cmocka_unit_test(sizes),        cmocka_unit_test(epochs),
 		cmocka_unit_test(messages), cmocka_unit_test(excerpts),     cmocka_unit_test(output_lines), cmocka_unit_test(exit_codes),
 		cmocka_unit_test(progress),
 	};
