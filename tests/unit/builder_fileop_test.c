@@ -269,7 +269,8 @@ static const struct row {
 	 "f 0644 a A",
 	 false,
 	 {.srcs = {"a[0-"}, .dest = "/d/"},
-	 "error: \"a[0-\": syntax error in pattern"},
+	 "error: \"a[0-\": syntax error in pattern [[ begins a set of characters; one that is meant as it stands is written "
+	 "[[]]"},
 	{"escaped wildcard",
 	 "",
 	 "f 0644 a* A\nf 0644 ab B",

@@ -327,7 +327,7 @@ static void skipping(void **state)
 		{"# check=skip=NoSuchRule\nFROM scratch\nCMD a", NULL, shell},
 		{"# CHECK = skip=JSONArgsRecommended\nFROM scratch\nCMD a", NULL, ""},
 		{"# check=skip =all\nFROM scratch", NULL, /* cut at the blank */
-		 "error 0: failed to parse check options: invalid check option \"skip\"\n"},
+		 "error 1: failed to parse check options: invalid check option \"skip\"\n"},
 		{"# syntax=x\n# check=skip=all\nFROM scratch\nCMD a", NULL, ""},
 		/* The argument replaces the directive. */
 		{"# check=skip=all\nFROM scratch\nCMD a", "BUILDKIT_DOCKERFILE_CHECK=error=false", shell},
@@ -355,11 +355,11 @@ static void skipping(void **state)
 		{"# check=skip=ConsistentInstructionCasing,DuplicateStageName\nFROM scratch AS a\nFROM scratch AS a\nuser x", NULL,
 		 ""},
 		/* Bad settings */
-		{"# check=skip\nFROM scratch", NULL, "error 0: failed to parse check options: invalid check option \"skip\"\n"},
+		{"# check=skip\nFROM scratch", NULL, "error 1: failed to parse check options: invalid check option \"skip\"\n"},
 		{"# check=what=all\nFROM scratch", NULL,
-		 "error 0: failed to parse check options: invalid check option \"what\"\n"},
+		 "error 1: failed to parse check options: invalid check option \"what\"\n"},
 		{"# check=error=maybe\nFROM scratch", NULL,
-		 "error 0: failed to parse check options: failed to parse check option \"error=maybe\": \"maybe\" is neither true "
+		 "error 1: failed to parse check options: failed to parse check option \"error=maybe\": \"maybe\" is neither true "
 		 "nor false\n"},
 		{"FROM scratch", "BUILDKIT_DOCKERFILE_CHECK=skip=all;",
 		 "error 0: failed to parse build-arg:BUILDKIT_DOCKERFILE_CHECK: invalid check option \"\"\n"},
