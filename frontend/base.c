@@ -169,37 +169,52 @@ static int set_context(struct wh_lower *l, struct wh_stage *s, struct wh_err **e
 	return r < 0 ? r : 0;
 }
 
+static void at_base(const struct wh_stage *s, struct wh_err **err)
+{
+	if (s->brought_by) {
+		wh_err_wrap(err, "ONBUILD trigger");
+		wh_err_detail(err, s->brought_by);
+		wh_err_unmark(err);
+	} else {
+		wh_err_mark(err, WH_MARK_WORD, s->from && !s->replaced ? s->from->args[0] : s->base_name);
+	}
+	wh_pos_at(&s->pos, err);
+}
+
+/* Could it be the name of an image? Asked of every stage, as BuildKit does, those that nobody needs, too. */
+static int check_name(struct wh_lower *l, const struct wh_stage *s, struct wh_err **err)
+{
+	int r;
+
+	if (s->base || s->context || wh_streq(s->base_name, "scratch"))
+		return 0;
+	r = wh_reference_check(s->base_name, err);
+	if (r < 0) {
+		wh_stages_hint(l, s->base_name, err);
+		at_base(s, err);
+	}
+	return r;
+}
+
 static int resolve(struct wh_lower *l, struct wh_stage *s, struct wh_err **err)
 {
 	WH_AUTO_FREE char *ref = NULL;
-	int r = 0;
+	int r = check_name(l, s, err);
 
 	s->resolved = true;
-	if (s->base)
-		return 0;
+	if (r < 0 || s->base)
+		return r;
 	if (s->context) {
 		r = set_context(l, s, err);
 	} else if (wh_streq(s->base_name, "scratch")) {
+		s->platform = NULL; /* nothing is for every platform: it is the target's */
 		set_scratch(l, s);
 	} else {
-		r = wh_reference_check(s->base_name, err);
-		if (r < 0) {
-			wh_stages_hint(l, s->base_name, err);
-		} else {
-			ref = wh_asprintf("docker-image://%s", s->base_name);
-			r = set_image(l, s, ref, err);
-		}
+		ref = wh_asprintf("docker-image://%s", s->base_name);
+		r = set_image(l, s, ref, err);
 	}
-	if (r < 0) {
-		if (s->brought_by) {
-			wh_err_wrap(err, "ONBUILD trigger");
-			wh_err_detail(err, s->brought_by);
-			wh_err_unmark(err);
-		} else {
-			wh_err_mark(err, WH_MARK_WORD, s->from && !s->replaced ? s->from->args[0] : s->base_name);
-		}
-		wh_pos_at(&s->pos, err);
-	}
+	if (r < 0)
+		at_base(s, err);
 	/* What has no instructions of ours is ready at once. */
 	s->lowered = s->outside || s->replaced;
 	return r;
@@ -307,7 +322,14 @@ static void mark_needed(struct wh_lower *l, struct wh_stage *target)
 int wh_bases_resolve(struct wh_lower *l, struct wh_stage *target, struct wh_err **err)
 {
 	struct wh_stage *s;
+	size_t k;
 
+	for (k = 0; k < l->n_stages; k++) {
+		int r = check_name(l, l->stages[k], err);
+
+		if (r < 0)
+			return r;
+	}
 	mark_needed(l, target);
 	while ((s = next_unresolved(l))) {
 		size_t before = s->n_cmds, i;

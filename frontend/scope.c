@@ -200,12 +200,15 @@ static void collect_proxies(struct wh_lower *l)
 
 	for (i = 0; i < WH_ARRAY_SIZE(names); i++) {
 		size_t n = strlen(names[i]);
-		const char *value = NULL;
+		const char *given = NULL, *value;
 
+		/* Of http_proxy and HTTP_PROXY the one in small letters counts. */
 		for (k = 0; k < l->build_args.n; k++)
-			if (strncasecmp(l->build_args.v[k], names[i], n) == 0 && l->build_args.v[k][n] == '=')
-				value = l->build_args.v[k] + n + 1;
-		if (!value || !*value)
+			if (strncasecmp(l->build_args.v[k], names[i], n) == 0 && l->build_args.v[k][n] == '=' &&
+			    (!given || strncmp(given, l->build_args.v[k], n) < 0))
+				given = l->build_args.v[k];
+		value = given ? given + n + 1 : "";
+		if (!*value)
 			continue;
 		wh_env_set(&l->proxy, names[i], value);
 		{

@@ -386,6 +386,33 @@ static void scopes(void **state)
 	release(&x);
 }
 
+/* An inherited ARG does not hide what the base's ENV says; the target's name is one in small letters. */
+static void inherited(void **state)
+{
+	struct lowered x;
+	WH_AUTO_FREE char *got = NULL;
+
+	(void)state;
+	lower(&x,
+	      "FROM img AS a\nENV e=env\nARG e=arg\nRUN in-a\nFROM a AS Goal\nARG TARGETSTAGE\nARG BUILDKIT_SBOM_SCAN_STAGE=1\n"
+	      "RUN in-goal\n",
+	      "http_proxy=small HTTP_PROXY=big");
+	got = dump(&x);
+	assert_string_equal(strstr(got, "1<0"),
+			    "1<0 [a 2/2] RUN in-a\n"
+			    "  /bin/sh|-c|in-a in / as '' net 0\n"
+			    "  env " TEST_PATH "|e=arg\n"
+			    "2<1 [goal 1/1] RUN in-goal\n"
+			    "  /bin/sh|-c|in-goal in / as '' net 0\n"
+			    "  env " TEST_PATH "|e=env|TARGETSTAGE=goal\n");
+	assert_string_equal(wh_graph_at(x.g, 1)->op.exec->proxy_env[0], "HTTP_PROXY=small");
+	release(&x);
+	/* Nothing is for every platform. */
+	lower(&x, "ARG p=linux/riscv64\nFROM --platform=$p scratch\nCOPY a /\n", NULL);
+	assert_string_equal(json_string_value(json_object_get(x.t.config, "architecture")), "amd64");
+	release(&x);
+}
+
 static void epoch(void **state)
 {
 	struct lowered x;
@@ -531,6 +558,7 @@ static void refusals(void **state)
 	} cases[] = {
 		{"FROM missing-one", 1, "missing-one: no such image", NULL},
 		{"FROM Upper/Case", 1, "repository name must be lowercase", NULL},
+		{"FROM Nobody/Needs AS it\nFROM scratch", 1, "repository name must be lowercase", NULL},
 		{"FROM $none", 1, "base name ($none) should not be blank", "--build-arg"},
 		{"ARG a=${b:?gone}\nFROM x", 1, "b: gone", NULL},
 		{"FROM --platform=$none x", 1, "empty platform value from expression $none", NULL},
@@ -614,7 +642,7 @@ int main(void)
 		cmocka_unit_test(linked_copies),
 		cmocka_unit_test(heredocs),
 		cmocka_unit_test(mounts),
-		cmocka_unit_test(scopes),
+		cmocka_unit_test(scopes), cmocka_unit_test(inherited),
 		cmocka_unit_test(epoch),
 		cmocka_unit_test(config),
 		cmocka_unit_test(entrypoint_resets_the_bases_cmd),
