@@ -307,7 +307,8 @@ static int app_of(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c
 	health_of(l, s, app);
 	if (start_of(l, s, c, op, err) < 0)
 		return -EINVAL;
-	if (!app->start && !*app->entrypoint && !*app->cmd) {
+	/* Where a base is not at hand, it may be the base that says how it is started. */
+	if (!app->start && !*app->entrypoint && !*app->cmd && !l->unresolved.n) {
 		wh_usage_keyword(err, c->n->keyword,
 				 "there is nothing to profile: the stage has neither ENTRYPOINT nor CMD");
 		wh_err_hint(err,
