@@ -85,6 +85,7 @@ void wh_usage_near(struct wh_err **err, const char *word, const char *const *nam
 		wh_buf_addf(&all, "%s%s%s", !i ? "" : i + 1 == n ? " or " : ", ", before, names[i]);
 	if (n)
 		wh_err_expect(err, "%s", all.p);
-	if (near && strcmp(near, word) != 0 && !(strlen(word) < 5 && wh_edit_distance(word, near, 2) > 1 && !same_letters(word, near)))
+	if (near && strcmp(near, word) != 0 &&
+	    !(strlen(word) < 5 && wh_edit_distance(word, near, 2) > 1 && !same_letters(word, near) && !wh_has_prefix(near, word)))
 		wh_err_hint(err, "did you mean %s%s?", before, near);
 }

@@ -167,3 +167,7 @@ tests_unit_layers_registry_test_LDADD = $(LAYERS_LIBS)
 LAYERS_IMAGEINDEX_TESTS = tests/unit/layers_imageindex_test
 check_PROGRAMS += $(LAYERS_IMAGEINDEX_TESTS)
 tests_unit_layers_imageindex_test_LDADD = $(LAYERS_LIBS)
+
+# sandbox: programs of other machines
+check_PROGRAMS += tests/unit/sandbox_foreign_test
+tests_unit_sandbox_foreign_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST_LIBS)
