@@ -50,8 +50,8 @@ static const struct wh_option options[] = {
 	 "uncompressed][,compression-level=N][,force-compression=true];\n"
 	 "dest=- is standard output; a DIR alone is type=local (repeatable)",
 	 NULL},
-	{"platform", 0, WH_OPT_LIST, AT(platforms), "OS/ARCH[,…]",
-	 "Platforms of the image (default: this machine's); several make an\nimage index with one image each (repeatable)", NULL},
+	{"platform", 0, WH_OPT_LIST, AT(platforms), "OS/ARCH",
+	 "Platforms of the image, between commas (default: this machine's);\nseveral make an image index with one image each (repeatable)", NULL},
 	{"progress", 0, WH_OPT_TEXT, AT(progress), "HOW", "auto, plain or quiet", progresses},
 	{"push", 0, WH_OPT_FLAG, AT(push), NULL, "Push the image, with what is attached to it, to where each --tag says", NULL},
 	{"quiet", 'q', WH_OPT_FLAG, AT(quiet), NULL, "Print nothing but the image id", NULL},
@@ -228,6 +228,7 @@ const struct wh_command wh_cmd_build = {
 	.examples =
 		"  whittle build -t shop:1.4 .\n"
 		"  whittle build -t shop --output type=oci,dest=shop.tar .\n"
+		"  whittle build -t registry.example/shop:1.4 --platform linux/amd64,linux/arm64 --push .\n"
 		"  whittle build -t shop --build-context debian=oci-layout://./debian -o type=oci,dest=out,tar=false .",
 	.options = options,
 	.min_args = 1,
