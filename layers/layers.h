@@ -39,6 +39,7 @@
 #include "base/match.h"
 #include "layers/artifact.h"
 #include "layers/registry.h"
+#include "layers/remote.h"
 
 /* ---------------------------------------------------------------- store */
 

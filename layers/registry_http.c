@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One HTTP transfer with libcurl. Redirects are not followed here, cookies and .netrc not used: what is sent where is
- * decided in registry_call.c.
+ * decided in registry_call.c and remote_http.c.
  */
 #include "layers/registry_private.h"
 
@@ -19,6 +19,11 @@ struct transfer {
 	int r; /* of our own callbacks */
 	struct wh_err **err;
 };
+
+static const char *domain(const struct wh_http_req *q)
+{
+	return q->domain ? q->domain : "registry";
+}
 
 /* ---------------------------------------------------------------- URLs */
 
@@ -117,6 +122,9 @@ void wh_http_resp_release(struct wh_http_resp *r)
 	free(r->subject);
 	free(r->link);
 	free(r->range);
+	free(r->etag);
+	free(r->modified);
+	free(r->date);
 	wh_challenge_release(&r->challenge);
 	*r = (struct wh_http_resp){0};
 }
@@ -143,6 +151,9 @@ static void keep_header(struct wh_http_resp *a, struct wh_str name, const char *
 		{"OCI-Subject", offsetof(struct wh_http_resp, subject)},
 		{"Link", offsetof(struct wh_http_resp, link)},
 		{"Content-Range", offsetof(struct wh_http_resp, range)},
+		{"ETag", offsetof(struct wh_http_resp, etag)},
+		{"Last-Modified", offsetof(struct wh_http_resp, modified)},
+		{"Date", offsetof(struct wh_http_resp, date)},
 	};
 
 	if (wh_str_ieq(name, "WWW-Authenticate")) {
@@ -166,7 +177,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
 
 	t->headers += line.n;
 	if (t->headers > WH_REG_HEADERS_MAX) {
-		t->r = wh_err_set(t->err, "registry", WH_ERR_BUILD, EFBIG, "%s: its answer has too many headers",
+		t->r = wh_err_set(t->err, domain(t->q), WH_ERR_BUILD, EFBIG, "%s: its answer has too many headers",
 				  t->q->what);
 		return 0;
 	}
@@ -203,7 +214,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 	if (a->status / 100 == 2) {
 		max = t->q->max ? t->q->max : WH_REG_ERROR_MAX;
 		if (n > max - a->body.n) {
-			t->r = wh_err_set(t->err, "registry", WH_ERR_BUILD, EFBIG,
+			t->r = wh_err_set(t->err, domain(t->q), WH_ERR_BUILD, EFBIG,
 					  "%s: the answer is larger than %zu KiB", t->q->what, max >> 10);
 			return 0;
 		}
@@ -255,6 +266,13 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
 
 /* ---------------------------------------------------------------- one transfer */
 
+static void append(struct curl_slist **l, const char *line)
+{
+	*l = curl_slist_append(*l, line);
+	if (!*l)
+		abort();
+}
+
 static void add_header(struct curl_slist **l, const char *name, const char *value)
 {
 	WH_AUTO_SECRET char *line = NULL;
@@ -262,9 +280,7 @@ static void add_header(struct curl_slist **l, const char *name, const char *valu
 	if (!value)
 		return;
 	line = wh_asprintf("%s:%s%s", name, value[0] ? " " : "", value);
-	*l = curl_slist_append(*l, line);
-	if (!*l)
-		abort();
+	append(l, line);
 }
 
 static void slist_free(struct curl_slist **l)
@@ -389,8 +405,12 @@ static int tell_fault(const struct wh_http_req *q, CURLcode code, enum wh_http_f
 	int r, sys = fault == WH_HTTP_REFUSED ? ECONNREFUSED : fault == WH_HTTP_BROKEN ? ECONNRESET : EIO;
 
 	wh_reg_text(&text, why[0] ? why : curl_easy_strerror(code));
-	r = wh_err_set(err, "registry", WH_ERR_ENV, sys, "%s: %s", q->what, text.p ? text.p : "");
-	if (fault == WH_HTTP_CERT)
+	r = wh_err_set(err, domain(q), WH_ERR_ENV, sys, "%s: %s", q->what, text.p ? text.p : "");
+	if (fault == WH_HTTP_CERT && q->domain)
+		wh_err_hint(err, "add its CA to this machine's, or name it in $SSL_CERT_FILE");
+	else if (q->domain)
+		return r;
+	else if (fault == WH_HTTP_CERT)
 		wh_err_hint(err, "add its CA to this machine's (or $SSL_CERT_FILE); --registry-insecure takes any");
 	else if (fault == WH_HTTP_TLS)
 		wh_err_hint(err, "it may speak plain HTTP only, which --registry-insecure allows");
@@ -411,6 +431,8 @@ int wh_http_transfer(struct wh_reg_conn *c, const struct wh_http_req *q, struct 
 	add_header(&headers, "Content-Type", q->type ? q->type : strcmp(q->method, "POST") == 0 ? "" : NULL);
 	add_header(&headers, "Authorization", q->authorization);
 	add_header(&headers, "Expect", ""); /* takes the header away */
+	for (size_t i = 0; q->headers && q->headers[i]; i++)
+		append(&headers, q->headers[i]);
 	set_up(&t, c, headers);
 	if (strcmp(q->method, "POST") == 0 && q->body)
 		curl_easy_setopt(t.curl, CURLOPT_POSTFIELDS, q->body);

@@ -80,7 +80,7 @@ struct wh_http_resp {
 	long status;
 	char *url; /* that answered */
 	struct wh_buf body;
-	char *type, *digest, *location, *subject, *link, *range; /* headers, or NULL */
+	char *type, *digest, *location, *subject, *link, *range, *etag, *modified, *date; /* headers, or NULL */
 	struct wh_challenge challenge;
 	int64_t length; /* -1: not said */
 	unsigned retry_after;
@@ -102,6 +102,8 @@ struct wh_http_req {
 	int (*sink)(void *arg, const struct wh_http_resp *head, const void *p, size_t n, struct wh_err **err);
 	void *arg;
 	const char *authorization; /* header's value, or NULL */
+	const char *const *headers; /* further "Name: value", NULL-terminated, or NULL */
+	const char *domain; /* of errors; NULL: a registry's, with hints about registries */
 	bool once;                 /* no second try */
 	unsigned patience;         /* seconds until it must be connected, TLS included; 0: 30 */
 };

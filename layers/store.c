@@ -156,6 +156,23 @@ static int recover_tree(struct wh_store *s, int dirfd, const char *name, const s
 
 /* The machine went down while things were in the store that no sync point had covered: look at all that is as young as
  * that, and drop what is not what its name says. */
+/* What was fetched: it can be fetched again. */
+static int recover_sources(struct wh_store *s, const struct timespec *since)
+{
+	static const struct {
+		const char *dir;
+		int (*fn)(struct wh_store *s, int dirfd, const char *name, const struct stat *st);
+	} table[] = {{"sources/files", recover_blob}, {"sources/trees", recover_tree}, {"sources/git", recover_tree}};
+	int r = 0;
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(table) && r == 0; i++) {
+		WH_AUTO_FD int fd = wh_openat(s->dir_fd, table[i].dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+
+		r = fd >= 0 ? each_name(fd, table[i].fn, s, since) : fd == -ENOENT ? 0 : fd;
+	}
+	return r;
+}
+
 static int recover(void *arg, const struct timespec *since)
 {
 	struct wh_store *s = arg;
@@ -169,6 +186,8 @@ static int recover(void *arg, const struct timespec *since)
 		r = each_name(s->snapshots_fd, recover_tree, s, since);
 	if (r == 0)
 		r = each_name(s->roots_fd, recover_tree, s, since);
+	if (r == 0)
+		r = recover_sources(s, since);
 	return r;
 }
 

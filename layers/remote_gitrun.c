@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The git program, which is given nothing of the user's: no configuration, no hooks, no prompt, no keys but an agent that
+ * was named. Logins are told by its environment, as command lines can be read by everybody on the machine.
+ */
+#include "layers/registry_private.h"
+#include "layers/remote_private.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <strings.h>
+
+#define WORDS_MAX ((size_t)1 << 20)
+
+/* ---------------------------------------------------------------- surroundings */
+
+static void set_config(struct wh_git *g, const char *key, const char *value)
+{
+	WH_AUTO_FREE char *name = wh_asprintf("GIT_CONFIG_KEY_%zu", g->n_config);
+	WH_AUTO_FREE char *text = wh_asprintf("GIT_CONFIG_VALUE_%zu", g->n_config);
+	WH_AUTO_FREE char *count = NULL;
+
+	wh_env_set(&g->env, name, key);
+	wh_env_set(&g->env, text, value);
+	count = wh_asprintf("%zu", ++g->n_config);
+	wh_env_set(&g->env, "GIT_CONFIG_COUNT", count);
+}
+
+static void set_configs(struct wh_git *g)
+{
+	static const struct {
+		const char *key, *value;
+	} table[] = {
+		{"advice.detachedHead", "false"},
+		{"checkout.workers", "1"},
+		{"core.autocrlf", "false"},
+		{"core.fileMode", "true"},
+		{"core.fsmonitor", "false"},
+		{"core.hooksPath", "/dev/null"},
+		{"core.logAllRefUpdates", "false"},
+		{"core.symlinks", "true"},
+		{"credential.helper", ""},
+		{"fetch.recurseSubmodules", "false"},
+		{"gc.auto", "0"},
+		{"http.lowSpeedLimit", "1"},
+		{"http.lowSpeedTime", "60"},
+		{"init.defaultBranch", "master"},
+		{"maintenance.auto", "false"},
+		{"protocol.ext.allow", "never"},
+		{"submodule.recurse", "false"},
+	};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(table); i++)
+		set_config(g, table[i].key, table[i].value);
+}
+
+static void pass_on(struct wh_git *g, const char *name)
+{
+	const char *value = getenv(name);
+
+	if (value && *value)
+		wh_env_set(&g->env, name, value);
+}
+
+/* For a word in a command that a shell reads. */
+static char *shell_quote(const char *s)
+{
+	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
+
+	wh_buf_addc(&out, '\'');
+	for (; *s; s++) {
+		if (*s == '\'')
+			wh_buf_adds(&out, "'\\''");
+		else
+			wh_buf_addc(&out, *s);
+	}
+	wh_buf_addc(&out, '\'');
+	return wh_buf_take(&out);
+}
+
+/* Hosts that are not known are taken, and known from then on; one whose key has changed is refused. */
+static void set_ssh(struct wh_git *g, const struct wh_remote_opts *o)
+{
+	WH_AUTO_FREE char *known = wh_asprintf("UserKnownHostsFile=\"%s/sources/known_hosts\" ~/.ssh/known_hosts", g->store->path);
+	WH_AUTO_FREE char *quoted = shell_quote(known);
+	WH_AUTO_FREE char *command = wh_asprintf(
+		"ssh -F /dev/null -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=30 -o IdentityFile=none "
+		"-o StrictHostKeyChecking=accept-new -o %s",
+		quoted);
+
+	wh_env_set(&g->env, "GIT_SSH_COMMAND", command);
+	if (o && o->ssh_socket)
+		wh_env_set(&g->env, "SSH_AUTH_SOCK", o->ssh_socket);
+}
+
+static void set_surroundings(struct wh_git *g, const struct wh_remote_opts *o)
+{
+	static const char *const inherited[] = {"PATH",       "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
+						"http_proxy", "https_proxy", "no_proxy",   "all_proxy", "TMPDIR"};
+	const char *ca = getenv("SSL_CERT_FILE");
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(inherited); i++)
+		pass_on(g, inherited[i]);
+	if (!wh_env_get(&g->env, "PATH"))
+		wh_env_set(&g->env, "PATH", "/usr/local/bin:/usr/bin:/bin");
+	if (ca && *ca)
+		wh_env_set(&g->env, "GIT_SSL_CAINFO", ca);
+	wh_env_set(&g->env, "HOME", "/dev/null");
+	wh_env_set(&g->env, "LC_ALL", "C");
+	wh_env_set(&g->env, "GIT_CONFIG_NOSYSTEM", "1");
+	wh_env_set(&g->env, "GIT_CONFIG_GLOBAL", "/dev/null");
+	wh_env_set(&g->env, "GIT_ATTR_NOSYSTEM", "1");
+	wh_env_set(&g->env, "GIT_TERMINAL_PROMPT", "0");
+	set_configs(g);
+	set_ssh(g, o);
+}
+
+/* ---------------------------------------------------------------- logins */
+
+static bool is_http(const char *remote)
+{
+	return wh_has_prefix(remote, "http://") || wh_has_prefix(remote, "https://");
+}
+
+/* A token is for its repository alone; on github.com for all of them, as submodules mostly live there, too. */
+static const char *token_scope(const char *remote)
+{
+	static const char *const wide[] = {"https://github.com/", "https://www.github.com/"};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(wide); i++)
+		if (wh_has_prefix(remote, wide[i]))
+			return wide[i];
+	return remote;
+}
+
+static void set_login(struct wh_git *g, const char *value)
+{
+	WH_AUTO_FREE char *key = wh_asprintf("http.%s.extraHeader", token_scope(g->remote));
+	WH_AUTO_SECRET char *header = wh_asprintf("Authorization: %s", value);
+
+	set_config(g, key, header);
+}
+
+static void decode_percent(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++) {
+		if (*s == '%' && isxdigit((unsigned char)s[1]) && isxdigit((unsigned char)s[2])) {
+			char digits[3] = {s[1], s[2], 0};
+
+			*to++ = (char)strtoul(digits, NULL, 16);
+			s += 2;
+		} else {
+			*to++ = *s;
+		}
+	}
+	*to = '\0';
+}
+
+/* Secrets in BuildKit's order; else user and password of the address itself, which then are no longer in it. */
+static int find_login(struct wh_git *g, const struct wh_remote_opts *o, struct wh_err **err)
+{
+	char *authority = strstr(g->remote, "://") + strlen("://"), *at;
+	size_t n = strcspn(authority, "/");
+	WH_AUTO_SECRET char *both = NULL;
+	WH_AUTO_FREE char *host = NULL;
+
+	at = memrchr(authority, '@', n);
+	if (at) {
+		both = wh_strndup(authority, (size_t)(at - authority));
+		decode_percent(both);
+		memmove(authority, at + 1, strlen(at + 1) + 1);
+		n = strcspn(authority, "/");
+	}
+	host = wh_strndup(authority, n);
+	for (unsigned i = 0; i < 4; i++) {
+		const char *name = i % 2 ? "GIT_AUTH_TOKEN" : "GIT_AUTH_HEADER";
+		const struct wh_remote_secret *x = wh_remote_secret(o, i < 2 ? "%s.%s" : "%s", name, host);
+		WH_AUTO_SECRET char *line = x ? wh_remote_secret_line(x) : NULL;
+		WH_AUTO_SECRET char *b64 = NULL;
+		WH_AUTO_SECRET char *value = NULL;
+
+		if (x && !line)
+			return wh_err_set(err, "source", WH_ERR_USAGE, EINVAL,
+					  "the secret %s is no value for a header: it has several lines", x->id);
+		if (!x)
+			continue;
+		if (i % 2) {
+			value = wh_asprintf("x-access-token:%s", line);
+			b64 = wh_remote_basic(value);
+		}
+		free(WH_TAKE_PTR(value));
+		value = b64 ? wh_asprintf("basic %s", b64) : wh_strdup(line);
+		set_login(g, value);
+		return 0;
+	}
+	if (both) {
+		WH_AUTO_FREE char *pair = strchr(both, ':') ? wh_strdup(both) : wh_asprintf("%s:", both);
+		WH_AUTO_SECRET char *b64 = wh_remote_basic(pair);
+		WH_AUTO_SECRET char *value = wh_asprintf("Basic %s", b64);
+
+		explicit_bzero(pair, strlen(pair));
+		set_login(g, value);
+	}
+	return 0;
+}
+
+/* ---------------------------------------------------------------- the object */
+
+/* user@host:path, without anything that an option could begin with. */
+static bool is_scp(const char *s)
+{
+	size_t user = 0, host = 0;
+
+	while (isalnum((unsigned char)s[user]) || (user && (s[user] == '-' || s[user] == '_')))
+		user++;
+	if (!user || s[user] != '@')
+		return false;
+	s += user + 1;
+	while (isalnum((unsigned char)s[host]) || s[host] == '.' || (host && s[host] == '-'))
+		host++;
+	return host && s[host] == ':' && s[host + 1] && s[host + 1] != '-' && s[host + 1] != ':';
+}
+
+static bool good_remote(const char *s)
+{
+	static const char *const schemes[] = {"http://", "https://", "ssh://", "git://"};
+
+	for (const char *p = s; *p; p++)
+		if ((unsigned char)*p <= ' ' || *p == 0x7f)
+			return false;
+	for (size_t i = 0; i < WH_ARRAY_SIZE(schemes); i++)
+		if (wh_has_prefix(s, schemes[i]))
+			return s[strlen(schemes[i])] && s[strlen(schemes[i])] != '-' && s[strlen(schemes[i])] != '/';
+	return is_scp(s);
+}
+
+int wh_git_open(struct wh_git *g, struct wh_store *s, const struct wh_remote_opts *o, const char *remote,
+		struct wh_err **err)
+{
+	if (!good_remote(remote))
+		return wh_err_set(err, "source", WH_ERR_USAGE, EINVAL,
+				  "\"%.200s\" is no address of a git repository: http, https, ssh and git are taken",
+				  g->shown);
+	g->store = s;
+	g->remote = wh_strdup(remote);
+	set_surroundings(g, o);
+	return is_http(remote) ? find_login(g, o, err) : 0;
+}
+
+void wh_git_close(struct wh_git *g)
+{
+	for (size_t i = 0; i < g->env.n; i++)
+		explicit_bzero(g->env.v[i], strlen(g->env.v[i]));
+	wh_strv_release(&g->env);
+	free(WH_TAKE_PTR(g->remote));
+	wh_buf_release(&g->out);
+	wh_buf_release(&g->words);
+}
+
+/* ---------------------------------------------------------------- a run */
+
+/* Its output goes to files without a name: both can be long, and neither may stop it. */
+static int temporary(const struct wh_git *g)
+{
+	WH_AUTO_FREE char *name = wh_temp_name("git-");
+	int dir = wh_store_tmp_dirfd(g->store);
+	int fd = wh_openat(dir, name, O_RDWR | O_CREAT | O_EXCL, 0600);
+
+	if (fd >= 0)
+		(void)unlinkat(dir, name, 0);
+	return fd;
+}
+
+static int take(int fd, struct wh_buf *to)
+{
+	wh_buf_reset(to);
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return -errno;
+	return wh_read_fd(fd, WORDS_MAX, to);
+}
+
+static int run(struct wh_git *g, const struct wh_strv *argv, struct wh_err **err)
+{
+	WH_AUTO_FD int out = temporary(g), words = temporary(g);
+	struct wh_proc_opts p = {.stdin_fd = -1, .stdout_fd = out, .stderr_fd = words, .die_with_parent = true};
+	int status, r;
+	pid_t pid;
+
+	if (out < 0 || words < 0)
+		return wh_err_sys(err, "source", WH_ERR_ENV, out < 0 ? -out : -words, "make a temporary file");
+	p.env = (const char *const *)g->env.v;
+	pid = wh_proc_spawn((const char *const *)argv->v, &p);
+	if (pid == -ENOENT) {
+		wh_err_set(err, "source", WH_ERR_ENV, ENOENT, "%s: there is no git program", g->shown);
+		wh_err_hint(err, "install git: apt-get install git");
+		return -ENOENT;
+	}
+	if (pid < 0)
+		return wh_err_sys(err, "source", WH_ERR_ENV, (int)-pid, "run git");
+	status = wh_proc_wait(pid);
+	if (status < 0)
+		return wh_err_sys(err, "source", WH_ERR_ENV, -status, "wait for git");
+	r = take(out, &g->out);
+	if (r == 0)
+		r = take(words, &g->words);
+	if (r < 0)
+		return wh_err_sys(err, "source", WH_ERR_BUILD, -r, "%s: read what git says", g->shown);
+	return status;
+}
+
+int wh_git_run(struct wh_git *g, bool local, struct wh_err **err, const char *first, ...)
+{
+	WH_AUTO_STRV struct wh_strv argv = {0};
+	va_list ap;
+
+	wh_strv_add(&argv, "git");
+	va_start(ap, first);
+	for (const char *p = first; p; p = va_arg(ap, const char *))
+		wh_strv_add(&argv, p);
+	va_end(ap);
+	wh_env_set(&g->env, "GIT_ALLOW_PROTOCOL", local ? "file" : "http:https:ssh:git");
+	return run(g, &argv, err);
+}
+
+/* ---------------------------------------------------------------- its words */
+
+bool wh_git_says(const struct wh_git *g, const char *first, ...)
+{
+	bool found = false;
+	va_list ap;
+
+	va_start(ap, first);
+	for (const char *p = first; p && !found; p = va_arg(ap, const char *))
+		found = g->words.p && strstr(g->words.p, p);
+	va_end(ap);
+	return found;
+}
+
+/* The last line that begins with "fatal:" or "error:", else the last one at all. */
+static void complaint(const struct wh_git *g, struct wh_buf *out)
+{
+	const char *p = g->words.p ? g->words.p : "", *last = "", *best = NULL, *line;
+
+	while (*p) {
+		line = p;
+		p += strcspn(p, "\n");
+		if (p > line)
+			last = line;
+		if (wh_has_prefix(line, "fatal: ") || wh_has_prefix(line, "error: ") ||
+		    (!best && wh_has_prefix(line, "ssh: ")) || strncasecmp(line, "Host key", 8) == 0)
+			best = line;
+		p += *p == '\n';
+	}
+	if (!best)
+		best = last;
+	if (wh_has_prefix(best, "fatal: ") || wh_has_prefix(best, "error: "))
+		best += strlen("fatal: ");
+	for (; *best && *best != '\n' && out->n < 300; best++)
+		wh_buf_addc(out, (unsigned char)*best < 0x20 || *best == 0x7f ? ' ' : *best);
+}
+
+int wh_git_failed(struct wh_git *g, struct wh_err **err, const char *fmt, ...)
+{
+	WH_AUTO_BUF struct wh_buf what = WH_BUF_INIT, why = WH_BUF_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	wh_buf_vaddf(&what, fmt, ap);
+	va_end(ap);
+	complaint(g, &why);
+	wh_err_set(err, "source", WH_ERR_BUILD, EREMOTEIO, "%s: %s", what.p ? what.p : "git",
+		   why.n ? why.p : "git failed and said nothing");
+	if (wh_git_says(g, "could not read Username", "Authentication failed", "returned error: 403", NULL))
+		wh_err_hint(err, "--secret id=GIT_AUTH_TOKEN,src=FILE gives a token for https remotes");
+	else if (wh_git_says(g, "Permission denied (", NULL))
+		wh_err_hint(err, "--ssh default passes your agent on; other keys are not used");
+	else if (wh_git_says(g, "cannot run ssh", "ssh: not found", NULL))
+		wh_err_hint(err, "install ssh: apt-get install openssh-client");
+	return -EREMOTEIO;
+}
