@@ -52,6 +52,9 @@ struct wh_service {
 void wh_outer_offer(struct wh_outer *o, const struct wh_service *services, size_t n);
 /* Blocks until the reply is there. From any thread; several calls may be under way. */
 int wh_inner_call(struct wh_inner *i, const char *service, const json_t *request, json_t **ret_reply, struct wh_err **err);
+/* The same; once *cancel is true it is not waited for any longer: -ECANCELED. The service goes on until its end, or inner's. */
+int wh_inner_call_while(struct wh_inner *i, const char *service, const json_t *request, const _Atomic bool *cancel,
+			json_t **ret_reply, struct wh_err **err);
 /* Enters the user namespace: ids 0 → the caller's, 1… → /etc/subuid and /etc/subgid (newuidmap, newgidmap), real root: 0…65535 as they
  * are; then a private mount namespace. Idempotent. Needs: no thread yet. Errors are WH_ERR_ENV with the smallest mend as
  * hint (package uidmap, `usermod --add-subuids`, the sysctl, the AppArmor restriction …). */

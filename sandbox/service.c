@@ -3,6 +3,7 @@
 #include "sandbox/wire.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 enum { SAYS_JSON = 'j', SAYS_ERROR = 'e' };
@@ -94,7 +95,22 @@ static int dump(const json_t *j, const char *what, const char *name, struct wh_b
 	return 0;
 }
 
-int wh_service_ask(int sock, const char *name, const json_t *request, json_t **ret_reply, struct wh_err **err)
+/* Until there is something to be heard. */
+static int await(int sock, const _Atomic bool *cancel)
+{
+	struct pollfd p = {.fd = sock, .events = POLLIN};
+
+	while (cancel) {
+		if (*cancel)
+			return -ECANCELED;
+		if (poll(&p, 1, 100) > 0)
+			break;
+	}
+	return 0;
+}
+
+int wh_service_ask(int sock, const char *name, const json_t *request, const _Atomic bool *cancel, json_t **ret_reply,
+		   struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT, in = WH_BUF_INIT;
 	uint8_t what = 0;
@@ -104,6 +120,9 @@ int wh_service_ask(int sock, const char *name, const json_t *request, json_t **r
 		return r;
 	/* Who refuses the call does not read it: then the answer is there although this fails. */
 	say(sock, SAYS_JSON, &out);
+	r = await(sock, cancel);
+	if (r == -ECANCELED)
+		return wh_err_set(err, "sandbox", WH_ERR_BUILD, ECANCELED, "canceled");
 	r = hear(sock, &what, &in);
 	if (r == -EPIPE)
 		return wh_err_set(err, "sandbox", WH_ERR_INTERNAL, EPIPE,

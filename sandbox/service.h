@@ -12,7 +12,9 @@
 #define WH_SERVICE_NAME_MAX ((size_t)64)
 
 /* The caller's side: writes the request, reads the reply, blocks. */
-int wh_service_ask(int sock, const char *name, const json_t *request, json_t **ret_reply, struct wh_err **err);
+/* Once *cancel is true (NULL: never) it no longer waits for the answer: -ECANCELED. */
+int wh_service_ask(int sock, const char *name, const json_t *request, const _Atomic bool *cancel, json_t **ret_reply,
+		   struct wh_err **err);
 /* The other side, in the process that was forked for the call: reads, runs, answers. s NULL: no such service. */
 void wh_service_answer(int sock, const struct wh_service *s);
 /* Says that the call failed before anything of it ran. */
