@@ -231,14 +231,20 @@ const struct wh_image_resolver *wh_builder_resolver(struct wh_builder *b)
 
 /* ---------------------------------------------------------------- life */
 
-const char *wh_builder_local(const struct wh_builder *b, const char *name)
+int wh_builder_local(const struct wh_builder *b, const char *name, const char **ret_path, const struct wh_layer **ret_layer)
 {
 	size_t i;
 
-	for (i = 0; i < b->local_names.n; i++)
-		if (!strcmp(b->local_names.v[i], name))
-			return b->local_paths.v[i];
-	return NULL;
+	for (i = 0; i < b->local_names.n; i++) {
+		const struct wh_layer *layer = &b->local_layers[i];
+
+		if (strcmp(b->local_names.v[i], name) != 0)
+			continue;
+		*ret_layer = wh_digest_is_zero(&layer->blob) ? NULL : layer;
+		*ret_path = *ret_layer ? NULL : b->local_paths.v[i];
+		return 0;
+	}
+	return -ENOENT;
 }
 
 int wh_builder_new(const struct wh_builder_opts *o, struct wh_builder **ret, struct wh_err **err)
@@ -249,9 +255,12 @@ int wh_builder_new(const struct wh_builder_opts *o, struct wh_builder **ret, str
 	int r;
 
 	b->o = *o;
+	b->local_layers = wh_calloc(o->n_locals + 1, sizeof(*b->local_layers));
 	for (i = 0; i < o->n_locals; i++) {
 		wh_strv_add(&b->local_names, o->locals[i].name);
-		wh_strv_add(&b->local_paths, o->locals[i].path);
+		wh_strv_add(&b->local_paths, o->locals[i].path ? o->locals[i].path : "");
+		if (o->locals[i].layer)
+			wh_layer_copy(&b->local_layers[i], o->locals[i].layer);
 	}
 	b->o.layer.cancel = &b->cancel;
 	b->o.locals = NULL; /* copied: only the copies are used */
@@ -299,6 +308,9 @@ void wh_builder_free(struct wh_builder *b)
 		wh_record_release(&b->pending[i]);
 	free(b->pending);
 	free(b->touched);
+	for (i = 0; i < b->local_names.n; i++)
+		wh_layer_release(&b->local_layers[i]);
+	free(b->local_layers);
 	wh_strv_release(&b->local_names);
 	wh_strv_release(&b->local_paths);
 	wh_strv_release(&b->protect);

@@ -55,6 +55,7 @@ struct wh_event {
 struct wh_local {          /* what "local://NAME" means */
 	const char *name;
 	const char *path;  /* directory */
+	const struct wh_layer *layer; /* instead: a tree of this one layer (an archive that is a context); or NULL */
 };
 struct wh_secret {
 	const char *id;
@@ -72,9 +73,12 @@ typedef int (*wh_pull_fn)(void *arg, const char *ref, const char *platform, stru
 /* What a URL or a repository holds now. Called from a worker thread; several calls may be under way. request is
  *   {"kind": "http", "url", "filename", "checksum" or absent}   or
  *   {"kind": "git", "remote", "ref" or absent, "checksum" or absent, "subdir" or absent, "keep_git_dir", "submodules"}
- * The reply names a directory whose content will not change: {"path", "digest": of what was fetched (the body's sha256; the
- * commit)}. Keys, agents, credentials and the network are the fetcher's side; the builder never sees them. */
-typedef int (*wh_fetch_fn)(void *arg, const json_t *request, json_t **ret_reply, struct wh_err **err);
+ * and "by_commit" where git_by_commit is set. The reply names a directory whose content will not change: {"path", "digest": of
+ * what was fetched (the body's sha256; the commit), "key": 64 hex digits, equal for equal content, "note": words for progress}.
+ * Keys, agents, credentials and the network are the fetcher's side; the builder never sees them. Once *cancel is true the call
+ * ends with -ECANCELED. -ECANCELED with cancel unset: a signal ended it, which the builder is about to see. */
+typedef int (*wh_fetch_fn)(void *arg, const json_t *request, const _Atomic bool *cancel, json_t **ret_reply,
+			   struct wh_err **err);
 
 /* One agent for RUN --mount=type=ssh. */
 struct wh_ssh_agent {

@@ -62,7 +62,8 @@ struct wh_node {
 	struct wh_result result;
 	struct wh_digest tree_key;
 	int64_t base_time;      /* time of the newest thing in the tree that its images' configs and our layers tell */
-	const char *local_path; /* local://: the directory; such a node has no layers */
+	const char *local_path; /* local://: the directory; such a node has no layers. Of what was fetched, too */
+	char *fetched;          /* the same, owned: its content never changes, and tree_key tells it */
 	struct wh_digest doc;   /* PROFILE, PRUNE: the blob of their document */
 
 	struct wh_key_parts key;
@@ -77,6 +78,7 @@ struct wh_node {
 	wh_node_fn job_work, job_done;
 	int job_r;
 	struct wh_err *job_err;
+	json_t *job_reply;    /* of the fetcher */
 	struct wh_layer own; /* the layer that the job made */
 	bool own_empty;
 };
@@ -94,6 +96,7 @@ struct wh_image_memo {  /* an image that was resolved or is a source */
 struct wh_builder {
 	struct wh_builder_opts o;
 	struct wh_strv local_names, local_paths; /* pairs */
+	struct wh_layer *local_layers;           /* to each a layer, or one without a blob */
 	struct wh_strv protect;
 	const struct wh_ssh_agent *ssh; /* borrowed, as the locals are */
 	size_t n_ssh;
@@ -138,7 +141,8 @@ struct wh_builder {
 	size_t n_touched, cap_touched;
 };
 
-const char *wh_builder_local(const struct wh_builder *b, const char *name);
+/* The directory, or (then *ret_layer) the layer; -ENOENT. */
+int wh_builder_local(const struct wh_builder *b, const char *name, const char **ret_path, const struct wh_layer **ret_layer);
 void wh_builder_event(struct wh_builder *b, const struct wh_event *e);
 void wh_builder_notice(struct wh_builder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* On the first miss: user namespace, host probe, launcher. From then on jobs go to the pool. */
@@ -208,6 +212,11 @@ void wh_profile_key(const struct wh_key_parts *k, const struct wh_digest *doc, s
 /* Sources, merges and diffs need no key: their results are lists of layers that exist. They fill result and
  * base_time. */
 int wh_source_solve(struct wh_node *n, struct wh_err **err);
+/* A URL or a repository: is it at hand, so that nobody needs to be asked? Then it is the result. */
+bool wh_source_is_remote(const struct wh_vertex *v);
+bool wh_source_at_hand(struct wh_node *n);
+void wh_source_fetch(struct wh_node *n); /* job: asks. job_r is -ECANCELED when a signal ended the question */
+void wh_source_fetched(struct wh_node *n); /* on the loop's thread, after a job that went well */
 int wh_merge_solve(struct wh_node *n, struct wh_err **err);
 int wh_diff_solve(struct wh_node *n, struct wh_err **err);
 

@@ -76,6 +76,8 @@ static void node_free(struct wh_node *n)
 	wh_trial_free(n->trial);
 	wh_prune_free(n->prune);
 	wh_layer_release(&n->own);
+	free(n->fetched);
+	json_decref(n->job_reply);
 	wh_err_free(n->job_err);
 	free(n->inputs);
 	free(n->users.v);

@@ -223,11 +223,12 @@ static void done(struct wh_node *n, bool cached)
 
 	n->state = WH_NODE_DONE;
 	n->result.cached = cached;
-	wh_tree_key(n->result.layers, n->result.n_layers, &n->tree_key);
+	if (!n->fetched)
+		wh_tree_key(n->result.layers, n->result.n_layers, &n->tree_key);
 	b->remaining--;
 	if (n->started)
 		wh_builder_event(b, &(struct wh_event){.kind = WH_EV_DONE, .v = n->v, .ns = wh_now_ns() - n->started});
-	else if (!n->local_path && n->v->name && n->v->kind != WH_OP_MERGE) /* a list of layers: nothing was done */
+	else if ((!n->local_path || n->fetched) && n->v->name && n->v->kind != WH_OP_MERGE) /* a list of layers: nothing was done */
 		wh_builder_event(b, &(struct wh_event){.kind = WH_EV_CACHED, .v = n->v});
 	if (wh_nodes_remove(&b->running, n))
 		unpark(b);
@@ -520,7 +521,9 @@ static void keys(struct wh_node *n)
 	wh_op_key(n->v, n->b->o.layer.epoch, &n->key.op);
 	n->wants_selection = n->n_inputs > 1;
 	for (i = 1; i < n->n_inputs; i++) {
-		others[i - 1] = !n->inputs[i] ? &none : n->inputs[i]->local_path ? NULL : &n->inputs[i]->tree_key;
+		others[i - 1] = !n->inputs[i]                                            ? &none
+				: n->inputs[i]->local_path && !n->inputs[i]->fetched ? NULL
+										     : &n->inputs[i]->tree_key;
 		if (n->v->kind == WH_OP_PRUNE && n->inputs[i]) {
 			wh_profile_key(&n->inputs[i]->key, &n->inputs[i]->doc, &profiles[i]);
 			others[i - 1] = &profiles[i];
@@ -528,6 +531,63 @@ static void keys(struct wh_node *n)
 	}
 	n->key.has_fast =
 		wh_fast_key(&n->key.op, &n->key.base, others, n->n_inputs ? n->n_inputs - 1 : 0, &n->key.fast);
+}
+
+/* ---------------------------------------------------------------- sources that are fetched */
+
+static void fetched(struct wh_node *n)
+{
+	if (n->job_r == -ECANCELED && !n->b->stopping) {
+		/* Its signal is on its way to us as well, and ends more than this. */
+		wh_err_freep(&n->job_err);
+		n->state = WH_NODE_READY;
+		wh_nodes_add(&n->b->ready, n);
+		return;
+	}
+	if (n->job_r < 0) {
+		wh_node_fail(n, n->job_r, &n->job_err);
+		return;
+	}
+	wh_source_fetched(n);
+	done(n, false);
+}
+
+static bool others_are_ready(const struct wh_builder *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->ready.n; i++)
+		if (!wh_source_is_remote(b->ready.v[i]->v))
+			return true;
+	return false;
+}
+
+/* Servers are asked by jobs. Before there may be any: last, and right here when there is but one to be asked, so that a build
+ * that is cached but for this question starts nothing. */
+static void fetch(struct wh_node *n)
+{
+	struct wh_builder *b = n->b;
+
+	if (wh_source_at_hand(n)) {
+		done(n, true);
+		return;
+	}
+	if (!b->entered && others_are_ready(b)) {
+		wh_nodes_add(&b->ready, n);
+		return;
+	}
+	if (!b->entered && !b->ready.n) {
+		wh_node_begin(n);
+		n->job_r = 0;
+		wh_source_fetch(n);
+		fetched(n);
+		return;
+	}
+	if (!enter(n))
+		return;
+	n->state = WH_NODE_BUSY;
+	wh_node_begin(n);
+	wh_node_submit(n, wh_source_fetch, fetched);
 }
 
 /* All inputs are done. */
@@ -539,6 +599,10 @@ static void advance(struct wh_node *n)
 
 	switch (n->v->kind) {
 	case WH_OP_SOURCE:
+		if (wh_source_is_remote(n->v)) {
+			fetch(n);
+			return;
+		}
 		r = wh_source_solve(n, &err);
 		break;
 	case WH_OP_MERGE:
