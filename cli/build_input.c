@@ -27,17 +27,21 @@ static int open_dockerfile(struct wh_build_input *in, struct wh_err **err)
 		in->file_shown = wh_strdup("standard input");
 		return STDIN_FILENO;
 	}
-	if (in->file) {
+	if (in->file && in->foreign && in->file[0] != '/') {
+		in->file_shown = wh_strdup(in->file);
+		fd = open_in_context(in, in->file);
+	} else if (in->file) {
 		in->file_shown = wh_strdup(in->file);
 		fd = wh_openat(AT_FDCWD, in->file, O_RDONLY, 0); /* may well be a pipe */
 	} else {
-		in->file_shown = wh_path_join(in->context_shown, "Dockerfile");
+		in->file_shown = in->foreign ? wh_strdup("Dockerfile") : wh_path_join(in->context_shown, "Dockerfile");
 		fd = open_in_context(in, "Dockerfile");
 		if (fd == -ENOENT) {
 			fd = open_in_context(in, "dockerfile");
 			if (fd >= 0) {
 				free(in->file_shown);
-				in->file_shown = wh_path_join(in->context_shown, "dockerfile");
+				in->file_shown =
+					in->foreign ? wh_strdup("dockerfile") : wh_path_join(in->context_shown, "dockerfile");
 			}
 		}
 	}
@@ -47,7 +51,7 @@ static int open_dockerfile(struct wh_build_input *in, struct wh_err **err)
 			wh_err_hint(err, "-f names another file");
 		return fd;
 	}
-	if (fstat(fd, &st) < 0 || (in->file ? S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))) {
+	if (fstat(fd, &st) < 0 || (in->file && !in->foreign ? S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))) {
 		close(fd);
 		return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "read the Dockerfile \"%s\": it is no file",
 				  in->file_shown);
@@ -84,13 +88,18 @@ static void warn_of_syntax(const struct wh_build_input *in)
 static int read_dockerfile(struct wh_build_input *in, struct wh_err **err)
 {
 	unsigned id;
-	int res, fd = open_dockerfile(in, err);
+	int res = 0, fd = -1;
 
-	if (fd < 0)
+	if (in->given)
+		in->file_shown = wh_strdup(in->given_name);
+	else if ((fd = open_dockerfile(in, err)) < 0)
 		return fd;
 	id = wh_progress_begin(in->progress, "[internal] load build definition from %s", in->file_shown);
-	res = wh_read_fd(fd, MAX_DOCKERFILE, &in->text);
-	if (fd != STDIN_FILENO)
+	if (in->given && in->given->n)
+		wh_buf_add(&in->text, in->given->p, in->given->n);
+	else if (!in->given)
+		res = wh_read_fd(fd, MAX_DOCKERFILE, &in->text);
+	if (fd > STDIN_FILENO)
 		close(fd);
 	if (res < 0) {
 		wh_err_sys(err, "cli", WH_ERR_USAGE, -res, "read the Dockerfile \"%s\"", in->file_shown);
@@ -196,12 +205,13 @@ static int read_ignores(struct wh_build_input *in, struct wh_err **err)
 	int res;
 
 	in->locals = wh_calloc(in->n_contexts + 1, sizeof(*in->locals));
-	in->locals[in->n_locals++] = (struct wh_input_local){.name = "context", .path = in->context};
+	in->locals[in->n_locals++] =
+		(struct wh_input_local){.name = "context", .path = in->context, .layer = in->layer};
 	for (size_t i = 0; i < in->n_contexts; i++)
 		if (in->contexts[i].path)
 			in->locals[in->n_locals++] =
 				(struct wh_input_local){.name = in->contexts[i].name, .path = in->contexts[i].path};
-	for (size_t i = 0; i < in->n_locals; i++) {
+	for (size_t i = in->foreign ? 1 : 0; i < in->n_locals; i++) {
 		res = read_ignore(in, &in->locals[i], err);
 		if (res < 0)
 			return res;

@@ -8,7 +8,8 @@
 
 struct wh_input_local {   /* a directory that COPY can read */
 	const char *name; /* "context", or the named context's */
-	const char *path;
+	const char *path;  /* NULL: layer */
+	const struct wh_layer *layer;
 	char *ignore_file; /* as messages show it; NULL: none was found */
 	struct wh_strv lines;
 	struct wh_patterns *patterns;
@@ -16,7 +17,11 @@ struct wh_input_local {   /* a directory that COPY can read */
 
 struct wh_build_input {
 	/* Given by the caller, borrowed: */
-	const char *context;       /* absolute directory */
+	const char *context;       /* absolute directory, or NULL: layer */
+	const struct wh_layer *layer;
+	bool foreign;              /* it is no directory of the user's: file is inside it, and it has no ignore files */
+	const struct wh_buf *given;/* the Dockerfile, when it was read already; else NULL */
+	const char *given_name;
 	const char *context_shown; /* as the user wrote it */
 	const char *file;          /* -f; NULL: CONTEXT/Dockerfile; "-": standard input */
 	const struct wh_named_ctx *contexts;

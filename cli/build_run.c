@@ -6,6 +6,7 @@
  */
 #include "cli/build_input.h"
 #include "cli/call.h"
+#include "cli/context.h"
 #include "cli/proof.h"
 
 #include <errno.h>
@@ -16,6 +17,8 @@ struct run {
 	struct wh_inner *inner;
 	struct wh_progress *progress; /* NULL: quiet */
 	struct wh_store *store;
+	struct wh_cli_source source;
+	struct wh_context context;
 	struct wh_build_input input;
 	int64_t epoch;
 	struct wh_layer_opts layer;
@@ -120,20 +123,46 @@ static int pull(void *arg, const char *ref, const char *platform, struct wh_dige
 	return res;
 }
 
+static int open_store(struct run *r, struct wh_err **err)
+{
+	int res = r->store ? 0 : make_parents(r->spec->root, err);
+
+	return res || r->store ? res : wh_store_open(r->spec->root, &r->store, err);
+}
+
+/* A context that is no directory of the user's comes first: the Dockerfile may be in it. */
+static int open_context(struct run *r, struct wh_err **err)
+{
+	struct wh_context *c = &r->context;
+	int res;
+
+	if (!wh_context_is_foreign(r->spec))
+		return 0;
+	res = open_store(r, err);
+	if (!res)
+		res = wh_context_open(r->spec, r->store, &r->source, r->progress, c, err);
+	r->input.context = c->path;
+	r->input.layer = c->has_layer ? &c->layer : NULL;
+	r->input.foreign = c->foreign;
+	r->input.given = c->has_text ? &c->text : NULL;
+	r->input.given_name = c->text_name;
+	return res;
+}
+
 static int start_builder(struct run *r, struct wh_err **err)
 {
 	const struct wh_build_spec *s = r->spec;
 	struct wh_local *locals = r->builder_locals = wh_calloc(r->input.n_locals, sizeof(*locals));
 	struct wh_secret *secrets = r->builder_secrets = wh_calloc(s->n_secrets + 1, sizeof(*secrets));
 	struct wh_ssh_agent *agents = r->builder_ssh = wh_calloc(s->n_ssh + 1, sizeof(*agents));
-	int res = make_parents(s->root, err);
+	int res = open_store(r, err);
 
-	if (!res)
-		res = wh_store_open(s->root, &r->store, err);
 	if (res < 0)
 		return res;
 	for (size_t i = 0; i < r->input.n_locals; i++)
-		locals[i] = (struct wh_local){.name = r->input.locals[i].name, .path = r->input.locals[i].path};
+		locals[i] = (struct wh_local){.name = r->input.locals[i].name,
+					      .path = r->input.locals[i].path,
+					      .layer = r->input.locals[i].layer};
 	for (size_t i = 0; i < s->n_secrets; i++)
 		secrets[i] = (struct wh_secret){
 			.id = s->secrets[i].id, .data = s->secrets[i].data, .len = s->secrets[i].len};
@@ -165,6 +194,8 @@ static int start_builder(struct run *r, struct wh_err **err)
 			.protect = s->sign_key ? r->protect : NULL,
 			.pull = pull,
 			.pull_arg = r,
+			.fetch = wh_cli_source_fetch,
+			.fetch_arg = &r->source,
 			.network = WH_NETCHOICE_AUTO,
 			.explain = s->explain,
 			.event = wh_progress_event,
@@ -389,8 +420,10 @@ static void tell_notes(struct run *r)
 
 static int run_all(struct run *r, struct wh_err **err)
 {
-	int res = wh_build_input_read(&r->input, err);
+	int res = open_context(r, err);
 
+	if (!res)
+		res = wh_build_input_read(&r->input, err);
 	if (!res)
 		tell_notes(r);
 	for (size_t i = 0; i < r->spec->n_outputs && !res; i++)
@@ -423,9 +456,11 @@ static void run_release(struct run *r)
 	wh_image_release(&r->image);
 	if (r->graph)
 		wh_graph_free(r->graph);
+	wh_context_release(&r->context);
 	if (r->store)
 		wh_store_close(r->store);
 	wh_build_input_release(&r->input);
+	wh_cli_source_release(&r->source);
 	wh_strv_release(&r->findings.lines);
 	free(r->builder_locals);
 	free(r->builder_secrets);
@@ -449,6 +484,7 @@ int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner)
 		.n_contexts = s->n_contexts,
 		.progress = r.progress,
 	};
+	wh_cli_source_init(&r.source, inner, s->root);
 	if (s->cgroup_parent)
 		wh_progress_warn(r.progress, "--cgroup-parent does nothing: steps stay in the control group of whittle");
 	if (s->progress_missing)

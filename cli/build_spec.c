@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the words of `whittle build` to a checked specification. Nothing of the image is read here. */
 #include "cli/cli.h"
+#include "cli/context.h"
 #include "cli/sign_service.h"
 
 #include <arpa/inet.h>
@@ -23,8 +24,7 @@ static int misuse(struct wh_err **err, const char *fmt, ...)
 	return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "%s", text);
 }
 
-/* Joined, not cleaned: with a symlink before it, ".." means what the kernel says. */
-static char *make_absolute(const char *path)
+char *wh_cli_absolute(const char *path)
 {
 	WH_AUTO_FREE char *cwd = NULL;
 
@@ -34,22 +34,6 @@ static char *make_absolute(const char *path)
 	if (!cwd || wh_streq(path, "."))
 		return cwd ? WH_TAKE_PTR(cwd) : wh_strdup(path);
 	return wh_asprintf("%s/%s", cwd[1] ? cwd : "", path);
-}
-
-static int need_directory(const char *path, const char *what, const char *shown, struct wh_err **err)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return wh_err_sys(err, "cli", WH_ERR_USAGE, errno, "%s \"%s\"", what, shown);
-	if (!S_ISDIR(st.st_mode))
-		return wh_err_sys(err, "cli", WH_ERR_USAGE, ENOTDIR, "%s \"%s\"", what, shown);
-	return 0;
-}
-
-static bool is_remote(const char *ref)
-{
-	return strstr(ref, "://") || wh_has_prefix(ref, "git@") || wh_has_prefix(ref, "github.com/");
 }
 
 /* ---------------------------------------------------------------- values */
@@ -180,7 +164,7 @@ static int output_field(const char *key, const char *value, struct wh_output *o,
 		if (!value[0])
 			return misuse(err, "--output dest is empty");
 		free(o->dest);
-		o->dest = wh_streq(value, "-") ? wh_strdup("-") : make_absolute(value);
+		o->dest = wh_streq(value, "-") ? wh_strdup("-") : wh_cli_absolute(value);
 		return 0;
 	}
 	if (wh_streq(key, "tar") || wh_streq(key, "force-compression")) {
@@ -374,9 +358,9 @@ static int parse_ssh(const char *text, struct wh_ssh_agent_text *ret, struct wh_
 		if (S_ISSOCK(st.st_mode) && paths.n > 1)
 			return misuse(err, "--ssh %s: only single socket allowed, and no key files beside it", ret->id);
 		if (S_ISSOCK(st.st_mode))
-			ret->socket = make_absolute(paths.v[i]);
+			ret->socket = wh_cli_absolute(paths.v[i]);
 		else if (S_ISREG(st.st_mode))
-			wh_strv_take(&ret->keys, make_absolute(paths.v[i]));
+			wh_strv_take(&ret->keys, wh_cli_absolute(paths.v[i]));
 		else
 			return misuse(err, "--ssh %s: \"%s\" is neither an agent's socket nor a key file", ret->id,
 				      paths.v[i]);
@@ -393,59 +377,13 @@ static void ssh_release(struct wh_ssh_agent_text *x)
 
 /* ---------------------------------------------------------------- contexts */
 
-static int main_context(const char *arg, struct wh_build_spec *s, struct wh_err **err)
-{
-	if (wh_streq(arg, "-"))
-		return misuse(err, "a context from standard input is not supported yet; give a directory");
-	if (is_remote(arg))
-		return misuse(err, "a context from a URL (\"%s\") is not supported yet; give a directory", arg);
-	s->context = make_absolute(arg);
-	s->context_shown = wh_strdup(arg);
-	return need_directory(s->context, "context", arg, err);
-}
-
-static int named_context(const char *text, struct wh_named_ctx *ret, struct wh_err **err)
-{
-	const char *eq = strchr(text, '=');
-	WH_AUTO_FREE char *name = eq ? wh_strndup(text, (size_t)(eq - text)) : NULL;
-	WH_AUTO_FREE char *abs = NULL;
-	const char *ref = eq ? eq + 1 : NULL;
-	int r;
-
-	if (!name || !name[0] || !ref[0])
-		return misuse(err, "--build-context \"%s\" is no NAME=REF", text);
-	if (wh_streq(name, "context") || wh_streq(name, "scratch"))
-		return misuse(err, "--build-context: \"%s\" is a reserved name", name);
-	if (wh_has_prefix(ref, "oci-layout://")) {
-		abs = make_absolute(ref + strlen("oci-layout://"));
-		ret->ref = wh_asprintf("oci-layout://%s", abs);
-	} else if (wh_has_prefix(ref, "docker-image://")) {
-		ret->ref = wh_strdup(ref);
-	} else if (is_remote(ref)) {
-		return misuse(
-			err,
-			"--build-context %s: \"%s\" is not supported yet; DIR, oci-layout:// and docker-image:// are",
-			name, ref);
-	} else {
-		ret->path = make_absolute(ref);
-		r = need_directory(ret->path, "--build-context", text, err);
-		if (r < 0) {
-			free(WH_TAKE_PTR(ret->path));
-			return r;
-		}
-		ret->ref = wh_asprintf("local://%s", name);
-	}
-	ret->name = WH_TAKE_PTR(name);
-	return 0;
-}
-
 static int add_contexts(const struct wh_strv *words, struct wh_build_spec *s, struct wh_err **err)
 {
 	size_t cap = 0;
 
 	for (size_t i = 0; i < words->n; i++) {
 		struct wh_named_ctx c = {0};
-		int r = named_context(words->v[i], &c, err);
+		int r = wh_context_named(words->v[i], &c, err);
 
 		if (r < 0)
 			return r;
@@ -656,7 +594,7 @@ static int store_path(const struct wh_build_flags *f, struct wh_build_spec *s, s
 	if (f->root && !f->root[0])
 		return misuse(err, "--root is empty");
 	if (f->root)
-		s->root = make_absolute(f->root);
+		s->root = wh_cli_absolute(f->root);
 	else if (s->as_root)
 		s->root = wh_strdup("/var/lib/whittle");
 	else if (data && data[0] == '/')
@@ -706,7 +644,7 @@ int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *arg
 		return misuse(err, "--shm-size \"%s\" is no size like 64m", f->shm_size);
 	if (f->file && !f->file[0])
 		return misuse(err, "--file is empty");
-	r = main_context(args->v[0], s, err);
+	r = wh_context_main(args->v[0], f->file, s, err);
 	if (!r)
 		r = add_contexts(&f->contexts, s, err);
 	if (!r)
@@ -722,7 +660,7 @@ int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *arg
 	if (!r)
 		r = store_path(f, s, err);
 	if (!r && f->sign_key) {
-		s->sign_key = make_absolute(f->sign_key);
+		s->sign_key = wh_cli_absolute(f->sign_key);
 		r = wh_sign_key_check(s->sign_key, err);
 	}
 	return r;

@@ -86,10 +86,14 @@ struct wh_output {
 	bool force_comp; /* the base's layers too */
 };
 
+enum wh_context_kind { WH_CONTEXT_DIR, WH_CONTEXT_GIT, WH_CONTEXT_HTTP, WH_CONTEXT_STDIN };
+#define WH_CONTEXT_FILE "context" /* what a file from a URL is called in a context of its own, as in BuildKit */
+
 /* Everything that the command line of `whittle build` says, checked, with paths made absolute. */
 struct wh_build_spec {
-	char *context;       /* absolute */
-	char *context_shown; /* as the user wrote it */
+	enum wh_context_kind context_kind;
+	char *context;       /* DIR: absolute; else as the user wrote it */
+	char *context_shown; /* as the user wrote it, but for passwords */
 	const char *file;    /* -f as written; NULL: CONTEXT/Dockerfile; "-": standard input */
 	struct wh_strv tags; /* normalised */
 	struct wh_strv build_args;
@@ -135,6 +139,8 @@ struct wh_build_spec {
 int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *args, struct wh_build_spec *ret,
 		       struct wh_err **err);
 void wh_build_spec_release(struct wh_build_spec *s);
+/* Joined to the working directory, not cleaned: with a symlink before it, ".." means what the kernel says. malloc'ed. */
+char *wh_cli_absolute(const char *path);
 /* One --output value. */
 int wh_output_parse(const char *text, struct wh_output *ret, struct wh_err **err);
 /* One --platform value: words between commas, "local" for this machine's; what the list has already is passed over. */

@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/password.h"
 #include "cli/sign_service.h"
+#include "cli/source_service.h"
 #include "cli/ssh_agent.h"
 
 #include <signal.h>
@@ -25,7 +26,7 @@ static const struct wh_option options[] = {
 	 "Value for an ARG; without \"=\" from the environment (repeatable)", NULL},
 	{"build-context", 0, WH_OPT_LIST, AT(contexts), "NAME=REF",
 	 "What FROM NAME and --from=NAME mean (repeatable). REF: a directory,\n"
-	 "oci-layout://DIR[:TAG][@DIGEST] or docker-image://NAME",
+	 "oci-layout://DIR[:TAG][@DIGEST], docker-image://NAME, a git address\nor http(s)://",
 	 NULL},
 	{"cgroup-parent", 0, WH_OPT_TEXT, AT(cgroup_parent), "NAME",
 	 "Taken for docker's sake: steps stay in the control group\nthat whittle runs in", NULL},
@@ -118,12 +119,13 @@ static int serve(struct wh_outer *outer)
 }
 
 /* The outer process's part: what the inner one may ask of it. */
-static int offer(struct wh_outer *outer, const struct wh_build_spec *spec, char *password)
+static int offer(struct wh_outer *outer, struct wh_build_spec *spec, char *password)
 {
 	WH_AUTO_ERR struct wh_err *err = NULL;
 	struct wh_sign_keeper *keeper = NULL;
 	struct wh_service services[] = {
 		{WH_SERVICE_REGISTRY, wh_cli_registry_service, NULL},
+		{WH_SERVICE_SOURCE, wh_cli_source_service, spec},
 		{WH_SERVICE_SIGN, wh_sign_service, NULL},
 	};
 	bool echo = spec->sign_key && wh_password_echo(), keep;
@@ -134,8 +136,8 @@ static int offer(struct wh_outer *outer, const struct wh_build_spec *spec, char 
 	keep = spec->sign_key && wh_sign_keeper_new(spec->sign_key, password, &keeper, &err) == 0;
 	if (err)
 		(void)wh_err_report(err);
-	services[1].arg = keeper;
-	wh_outer_offer(outer, services, keep ? 2 : 1);
+	services[2].arg = keeper;
+	wh_outer_offer(outer, services, keep ? 3 : 2);
 	r = serve(outer);
 	wh_sign_keeper_free(keeper);
 	if (echo)
@@ -224,7 +226,9 @@ const struct wh_command wh_cmd_build = {
 	.args = "CONTEXT",
 	.summary = "Build an image from a Dockerfile",
 	.about = "Builds the Dockerfile of the directory CONTEXT without a daemon and without root.\n"
-		 "The image stays in the store; --output writes it elsewhere, too.",
+		 "The image stays in the store; --output writes it elsewhere, too.\n"
+		 "CONTEXT may also be a repository (https://HOST/X.git#REF:DIR, git@HOST:X), the URL of an archive\n"
+		 "or of a Dockerfile, or - for one of these on standard input.",
 	.examples =
 		"  whittle build -t shop:1.4 .\n"
 		"  whittle build -t shop --output type=oci,dest=shop.tar .\n"
