@@ -128,11 +128,11 @@ refused 'no such -f' 2 '^error: read the Dockerfile "nothing": No such file' -f 
 unlike "$err" '^hint: ' 'no such -f: it was named already'
 refused '-f is a directory' 2 '^error: read the Dockerfile "ctx": it is no file' -f ctx ctx
 printf 'FROM busybox\nLABLE a=b\n' >bad.df
-refused 'unknown instruction' 2 '^error: bad.df:2: unknown instruction' -f bad.df ctx
+refused 'unknown instruction' 2 '^error: bad.df:2:1: unknown instruction' -f bad.df ctx
 like "$err" '^ +2 [|>] LABLE a=b$' 'unknown instruction: the line itself'
 like "$err" 'did you mean.*LABEL' 'unknown instruction: what was meant'
 printf 'FROM busybox\nCOPY\n' >bad.df
-refused 'syntax' 2 '^error: bad.df:2: ' -f bad.df ctx
+refused 'syntax' 2 '^error: bad.df:2:[0-9]+: ' -f bad.df ctx
 printf '# syntax=example/other:2\nFROM scratch\nCOPY a /\n' >other.df
 run "$WHITTLE" build --root store -f other.df ctx
 like "$err" '^warning: other.df: syntax=example/other:2 names another frontend' 'a frontend that is not run is told'
@@ -142,11 +142,11 @@ unlike "$err" 'warning' "the language's own versions are nothing to tell"
 printf '' >bad.df
 refused 'empty Dockerfile' 2 '^error: bad.df' -f bad.df ctx
 printf 'FROM 127.0.0.1:1/nowhere/at/all:1\nRUN true\n' >bad.df
-refused 'missing base, no registry' 4 '^error: bad.df:1: .*127.0.0.1:1/nowhere/at/all' -f bad.df ctx
+refused 'missing base, no registry' 4 '^error: bad.df:1:6: .*127.0.0.1:1/nowhere/at/all' -f bad.df ctx
 refused 'missing layout' 1 '^error: .*/nolayout' --build-context x=oci-layout:///nolayout -f <(echo FROM x) ctx
 refused 'no such stage' 2 '^error: .*nostage' --target nostage ctx
 printf 'FROM busybox\nCOPY nofile /\n' >bad.df
-refused 'file missing in the context' 1 '^error: bad.df:2: .*nofile' -f bad.df ctx
+refused 'file missing in the context' 1 '^error: bad.df:2:6: .*nofile' -f bad.df ctx
 printf 'FROM busybox\nRUN echo some words; echo more >&2; exit 7\n' >bad.df
 refused 'failing step' 1 '^error: bad.df:2: .*exit code:? 7' -f bad.df ctx
 like "$err" '^  \| some words$' 'failing step: the tail of its log'

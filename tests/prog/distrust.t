@@ -15,7 +15,7 @@ printf 'FROM base\nRUN --network=host wc -l </proc/net/dev >/n && echo "lines $(
 for net in default none; do
 	build --network "$net" ctx
 	is "$status" 2 "RUN --network=host with --network $net: exit code 2"
-	like "$err" '^error: .*Dockerfile:2: network.host is not allowed$' "RUN --network=host with --network $net: refused"
+	like "$err" '^error: .*Dockerfile:2:5: entitlement network.host is not allowed$' "RUN --network=host with --network $net: refused"
 	like "$err" '^hint: .*--allow network.host' "RUN --network=host with --network $net: says how to allow it"
 	build --network "$net" --allow network.host ctx
 	is "$status" 0 "--allow network.host with --network $net"
