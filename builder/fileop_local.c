@@ -7,8 +7,9 @@
  *
  * What the ignore filter excludes does not exist. An excluded directory is left
  * out with all that is in it, unless a "!" pattern starts with its very path:
- * then it is there, and what is in it is asked one by one. (docker's rule: a
- * "!" pattern with a wildcard in that place brings nothing back.)
+ * then it is there, and what is in it is asked one by one. A "!" pattern with a
+ * wildcard in that place brings something back only where "*" or "**" was what
+ * excluded the directory: docker 20 never does it, docker 23 and later always.
  */
 #include "builder/fileop_private.h"
 
@@ -38,6 +39,20 @@ static void add_exception(struct view *v, const char *line)
 	wh_strv_add(&v->exceptions, clean + (clean[0] == '/'));
 }
 
+static int open_but_all(struct view *v, const char *const *ignore, struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv lines = {0};
+	bool all = false;
+
+	for (size_t i = 0; ignore[i]; i++) {
+		if (wh_streq(ignore[i], "*") || wh_streq(ignore[i], "**"))
+			all = true;
+		else
+			wh_strv_add(&lines, ignore[i]);
+	}
+	return all ? wh_patterns_new(&lines, &v->but_all, err) : 0;
+}
+
 int local_open(struct view *v, struct wh_store *s, struct wh_err **err)
 {
 	const struct wh_op_source *src = v->in->v ? v->in->v->op.source : NULL;
@@ -63,6 +78,9 @@ int local_open(struct view *v, struct wh_store *s, struct wh_err **err)
 		v->filter = NULL;
 	for (size_t i = 0; src && src->ignore && src->ignore[i]; i++)
 		add_exception(v, src->ignore[i]);
+	r = src && src->ignore && v->exceptions.n ? open_but_all(v, src->ignore, err) : 0;
+	if (r)
+		return r;
 	v->memo = wh_memo_open(s, v->in->local_path, v->rootfd);
 	return 0;
 }
@@ -81,10 +99,32 @@ static bool excepted(const struct view *v, const char *dir)
 	return false;
 }
 
+/* Was the directory only taken out because everything is, and may a "!" pattern bring back something below it? */
+static bool allowed_below(const struct view *v, const char *dir)
+{
+	if (!v->but_all || wh_patterns_excluded(v->but_all, dir))
+		return false;
+	for (size_t i = 0; i < v->exceptions.n; i++)
+		if (pattern_may_hold(v->exceptions.v[i], dir))
+			return true;
+	return false;
+}
+
+enum verdict { SHOWN, HIDDEN, THROUGH };
+
 /* Its parents are known to be there. */
+static enum verdict judge(const struct view *v, const char *path, bool dir)
+{
+	if (!v->filter || !*path || !wh_patterns_excluded(v->filter, path))
+		return SHOWN;
+	if (!dir)
+		return HIDDEN;
+	return excepted(v, path) ? SHOWN : allowed_below(v, path) ? THROUGH : HIDDEN;
+}
+
 static bool hidden_child(const struct view *v, const char *path, bool dir)
 {
-	return v->filter && *path && wh_patterns_excluded(v->filter, path) && !(dir && excepted(v, path));
+	return judge(v, path, dir) == HIDDEN;
 }
 
 static bool hidden(const struct view *v, const char *path, bool dir)
@@ -103,7 +143,7 @@ static bool hidden(const struct view *v, const char *path, bool dir)
 	return hidden_child(v, path, dir);
 }
 
-/* -ENOTSUP: a socket, or something nobody knows. */
+/* -ENOTSUP: something nobody knows. */
 static int fill(const struct stat *st, struct node *n)
 {
 	memset(n, 0, sizeof(*n));
@@ -127,6 +167,10 @@ static int fill(const struct stat *st, struct node *n)
 		break;
 	case S_IFIFO:
 		n->type = WH_T_FIFO;
+		break;
+	case S_IFSOCK: /* as BuildKit: an empty file of that name and mode */
+		n->type = WH_T_FILE;
+		n->stub = true;
 		break;
 	default:
 		return -ENOTSUP;
@@ -189,6 +233,7 @@ int local_lookup(struct view *v, const char *path, struct node *ret, struct wh_e
 	if (hidden(v, path, n.type == WH_T_DIR))
 		return -ENOENT;
 	*ret = n;
+	ret->through = n.type == WH_T_DIR && judge(v, path, true) == THROUGH;
 	return 0;
 }
 
@@ -260,6 +305,7 @@ static int open_noatime(struct view *v, const char *path, int flags)
 struct kid {
 	size_t name; /* offset */
 	bool seen;   /* the filter was asked, and lets it in */
+	bool through;
 	char *link;
 	struct node n;
 };
@@ -302,26 +348,30 @@ static int read_names(struct view *v, DIR *d, struct wh_buf *path, struct kids *
 	struct dirent *e;
 
 	for (;;) {
-		bool skip = false;
+		enum verdict is = SHOWN;
 
 		errno = 0;
 		e = readdir(d);
 		if (!e)
 			break;
-		if (dots(e->d_name) || e->d_type == DT_SOCK)
+		if (dots(e->d_name))
 			continue;
 		if (v->filter && e->d_type != DT_UNKNOWN) {
 			if (stem)
 				wh_buf_addc(path, '/');
 			wh_buf_adds(path, e->d_name);
-			skip = hidden_child(v, path->p, e->d_type == DT_DIR);
+			is = judge(v, path->p, e->d_type == DT_DIR);
 			path->n = stem;
 			if (path->p)
 				path->p[stem] = '\0';
 		}
-		if (skip)
+		if (is == HIDDEN)
 			continue;
-		WH_PUSH(k->v, k->n, k->cap) = (struct kid){.name = k->names.n, .seen = e->d_type != DT_UNKNOWN};
+		WH_PUSH(k->v, k->n, k->cap) = (struct kid){
+			.name = k->names.n,
+			.seen = e->d_type != DT_UNKNOWN,
+			.through = is == THROUGH,
+		};
 		wh_buf_add(&k->names, e->d_name, strlen(e->d_name) + 1);
 	}
 	if (errno)
@@ -389,12 +439,15 @@ static int walk(struct view *v, struct wh_buf *path, view_fn fn, void *arg, stru
 
 	for (size_t i = 0; !r && i < k.n; i++) {
 		struct node *n = &k.v[i].n;
+		enum verdict is;
 
 		if (stem)
 			wh_buf_addc(path, '/');
 		wh_buf_adds(path, k.names.p + k.v[i].name);
 		n->path = path->p;
-		if (k.v[i].seen || !hidden_child(v, path->p, n->type == WH_T_DIR)) {
+		is = k.v[i].seen ? k.v[i].through ? THROUGH : SHOWN : judge(v, path->p, n->type == WH_T_DIR);
+		if (is != HIDDEN) {
+			n->through = is == THROUGH && n->type == WH_T_DIR;
 			r = fn(arg, n, err);
 			if (r == 0 && n->type == WH_T_DIR)
 				r = walk(v, path, fn, arg, err);
@@ -443,7 +496,7 @@ static char *hidden_part(const struct view *v, const char *path, bool dir)
 			return WH_TAKE_PTR(part);
 		*p = '/';
 	}
-	return hidden_child(v, path, dir) ? WH_TAKE_PTR(part) : NULL;
+	return judge(v, path, dir) != SHOWN ? WH_TAKE_PTR(part) : NULL;
 }
 
 char *local_hidden_by(struct view *v, const char *path)
@@ -503,6 +556,11 @@ int local_keep(struct view *v, struct node *n, struct wh_err **err)
 
 	if (n->type != WH_T_FILE)
 		return 0;
+	if (n->stub) {
+		wh_digest_of("", 0, &n->digest);
+		n->has_digest = true;
+		return 0;
+	}
 	n->has_digest = wh_memo_get(v->memo, n->path, &k, &n->digest);
 	return check_protected(v, n, err);
 }

@@ -37,7 +37,9 @@ struct node {
 	bool has_digest;
 	struct wh_digest digest; /* FILE */
 	bool implied;            /* DIR of a tree that only exists for what is below it */
+	bool through;            /* local DIR that is excluded, but what is below it perhaps not */
 	bool linked;             /* FILE with other names; see peer */
+	bool stub;               /* FILE that is a socket in truth: empty, never opened */
 	/* Who has the same content under another name: local (dev, ino), tree (layer, first name). */
 	uint64_t dev, ino;
 	size_t layer;
@@ -63,6 +65,7 @@ struct view {
 	const struct wh_file_input *in;
 	const struct wh_patterns *filter;
 	struct wh_patterns *own_filter;
+	struct wh_patterns *but_all; /* the filter without "*" and "**", if it has one of them and "!" patterns */
 	struct wh_strv exceptions; /* paths of the filter's "!" patterns, cleaned */
 	struct wh_memo *memo;
 	const struct file_id *protect;
@@ -160,6 +163,8 @@ void pick_release(struct pick *p);
 /* Adds the canonical bytes of what was picked to the hash. with_root: a directory's own mode and owner too (COPY gives
  * the destination its own). All digests must be known. */
 void pick_hash(const struct pick *p, bool with_root, struct wh_sha256 *h);
+/* May something below this directory match the pattern? */
+bool pattern_may_hold(const char *pattern, const char *dir);
 bool pick_known(const struct pick *p);
 /* Reads the files whose content is not known. */
 int pick_read(struct view *v, struct pick *p, struct wh_err **err);

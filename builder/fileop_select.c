@@ -27,7 +27,7 @@ void pick_release(struct pick *p)
 struct frame {
 	struct node n;
 	const char *rel;
-	bool take, added;
+	bool take, through, added;
 };
 
 struct walk {
@@ -46,6 +46,7 @@ static void walk_release(struct walk *w)
 	free(w->frames);
 }
 
+/* The directories that lead here: lazily those that were not selected; of a context all that it has. */
 static void add_frames(struct walk *w)
 {
 	for (size_t i = 0; i < w->n; i++) {
@@ -57,8 +58,8 @@ static void add_frames(struct walk *w)
 	}
 }
 
-/* May something below this directory match the include pattern? Component by component, up to the first "**". */
-static bool may_hold(const char *pattern, const char *rel)
+/* Component by component, up to the first "**". */
+bool pattern_may_hold(const char *pattern, const char *rel)
 {
 	for (;;) {
 		size_t pn = strcspn(pattern, "/"), rn = strcspn(rel, "/");
@@ -91,7 +92,7 @@ static bool includes(const struct walk *w, const char *rel)
 
 static bool leads_to(const struct walk *w, const char *rel)
 {
-	return w->exact ? below(w->pattern, rel) : may_hold(w->pattern, rel);
+	return w->exact ? below(w->pattern, rel) : pattern_may_hold(w->pattern, rel);
 }
 
 static int walk_one(void *arg, const struct node *n, struct wh_err **err)
@@ -126,8 +127,9 @@ static int walk_one(void *arg, const struct node *n, struct wh_err **err)
 		.n = kept,
 		.rel = kept.path + w->strip,
 		.take = take,
+		.through = n->through,
 	};
-	if (take)
+	if (take && !n->through)
 		add_frames(w);
 	return 0;
 }
@@ -265,9 +267,9 @@ static int add_pick(struct wh_fileop *f, const struct spec *s, const char *path,
 	if (s->wildcard && s->exclude && root.type != WH_T_DIR && wh_patterns_excluded(s->exclude, p.base))
 		return 0;
 	r = fill_pick(s, &root, &p, err);
-	if (r) {
+	if (r || (root.through && p.n == 1)) {
 		pick_release(&p);
-		return r;
+		return r || s->wildcard ? r : -ENOENT;
 	}
 	WH_PUSH(f->picks, f->n_picks, f->cap_picks) = p;
 	return 0;

@@ -27,6 +27,7 @@ void view_close(struct view *v)
 	v->blobs = NULL;
 	wh_closep(&v->rootfd);
 	wh_patterns_freep(&v->own_filter);
+	wh_patterns_freep(&v->but_all);
 	wh_strv_release(&v->exceptions);
 	wh_memo_free(v->memo);
 	v->memo = NULL;

@@ -180,12 +180,12 @@ static int replace(struct walk *w, const char *name, struct wh_buf *out)
 	if (r < 0)
 		return r;
 	value = value_of(w, name);
-	if (!value) {
-		if (w->o->keep_unset)
-			wh_buf_addf(out, "${%s/%.*s", name, (int)(w->p - start), start);
+	if (!value && w->o->keep_unset) {
+		wh_buf_addf(out, "${%s/%.*s", name, (int)(w->p - start), start);
 		return 0;
 	}
-	return wh_subst_replace(value, pattern.p ? pattern.p : "", with.p ? with.p : "", all, out, w->err);
+	/* A pattern may match nothing, so an unset variable is replaced in like an empty one. */
+	return wh_subst_replace(value ? value : "", pattern.p ? pattern.p : "", with.p ? with.p : "", all, out, w->err);
 }
 
 static int unsupported(struct walk *w, const char *name, bool colon, char op)

@@ -79,8 +79,9 @@ static int lower_workdir(struct wh_lower *l, struct wh_stage *s, const struct wh
 {
 	struct wh_file_action *mkdir = wh_arena_alloc(l->a, sizeof(*mkdir));
 	const char *cwd = wh_image_text(s, "WorkingDir"), *user = wh_image_text(s, "User");
-	WH_AUTO_FREE char *word = NULL, *abs = NULL, *text = NULL;
+	WH_AUTO_FREE char *word = NULL, *abs = NULL;
 	const struct wh_vertex *v = NULL;
+	const char *text;
 	int r = wh_scope_expand(l, s, c->n->args[0], &word, err);
 
 	if (r < 0)
@@ -94,7 +95,8 @@ static int lower_workdir(struct wh_lower *l, struct wh_stage *s, const struct wh
 	}
 	s->workdir_given = true; /* who mends the first one has mended all */
 	abs = wh_path_abs_in(*cwd ? cwd : "/", word);
-	text = wh_asprintf("%s%s", abs, word[0] == '/' && wh_has_suffix(word, "/") && abs[1] ? "/" : "");
+	/* BuildKit cleans relative ones only, and images are to have the same text. */
+	text = word[0] == '/' ? word : abs;
 	wh_image_set_text(s, "WorkingDir", text);
 	if (abs[1]) {
 		WH_AUTO_FREE char *name = wh_scope_shown(l, s, c->n->original);

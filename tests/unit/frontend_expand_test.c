@@ -53,6 +53,8 @@ static void words(void **state)
 		{"${path/?.tar*/X}", "/a/b/X"},
 		{"${path//[a]/X}", "/a/b/c.tar.gz"},
 		{"${none#x}", ""},
+		{"${none/*/X}", "X"},
+		{"${none//?/X}", ""},
 		{"${a", NULL},
 		{"${", NULL},
 		{"${}", NULL},

@@ -427,6 +427,31 @@ static void epoch(void **state)
 
 /* ---- config ---- */
 
+/* As BuildKit has it: a path from the root is kept to the letter, a relative one is joined and cleaned. */
+static void workdir_text(void **state)
+{
+	static const struct {
+		const char *file, *want;
+	} rows[] = {
+		{"FROM scratch\nWORKDIR /a//b", "\"WorkingDir\":\"/a//b\""},
+		{"FROM scratch\nWORKDIR /a/../b/", "\"WorkingDir\":\"/a/../b/\""},
+		{"FROM scratch\nWORKDIR /a//b\nWORKDIR c/./d/", "\"WorkingDir\":\"/a/b/c/d\""},
+		{"FROM scratch\nWORKDIR /a\nWORKDIR ../b", "\"WorkingDir\":\"/b\""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < WH_ARRAY_SIZE(rows); i++) {
+		WH_AUTO_BUF struct wh_buf got = WH_BUF_INIT;
+		struct lowered x;
+
+		lower(&x, rows[i].file, NULL);
+		wh_json_dump(x.t.config, &got);
+		if (!strstr(got.p, rows[i].want))
+			fail_msg("%s: %s", rows[i].file, got.p);
+		release(&x);
+	}
+}
+
 static void config(void **state)
 {
 	struct lowered x;
@@ -641,6 +666,7 @@ int main(void)
 		cmocka_unit_test(stages_and_names),
 		cmocka_unit_test(unused_stages_are_left_out),
 		cmocka_unit_test(users_and_directories),
+		cmocka_unit_test(workdir_text),
 		cmocka_unit_test(add_unpacks),
 		cmocka_unit_test(linked_copies),
 		cmocka_unit_test(heredocs),
