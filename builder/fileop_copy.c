@@ -175,7 +175,7 @@ static int put_item(struct copying *c, struct view *v, struct item *it, const ch
 	}
 	o = dest_put(c->d, target, it->n.type);
 	give_info(c, o, &it->n);
-	if (it->n.type == WH_T_FILE) {
+	if (it->n.type == WH_T_FILE && !it->n.stub) {
 		o->origin = FROM_VIEW;
 		o->view = v;
 		o->item = it;
@@ -253,7 +253,7 @@ static int copy_action(struct copying *c, size_t action, struct wh_err **err)
 		if (p->action != action)
 			continue;
 		r = fileop_view(c->f, p->input, &v, err);
-		if (!r && c->a->unpack && p->items[0].n.type == WH_T_FILE)
+		if (!r && c->a->unpack && p->items[0].n.type == WH_T_FILE && !p->items[0].n.stub)
 			r = unpack_pick(c->f, c->d, c->a, p, &c->owner, &done, err);
 		if (!r && !done)
 			r = copy_pick(c, v, p, err);

@@ -284,6 +284,12 @@ static const struct row {
 	 {.srcs = {"a*"}, .dest = "/d/", .no_glob = true},
 	 "d 0755 d\nf 0644 d/a* A"},
 
+	{"a socket is an empty file",
+	 "",
+	 "d 0755 d\nf 0644 d/a A\ns 0711 d/s",
+	 false,
+	 {.srcs = {"d"}, .dest = "/x"},
+	 "d 0755 x\nf 0644 x/a A\nf 0711 x/s"},
 	{"owner by number",
 	 "",
 	 "d 0755 d\nf 0644 d/a A\nl d/l -> a",

@@ -72,7 +72,7 @@ static const char *next_line(const char *s, struct line *l)
 	memset(l, 0, sizeof(*l));
 	l->type = *p;
 	p += 2;
-	if (*p >= '0' && *p <= '7' && strchr("dfp", l->type)) {
+	if (*p >= '0' && *p <= '7' && strchr("dfps", l->type)) {
 		l->mode = (unsigned)strtoul(p, &p, 8);
 		if (*p == '@') {
 			l->uid = (unsigned)strtoul(p + 1, &p, 10);
@@ -114,6 +114,8 @@ void make_dir(struct env *e, const char *name, const char *text)
 			assert_int_equal(symlinkat(l.rest, root, l.path), 0);
 		} else if (l.type == 'p') {
 			assert_int_equal(mkfifoat(root, l.path, l.mode), 0);
+		} else if (l.type == 's') {
+			assert_int_equal(mknodat(root, l.path, S_IFSOCK | l.mode, 0), 0);
 		}
 		assert_int_equal(utimensat(root, l.path, t, AT_SYMLINK_NOFOLLOW), 0);
 	}
