@@ -40,7 +40,6 @@ struct node {
 	bool through;            /* local DIR that is excluded, but what is below it perhaps not */
 	bool linked;             /* FILE with other names; see peer */
 	bool stub;               /* FILE that is a socket in truth: empty, never opened */
-	bool stub;               /* FILE that is a socket in truth: empty, never opened */
 	/* Who has the same content under another name: local (dev, ino), tree (layer, first name). */
 	uint64_t dev, ino;
 	size_t layer;
