@@ -331,7 +331,9 @@ static const char *missing_hint(const struct copy *x)
 		if (strchr(word, '$') && !*src)
 			return "a variable that is not set leaves nothing";
 	}
-	return NULL;
+	return context ? NULL
+		       : wh_arena_printf(x->l->a, "it is looked for in %s, not in the build context",
+					 wh_flag_text(x->c->n, "from"));
 }
 
 static void add_history(struct copy *x, const struct wh_vertex *v)

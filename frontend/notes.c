@@ -111,6 +111,75 @@ static void note_comments(const struct wh_dockerfile *d, const struct wh_node *n
 	}
 }
 
+/* ---- comments that are none, directives that are comments ---- */
+
+static void note_trailing(const struct wh_dockerfile *d, const struct wh_node *n, struct wh_err **notes)
+{
+	WH_AUTO_ERR struct wh_err *note = NULL;
+	WH_AUTO_STRV struct wh_strv words = {0};
+	const char *text = strstr(n->original, " #");
+
+	if (n->json || !text ||
+	    (n->instr != WH_I_WORKDIR && n->instr != WH_I_USER && n->instr != WH_I_VOLUME && n->instr != WH_I_ARG &&
+	     n->instr != WH_I_COPY && n->instr != WH_I_ADD))
+		return;
+	wh_words_quoted(wh_str(n->original), d->escape, &words);
+	for (size_t i = 1; i < words.n && !note; i++) {
+		if (words.v[i][0] != '#')
+			continue;
+		wh_usage(&note, "%s: what begins with # here is no comment, but part of what it says", wh_instr_name(n->instr));
+		wh_err_mark(&note, WH_MARK_WORD, text + 1);
+		wh_err_hint(&note, "a comment stands on a line of its own");
+	}
+	if (note)
+		add(d, n, &note, notes);
+}
+
+/* "# escape=`" and its like where nobody looks for them, or with a slip of the pen. */
+static void note_directives(const struct wh_dockerfile *d, struct wh_err **notes)
+{
+	static const char *const keys[] = {"syntax", "escape"};
+	struct wh_directives state = {0};
+	struct wh_lines in = {d->text, d->len, 0, 0};
+	struct wh_str line, value;
+	const char *key;
+
+	if (d->len >= 3 && memcmp(d->text, "\xef\xbb\xbf", 3) == 0)
+		in.pos = 3;
+	while (wh_lines_next(&in, &line) && in.number < 50) {
+		struct wh_directives anew = {0};
+		WH_AUTO_ERR struct wh_err *note = NULL;
+		WH_AUTO_FREE char *word = NULL, *shown = NULL;
+		bool top = wh_directive_line(&state, "#", wh_line_chomp(line), &key, &value, NULL) > 0;
+		const char *near = NULL;
+
+		line = wh_line_chomp(line);
+		if (top || (line.n && line.p[0] != '#'))
+			continue;
+		word = wh_strndup(line.p + (line.n > 0), line.n - (line.n > 0));
+		if (wh_directive_line(&anew, "", wh_line_indent(wh_str(word)), &key, &value, NULL) > 0) {
+			if (wh_streq(key, "check"))
+				continue; /* above an instruction, that counts */
+			wh_usage(&note, "\"# %s=\" is but a comment here: it counts only at the very top of the file", key);
+		} else {
+			char *name = word + strspn(word, " \t");
+			size_t n = strcspn(name, " \t=");
+
+			if (name[n + strspn(name + n, " \t")] != '=' || !n || n > 20)
+				continue;
+			name[n] = '\0';
+			near = wh_nearest(name, keys, WH_ARRAY_SIZE(keys));
+			if (!near)
+				continue;
+			wh_usage(&note, "\"# %s=\" is but a comment: no directive is called so", name);
+			wh_err_hint(&note, "did you mean %s?", near);
+		}
+		shown = wh_excerpt(line);
+		wh_err_at(&note, d->name, in.number, 0, shown);
+		add(d, NULL, &note, notes);
+	}
+}
+
 /* ---- platforms ---- */
 
 static void note_platform(const struct wh_dockerfile *d, const struct wh_node *n, struct wh_err **notes)
@@ -300,11 +369,13 @@ void wh_dockerfile_notes(const struct wh_dockerfile *d, const struct wh_strv *bu
 {
 	size_t i;
 
+	note_directives(d, ret);
 	if (d->check)
 		note_rules(d, NULL, d->check, ret);
 	for (i = 0; i < d->n_nodes; i++) {
 		note_comments(d, &d->nodes[i], ret);
 		note_platform(d, &d->nodes[i], ret);
+		note_trailing(d, &d->nodes[i], ret);
 		note_json(d, &d->nodes[i], ret);
 	}
 	note_globals(d, ret);
