@@ -293,42 +293,90 @@ static void advance(const struct program *p, size_t i, uint32_t c, bool *next)
 	}
 }
 
+/* A program on its way through a text. */
+struct sim {
+	const struct program *p;
+	size_t size; /* of a set of marks */
+	bool small[512], *large, *alive, *next;
+	uint32_t before; /* the character read last, 0: none */
+};
+
+static void sim_begin(struct sim *s, const struct program *p)
+{
+	s->p = p;
+	s->size = 2 * p->n + 2;
+	s->large = 2 * s->size > sizeof(s->small) ? wh_malloc(2 * s->size) : NULL;
+	s->alive = s->large ? s->large : s->small;
+	s->next = s->alive + s->size;
+	s->before = 0;
+	memset(s->alive, 0, s->size);
+	enter(p, s->alive, 0);
+}
+
+static void sim_end(struct sim *s)
+{
+	free(s->large);
+}
+
+/* False: whatever comes, it will not match. */
+static bool sim_step(struct sim *s, uint32_t c)
+{
+	bool *swap = s->next, any = false;
+	size_t i;
+
+	if (s->p->asserts)
+		pass_asserts(s->p, s->alive, s->before, c);
+	s->before = c;
+	memset(s->next, 0, s->size);
+	for (i = 0; i < s->p->n; i++) {
+		if (s->alive[2 * i] || s->alive[2 * i + 1]) {
+			advance(s->p, i, c, s->next);
+			any = true;
+		}
+	}
+	s->next = s->alive;
+	s->alive = swap;
+	return any;
+}
+
+/* Does what was read match, were it all? */
+static bool sim_matches(struct sim *s)
+{
+	if (!s->p->asserts)
+		return s->alive[2 * s->p->n];
+	memcpy(s->next, s->alive, s->size);
+	pass_asserts(s->p, s->next, s->before, 0);
+	return s->next[2 * s->p->n];
+}
+
 static bool run(const struct program *p, const char *name)
 {
-	size_t size = 2 * p->n + 2, i;
-	WH_AUTO_FREE bool *large = NULL;
-	bool small[512], *alive = small, *next;
-	uint32_t before = 0;
+	struct sim s;
+	bool found;
 
-	if (2 * size > sizeof(small)) {
-		large = wh_malloc(2 * size);
-		alive = large;
-	}
-	next = alive + size;
-	memset(alive, 0, size);
-	enter(p, alive, 0);
-	while (*name) {
-		uint32_t c = rune(&name);
-		bool *swap = next, any = false;
+	sim_begin(&s, p);
+	while (*name && sim_step(&s, rune(&name)))
+		;
+	found = !*name && sim_matches(&s);
+	sim_end(&s);
+	return found;
+}
 
-		if (p->asserts)
-			pass_asserts(p, alive, before, c);
-		before = c;
-		memset(next, 0, size);
-		for (i = 0; i < p->n; i++) {
-			if (alive[2 * i] || alive[2 * i + 1]) {
-				advance(p, i, c, next);
-				any = true;
-			}
-		}
-		next = alive;
-		alive = swap;
-		if (!any) /* more characters than the pattern has: nothing is alive */
-			break;
+/* ret[i]: does it match the first i + 1 components of the path? In one walk, for paths may be long. */
+static void run_levels(const struct program *p, const char *path, bool *ret)
+{
+	struct sim s;
+	bool alive = true;
+
+	sim_begin(&s, p);
+	while (*path && alive) {
+		if (*path == '/')
+			*ret++ = sim_matches(&s);
+		alive = sim_step(&s, rune(&path));
 	}
-	if (p->asserts)
-		pass_asserts(p, alive, before, 0);
-	return !*name && alive[2 * p->n];
+	if (alive)
+		*ret = sim_matches(&s);
+	sim_end(&s);
 }
 
 int wh_glob_match(const char *pattern, const char *name)
@@ -533,9 +581,11 @@ static void literal_hits(const struct wh_patterns *set, const char *path, struct
 /*
  * One step of moby/patternmatcher's MatchesUsingParentResults: the patterns in order, each tried only where it could change the
  * outcome so far. One that matched a parent matches its children; one that was not tried at the parent, though it would have matched,
- * does not, so "a", "!a/b/c", "a/b" leaves a/b/c in the context. matched: in and out, which match the parent, and this path.
+ * does not, so "a", "!a/b/c", "a/b" leaves a/b/c in the context. others: which patterns that are no plain text match the path
+ * itself; matched: in and out, which match the parent, and this path.
  */
-static const struct pattern *decide_at(const struct wh_patterns *set, const char *path, struct hits *matched)
+static const struct pattern *decide_at(const struct wh_patterns *set, const char *path, const bool *others,
+				       struct hits *matched)
 {
 	const struct pattern *found = NULL;
 	struct hits literal = {0}, now = {0};
@@ -545,7 +595,6 @@ static const struct pattern *decide_at(const struct wh_patterns *set, const char
 	literal_hits(set, path, &literal);
 	for (;;) {
 		size_t i = par < matched->n ? matched->v[par] : SIZE_MAX;
-		const struct pattern *p;
 		bool hit, same;
 
 		if (lit < literal.n && literal.v[lit] < i)
@@ -554,17 +603,17 @@ static const struct pattern *decide_at(const struct wh_patterns *set, const char
 			i = set->others[other];
 		if (i == SIZE_MAX)
 			break;
-		p = &set->v[i];
 		hit = par < matched->n && matched->v[par] == i;
 		same = lit < literal.n && literal.v[lit] == i;
 		par += hit;
 		lit += same;
-		other += other < set->n_others && set->others[other] == i;
-		if (!hit && (p->negated != excluded || (!same && !run(&p->program, path))))
+		if (other < set->n_others && set->others[other] == i)
+			same = others[other++];
+		if (!hit && (!same || set->v[i].negated != excluded))
 			continue;
 		WH_PUSH(now.v, now.n, now.cap) = i;
-		excluded = !p->negated;
-		found = p;
+		excluded = !set->v[i].negated;
+		found = &set->v[i];
 	}
 	free(literal.v);
 	free(matched->v);
@@ -575,19 +624,34 @@ static const struct pattern *decide_at(const struct wh_patterns *set, const char
 static const struct pattern *decider(const struct wh_patterns *set, const char *path)
 {
 	WH_AUTO_FREE char *copy = NULL;
-	const struct pattern *found;
+	WH_AUTO_FREE bool *levels = NULL, *others = NULL;
+	const struct pattern *found = NULL;
 	struct hits matched = {0};
-	char *slash;
+	size_t depth = 1, level, i;
+	char *end;
 
 	if (!set->n || wh_streq(path, ".") || !*path)
 		return NULL;
+	for (i = 0; path[i]; i++)
+		depth += path[i] == '/';
+	levels = wh_calloc(set->n_others * depth + 1, sizeof(*levels));
+	others = wh_calloc(set->n_others + 1, sizeof(*others));
+	for (i = 0; i < set->n_others; i++)
+		run_levels(&set->v[set->others[i]].program, path, levels + i * depth);
 	copy = wh_strdup(path);
-	for (slash = strchr(copy, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		(void)decide_at(set, copy, &matched);
-		*slash = '/';
+	end = copy;
+	for (level = 0; level < depth; level++) {
+		char c;
+
+		end += strcspn(end, "/");
+		c = *end;
+		*end = '\0';
+		for (i = 0; i < set->n_others; i++)
+			others[i] = levels[i * depth + level];
+		found = decide_at(set, copy, others, &matched);
+		*end = c;
+		end += c != '\0';
 	}
-	found = decide_at(set, copy, &matched);
 	free(matched.v);
 	return found;
 }
@@ -609,30 +673,18 @@ bool wh_patterns_excluded(const struct wh_patterns *set, const char *path)
 /* Could this pattern match something below dir? True when some step is alive after "dir/". */
 static bool may_reach(const struct pattern *p, const char *dir)
 {
-	size_t size = 2 * p->program.n + 2, i;
-	WH_AUTO_FREE bool *alive = wh_calloc(size, 1), *next = wh_calloc(size, 1);
 	WH_AUTO_FREE char *path = wh_asprintf("%s/", dir);
-	const char *s = path;
-	uint32_t before = 0;
+	const char *text = path;
 	bool any = true;
+	struct sim s;
+	size_t i;
 
-	enter(&p->program, alive, 0);
-	while (*s && any) {
-		uint32_t c = rune(&s);
-		bool *swap = next;
-
-		if (p->program.asserts)
-			pass_asserts(&p->program, alive, before, c);
-		before = c;
-		memset(next, 0, size);
-		for (i = 0; i < p->program.n; i++)
-			if (alive[2 * i] || alive[2 * i + 1])
-				advance(&p->program, i, c, next);
-		next = alive;
-		alive = swap;
-		for (i = 0, any = false; i < size && !any; i++)
-			any = alive[i];
-	}
+	sim_begin(&s, &p->program);
+	while (*text && any)
+		any = sim_step(&s, rune(&text));
+	for (i = 0, any = false; i < s.size && !any; i++)
+		any = s.alive[i];
+	sim_end(&s);
 	return any;
 }
 
