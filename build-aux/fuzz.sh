@@ -5,7 +5,7 @@
 #
 # Builds tests/fuzz/fuzz_NOUN.c as a fuzzer (clang, address and undefined-behaviour sanitizers) and runs it at the lowest
 # priority. It starts from tests/fuzz/corpus/NOUN and from what earlier runs found, which is in $FUZZ_DIR/NOUN (FUZZ_DIR
-# is /tmp/whittle-fuzz unless it is set). An input that crashes, leaks, wants more than 1 GiB or takes longer than two
+# is /tmp/whittle-fuzz unless it is set). An input that crashes, leaks, wants more than 1 GiB or takes longer than five
 # seconds is left in $FUZZ_DIR/found, and the exit status is not 0. SECONDS 0 builds, and does not run.
 set -euo pipefail
 
@@ -40,6 +40,6 @@ nice -n 19 "${CLANG:-clang}" -std=gnu17 -D_GNU_SOURCE -O1 -g -fno-omit-frame-poi
 mv "$dir/bin/fuzz_$noun.new" "$dir/bin/fuzz_$noun"
 [ "$seconds" != 0 ] || exit 0
 
-options=(-max_total_time="$seconds" -rss_limit_mb=1024 -timeout=2 -artifact_prefix="$dir/found/$noun-")
+options=(-max_total_time="$seconds" -rss_limit_mb=1024 -timeout=5 -artifact_prefix="$dir/found/$noun-")
 [ ! -f "$fuzz/$noun.dict" ] || options+=(-dict="$fuzz/$noun.dict")
 exec nice -n 19 "$dir/bin/fuzz_$noun" "${options[@]}" "$@" "$dir/$noun" "$fuzz/corpus/$noun"
