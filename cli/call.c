@@ -2,6 +2,7 @@
 /* Answers without a build: where they come from, and how they are printed. */
 #include "cli/call.h"
 #include "cli/build_input.h"
+#include "cli/context.h"
 #include "cli/registry_service.h"
 
 #include <errno.h>
@@ -499,11 +500,19 @@ int wh_call_run(const struct wh_call *call, const struct wh_call_input *x, struc
 								       .file = x->file,
 								       .contexts = x->contexts,
 								       .n_contexts = x->n_contexts};
+	const struct wh_context *c = x->foreign;
 	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
 	WH_AUTO_JSON json_t *answer = NULL;
 	WH_AUTO_ERR struct wh_err *why = NULL;
 	int r = 0;
 
+	if (c) {
+		in.context = c->path;
+		in.layer = c->has_layer ? &c->layer : NULL;
+		in.foreign = c->foreign;
+		in.given = c->has_text ? &c->text : NULL;
+		in.given_name = c->text_name;
+	}
 	if (call->name == WH_CALL_DESCRIBE)
 		answer = describe();
 	else
@@ -516,6 +525,46 @@ int wh_call_run(const struct wh_call *call, const struct wh_call_input *x, struc
 		return r;
 	tell(call, x, &in, why);
 	return why || (!call->ignore_status && json_array_size(json_object_get(answer, "warnings"))) ? 1 : 0;
+}
+
+static int foreign_context(const struct wh_build_spec *spec, struct wh_inner *inner, struct wh_store **store,
+			   struct wh_cli_source *source, struct wh_context *ret, struct wh_err **err)
+{
+	int r = wh_cli_store_open(spec->root, store, err);
+
+	wh_cli_source_init(source, inner, spec->root);
+	return r < 0 ? r : wh_context_open(spec, *store, source, NULL, ret, err);
+}
+
+int wh_call_build(const struct wh_call *call, const struct wh_build_spec *spec, struct wh_inner *inner, struct wh_err **err)
+{
+	WH_CLEANUP(wh_context_release) struct wh_context context = {0};
+	struct wh_cli_source source;
+	struct wh_store *store = NULL;
+	struct wh_call_input in = {
+		.context = spec->context,
+		.context_shown = spec->context_shown,
+		.file = spec->file,
+		.contexts = spec->contexts,
+		.n_contexts = spec->n_contexts,
+		.build_args = &spec->build_args,
+		.target = spec->target,
+		.platform = spec->platforms.n ? spec->platforms.v[0] : NULL,
+		.build_platform = spec->platform,
+		.root = spec->root,
+	};
+	int r = 0;
+
+	if (!inner)
+		return wh_call_run(call, &in, err);
+	in.foreign = &context;
+	r = foreign_context(spec, inner, &store, &source, &context, err);
+	if (r == 0)
+		r = wh_call_run(call, &in, err);
+	wh_cli_source_release(&source);
+	if (store)
+		wh_store_close(store);
+	return r;
 }
 
 /* ---------------------------------------------------------------- findings of a build */

@@ -19,8 +19,10 @@ struct wh_call {
 /* "check,format=json,ignorestatus=true" */
 int wh_call_parse(const char *text, struct wh_call *ret, struct wh_err **err);
 
+struct wh_context;
 struct wh_call_input {
 	const char *context, *context_shown, *file; /* as wh_build_input has them */
+	const struct wh_context *foreign;           /* no directory of the user's; NULL: it is one */
 	const struct wh_named_ctx *contexts;
 	size_t n_contexts;
 	const struct wh_strv *build_args;
@@ -32,6 +34,10 @@ struct wh_call_input {
 /* Prints the answer. 0, or 1: there are findings, or (the reason is said then) the Dockerfile is wrong; -errno: there is no
  * answer. */
 int wh_call_run(const struct wh_call *call, const struct wh_call_input *in, struct wh_err **err);
+
+/* build --check, --call. inner: to fetch a context that is not on this machine, where wh_context_is_foreign() says so; else
+ * NULL. As wh_call_run(). */
+int wh_call_build(const struct wh_call *call, const struct wh_build_spec *spec, struct wh_inner *inner, struct wh_err **err);
 
 /* Findings of a build, each once; for wh_lower_opts.warn. */
 struct wh_lint_list {

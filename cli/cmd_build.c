@@ -2,6 +2,7 @@
 /* whittle build: the option table, and the fork into the process that works. */
 #include "cli/call.h"
 #include "cli/cli.h"
+#include "cli/context.h"
 #include "cli/password.h"
 #include "cli/sign_service.h"
 #include "cli/source_service.h"
@@ -145,7 +146,18 @@ static int offer(struct wh_outer *outer, struct wh_build_spec *spec, char *passw
 	return r;
 }
 
-static int build(struct wh_build_spec *spec, struct wh_err **err)
+static int work(const struct wh_call *call, struct wh_build_spec *spec, struct wh_inner *inner)
+{
+	WH_AUTO_ERR struct wh_err *err = NULL;
+	int r;
+
+	if (call->name == WH_CALL_BUILD)
+		return wh_build_run(spec, inner);
+	r = wh_call_build(call, spec, inner, &err);
+	return r < 0 ? wh_err_report(err) : r;
+}
+
+static int build(const struct wh_call *call, struct wh_build_spec *spec, struct wh_err **err)
 {
 	struct wh_outer *outer = NULL;
 	struct wh_inner *inner = NULL;
@@ -168,28 +180,9 @@ static int build(struct wh_build_spec *spec, struct wh_err **err)
 	wh_password_free(password);
 	if (r < 0)
 		return r;
-	r = wh_build_run(spec, inner);
+	r = work(call, spec, inner);
 	wh_inner_free(inner);
 	return r;
-}
-
-/* --check, --call: nothing is built, so there is nobody to fork for. */
-static int answer(const struct wh_call *call, const struct wh_build_spec *spec, struct wh_err **err)
-{
-	const struct wh_call_input in = {
-		.context = spec->context,
-		.context_shown = spec->context_shown,
-		.file = spec->file,
-		.contexts = spec->contexts,
-		.n_contexts = spec->n_contexts,
-		.build_args = &spec->build_args,
-		.target = spec->target,
-		.platform = spec->platforms.n ? spec->platforms.v[0] : NULL,
-		.build_platform = spec->platform,
-		.root = spec->root,
-	};
-
-	return wh_call_run(call, &in, err);
 }
 
 static int run(const struct wh_command *c, int argc, char **argv)
@@ -212,7 +205,10 @@ static int run(const struct wh_command *c, int argc, char **argv)
 		if (!r)
 			r = wh_build_spec_make(&flags, &args, &spec, &err);
 		if (!r)
-			r = call.name == WH_CALL_BUILD ? build(&spec, &err) : answer(&call, &spec, &err);
+			/* Without a build, and with all files at hand, there is nobody to fork for. */
+			r = call.name == WH_CALL_BUILD || wh_context_is_foreign(&spec) ?
+				    build(&call, &spec, &err) :
+				    wh_call_build(&call, &spec, NULL, &err);
 	}
 	if (r < 0)
 		r = wh_err_report(err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* whittle check: what the rules find in a Dockerfile, and whether it could be built. */
 #include "cli/call.h"
+#include "cli/context.h"
 
 #include <errno.h>
 
@@ -60,6 +61,11 @@ static int check(void *flags, const struct wh_strv *args, struct wh_buf *out, st
 	(void)out;
 	if (r == 0)
 		r = wh_build_spec_make(&b, &context, &spec, err);
+	if (r == 0 && wh_context_is_foreign(&spec)) {
+		r = wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "check fetches nothing: \"%s\" is not on this machine",
+			       spec.context_kind == WH_CONTEXT_DIR ? spec.file : spec.context_shown);
+		wh_err_hint(err, "whittle build --check fetches");
+	}
 	if (r == 0)
 		r = wh_call_run(&call, &(struct wh_call_input){.context = spec.context,
 							       .context_shown = spec.context_shown,

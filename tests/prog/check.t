@@ -189,6 +189,19 @@ run "$WHITTLE" build --call=nothing ctx
 is "$status" 2 '--call of no method: exit code 2'
 nok 'nothing of all that made a store' test -e "$T/.local"
 
+# ---- contexts from elsewhere ----
+
+# shellcheck disable=SC2016
+run sh -c '"$0" build --root store --check - <ctx/Dockerfile' "$WHITTLE"
+like "$out" '^Check complete, 2 warnings' 'build --check: a Dockerfile on standard input'
+tar -C ctx -cf ctx.tar Dockerfile
+# shellcheck disable=SC2016
+run sh -c '"$0" build --root store --call=targets - <ctx.tar' "$WHITTLE"
+like "$out" '^base \(default\)' 'build --call: an archive on standard input'
+run "$WHITTLE" check https://nothing.example/x.git
+is "$status" 2 'check fetches nothing'
+like "$err" 'build --check fetches' 'check says who does'
+
 # ---- findings of a build ----
 
 run "$WHITTLE" build --root store ctx
