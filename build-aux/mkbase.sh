@@ -105,7 +105,7 @@ download() {
 		: >"$work/apt/status"
 		apt+=(-o "APT::Architecture=$1" -o "APT::Architectures::=$1" -o "Dir::State=$work/apt" -o "Dir::Cache=$work/apt/cache"
 			-o "Dir::State::status=$work/apt/status" -o 'Acquire::Languages=none')
-		"${apt[@]}" update >"$work/log" 2>&1 || die "$(cat "$work/log")"
+		"${apt[@]}" update >"$work/log" 2>&1 || true # one of several suites may be in the middle of a change
 	fi
 	(cd "$work/get-$1" && "${apt[@]}" download busybox-static >/dev/null 2>"$work/log") || die "$(cat "$work/log")"
 	dpkg-deb -x "$work/get-$1"/busybox-static_*.deb "$2"

@@ -186,6 +186,12 @@ static int make_in_place(struct wh_rootfs *r, const char *path, bool dir, struct
 		e = wh_stub_make(r->fd, on_root_mount(r, real) ? r->base : -1, real, dir, &r->made);
 	for (; known < r->made.n; known++)
 		r->on_made(r->arg, &r->made.v[known]);
+	if (e == -EROFS) {
+		/* Not this machine's fault, as it would be elsewhere. */
+		wh_err_set(err, "sandbox", WH_ERR_BUILD, EROFS, "make the mount point %s: the mount around it is read-only", path);
+		wh_err_hint(err, "have it in what is mounted there, or mount that with rw");
+		return e;
+	}
 	if (e < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_BUILD, -e, "make the mount point %s", path);
 	return 0;

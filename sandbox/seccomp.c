@@ -105,12 +105,25 @@ static int add_observed(scmp_filter_ctx f, const char *const *names)
 	return 0;
 }
 
+/* The 32-bit programs that the machine runs beside its own; 0: none. */
+static uint32_t second_arch(void)
+{
+	switch (seccomp_arch_native()) {
+	case SCMP_ARCH_X86_64:
+		return SCMP_ARCH_X86;
+	case SCMP_ARCH_AARCH64:
+		return SCMP_ARCH_ARM;
+	default:
+		return 0;
+	}
+}
+
 static int fill(scmp_filter_ctx f, bool observed)
 {
 	int r = 0;
 
-	if (seccomp_arch_native() == SCMP_ARCH_X86_64)
-		r = seccomp_arch_add(f, SCMP_ARCH_X86);
+	if (second_arch())
+		r = seccomp_arch_add(f, second_arch());
 	if (r == 0)
 		r = seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, ABSENT);
 	/* A binary tree instead of a chain; only libseccomp 2.5 has it, and only speed depends on it. */
@@ -136,8 +149,7 @@ static uint32_t newest_number(uint32_t arch)
 /* What stands before libseccomp's program: numbers beyond its tables answer ENOSYS, never its default. */
 static size_t prologue(struct sock_filter *p)
 {
-	const uint32_t arches[MAX_ARCHES] = {seccomp_arch_native(),
-					     seccomp_arch_native() == SCMP_ARCH_X86_64 ? SCMP_ARCH_X86 : 0};
+	const uint32_t arches[MAX_ARCHES] = {seccomp_arch_native(), second_arch()};
 	size_t n = 0;
 
 	for (size_t i = 0; i < MAX_ARCHES && arches[i]; i++) {

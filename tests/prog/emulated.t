@@ -58,8 +58,8 @@ D
 	unlike "$all" 'programs run under' "$who: a cached build asks for no emulator"
 
 	# Nobody can run these.
-	build $who --network none <<'D'
-FROM --platform=linux/sparc64 scratch
+	build $who --network none --platform linux/sparc64 <<'D'
+FROM scratch
 COPY . /
 RUN ["/x"]
 D
@@ -101,6 +101,24 @@ D
 		emulatedPlatform "$who: the verdict says so"
 done
 is "$(registered)" "$before" 'nothing was registered on this machine'
+
+# What somebody has registered is used as it is when its interpreter was opened in advance, and stands aside when not.
+somebody() { # FLAGS
+	printf 'FROM --platform=linux/arm64 arm\nRUN [ "$(uname -m)" = aarch64 ] # %s\n' "$1" >"$T/Dockerfile"
+	cat >"$T/somebody" <<-'S'
+		mount -t binfmt_misc none /proc/sys/fs/binfmt_misc &&
+		printf '%s' ':arm:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:'"$1" \
+			>/proc/sys/fs/binfmt_misc/register && shift && exec "$@"
+	S
+	run unshare -Urm bash "$T/somebody" "$(command -v qemu-aarch64-static):$1" timeout 60 "$WHITTLE" build --root "$T/somebodys" --network none \
+		--build-context arm="oci-layout://$arm" -f "$T/Dockerfile" "$T/ctx"
+}
+somebody F
+is "$status" 0 'registered by somebody, with flag F'
+like "$all" '^note: platform: linux/arm64 programs run under /[^ ]*qemu-aarch64-static$' 'that one is used'
+somebody OC
+is "$status" 0 'registered by somebody, without F'
+like "$all" 'registered for this build alone' 'ours is used'
 
 # Without an emulator at all: its programs hidden behind an empty directory, in a mount namespace of the test's own.
 if is_root; then

@@ -219,6 +219,10 @@ wrong --mount=type=cache 'invalid mount target "/"'
 wrong --mount=target=/t,env "invalid field 'env' must be a key=value pair"
 wrong --mount=target=/t,source 'must be a key=value pair'
 wrong '--mount=type=bind,ta\"rget=/t' 'failed to parse csv mounts'
+printf 'FROM base\nRUN --mount=target=/a --mount=type=tmpfs,target=/a/new true\n' >"$T/Dockerfile"
+run timeout 60 "$WHITTLE" build --root "$T/wrong" --build-context base="oci-layout://$base" -f "$T/Dockerfile" "$T/ctx"
+is "$status" 1 'a mount point that a read-only mount lacks: exit code'
+like "$err" '^error: .*Dockerfile:2: make the mount point /a/new: the mount around it is read-only' 'and the message'
 wrong --network=bridge 'invalid network mode "bridge"'
 wrong --network=host 'network.host is not allowed' '--allow network.host'
 wrong --security=none 'security "none" is not valid'
