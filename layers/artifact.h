@@ -68,7 +68,7 @@ int wh_artifacts_from_layout(struct wh_store *s, const char *dir, const struct w
 			     struct wh_err **err);
 /* Writes them into a layout directory that has the image; as wh_store_attach(). */
 int wh_layout_attach(struct wh_store *s, const char *dir, const struct wh_artifacts *list, struct wh_err **err);
-/* The names that a layout gives the image with this manifest digest (io.containerd.image.name), sorted. */
+/* The names that a layout gives the image with this manifest digest, or an index that has it (io.containerd.image.name), sorted. */
 int wh_layout_names(const char *dir, const struct wh_digest *manifest, struct wh_strv *ret, struct wh_err **err);
 /* Digest and size of each layer blob of an artifact's manifest (in the store), its media type and annotations; hostile input. */
 int wh_artifact_layers(struct wh_store *s, const struct wh_artifact *a, struct wh_descriptor **ret, size_t *ret_n,

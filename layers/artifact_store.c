@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #define MAX_DEPTH 3
+#define MAX_PARTS 256       /* of an index, looked at for an image's name */
 #define MAX_DOCUMENTS 20000 /* manifests read while the artifacts of one image are looked for */
 
 struct source {
@@ -231,6 +232,33 @@ int wh_artifacts_from_store(struct wh_store *s, const struct wh_digest *subject,
 	return r;
 }
 
+/* Does the descriptor name the manifest, or an index of the layout that does? What cannot be read leads nowhere. */
+static bool leads_to(const char *dir, const json_t *o, const struct wh_digest *manifest, unsigned depth)
+{
+	const char *digest = wh_json_str(o, "digest"), *type = wh_json_str(o, "mediaType");
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *index = NULL;
+	WH_AUTO_FREE char *path = NULL;
+	const json_t *ms;
+	struct wh_digest d;
+	char hex[65];
+	bool found;
+
+	if (!digest || !wh_digest_parse(digest, &d))
+		return false;
+	found = wh_digest_eq(&d, manifest);
+	if (found || depth == MAX_DEPTH || !type || (strcmp(type, WH_MT_INDEX) != 0 && strcmp(type, WH_MT_DOCKER_LIST) != 0))
+		return found;
+	path = wh_asprintf("%s/blobs/sha256/%s", dir, wh_digest_hex(&d, hex));
+	if (wh_read_file(AT_FDCWD, path, WH_MANIFEST_MAX, &buf) < 0 ||
+	    wh_document_parse(buf.p ? buf.p : "", buf.n, hex, &index, NULL) < 0)
+		return false;
+	ms = json_object_get(index, "manifests");
+	for (size_t i = 0; i < json_array_size(ms) && i < MAX_PARTS && !found; i++)
+		found = leads_to(dir, json_array_get(ms, i), manifest, depth + 1);
+	return found;
+}
+
 int wh_layout_names(const char *dir, const struct wh_digest *manifest, struct wh_strv *ret, struct wh_err **err)
 {
 	WH_AUTO_FREE char *path = wh_asprintf("%s/index.json", dir);
@@ -247,11 +275,9 @@ int wh_layout_names(const char *dir, const struct wh_digest *manifest, struct wh
 	ms = json_object_get(o, "manifests");
 	for (size_t i = 0; i < json_array_size(ms); i++) {
 		const json_t *d = json_array_get(ms, i);
-		const char *digest = wh_json_str(d, "digest");
 		const char *name = wh_json_str(json_object_get(d, "annotations"), WH_AN_IMAGE_NAME);
-		struct wh_digest got;
 
-		if (name && digest && wh_digest_parse(digest, &got) && wh_digest_eq(&got, manifest))
+		if (name && leads_to(dir, d, manifest, MAX_DEPTH - 1))
 			wh_strv_add(ret, name);
 	}
 	wh_strv_sort(ret);

@@ -136,6 +136,26 @@ static bool note_layers(struct blobs *b, const json_t *manifest, const char *rep
 	return used;
 }
 
+/* Of an index those of its images. */
+static bool note_manifest(struct blobs *b, const json_t *m, const char *repository, unsigned *left)
+{
+	const json_t *ms = json_object_get(m, "manifests");
+	bool used = note_layers(b, m, repository);
+
+	for (size_t i = 0; i < json_array_size(ms) && *left; i++, --*left) {
+		WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+		WH_AUTO_JSON json_t *part = NULL;
+		const char *type;
+		struct wh_digest d;
+		uint64_t size;
+
+		if (wh_reg_descriptor(json_array_get(ms, i), "", &type, &d, &size, NULL) == 0 &&
+		    read_manifest(b->s, &d, &buf, &part, &type, NULL) == 0)
+			used |= note_layers(b, part, repository);
+	}
+	return used;
+}
+
 static void note_source(struct wh_reg_conn *c, struct blobs *b, const json_t *named, unsigned *left)
 {
 	const char *name = wh_json_str(json_object_get(named, "annotations"), WH_AN_IMAGE_NAME);
@@ -151,7 +171,7 @@ static void note_source(struct wh_reg_conn *c, struct blobs *b, const json_t *na
 		return;
 	--*left;
 	if (wh_reg_descriptor(named, "", &type, &d, &size, NULL) == 0 &&
-	    read_manifest(b->s, &d, &buf, &m, &type, NULL) == 0 && note_layers(b, m, ref.path))
+	    read_manifest(b->s, &d, &buf, &m, &type, NULL) == 0 && note_manifest(b, m, ref.path, left))
 		wh_strv_take(&b->repositories, WH_TAKE_PTR(ref.path));
 }
 

@@ -208,6 +208,7 @@ is "$status" 0 'sbom of an index: this machine'\''s image'
 like "$out" "$(digest_of out "linux/$here" | cut -d: -f2)" 'namely'
 run "$WHITTLE" sbom --platform "$other" oci:out:1.4
 like "$out" "$(digest_of out "linux/$other" | cut -d: -f2)" 'or the one that --platform says'
+is "$(jq -r .name <<<"$out")" "$("$WHITTLE" sbom --root st --platform "$other" registry.example/shop:1.4 | jq -r .name)" 'under the name of the index'
 run "$WHITTLE" sbom --root st --platform linux/s390x registry.example/shop:1.4
 is "$status" 1 'or none'
 like "$err" "^hint: .*linux/$other" 'and says which there are'
@@ -247,6 +248,10 @@ printf 'FROM %s/shop:1\nCOPY plain /\n' "$reg" >ctx/remote
 run "$WHITTLE" build -q --root st5 --platform "$both" -f ctx/remote -o type=oci,dest=remote,tar=false ctx
 is "$status" 0 'FROM an index of a registry'
 is "$(document remote "linux/$other" | jq -c '.layers[:2]')" "$(document fetched "linux/$other" | jq -c '.layers[:2]')" 'takes each platform'\''s image'
+run "$WHITTLE" build -q --root st4 --platform "$both" -f ctx/remote -t "$reg/child:1" --push ctx
+is "$status" 0 'push of an index over a base that the registry has under another name'
+layer=$(document fetched "linux/$other" | jq -r '.layers[0].digest')
+like "$(cat registry/log)" "POST /v2/child/blobs/uploads/\\?.*mount=${layer/:/(:|%3A)}.* 201 " 'its layers are mounted, the other platform'\''s, too'
 run "$WHITTLE" build --root st6 --platform "linux/$other" -t "$reg/shop:1" -f ctx/remote ctx
 is "$status" 0 'a base under the name of the result'
 
