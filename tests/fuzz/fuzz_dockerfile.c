@@ -43,12 +43,37 @@ static void check(const struct wh_graph *g, const struct wh_target *t)
 		abort();
 }
 
+static const char *const *ignore_of(void *arg, const char *local, const struct wh_patterns **ret)
+{
+	static const char *const lines[] = {"a*", "**/b", NULL};
+
+	(void)arg;
+	(void)local;
+	*ret = NULL;
+	return lines;
+}
+
+/* Answers without a build: there is one for whatever parses. */
+static void ask(const struct wh_dockerfile *d, const struct wh_lower_opts *opts)
+{
+	WH_AUTO_JSON json_t *lint = wh_dockerfile_lint(d, opts);
+	WH_AUTO_JSON json_t *outline = NULL;
+	WH_AUTO_JSON json_t *targets = NULL;
+	WH_AUTO_FREE char *text = json_dumps(lint, 0);
+
+	if (!text)
+		abort();
+	(void)wh_dockerfile_outline(d, opts, &outline, NULL);
+	(void)wh_dockerfile_targets(d, &targets, NULL);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct wh_image_resolver resolver = {NULL, resolve};
 	const struct wh_named_context contexts[] = {{"c", "local://c"}, {"d", "docker-image://scratch"}};
 	const struct wh_lower_opts opts = {
-		.build_platform = "linux/amd64", .resolver = &resolver, .contexts = contexts, .n_contexts = 2};
+		.build_platform = "linux/amd64", .resolver = &resolver, .contexts = contexts, .n_contexts = 2,
+		.ignore_of = ignore_of};
 	WH_AUTO_DOCKERFILE struct wh_dockerfile *d = NULL;
 	WH_AUTO_BUF struct wh_buf tree = WH_BUF_INIT;
 	WH_AUTO_ERR struct wh_err *err = NULL;
@@ -70,5 +95,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	wh_target_release(&t);
 	wh_graph_free(g);
+	ask(d, &opts);
 	return 0;
 }
