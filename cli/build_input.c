@@ -192,7 +192,9 @@ static int read_ignore(struct wh_build_input *in, struct wh_input_local *l, stru
 	if (!res)
 		wh_patterns_set_source(l->patterns, l->ignore_file, numbers, l->lines.n);
 	if (res < 0) {
-		wh_err_at(err, l->ignore_file, 0, 0, NULL);
+		unsigned bad = wh_patterns_bad(&l->lines);
+
+		wh_err_at(err, l->ignore_file, bad ? numbers[bad - 1] : 0, 0, NULL);
 		if (err && *err)
 			(*err)->class = WH_ERR_USAGE;
 	}

@@ -195,7 +195,7 @@ build -q --build-context n=named -f - -o ign3 ign < <(printf 'FROM scratch\nCOPY
 "$WHITTLE" build --root "$store" -q --build-context n=named -f - -o ign3 ign >/dev/null < <(printf 'FROM scratch\nCOPY --from=n . /\n')
 is "$(ls -A ign3 | xargs)" '.dockerignore x' 'a named context has its own'
 printf '!\n' >ign/.dockerignore
-refused 'a broken .dockerignore' 2 '^error: .dockerignore: ' ign
+refused 'a broken .dockerignore' 2 '^error: .dockerignore:[0-9]+: ' ign
 
 # ---- arguments, labels, secrets ----
 cat >args.df <<'END'
