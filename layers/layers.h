@@ -278,7 +278,8 @@ struct wh_export {
 	int64_t epoch;           /* oci: mtimes of the tar's members: this, or 0 when INT64_MAX */
 	const struct wh_artifacts *artifacts; /* oci: what is attached to the image goes along; or NULL */
 };
-/* An OCI layout with this one image, or an index and all its images; artifacts may be of each of them. A directory is written beside and renamed when it did not exist; into an existing layout
+/* An OCI layout with this one image, or an index and all its images; artifacts may be of each of them. A directory is written beside
+ * and renamed when it did not exist; into an existing layout
  * blobs are added and index.json is replaced last. Bytes depend on the image and names alone. Layers that were never
  * read are read before anything is written; all blobs are hashed on the way. */
 int wh_export_oci(struct wh_store *s, const struct wh_image *i, const struct wh_export *x, struct wh_err **err);
