@@ -182,11 +182,48 @@ static void limits(void **state)
 	assert_true(wh_dockerfile_parse("D", "FROM\0a", 6, &d, NULL) < 0);
 }
 
+/* What Go's decoder takes, ours takes, too, and in the same way. */
+static void json_words(void **state)
+{
+	static const struct {
+		const char *in, *out; /* NULL: no JSON */
+	} cases[] = {
+		{"[\"a\", \"b\"]", "a|b|"},
+		{" [] ", ""},
+		{"[\"\\ud83d\\ude00\"]", "\xf0\x9f\x98\x80|"},
+		{"[\"\\ud83dx\", \"\\ude00\"]", "\xef\xbf\xbdx|\xef\xbf\xbd|"},
+		{"[\"caf\xe9\"]", "caf\xef\xbf\xbd|"},
+		{"[\"\\\\ud83d\"]", "\\ud83d|"},
+		{"[\"a\\u0000b\"]", "a" WH_WORD_NUL "b|"},
+		{"[\"a\"] x", NULL},
+		{"['a']", NULL},
+		{"[\"a", NULL},
+	};
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < WH_ARRAY_SIZE(cases); i++) {
+		WH_AUTO_STRV struct wh_strv words = {0};
+		WH_AUTO_BUF struct wh_buf got = WH_BUF_INIT;
+
+		assert_int_equal(wh_words_json(wh_str(cases[i].in), &words, NULL), cases[i].out ? 1 : 0);
+		for (k = 0; k < words.n; k++)
+			wh_buf_addf(&got, "%s|", words.v[k]);
+		assert_string_equal(got.p ? got.p : "", cases[i].out ? cases[i].out : "");
+	}
+	{
+		WH_AUTO_STRV struct wh_strv words = {0};
+
+		assert_true(wh_words_json(wh_str("[99999999999999999999]"), &words, NULL) < 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(trees),      cmocka_unit_test(refusals), cmocka_unit_test(positions),
-		cmocka_unit_test(directives), cmocka_unit_test(heredocs), cmocka_unit_test(limits),
+		cmocka_unit_test(json_words), cmocka_unit_test(trees),      cmocka_unit_test(refusals),
+		cmocka_unit_test(positions),  cmocka_unit_test(directives), cmocka_unit_test(heredocs),
+		cmocka_unit_test(limits),
 	};
 
 	return cmocka_run_group_tests_name("frontend_parse", tests, NULL, NULL);
