@@ -13,7 +13,9 @@
 static int misuse(struct wh_err **err, const char *text, const char *why)
 {
 	wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "--call \"%s\": %s", text, why);
-	wh_err_hint(err, "write --call=build, check, outline, targets or subrequests.describe, with ,format=json where wanted");
+	wh_err_hint(
+		err,
+		"write --call=build, check, outline, targets or subrequests.describe, with ,format=json where wanted");
 	return -EINVAL;
 }
 
@@ -22,8 +24,9 @@ static bool call_name(const char *word, enum wh_call_name *ret)
 	static const struct {
 		const char *word;
 		enum wh_call_name name;
-	} names[] = {{"build", WH_CALL_BUILD},     {"check", WH_CALL_LINT},       {"lint", WH_CALL_LINT},
-		     {"outline", WH_CALL_OUTLINE}, {"targets", WH_CALL_TARGETS}, {"subrequests.describe", WH_CALL_DESCRIBE}};
+	} names[] = {{"build", WH_CALL_BUILD},     {"check", WH_CALL_LINT},
+		     {"lint", WH_CALL_LINT},       {"outline", WH_CALL_OUTLINE},
+		     {"targets", WH_CALL_TARGETS}, {"subrequests.describe", WH_CALL_DESCRIBE}};
 
 	for (size_t i = 0; i < WH_ARRAY_SIZE(names); i++) {
 		if (!wh_streq(word, names[i].word))
@@ -379,9 +382,9 @@ static json_t *described(const char *name, const char *about, const char *option
 
 	if (option)
 		json_array_append_new(opts, json_pack("{s:s, s:s}", "name", option, "description", option_about));
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:n, s:[{s:s, s:s}, {s:s, s:s}], s:n}", "name", name, "version", "1.0.0",
-			 "type", "rpc", "description", about, "opts", opts, "inputs", "metadata", "name", "result.json",
-			 "description", "", "name", "result.txt", "description", "", "refs");
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:n, s:[{s:s, s:s}, {s:s, s:s}], s:n}", "name", name, "version",
+			 "1.0.0", "type", "rpc", "description", about, "opts", opts, "inputs", "metadata", "name",
+			 "result.json", "description", "", "name", "result.txt", "description", "", "refs");
 }
 
 static json_t *describe(void)
@@ -495,11 +498,12 @@ static void print(const struct wh_call *call, const struct wh_build_input *in, c
 
 int wh_call_run(const struct wh_call *call, const struct wh_call_input *x, struct wh_err **err)
 {
-	WH_CLEANUP(wh_build_input_release) struct wh_build_input in = {.context = x->context,
-								       .context_shown = x->context_shown,
-								       .file = x->file,
-								       .contexts = x->contexts,
-								       .n_contexts = x->n_contexts};
+	WH_CLEANUP(wh_build_input_release)
+	struct wh_build_input in = {.context = x->context,
+				    .context_shown = x->context_shown,
+				    .file = x->file,
+				    .contexts = x->contexts,
+				    .n_contexts = x->n_contexts};
 	const struct wh_context *c = x->foreign;
 	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
 	WH_AUTO_JSON json_t *answer = NULL;
@@ -536,7 +540,8 @@ static int foreign_context(const struct wh_build_spec *spec, struct wh_inner *in
 	return r < 0 ? r : wh_context_open(spec, *store, source, NULL, ret, err);
 }
 
-int wh_call_build(const struct wh_call *call, const struct wh_build_spec *spec, struct wh_inner *inner, struct wh_err **err)
+int wh_call_build(const struct wh_call *call, const struct wh_build_spec *spec, struct wh_inner *inner,
+		  struct wh_err **err)
 {
 	WH_CLEANUP(wh_context_release) struct wh_context context = {0};
 	struct wh_cli_source source;
@@ -580,8 +585,8 @@ void wh_lint_list_add(void *findings, const struct wh_lint_warning *w)
 
 void wh_lint_list_tell(const struct wh_lint_list *f, struct wh_progress *progress)
 {
-	WH_AUTO_FREE char *title = wh_asprintf("%zu warning%s found (whittle check shows more):", f->lines.n,
-					       f->lines.n == 1 ? "" : "s");
+	WH_AUTO_FREE char *title =
+		wh_asprintf("%zu warning%s found (whittle check shows more):", f->lines.n, f->lines.n == 1 ? "" : "s");
 
 	if (f->lines.n)
 		wh_progress_list(progress, title, &f->lines);

@@ -37,7 +37,8 @@ int wh_call_run(const struct wh_call *call, const struct wh_call_input *in, stru
 
 /* build --check, --call. inner: to fetch a context that is not on this machine, where wh_context_is_foreign() says so; else
  * NULL. As wh_call_run(). */
-int wh_call_build(const struct wh_call *call, const struct wh_build_spec *spec, struct wh_inner *inner, struct wh_err **err);
+int wh_call_build(const struct wh_call *call, const struct wh_build_spec *spec, struct wh_inner *inner,
+		  struct wh_err **err);
 
 /* Findings of a build, each once; for wh_lower_opts.warn. */
 struct wh_lint_list {

@@ -66,8 +66,7 @@ static const struct rule {
 	[WH_RULE_FROM_PLATFORM_FLAG_CONST_DISALLOWED] = {"FromPlatformFlagConstDisallowed",
 							 "FROM --platform flag should not use a constant value",
 							 URL("from-platform-flag-const-disallowed"), false},
-	[WH_RULE_COPY_IGNORED_FILE] = {"CopyIgnoredFile",
-				       "Attempting to Copy file that is excluded by .dockerignore",
+	[WH_RULE_COPY_IGNORED_FILE] = {"CopyIgnoredFile", "Attempting to Copy file that is excluded by .dockerignore",
 				       URL("copy-ignored-file"), false},
 	[WH_RULE_INVALID_DEFINITION_DESCRIPTION] =
 		{"InvalidDefinitionDescription",
@@ -235,8 +234,7 @@ void wh_lint_comments(struct wh_lower *l, const char *const *comments)
 		struct wh_str text;
 		const char *key;
 
-		if (wh_directive_line(&state, "", wh_str(*comments), &key, &text, NULL) <= 0 ||
-		    !wh_streq(key, "check"))
+		if (wh_directive_line(&state, "", wh_str(*comments), &key, &text, NULL) <= 0 || !wh_streq(key, "check"))
 			continue;
 		value = wh_strndup(text.p, text.n);
 		value[strcspn(value, " ")] = '\0';

@@ -49,8 +49,8 @@ struct wh_lint_config {
 int wh_lint_config_parse(const char *text, struct wh_lint_config *ret, struct wh_err **err);
 
 struct wh_lint {
-	struct wh_lint_config file; /* the check directive's, or BUILDKIT_DOCKERFILE_CHECK's */
-	struct wh_lint_config now;  /* with what is said above the instruction at hand */
+	struct wh_lint_config file;   /* the check directive's, or BUILDKIT_DOCKERFILE_CHECK's */
+	struct wh_lint_config now;    /* with what is said above the instruction at hand */
 	enum wh_rule found[WH_RULES]; /* rules with findings, in the order of the first ones */
 	size_t n_found;
 	struct wh_pos first; /* where the first one was */

@@ -54,8 +54,9 @@ static void lint_description(struct wh_lower *l, const struct wh_node *n, const 
 	for (i = 0; i < names->n; i++)
 		if (wh_str_eq((struct wh_str){last, strcspn(last, " ")}, names->v[i]))
 			return;
-	wh_lint(l, WH_RULE_INVALID_DEFINITION_DESCRIPTION, pos, "Comment for %s should follow the format: `# %s <description>`",
-		wh_instr_name(n->instr), names->n > 1 ? "<arg_key>" : names->v[0]);
+	wh_lint(l, WH_RULE_INVALID_DEFINITION_DESCRIPTION, pos,
+		"Comment for %s should follow the format: `# %s <description>`", wh_instr_name(n->instr),
+		names->n > 1 ? "<arg_key>" : names->v[0]);
 }
 
 static void lint_definition(struct wh_lower *l, const struct wh_node *n, const struct wh_pos *pos)
@@ -79,7 +80,8 @@ void wh_lint_syntax(struct wh_lower *l, unsigned bad_line)
 	wh_lint_comments(l, NULL);
 	for (i = 0; i < l->d->n_nodes; i++) {
 		const struct wh_node *n = &l->d->nodes[i];
-		const struct wh_pos pos = {.file = l->d->name, .line = n->text_last_line, .last_line = n->text_last_line};
+		const struct wh_pos pos = {
+			.file = l->d->name, .line = n->text_last_line, .last_line = n->text_last_line};
 
 		if (n->empty_line)
 			wh_lint(l, WH_RULE_NO_EMPTY_CONTINUATION, &pos, "Empty continuation line");
@@ -256,5 +258,6 @@ void wh_lint_base_platform(struct wh_lower *l, const struct wh_stage *s, const s
 	have = wh_platform_text(&p);
 	wh_lint_comments(l, NULL);
 	wh_lint(l, WH_RULE_INVALID_BASE_IMAGE_PLATFORM, &s->pos,
-		"Base image %s was pulled with platform \"%s\", expected \"%s\" for current build", s->base_name, have, want);
+		"Base image %s was pulled with platform \"%s\", expected \"%s\" for current build", s->base_name, have,
+		want);
 }

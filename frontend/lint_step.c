@@ -42,8 +42,8 @@ static bool has_part(const char *name, const char *const *words)
 
 void wh_lint_secret(struct wh_lower *l, const struct wh_cmd *c, const char *instruction, const char *name)
 {
-	static const char *const secret[] = {"apikey", "auth",	 "credential", "credentials", "key",   "password",
-					     "pword",  "passwd", "secret",     "token",	      NULL};
+	static const char *const secret[] = {"apikey", "auth",   "credential", "credentials", "key", "password",
+					     "pword",  "passwd", "secret",     "token",       NULL};
 	static const char *const harmless[] = {"public", "file", "version", NULL};
 	WH_AUTO_BUF struct wh_buf shown = WH_BUF_INIT;
 

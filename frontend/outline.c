@@ -16,8 +16,8 @@ static json_t *place(unsigned line, unsigned last_line)
 	unsigned i;
 
 	for (i = line; line && (i == line || i <= last_line); i++)
-		json_array_append_new(ranges, json_pack("{s:{s:I}, s:{s:I}}", "start", "line", (json_int_t)i, "end", "line",
-							(json_int_t)i));
+		json_array_append_new(ranges, json_pack("{s:{s:I}, s:{s:I}}", "start", "line", (json_int_t)i, "end",
+							"line", (json_int_t)i));
 	if (json_array_size(ranges))
 		return json_pack("{s:o}", "ranges", ranges);
 	json_decref(ranges);
@@ -116,8 +116,9 @@ static void put_error(json_t *answer, const struct wh_err *err, bool syntax, uns
 					  ? wh_asprintf("dockerfile parse error on line %u: %s", err->line, err->msg)
 					  : wh_strdup(err->msg);
 
-	json_object_set_new(answer, "buildError",
-			    json_pack("{s:o, s:o}", "message", wh_json_text(text), "location", place(err->line, last_line)));
+	json_object_set_new(
+		answer, "buildError",
+		json_pack("{s:o, s:o}", "message", wh_json_text(text), "location", place(err->line, last_line)));
 }
 
 json_t *wh_dockerfile_lint_refused(const char *name, const char *text, size_t len, const struct wh_err *err)

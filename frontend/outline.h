@@ -25,7 +25,7 @@ struct wh_outline_mount {
 struct wh_outline {
 	struct wh_outline_arg *args; /* ARGs with a value or default of their own; of a name the latest */
 	size_t n_args, cap_args;
-	struct wh_strv used; /* names that FROM used, or that ARG declared */
+	struct wh_strv used;             /* names that FROM used, or that ARG declared */
 	struct wh_outline_mount *mounts; /* of an id the first */
 	size_t n_mounts, cap_mounts;
 };

@@ -87,20 +87,23 @@ static void file_rules(void **state)
 		{"from scratch AS a", "FromAsCasing@1: 'AS' and 'from' keywords' casing do not match\n"},
 		{"FROM scratch As a", "FromAsCasing@1: 'As' and 'FROM' keywords' casing do not match\n"},
 		/* A keyword of mixed case is told by itself. */
-		{"From scratch AS a\nCOPY a b", "ConsistentInstructionCasing@1: Command 'From' " CASING " (uppercase)\n"},
+		{"From scratch AS a\nCOPY a b",
+		 "ConsistentInstructionCasing@1: Command 'From' " CASING " (uppercase)\n"},
 		{"FROM scratch AS a", ""},
 		{"from scratch as a", ""},
 		/* Told at the last line of the instruction's words. */
 		{"FROM scratch\nCOPY a \\\n\n\n  b\nUSER u", "NoEmptyContinuation@5: Empty continuation line\n"},
 		{"FROM scratch\nCOPY <<E \\\n\n /b\nx\nE\n", "NoEmptyContinuation@4: Empty continuation line\n"},
 		{"FROM scratch\nCOPY a \\\n# a comment\n  b", ""},
-		{"FROM scratch\nuser a\nUSER b", "ConsistentInstructionCasing@2: Command 'user' " CASING " (uppercase)\n"},
-		{"from scratch\nuser a\nUSER b", "ConsistentInstructionCasing@3: Command 'USER' " CASING " (lowercase)\n"},
+		{"FROM scratch\nuser a\nUSER b",
+		 "ConsistentInstructionCasing@2: Command 'user' " CASING " (uppercase)\n"},
+		{"from scratch\nuser a\nUSER b",
+		 "ConsistentInstructionCasing@3: Command 'USER' " CASING " (lowercase)\n"},
 		/* As many of one as of the other: upper case is meant. ARGs above the first stage do not count. */
-		{"arg a\narg b\narg c\nFROM scratch\nuser a", "ConsistentInstructionCasing@5: Command 'user' " CASING
-							     " (uppercase)\n"},
-		{"FROM scratch\nOnbuild run x\nUSER a", "ConsistentInstructionCasing@2: Command 'Onbuild' " CASING
-							" (uppercase)\n"},
+		{"arg a\narg b\narg c\nFROM scratch\nuser a",
+		 "ConsistentInstructionCasing@5: Command 'user' " CASING " (uppercase)\n"},
+		{"FROM scratch\nOnbuild run x\nUSER a",
+		 "ConsistentInstructionCasing@2: Command 'Onbuild' " CASING " (uppercase)\n"},
 		{"FROM scratch AS a\nFROM scratch AS A\nFROM scratch AS a",
 		 "StageNameCasing@2: Stage name 'A' should be lowercase\n"
 		 "DuplicateStageName@2: Duplicate stage name \"a\", stage names should be unique\n"
@@ -148,8 +151,9 @@ static void from_rules(void **state)
 		{"FROM --platform=$TARGETOS/$TARGETARCH img", NULL, ""},
 		{"FROM --platform=linux/amd64 img", NULL,
 		 "FromPlatformFlagConstDisallowed@1: FROM --platform flag should not use constant value \"linux/amd64\"\n"},
-		{"FROM --platform=linux/x86_64 img AS for-AMD64", NULL, "StageNameCasing@1: Stage name 'for-AMD64' should be "
-									"lowercase\n"},
+		{"FROM --platform=linux/x86_64 img AS for-AMD64", NULL,
+		 "StageNameCasing@1: Stage name 'for-AMD64' should be "
+		 "lowercase\n"},
 		{"FROM --platform=linux/amd64 img AS linux-tools", NULL, ""},
 		{"ARG p=linux/amd64\nFROM --platform=$p img", NULL, ""},
 		{"ARG V\nFROM img:$V", "V=1",
@@ -173,13 +177,14 @@ static void step_rules(void **state)
 		const char *text, *want;
 	} rows[] = {
 		{"FROM scratch\nCMD a", "JSONArgsRecommended@2: JSON arguments recommended for CMD " JSON_ADVICE},
-		{"FROM scratch\nENTRYPOINT a \\\n b", "JSONArgsRecommended@2+: JSON arguments recommended for ENTRYPOINT "
-						      JSON_ADVICE},
+		{"FROM scratch\nENTRYPOINT a \\\n b",
+		 "JSONArgsRecommended@2+: JSON arguments recommended for ENTRYPOINT " JSON_ADVICE},
 		{"from scratch\ncmd a", "JSONArgsRecommended@2: JSON arguments recommended for cmd " JSON_ADVICE},
 		{"FROM scratch\nCMD [\"a\"]\nENTRYPOINT []\nHEALTHCHECK CMD a\nRUN a", ""},
 		{"FROM scratch AS a\nSHELL [\"/s\"]\nFROM a\nCMD x\nENTRYPOINT y", ""},
-		{"FROM scratch\nWORKDIR a\nWORKDIR b", "WorkdirRelativePath@2: Relative workdir \"a\" can have unexpected results "
-						       "if the base image changes\n"},
+		{"FROM scratch\nWORKDIR a\nWORKDIR b",
+		 "WorkdirRelativePath@2: Relative workdir \"a\" can have unexpected results "
+		 "if the base image changes\n"},
 		{"FROM scratch AS a\nWORKDIR /x\nFROM a\nWORKDIR y", ""},
 		{"FROM img\nARG d=/x\nWORKDIR $d", ""},
 		{"FROM scratch\nARG dir=a\nCOPY $dri $dir $dri /\n",
@@ -191,10 +196,12 @@ static void step_rules(void **state)
 		 "UndefinedVar@2: Usage of undefined variable '$x'\nUndefinedVar@3: Usage of undefined variable '$y'\n"
 		 "UndefinedVar@4: Usage of undefined variable '$z'\nUndefinedVar@5: Usage of undefined variable '$v'\n"
 		 "UndefinedVar@6: Usage of undefined variable '$s'\nUndefinedVar@7: Usage of undefined variable '$c'\n"},
-		{"FROM img\nRUN --mount=type=cache,target=/c$q true\nARG a=$r", "UndefinedVar@2: Usage of undefined variable '$q'\n"
-									      "UndefinedVar@3: Usage of undefined variable "
-									      "'$r'\n"},
-		{"FROM scratch\nCOPY <<E <<'F' /\n$in\nE\n$out\nF\n", "UndefinedVar@2+: Usage of undefined variable '$in'\n"},
+		{"FROM img\nRUN --mount=type=cache,target=/c$q true\nARG a=$r",
+		 "UndefinedVar@2: Usage of undefined variable '$q'\n"
+		 "UndefinedVar@3: Usage of undefined variable "
+		 "'$r'\n"},
+		{"FROM scratch\nCOPY <<E <<'F' /\n$in\nE\n$out\nF\n",
+		 "UndefinedVar@2+: Usage of undefined variable '$in'\n"},
 		/* Not expanded, or not told: RUN's words, EXPOSE, an ARG without a value, names that the stage inherits. */
 		{"FROM img AS a\nARG v\nENV e=1\nRUN $x\nEXPOSE 8$y\nCMD [\"$z\"]\nFROM a\nCOPY a$v$e$PATH /", ""},
 		{"FROM scratch\nARG BUILDKIT_SBOM_SCAN_STAGE=true\nUSER u$BUILDKIT_SBOM_SCAN_STAGE", ""},
@@ -256,7 +263,8 @@ static void copy_rule(void **state)
 	for (i = 0; i < WH_ARRAY_SIZE(rows); i++) {
 		WH_AUTO_FREE char *text = wh_asprintf("FROM scratch\n%s\n", rows[i].words);
 		WH_AUTO_FREE char *want =
-			rows[i].want ? wh_asprintf("CopyIgnoredFile@2: Attempting to Copy file \"%s\" " IGNORED, rows[i].want)
+			rows[i].want ? wh_asprintf("CopyIgnoredFile@2: Attempting to Copy file \"%s\" " IGNORED,
+						   rows[i].want)
 				     : wh_strdup("");
 
 		expect(text, NULL, rows[i].ignore, want);
@@ -292,16 +300,17 @@ static void description_rule(void **state)
 
 static void platform_rule(void **state)
 {
-	WH_AUTO_JSON json_t *images = json_pack("{s:{s:s, s:s, s:s, s:{}, s:{s:s, s:[s]}}, s:{s:s, s:s, s:{}, s:{s:s, s:[]}}}",
-						"docker-image://arm", "os", "linux", "architecture", "arm64", "variant", "v8",
-						"config", "rootfs", "type", "layers", "diff_ids", TEST_DIGEST,
-						"docker-image://empty", "os", "linux", "architecture", "arm64", "config",
-						"rootfs", "type", "layers", "diff_ids");
+	WH_AUTO_JSON json_t *images =
+		json_pack("{s:{s:s, s:s, s:s, s:{}, s:{s:s, s:[s]}}, s:{s:s, s:s, s:{}, s:{s:s, s:[]}}}",
+			  "docker-image://arm", "os", "linux", "architecture", "arm64", "variant", "v8", "config",
+			  "rootfs", "type", "layers", "diff_ids", TEST_DIGEST, "docker-image://empty", "os", "linux",
+			  "architecture", "arm64", "config", "rootfs", "type", "layers", "diff_ids");
 	static const struct {
 		const char *text, *want;
 	} rows[] = {
-		{"FROM arm", "InvalidBaseImagePlatform@1: Base image arm was pulled with platform \"linux/arm64\", expected "
-			     "\"linux/amd64\" for current build\n"},
+		{"FROM arm",
+		 "InvalidBaseImagePlatform@1: Base image arm was pulled with platform \"linux/arm64\", expected "
+		 "\"linux/amd64\" for current build\n"},
 		{"FROM empty", ""},
 		{"FROM other", ""},
 		{"FROM arm AS a\nFROM other", ""}, /* not needed */
@@ -352,10 +361,11 @@ static void skipping(void **state)
 		{"FROM scratch AS a\n# check=skip=all\nFROM scratch AS a\n# check=skip=all\nuser x", NULL,
 		 "DuplicateStageName@3: Duplicate stage name \"a\", stage names should be unique\n"
 		 "ConsistentInstructionCasing@5: Command 'user' " CASING " (uppercase)\n"},
-		{"# check=skip=ConsistentInstructionCasing,DuplicateStageName\nFROM scratch AS a\nFROM scratch AS a\nuser x", NULL,
-		 ""},
+		{"# check=skip=ConsistentInstructionCasing,DuplicateStageName\nFROM scratch AS a\nFROM scratch AS a\nuser x",
+		 NULL, ""},
 		/* Bad settings */
-		{"# check=skip\nFROM scratch", NULL, "error 1: failed to parse check options: invalid check option \"skip\"\n"},
+		{"# check=skip\nFROM scratch", NULL,
+		 "error 1: failed to parse check options: invalid check option \"skip\"\n"},
 		{"# check=what=all\nFROM scratch", NULL,
 		 "error 1: failed to parse check options: invalid check option \"what\"\n"},
 		{"# check=error=maybe\nFROM scratch", NULL,
@@ -375,7 +385,8 @@ static void skipping(void **state)
 static void triggers(void **state)
 {
 	(void)state;
-	expect("FROM scratch AS a\nONBUILD CMD x\nONBUILD USER $u\n\n# check=skip=JSONArgsRecommended\nFROM a\nUSER y", NULL, NULL,
+	expect("FROM scratch AS a\nONBUILD CMD x\nONBUILD USER $u\n\n# check=skip=JSONArgsRecommended\nFROM a\nUSER y",
+	       NULL, NULL,
 	       "JSONArgsRecommended@6: JSON arguments recommended for CMD " JSON_ADVICE
 	       "UndefinedVar@6: Usage of undefined variable '$u'\n");
 	expect("FROM scratch\nONBUILD CMD x\nONBUILD ENV a b", NULL, NULL, "");
@@ -400,9 +411,9 @@ static void stages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(file_rules),  cmocka_unit_test(from_rules),	   cmocka_unit_test(step_rules),
-		cmocka_unit_test(copy_rule),   cmocka_unit_test(description_rule), cmocka_unit_test(platform_rule),
-		cmocka_unit_test(skipping),    cmocka_unit_test(triggers),	   cmocka_unit_test(stages),
+		cmocka_unit_test(file_rules), cmocka_unit_test(from_rules),       cmocka_unit_test(step_rules),
+		cmocka_unit_test(copy_rule),  cmocka_unit_test(description_rule), cmocka_unit_test(platform_rule),
+		cmocka_unit_test(skipping),   cmocka_unit_test(triggers),         cmocka_unit_test(stages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,11 +26,13 @@ static const char *const *ignore_of(void *arg, const char *local, const struct w
 
 static int by_place(const json_t *a, const json_t *b)
 {
-	json_int_t la = json_integer_value(json_object_get(a, "line")), lb = json_integer_value(json_object_get(b, "line"));
+	json_int_t la = json_integer_value(json_object_get(a, "line")),
+		   lb = json_integer_value(json_object_get(b, "line"));
 
 	if (la != lb)
 		return la < lb ? -1 : 1;
-	return strcmp(json_string_value(json_object_get(a, "message")), json_string_value(json_object_get(b, "message")));
+	return strcmp(json_string_value(json_object_get(a, "message")),
+		      json_string_value(json_object_get(b, "message")));
 }
 
 static void sort(json_t *list)
@@ -60,8 +62,13 @@ static char *look(const json_t *row, bool all)
 	json_t *args = json_object_get(row, "build_args");
 	WH_AUTO_JSON json_t *list = json_array();
 	struct findings f = {.list = list};
-	struct wh_lower_opts opts = {.build_platform = "linux/amd64", .ignore_of = ignore_of, .ignore_arg = &f,
-				     .resolver = &resolver, .warn = collect, .warn_arg = &f, .all_stages = all};
+	struct wh_lower_opts opts = {.build_platform = "linux/amd64",
+				     .ignore_of = ignore_of,
+				     .ignore_arg = &f,
+				     .resolver = &resolver,
+				     .warn = collect,
+				     .warn_arg = &f,
+				     .all_stages = all};
 	WH_AUTO_DOCKERFILE struct wh_dockerfile *d = NULL;
 	WH_AUTO_STRV struct wh_strv build_args = {0};
 	WH_AUTO_ERR struct wh_err *err = NULL;
@@ -73,7 +80,7 @@ static char *look(const json_t *row, bool all)
 
 	if (all && !want)
 		want = json_object_get(row, "warnings");
-	json_object_foreach(args, key, value)
+	json_object_foreach (args, key, value)
 		wh_strv_addf(&build_args, "%s=%s", key, json_string_value(value));
 	opts.build_args = &build_args;
 	if (ignore)
@@ -87,7 +94,8 @@ static char *look(const json_t *row, bool all)
 	if (!wh_streq(got, expected))
 		fault = wh_asprintf("\n  want %s\n  got  %s", expected, got);
 	else if (text_of(row, "error") && (r == 0 || !strstr(err->msg, text_of(row, "error"))))
-		fault = wh_asprintf("\n  want error %s\n  got        %s", text_of(row, "error"), r < 0 ? err->msg : "none");
+		fault = wh_asprintf("\n  want error %s\n  got        %s", text_of(row, "error"),
+				    r < 0 ? err->msg : "none");
 	else if (text_of(row, "error") && json_integer_value(json_object_get(row, "error_line")) != err->line)
 		fault = wh_asprintf("error at line %u", err->line);
 	else if (!text_of(row, "error") && r < 0) /* error_regex is for what happens after lowering */
@@ -107,8 +115,7 @@ static void cases(void **state)
 
 	(void)state;
 	assert_true(json_array_size(rows) > 0);
-	json_array_foreach(rows, i, row)
-	{
+	json_array_foreach (rows, i, row) {
 		WH_AUTO_FREE char *one = look(row, false), *all = look(row, true);
 
 		if (one)

@@ -55,24 +55,27 @@ static void check_answer(void **state)
 	     "{\"warnings\": ["
 	     "{\"ruleName\": \"StageNameCasing\", \"description\": \"Stage names should be lowercase\","
 	     " \"url\": \"https://docs.docker.com/go/dockerfile/rule/stage-name-casing/\","
-	     " \"detail\": \"Stage name 'B' should be lowercase\", \"location\": " AT(1) "},"
-	     "{\"ruleName\": \"JSONArgsRecommended\", \"description\": \"JSON arguments recommended for ENTRYPOINT/CMD to prevent "
-	     "unintended behavior related to OS signals\","
-	     " \"url\": \"https://docs.docker.com/go/dockerfile/rule/json-args-recommended/\","
-	     " \"detail\": \"JSON arguments recommended for CMD to prevent unintended behavior related to OS signals\","
-	     " \"location\": {\"ranges\": [{\"start\": {\"line\": 2}, \"end\": {\"line\": 2}},"
-	     " {\"start\": {\"line\": 3}, \"end\": {\"line\": 3}}]}}],"
-	     "\"sources\": [{\"filename\": \"Dockerfile\", \"data\": \"RlJPTSBzY3JhdGNoIEFTIEIKQ01EIGFcCiBiCg==\","
-	     " \"language\": \"Dockerfile\"}]}");
+	     " \"detail\": \"Stage name 'B' should be lowercase\", \"location\": " AT(
+		     1) "},"
+			"{\"ruleName\": \"JSONArgsRecommended\", \"description\": \"JSON arguments recommended for ENTRYPOINT/CMD to prevent "
+			"unintended behavior related to OS signals\","
+			" \"url\": \"https://docs.docker.com/go/dockerfile/rule/json-args-recommended/\","
+			" \"detail\": \"JSON arguments recommended for CMD to prevent unintended behavior related to OS signals\","
+			" \"location\": {\"ranges\": [{\"start\": {\"line\": 2}, \"end\": {\"line\": 2}},"
+			" {\"start\": {\"line\": 3}, \"end\": {\"line\": 3}}]}}],"
+			"\"sources\": [{\"filename\": \"Dockerfile\", \"data\": \"RlJPTSBzY3JhdGNoIEFTIEIKQ01EIGFcCiBiCg==\","
+			" \"language\": \"Dockerfile\"}]}");
 	same(lint("FROM scratch\nMAINTAINER m\nBADCMD\n", &o),
 	     "{\"warnings\": [{\"ruleName\": \"MaintainerDeprecated\", \"description\": \"The MAINTAINER instruction is "
 	     "deprecated, use a label instead to define an image author\","
 	     " \"url\": \"https://docs.docker.com/go/dockerfile/rule/maintainer-deprecated/\","
-	     " \"detail\": \"Maintainer instruction is deprecated in favor of using label\", \"location\": " AT(2) "}],"
-	     "\"buildError\": {\"message\": \"dockerfile parse error on line 3: unknown instruction: BADCMD\","
-	     " \"location\": " AT(3) "},"
-	     "\"sources\": [{\"filename\": \"Dockerfile\", \"data\": \"RlJPTSBzY3JhdGNoCk1BSU5UQUlORVIgbQpCQURDTUQK\","
-	     " \"language\": \"Dockerfile\"}]}");
+	     " \"detail\": \"Maintainer instruction is deprecated in favor of using label\", \"location\": " AT(
+		     2) "}],"
+			"\"buildError\": {\"message\": \"dockerfile parse error on line 3: unknown instruction: BADCMD\","
+			" \"location\": " AT(
+				3) "},"
+				   "\"sources\": [{\"filename\": \"Dockerfile\", \"data\": \"RlJPTSBzY3JhdGNoCk1BSU5UQUlORVIgbQpCQURDTUQK\","
+				   " \"language\": \"Dockerfile\"}]}");
 }
 
 static void told(void *arg, const char *name)
@@ -86,7 +89,8 @@ static void nothing_at_hand(void **state)
 {
 	WH_AUTO_BUF struct wh_buf names = WH_BUF_INIT;
 	struct wh_lower_opts o = {.unresolved_ok = true, .unresolved = told, .warn_arg = &names};
-	WH_AUTO_JSON json_t *answer = lint("FROM missing:1 AS a\nCMD x\nFROM missing:1\nCOPY --from=missing/b /x /\n", &o);
+	WH_AUTO_JSON json_t *answer =
+		lint("FROM missing:1 AS a\nCMD x\nFROM missing:1\nCOPY --from=missing/b /x /\n", &o);
 
 	(void)state;
 	assert_null(json_object_get(answer, "buildError"));
@@ -110,7 +114,9 @@ static void refused_text(void **state)
 	assert_int_equal(json_array_size(json_object_get(answer, "warnings")), 0);
 	assert_int_equal(
 		json_integer_value(json_object_get(
-			json_object_get(json_array_get(json_object_get(json_object_get(error, "location"), "ranges"), 0), "start"),
+			json_object_get(
+				json_array_get(json_object_get(json_object_get(error, "location"), "ranges"), 0),
+				"start"),
 			"line")),
 		2);
 }
@@ -125,12 +131,17 @@ static void outlines(void **state)
 		     "FROM scratch AS other\nARG no=1\n# goal is it\nFROM one AS Goal\nARG a\nARG q=3 r\n",
 		     "goal", "OWN=given"),
 	     "{\"name\": \"goal\", \"description\": \"is it\", \"args\": ["
-	     "{\"name\": \"a\", \"value\": \"1\", \"location\": " AT(1) "},"
-	     "{\"name\": \"b\", \"description\": \"of two words\", \"value\": \"1x\", \"location\": " AT(4) "},"
-	     "{\"name\": \"OWN\", \"value\": \"given\", \"location\": " AT(6) "},"
-	     "{\"name\": \"q\", \"value\": \"3\", \"location\": " AT(13) "},"
-	     "{\"name\": \"r\", \"location\": " AT(13) "}],"
-	     "\"sources\": [\"QVJHIGE9MQpBUkcgdW51c2VkPTIKIyBiIG9mIHR3byB3b3JkcwpBUkcgYj0ke2F9eApGUk9NIGltZzokYiBBUyBvbmUKQVJHIE9XTj0kYgpBUkcgVEFSR0VUQVJDSApGUk9NIHNjcmF0Y2ggQVMgb3RoZXIKQVJHIG5vPTEKIyBnb2FsIGlzIGl0CkZST00gb25lIEFTIEdvYWwKQVJHIGEKQVJHIHE9MyByCg==\"]}");
+	     "{\"name\": \"a\", \"value\": \"1\", \"location\": " AT(
+		     1) "},"
+			"{\"name\": \"b\", \"description\": \"of two words\", \"value\": \"1x\", \"location\": " AT(
+				4) "},"
+				   "{\"name\": \"OWN\", \"value\": \"given\", \"location\": " AT(
+					   6) "},"
+					      "{\"name\": \"q\", \"value\": \"3\", \"location\": " AT(
+						      13) "},"
+							  "{\"name\": \"r\", \"location\": " AT(
+								  13) "}],"
+								      "\"sources\": [\"QVJHIGE9MQpBUkcgdW51c2VkPTIKIyBiIG9mIHR3byB3b3JkcwpBUkcgYj0ke2F9eApGUk9NIGltZzokYiBBUyBvbmUKQVJHIE9XTj0kYgpBUkcgVEFSR0VUQVJDSApGUk9NIHNjcmF0Y2ggQVMgb3RoZXIKQVJHIG5vPTEKIyBnb2FsIGlzIGl0CkZST00gb25lIEFTIEdvYWwKQVJHIGEKQVJHIHE9MyByCg==\"]}");
 	answer = outline("FROM a\nRUN --mount=type=secret,target=/x/tok,required --mount=type=ssh true\n"
 			 "FROM a AS b\nARG V\nRUN --mount=type=secret,id=s$V --mount=type=cache,target=/c true\n"
 			 "FROM a AS unused\nRUN --mount=type=ssh,id=no true\n"
@@ -138,26 +149,33 @@ static void outlines(void **state)
 			 NULL, "V=9");
 	json_object_del(answer, "sources");
 	same(WH_TAKE_PTR(answer),
-	     "{\"args\": [{\"name\": \"V\", \"value\": \"9\", \"location\": " AT(4) "}],"
-	     "\"secrets\": [{\"name\": \"tok\", \"required\": true, \"location\": " AT(2) "},"
-	     " {\"name\": \"s9\", \"location\": " AT(5) "}],"
-	     "\"ssh\": [{\"name\": \"default\", \"location\": " AT(10) "},"
-	     " {\"name\": \"k\", \"required\": true, \"location\": " AT(10) "}],"
-	     "\"cache\": [{\"ID\": \"/c\", \"location\": " AT(5) "}]}");
+	     "{\"args\": [{\"name\": \"V\", \"value\": \"9\", \"location\": " AT(
+		     4) "}],"
+			"\"secrets\": [{\"name\": \"tok\", \"required\": true, \"location\": " AT(
+				2) "},"
+				   " {\"name\": \"s9\", \"location\": " AT(
+					   5) "}],"
+					      "\"ssh\": [{\"name\": \"default\", \"location\": " AT(
+						      10) "},"
+							  " {\"name\": \"k\", \"required\": true, \"location\": " AT(
+								  10) "}],"
+								      "\"cache\": [{\"ID\": \"/c\", \"location\": " AT(
+									      5) "}]}");
 }
 
 /* A default that names what it replaces. */
 static void outline_of_itself(void **state)
 {
-	WH_AUTO_JSON json_t *answer = outline("ARG F=1\nARG A=a\nARG F=$F$A\nARG B=${F}4\nARG F=${F}_$B\nFROM scratch\nARG F\n"
-					      "ARG I=1\nARG J=${I}4\nARG I=$I$J\n",
-					      NULL, "");
+	WH_AUTO_JSON json_t *answer =
+		outline("ARG F=1\nARG A=a\nARG F=$F$A\nARG B=${F}4\nARG F=${F}_$B\nFROM scratch\nARG F\n"
+			"ARG I=1\nARG J=${I}4\nARG I=$I$J\n",
+			NULL, "");
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
 	const json_t *arg;
 	size_t i;
 
 	(void)state;
-	json_array_foreach(json_object_get(answer, "args"), i, arg)
+	json_array_foreach (json_object_get(answer, "args"), i, arg)
 		wh_buf_addf(&text, "%s=%s ", json_string_value(json_object_get(arg, "name")),
 			    json_string_value(json_object_get(arg, "value")));
 	assert_string_equal(text.p, "A=a B=1a4 F=1a_1a4 J=14 I=114 ");
@@ -165,8 +183,9 @@ static void outline_of_itself(void **state)
 
 static void targets(void **state)
 {
-	static const char text[] = "ARG p\n# build makes it\nFROM --platform=$p img:$v AS Build\nRUN x\nFROM build as second\nFROM img\n"
-				   "# last one\n# fin is the end\nFROM second AS fin\n";
+	static const char text[] =
+		"ARG p\n# build makes it\nFROM --platform=$p img:$v AS Build\nRUN x\nFROM build as second\nFROM img\n"
+		"# last one\n# fin is the end\nFROM second AS fin\n";
 	WH_AUTO_DOCKERFILE struct wh_dockerfile *d = NULL, *bad = NULL;
 	WH_AUTO_ERR struct wh_err *err = NULL;
 	json_t *answer = NULL;
@@ -175,13 +194,17 @@ static void targets(void **state)
 	assert_int_equal(wh_dockerfile_parse("D", text, strlen(text), &d, NULL), 0);
 	assert_int_equal(wh_dockerfile_targets(d, &answer, NULL), 0);
 	json_object_del(answer, "sources");
-	same(answer, "{\"targets\": ["
-		     "{\"name\": \"build\", \"description\": \"makes it\", \"base\": \"img:$v\", \"platform\": \"$p\", "
-		     "\"location\": " AT(3) "},"
-		     "{\"name\": \"second\", \"base\": \"build\", \"location\": " AT(5) "},"
-		     "{\"base\": \"img\", \"location\": " AT(6) "},"
-		     "{\"name\": \"fin\", \"default\": true, \"description\": \"is the end\", \"base\": \"second\", "
-		     "\"location\": " AT(9) "}]}");
+	same(answer,
+	     "{\"targets\": ["
+	     "{\"name\": \"build\", \"description\": \"makes it\", \"base\": \"img:$v\", \"platform\": \"$p\", "
+	     "\"location\": " AT(
+		     3) "},"
+			"{\"name\": \"second\", \"base\": \"build\", \"location\": " AT(
+				5) "},"
+				   "{\"base\": \"img\", \"location\": " AT(
+					   6) "},"
+					      "{\"name\": \"fin\", \"default\": true, \"description\": \"is the end\", \"base\": \"second\", "
+					      "\"location\": " AT(9) "}]}");
 	assert_int_equal(wh_dockerfile_parse("D", "FROM a b", 8, &bad, NULL), 0);
 	assert_true(wh_dockerfile_targets(bad, &answer, &err) < 0);
 	assert_non_null(strstr(err->msg, "FROM requires either one or three arguments"));
@@ -190,8 +213,8 @@ static void targets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(check_answer), cmocka_unit_test(nothing_at_hand), cmocka_unit_test(refused_text),
-		cmocka_unit_test(outlines),	cmocka_unit_test(outline_of_itself), cmocka_unit_test(targets),
+		cmocka_unit_test(check_answer), cmocka_unit_test(nothing_at_hand),   cmocka_unit_test(refused_text),
+		cmocka_unit_test(outlines),     cmocka_unit_test(outline_of_itself), cmocka_unit_test(targets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
