@@ -7,8 +7,6 @@
 #   newer_dockerd_stop             ends it by its process id; its mounts go with its namespace
 
 newer_dockerd_start() {
-	local i
-
 	# runc changes its root, which must be a mount for that.
 	# shellcheck disable=SC2016
 	unshare --mount --propagation private bash -c '
@@ -24,7 +22,7 @@ newer_dockerd_start() {
 	NEWER_DOCKERD_PID=$!
 	NEWER_DOCKER=(nsenter "--target=$NEWER_DOCKERD_PID" --mount --root --wd=/ env -i PATH=/usr/sbin:/usr/bin HOME=/root
 		DOCKER_HOST=unix:///run/docker.sock docker)
-	for i in $(seq 150); do
+	for _ in $(seq 150); do
 		"${NEWER_DOCKER[@]}" version >/dev/null 2>&1 && return 0
 		kill -0 "$NEWER_DOCKERD_PID" 2>/dev/null || break
 		sleep 0.2

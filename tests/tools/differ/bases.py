@@ -2,6 +2,11 @@
 """The images that cases stand on. whittle makes them of a busybox layout; both builders then have the very same bytes."""
 import os, subprocess
 
+# Older than any build, newer than what contexts hold.
+TIME = 1700000000
+# What a build makes is newer than this.
+NOW = 1750000000
+
 BASES = {
     # What a plain base has: PATH, users, nothing else.
     'base': r'''FROM busybox
@@ -52,7 +57,7 @@ def make(whittle, store, layout, work):
         cmd = [whittle, 'build', '--root', store, '--network', 'none', '--quiet', '-t', name, '-o', 'type=oci,dest=%s,tar=false,compression=gzip' % out, context]
         for n, d in made.items():
             cmd += ['--build-context', '%s=oci-layout://%s' % (n, d)]
-        subprocess.run(cmd, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(cmd, check=True, stdout=subprocess.DEVNULL, env=dict(os.environ, SOURCE_DATE_EPOCH=str(TIME)))
         made[name] = out
     del made['busybox']
     return made

@@ -30,12 +30,16 @@ class Whittle:
 
 
 class Peer:
-    def __init__(self, client):
-        self.client = client     # the command that is docker's client where the peer runs
+    """docker's client, as a command. layouts: where it has to be told what the bases are (a BuildKit without images of its own)."""
+
+    def __init__(self, client, layouts=None):
+        self.client, self.layouts = client, layouts or {}
 
     def command(self, case, dest, out):
-        return self.client + ['buildx', 'build', '--provenance=false', '--network', 'none', '--progress', 'plain',
-                              '-o', 'type=oci,dest=%s,compression=uncompressed' % out] + arguments(case, dest)
+        cmd = self.client + ['buildx', 'build', '--provenance=false', '--network', 'none', '--progress', 'plain']
+        for name, layout in self.layouts.items():
+            cmd += ['--build-context', '%s=oci-layout://%s:latest' % (name, layout)]
+        return cmd + ['-o', 'type=oci,dest=%s,compression=uncompressed' % out] + arguments(case, dest)
 
 
 def start(command):
@@ -46,7 +50,7 @@ def start(command):
 def both(first, second):
     """Runs two commands side by side; returns their exit codes and what they said."""
     a, b = start(first), start(second)
-    # What they say stays far below what a pipe would block at only when somebody reads it.
+    # Read one after the other: who says more than a pipe holds waits for its turn.
     said_b = b.communicate()[0]
     said_a = a.communicate()[0]
     return (a.returncode, said_a.decode('utf-8', 'replace')), (b.returncode, said_b.decode('utf-8', 'replace'))

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What of two images must be equal. What is left out, and why:
+"""What of two images must be equal. What is left out, and why ("deliberate" names the place in ARCHITECTURE.md that says so):
 
-- Times of what the build itself made (after the run began): the builders work one beside the other. All older ones are compared, as
-  they come from the context, an archive or a base.
-- The mount points and files that the peer's container runtime leaves in the image (/dev, /proc, /sys, /etc/resolv.conf, /etc/hosts): whittle makes them
-  outside of the tree (ARCHITECTURE.md, chapter 3, "Mount points that the image lacks").
-- `created` (chapter 3), ArgsEscaped (of Windows), and what the peer writes of itself (moby.buildkit…).
+- Times of what the build itself makes are not compared: the builders work side by side. All older ones are, for they come from the context, an
+  archive or a base; but of directories only those that whittle took from the context (deliberate: chapter 4, "Known differences").
+- A file of a heredoc has the time 0 with whittle, the clock's with the peer (deliberate: the same place).
+- The mount points and files that the peer's container runtime leaves in the image (/dev, /proc, /sys, /etc/resolv.conf, /etc/hosts;
+  deliberate: chapter 3, "Mount points that the image lacks").
+- A layer that changes nothing, or no layer: whittle writes none where a step left nothing, and one where a file was copied over its like;
+  the peer does the opposite (deliberate: chapter 3, "A step that changes nothing"; chapter 4).
+- The text of a HEALTHCHECK in the history; the config's is compared.
+- `created` (deliberate: chapter 3), ArgsEscaped (of Windows), and what the peer writes of itself (moby.buildkit…).
 - An empty list, object or text is the same as none.
 """
-import image
+import bases, case, image, known
 
 IGNORED = {'/', '/dev', '/proc', '/sys', '/etc/resolv.conf', '/etc/hosts', '/etc/hostname'}
 IGNORED_BELOW = ('/dev/', '/proc/', '/sys/')
@@ -18,8 +22,8 @@ def ignored(path):
     return path in IGNORED or path.startswith(IGNORED_BELOW)
 
 
-def tree_rows(layers, began):
-    tree = image.merge(layers)
+def tree_rows(tree):
+    """path -> (what must be equal, time, content where it is short)"""
     first = {}
     for path in sorted(tree):
         first.setdefault(tree[path]['inode'], path)
@@ -36,14 +40,21 @@ def tree_rows(layers, began):
             row += ' -> ' + e['to']
         for k, v in e['xattr']:
             row += ' %s=%s' % (k, v.encode('utf-8', 'surrogateescape').hex())
-        if e['time'] < began:
-            row += ' @%d' % e['time']
-        rows[path] = (row, e.get('text'))
+        rows[path] = (row, e['time'], e.get('text'))
     return rows
 
 
-def config_rows(config):
-    rows = {}
+def same_time(row, ours, theirs):
+    if ours == theirs or (ours >= bases.NOW and theirs >= bases.NOW):
+        return True
+    if row.startswith('dir'):
+        return ours != case.DIR_TIME or theirs >= bases.NOW
+    return ours == 0 and theirs >= bases.NOW
+
+
+def config_rows(config, changes):
+    """changes: for each layer whether it changes anything."""
+    rows, layers = {}, iter(changes)
     for k, v in config.items():
         if k not in ('config', 'history', 'rootfs', 'created') and not k.startswith('moby.') and v not in ('', None):
             rows[k] = v
@@ -51,23 +62,45 @@ def config_rows(config):
         if k != 'ArgsEscaped' and v not in ('', None, [], {}, False):
             rows['config.' + k] = v
     for n, h in enumerate(config.get('history') or []):
-        rows['history.%02d' % n] = [h.get('created_by'), bool(h.get('empty_layer')), h.get('comment'), h.get('author')]
+        empty = bool(h.get('empty_layer')) or not next(layers, True)
+        text = h.get('created_by') or ''
+        # An older BuildKit prints the structure that it has in memory.
+        text = 'HEALTHCHECK …' if text.startswith('HEALTHCHECK ') else text
+        rows['history.%02d' % n] = [text, empty, h.get('comment'), h.get('author')]
+    if next(layers, None) is not None:
+        rows['history'] = 'fewer lines than layers'
     return rows
 
 
-def differences(ours, theirs, began):
+def changes(layers):
+    """The merged tree, and for each layer whether it changes more than the times of directories."""
+    out, before, tree = [], {}, {}
+    for n in range(len(layers)):
+        tree = image.merge(layers[:n + 1])
+        now = {p: (r[0].split(' =')[0], None if r[0].startswith('dir') else r[1]) for p, r in tree_rows(tree).items()}
+        out.append(now != before)
+        before = now
+    return tree, out
+
+
+def differences(ours, theirs, of):
     """Lines that say what differs; none when nothing does."""
     out = []
     (our_config, our_layers), (their_config, their_layers) = ours, theirs
-    a, b = config_rows(our_config), config_rows(their_config)
+    our_tree, our_changes = changes(our_layers)
+    their_tree, their_changes = changes(their_layers)
+    a, b = config_rows(our_config, our_changes), config_rows(their_config, their_changes)
+    left_out = known.left_out(of)
     for k in sorted(set(a) | set(b)):
         if a.get(k) != b.get(k):
             out += ['%s' % k, '  whittle %r' % (a.get(k),), '  peer    %r' % (b.get(k),)]
-    a, b = tree_rows(our_layers, began), tree_rows(their_layers, began)
+    a, b = tree_rows(our_tree), tree_rows(their_tree)
     for k in sorted(set(a) | set(b)):
-        x, y = a.get(k, ('absent', None)), b.get(k, ('absent', None))
-        if x[0] != y[0]:
-            out += ['%r' % k, '  whittle ' + x[0], '  peer    ' + y[0]]
-            if x[1] != y[1]:
-                out += ['    whittle has %r' % x[1], '    peer has    %r' % y[1]]
+        x, y = a.get(k, ('absent', 0, None)), b.get(k, ('absent', 0, None))
+        if (y[0] == 'absent' and left_out(k, x[0])) or known.older(of, k, x[0], y[0]) or known.relinked(x[0], y[0]):
+            continue
+        if x[0] != y[0] or not same_time(x[0], x[1], y[1]):
+            out += ['%r' % k, '  whittle %s @%d' % x[:2], '  peer    %s @%d' % y[:2]]
+            if x[2] != y[2]:
+                out += ['    whittle has %r' % x[2], '    peer has    %r' % y[2]]
     return out

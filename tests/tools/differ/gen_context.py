@@ -2,12 +2,13 @@
 """Random contexts."""
 import bz2, gzip, io, lzma, os, tarfile
 
-from case import Entry, mtime_of
+from case import DIR_TIME, Entry, mtime_of
 
 PLAIN = ['a', 'b.txt', 'c.sh', 'conf', 'data.json', 'x1', 'x2', 'readme.md', 'Z', '.hidden', 'long-name-with-dashes', 'a.b.c', 'src.c', 'src.h']
 ODD = ['a b', 'st*r', 'q?x', '[x]', '[a-c]', 'ünï', "it's", 'dq"x', '$HOME', '#hash', '-dash', 'tail.', '..two', 'sl\\ash', '{x}', '~', 'new,comma', 'eq=x', '!bang']
 DIRS = ['d', 'dir', 'sub', 'lib', 'e.d', 'Deep', '.dot', 'nested']
-ODD_DIRS = ['s p', '[d]', 'd*', 'ö']
+# Names with wildcard characters are for files only: the peer does not send what is below such directories.
+ODD_DIRS = ['s p', 'ö', "it's", '#d', 'd=d']
 MODES = [0o644, 0o644, 0o644, 0o755, 0o600, 0o444, 0o640, 0o777, 0o4755, 0o2755, 0o000, 0o1644]
 DIR_MODES = [0o755, 0o755, 0o755, 0o700, 0o775, 0o2775, 0o1777, 0o555]
 
@@ -38,7 +39,7 @@ def contents(r):
 def make_archive(r):
     raw = io.BytesIO()
     tar = tarfile.open(fileobj=raw, mode='w', format=r.choice([tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT]))
-    names, dirs = [], ['']
+    names, dirs, head = [], [''], {}
     for n in range(r.randrange(1, 8)):
         top = r.choice(dirs)
         kind = r.choice(['file', 'file', 'file', 'dir', 'link', 'hard'])
@@ -47,19 +48,22 @@ def make_archive(r):
         body = b'archived %d' % r.randrange(1 << 20)
         t.mtime = mtime_of(body)
         if kind == 'dir':
-            t.type, t.mode, t.mtime = tarfile.DIRTYPE, r.choice(DIR_MODES), 1000000000
+            t.type, t.mode, t.mtime = tarfile.DIRTYPE, r.choice(DIR_MODES), DIR_TIME
             dirs.append(t.name + '/')
             tar.addfile(t)
         elif kind == 'link':
             t.type, t.linkname, t.mode = tarfile.SYMTYPE, r.choice(names + ['nowhere', '/abs', '../up']), 0o777
             tar.addfile(t)
         elif kind == 'hard' and names:
+            # A second name says the same of its file as the first, as tar itself writes it.
             t.type, t.linkname = tarfile.LNKTYPE, r.choice(names)
+            t.mode, t.uid, t.gid, t.mtime = head[t.linkname]
             tar.addfile(t)
         else:
             t.size = len(body)
             tar.addfile(t, io.BytesIO(body))
             names.append(t.name)
+            head[t.name] = (t.mode, t.uid, t.gid, t.mtime)
     tar.close()
     pack = r.choice(['', '', 'gz', 'bz2', 'xz'])
     data = raw.getvalue()
@@ -96,9 +100,10 @@ def make(r, small=False):
             c.files.append(path)
         elif kind < 0.22:
             up = '../' * path.count('/')
-            target = r.choice([up + t for t in c.files + c.dirs] + ['nowhere', '/etc/passwd', '..', '.', up + 'missing/x', '/'])
+            target = r.choice([up + t for t in c.files + c.dirs if not any(x in t for x in '[*?\\')] + ['nowhere', '/etc/passwd', up + 'missing/x'])
             c.entries.append(Entry('l', path, data=target))
-            c.links.append(path)
+            if target not in ('nowhere', '/etc/passwd', up + 'missing/x') or r.random() < 0.03:
+                c.links.append(path)
         elif kind < 0.3:
             data, pack = make_archive(r)
             path = os.path.join(os.path.dirname(path), 'ar%d.tar%s' % (len(c.archives), '.' + pack if pack else ''))
@@ -110,7 +115,9 @@ def make(r, small=False):
         else:
             xattr = {'user.mark': b'v'} if r.random() < 0.04 else None
             c.entries.append(Entry('f', path, r.choice(MODES), contents(r), xattr))
-            c.files.append(path)
+            # The peer finds no source with a backslash in its name.
+            if '\\' not in path:
+                c.files.append(path)
     return c
 
 
@@ -121,12 +128,16 @@ def ignore_file(r, c):
     for _ in range(r.randrange(1, 6)):
         p = r.choice(names)
         base = os.path.basename(p)
-        pick = r.randrange(17)
+        pick = r.randrange(15)
         lines.append([
-            p, '/' + p, p + '/', './' + p, base, '**/' + base, '*' + base[-1:], '**/*' + base[-2:], '!' + p, '!**/' + base, '# ' + p, '',
-            '  ' + p + '  ', os.path.dirname(p) + '/*' if '/' in p else p, '*/*', 'd/../' + p, '!' + base][pick])
-    if r.random() < 0.12:
-        lines.insert(0, '*')
-        lines += ['!' + p for p in r.sample(names, min(len(names), 4))]
+            p, '/' + p, p + '/', './' + p, base, '**/' + base, '*' + base[-1:], '**/*' + base[-2:], '!' + p, '# ' + p, '',
+            '  ' + p + '  ', os.path.dirname(p) + '/*' if '/' in p else p, '*/*', 'd/../' + p][pick])
+    if r.random() < 0.3:
+        # Nothing but what is named. Wildcards bring back only what nothing but "*" took out: see known.py.
+        kept = [c.files[n] for n in r.sample(range(len(c.files)), min(len(c.files), 4))]
+        lines = [r.choice(['*', '**'])]
+        for p in kept:
+            base = os.path.basename(p)
+            lines.append('!' + r.choice([p, '**/' + base, '**/*' + base[-2:], '*/' + base, p, os.path.join(os.path.dirname(p), '*')]))
     end = r.choice(['\n', '\n', '\n', '\r\n'])
     return (r.choice(['', '', '', '\ufeff']) + end.join(lines) + r.choice(['', end])).encode()

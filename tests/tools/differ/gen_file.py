@@ -12,11 +12,11 @@ SYMBOLIC = ['u+x', 'go-rwx', 'a+rX', '+x', 'u=rwx,go=rX', 'g=u', 'o-r,u+s', '+t'
 DESTS = ['/', '.', './', '/dst', '/dst/', '/a/b/c', '/a/b/', 'rel', 'rel/', 'rel/deep/', '/absolute/', '/relative/x', '/dangling', '/opt/app/', '/data', '/data/sub/',
          '/srv/../up/', '//dbl//x', '/srv/tofile', '/etc', '/bin/', '/vol/in', '../out/', '/new dir/x', './x/../y']
 WORKDIRS = ['/w', '/w/', 'sub', 'sub/', './rel', '../up', '/a//b', '/', '.', '/data', '/absolute/in', '/relative', '/opt/app/deep', '/srv/app', '"/quoted dir"', '/w/$NOPE/x',
-            '/x/../y', '/vol/wd', '/etc', '/dangling2/..']
+            '/etc/../y', '/vol/wd', '/etc', '/dangling2/..']
 PORTS = ['80', '443/tcp', '53/udp', '8000-8003', '9000-9001/udp', '1/sctp', '$P', '${P:-7}', '80/TCP']
 SIGNALS = ['SIGTERM', 'SIGKILL', '9', 'SIGRTMIN+3', 'TERM', 'SIGUSR1', '${S:-SIGHUP}']
 USERS = ['web', 'nine', '33', '33:50', 'web:staff', '1009:nine', 'root', '0:0', '4321', '${U:-web}', 'bin:']
-SHELL_TESTS = ['env | grep -v ^HOSTNAME= | sort', 'pwd', 'id', 'umask', 'echo "$A" ${B:-x} \'$VER\'', 'ls -a1 | sort', 'echo $0 $#', 'grep -h Cap /proc/self/status', 'ulimit -n; ulimit -c']
+SHELL_TESTS = ['env | grep -vE \'^(HOSTNAME|OTEL_.*|TRACEPARENT)=\' | sort', 'pwd', 'id', 'umask', 'echo "$A" ${B:-x} \'$VER\'', 'ls -a1 | sort', 'echo $0 $#', 'grep -h Cap /proc/self/status', 'ulimit -n; ulimit -c']
 MUTATIONS = ['mkdir -p /m/n && ln -s n /m/l', 'rm -rf /data /m', 'rm -f /etc/passwd-; echo x >> /etc/group', 'mkdir -p /m && touch /m/t && chmod 4711 /m/t',
              'mkdir -p /h && echo h > /h/1 && ln /h/1 /h/2', 'rm -rf /srv && mkdir /srv && echo new > /srv/new', 'mv /data /moved || true', 'chown 33:50 /root', 'chmod 711 /root',
              'mkfifo /fifo || true', 'ln -sf /nowhere /dangling', 'rm -rf /opt/old; mkdir -p /opt && echo now a file > /opt/old', 'touch /tmp/t && mkdir -p /h/empty', 'true', 'rm -f /h/1',
@@ -54,14 +54,11 @@ class File:
         self.parts.append((self.r.choice([''] * 12 + ['  ', '\t']) + self.keyword(word) + sep + rest, split))
 
     def plain_path(self, path):
-        """A path as a word of the shell-like form, or None where that form cannot say it."""
+        """A path, or pattern, as a word of the shell-like form, or None where that form cannot say it."""
         out = ''
         for c in path:
             if c == self.esc or c in '"\'$':
                 out += self.esc + c
-            elif c in '*?[\\':
-                # For the pattern itself: once more for the lexer.
-                out += self.esc + self.esc + c if self.esc == '\\' else '\\' + c
             elif c in ' \t':
                 return None
             else:
@@ -82,7 +79,7 @@ class File:
         """Returns (raw path for JSON, word for the plain form or None)."""
         r = self.r
         p = r.random()
-        if not paths or p < 0.04:
+        if not paths or p < 0.008:
             return ('missing', 'missing')
         path = r.choice(paths)
         if p < 0.2:
@@ -96,8 +93,9 @@ class File:
             path = '/' + path
         elif p < 0.38:
             path = 'd/../' + path if not path.startswith('/') else path
-        raw = ''.join('\\' + c if c in '*?[\\' else c for c in path)
-        return raw, self.plain_path(path)
+        if r.random() < 0.9:
+            path = ''.join('[%s]' % c if c in '*?[' else c for c in path)
+        return path, self.plain_path(path)
 
     def json_list(self, items):
         return self.r.choice(['', '', ' ']).join(['[', self.r.choice([', ', ',']).join(json.dumps(i, ensure_ascii=self.chance(0.5)) for i in items), ']'])
@@ -115,9 +113,7 @@ class File:
         p = r.random()
         if self.stages and p < 0.35:
             other = r.choice(self.stages)
-            base = other.name or None
-            if base and r.random() < 0.2:
-                base = base.upper()
+            base = other.name.lower() if other.name else None
         elif p < 0.45:
             other, base = None, 'scratch'
         else:
@@ -216,16 +212,21 @@ class File:
             paths = other.paths
         elif not add and p < 0.48:
             flags.append('--from=' + r.choice(['base', 'rich']))
-            paths = ['/etc/passwd', '/bin/busybox', '/etc/'] + (['/data', '/absolute/', '/relative', '/srv', '/opt/app', '/data/one', '/dangling'] if flags[-1].endswith('rich') else [])
+            paths = ['/etc/passwd', '/bin/busybox', '/etc/'] + (['/data', '/absolute/', '/relative', '/srv', '/opt/app', '/data/one'] if flags[-1].endswith('rich') else [])
         elif not add and p < 0.56 and self.extra:
             name = r.choice(sorted(self.extra))
             flags.append('--from=' + name)
             paths = list(self.extra[name].paths()) + ['.', '/']
         elif add and self.context.archives and p < 0.7:
             paths = self.context.archives
+        if any(f.startswith(('--parents', '--exclude')) for f in flags):
+            paths = [p for p in paths if not any(c in p for c in '[*?')]
         r.shuffle(flags)
         sources = [self.source(paths) for _ in range(r.choice([1, 1, 1, 1, 2, 3]))]
         dest = r.choice(DESTS + self.links_of_stage())
+        if '--parents' in flags:
+            # The peer does not find a root that is asked for by name, nor a link to nothing.
+            sources = [s if s[0].strip('./') else ('*', '*') for s in sources]
         if len(sources) > 1 and not dest.endswith('/') and r.random() < 0.85:
             dest += '/'
         if r.random() < 0.12:
@@ -289,7 +290,7 @@ class File:
             if r.random() < 0.4:
                 opts.append(r.choice(['rw', 'readwrite', 'ro', 'readonly', 'rw=true', 'ro=false']))
             r.shuffle(opts)
-            return '--mount=' + ','.join(opts), 'find %s | sort | head -40; touch %s/t 2>/dev/null && echo w || echo r' % (target, target)
+            return '--mount=' + ','.join(opts), 'find %s 2>/dev/null | sort | head -40; touch %s/t 2>/dev/null && echo w || echo r' % (target, target)
         if p < 0.75:
             n = self.r.randrange(1 << 30)
             return '--mount=type=cache,target=/cache%s' % r.choice(['', ',id=c%d' % n, ',uid=33,gid=50,mode=0750,id=d%d' % n, ',sharing=private,id=e%d' % n, ',from=base,source=/etc,id=f%d' % n]), 'ls -ldn /cache | cut -c1-40; ls /cache'
