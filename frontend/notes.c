@@ -8,8 +8,20 @@
 
 #include <strings.h>
 
+#define NOTES_MAX 20   /* who has more than these has read enough */
+#define GLOBALS_MAX 50 /* ARGs that are looked for in RUN */
+
 static void add(const struct wh_dockerfile *d, const struct wh_node *n, struct wh_err **note, struct wh_err **notes)
 {
+	const struct wh_err *e = *notes;
+	size_t count = 0;
+
+	for (; e; e = e->next)
+		count++;
+	if (count >= NOTES_MAX) {
+		wh_err_freep(note);
+		return;
+	}
 	if (n)
 		wh_node_at(d, n, note);
 	wh_err_append(notes, note);
@@ -317,6 +329,8 @@ static void note_globals(const struct wh_dockerfile *d, struct wh_err **notes)
 		const struct wh_node *n = &d->nodes[i];
 
 		if (n->instr == WH_I_FROM) {
+			if (!globals.n || globals.n > GLOBALS_MAX)
+				return;
 			wh_strv_release(&known);
 			stage = true;
 			own = !from_stage(d, i);
