@@ -53,6 +53,24 @@ static const char *const *ignore_of(void *arg, const char *local, const struct w
 	return lines;
 }
 
+/* The mark of a message is inside its line. */
+static void check_mark(const struct wh_err *err)
+{
+	for (; err; err = err->next) {
+		const char *line = err->excerpt;
+
+		if (!err->column)
+			continue;
+		for (unsigned row = 0; row < err->row; row++) {
+			if (!strchr(line, '\n'))
+				abort();
+			line = strchr(line, '\n') + 1;
+		}
+		if (err->column - 1 + err->length > strcspn(line, "\n") + 1)
+			abort();
+	}
+}
+
 /* Answers without a build: there is one for whatever parses. */
 static void ask(const struct wh_dockerfile *d, const struct wh_lower_opts *opts)
 {
@@ -76,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.ignore_of = ignore_of};
 	WH_AUTO_DOCKERFILE struct wh_dockerfile *d = NULL;
 	WH_AUTO_BUF struct wh_buf tree = WH_BUF_INIT;
-	WH_AUTO_ERR struct wh_err *err = NULL;
+	WH_AUTO_ERR struct wh_err *err = NULL, *notes = NULL;
 	struct wh_target t = {0};
 	struct wh_graph *g;
 
@@ -85,14 +103,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (wh_dockerfile_parse("D", (const char *)data, size, &d, &err) < 0) {
 		if (!err || !err->msg[0] || strchr(err->msg, '\n'))
 			abort();
+		check_mark(err);
 		return 0;
 	}
+	wh_dockerfile_notes(d, NULL, &notes);
+	check_mark(notes);
 	wh_ast_print(d, &tree);
 	g = wh_graph_new();
 	if (wh_dockerfile_lower(d, &opts, g, &t, &err) == 0)
 		check(g, &t);
 	else if (!err || !err->msg[0] || strchr(err->msg, '\n'))
 		abort();
+	check_mark(err);
 	wh_target_release(&t);
 	wh_graph_free(g);
 	ask(d, &opts);
