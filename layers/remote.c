@@ -142,6 +142,9 @@ char *wh_remote_shown(const char *url)
 			if (authority[i] == '@')
 				at = authority + i;
 	}
+	/* "git@" of an ssh address is no secret, and part of it. */
+	if (at && wh_has_prefix(url, "ssh://") && !memchr(authority, ':', (size_t)(at - authority)))
+		at = NULL;
 	if (at)
 		wh_buf_add(&out, url, (size_t)(authority - url));
 	/* It ends up in one line of a message. */

@@ -8,7 +8,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <strings.h>
 
 #define WORDS_MAX ((size_t)1 << 20)
 
@@ -338,26 +337,24 @@ bool wh_git_says(const struct wh_git *g, const char *first, ...)
 	return found;
 }
 
-/* The last line that begins with "fatal:" or "error:", else the last one at all. */
+/* The first line that begins with "fatal:" or "error:": later ones tell what follows from it. Where that says nothing, what the
+ * helper (ssh) said before it; with none, the last line. */
 static void complaint(const struct wh_git *g, struct wh_buf *out)
 {
-	const char *p = g->words.p ? g->words.p : "", *last = "", *best = NULL, *line;
+	const char *p = g->words.p ? g->words.p : "", *last = "", *best = NULL;
 
-	while (*p) {
-		line = p;
+	for (; *p && !best; p += *p == '\n') {
+		const char *line = p;
+
 		p += strcspn(p, "\n");
+		if (wh_has_prefix(line, "fatal: Could not read from remote repository") && *last)
+			best = last;
+		else if (wh_has_prefix(line, "fatal: ") || wh_has_prefix(line, "error: "))
+			best = line + strlen("fatal: ");
 		if (p > line)
 			last = line;
-		if (wh_has_prefix(line, "fatal: ") || wh_has_prefix(line, "error: ") ||
-		    (!best && wh_has_prefix(line, "ssh: ")) || strncasecmp(line, "Host key", 8) == 0)
-			best = line;
-		p += *p == '\n';
 	}
-	if (!best)
-		best = last;
-	if (wh_has_prefix(best, "fatal: ") || wh_has_prefix(best, "error: "))
-		best += strlen("fatal: ");
-	for (; *best && *best != '\n' && out->n < 300; best++)
+	for (best = best ? best : last; *best && *best != '\n' && out->n < 300; best++)
 		wh_buf_addc(out, (unsigned char)*best < 0x20 || *best == 0x7f ? ' ' : *best);
 }
 

@@ -162,7 +162,7 @@ static const struct wh_secret secret = {.id = "token", .data = "s3cret", .len = 
 
 static void open_builder(struct env *e)
 {
-	const struct wh_local locals[] = {{"context", e->context}, {"base", step_path}};
+	const struct wh_local locals[] = {{.name = "context", .path = e->context}, {.name = "base", .path = step_path}};
 	struct wh_builder_opts o = {
 		.store = e->store,
 		.inner = e->inner,

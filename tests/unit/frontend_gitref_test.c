@@ -163,12 +163,70 @@ static void formats(void **state)
 	}
 }
 
+/* What a file from a URL is called. */
+static void filenames(void **state)
+{
+	static const char *const cases[][2] = {
+		{"http://h/a", "a"},
+		{"http://h/a/b.tar.gz?x=/y#/z", "b.tar.gz"},
+		{"http://h/a/b/", "b"},
+		{"http://h/a%20b", "a b"},
+		{"http://h/a%2Fb", "b"},
+		{"http://h", "__unnamed__"},
+		{"http://h/", "__unnamed__"},
+		{"http://h?x", "__unnamed__"},
+		{"http://h/.", "__unnamed__"},
+		{"http://h/%zz", "__unnamed__"},
+		{"http://h/..", "download"},
+		{"http://h/%2e%2e", "download"},
+		{"http://h/a%00b", "download"},
+		{"http://h/a%0ab", "download"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < WH_ARRAY_SIZE(cases); i++) {
+		WH_AUTO_FREE char *got = wh_url_filename(cases[i][0]);
+
+		assert_string_equal(got, cases[i][1]);
+	}
+}
+
+static void checksums(void **state)
+{
+	static const struct {
+		const char *text, *error;
+	} cases[] = {
+		{"sha256:0123456789012345678901234567890123456789012345678901234567890123", NULL},
+		{"sha256:01234567890123456789012345678901234567890123456789012345678901", "invalid checksum digest length"},
+		{"sha256:012345678901234567890123456789012345678901234567890123456789012G", "invalid checksum digest format"},
+		{"0123456789012345678901234567890123456789012345678901234567890123", "invalid checksum digest format"},
+		{"sha256:", "invalid checksum digest format"},
+		{":aa", "invalid checksum digest format"},
+		{"SHA256:aa", "invalid checksum digest format"},
+		{"a..b:aa", "invalid checksum digest format"},
+		{"md5:7e55db001d319a94b0b713529a756623", "unsupported digest algorithm"},
+		{"sha256+b64u:aa", "unsupported digest algorithm"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < WH_ARRAY_SIZE(cases); i++) {
+		WH_AUTO_ERR struct wh_err *err = NULL;
+		int r = wh_checksum_check(cases[i].text, &err);
+
+		assert_int_equal(r == 0, cases[i].error == NULL);
+		if (r < 0 && !strstr(err->msg, cases[i].error))
+			fail_msg("%s: %s", cases[i].text, err->msg);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(queries),
 		cmocka_unit_test(formats),
+		cmocka_unit_test(filenames),
+		cmocka_unit_test(checksums),
 	};
 
 	return cmocka_run_group_tests_name("frontend_gitref", tests, NULL, NULL);

@@ -20,7 +20,7 @@ tests_unit_base_str_test_LDADD = base/libbase.a $(TEST_LIBS)
 CLI_TESTS = tests/unit/cli_options_test tests/unit/cli_spec_test
 check_PROGRAMS += $(CLI_TESTS)
 tests_unit_cli_options_test_LDADD = cli/libcli.a base/libbase.a $(TEST_LIBS)
-tests_unit_cli_spec_test_LDADD = cli/libcli.a evidence/libevidence.a frontend/libfrontend.a builder/libbuilder.a harden/libharden.a layers/liblayers.a sandbox/libsandbox.a \
+tests_unit_cli_spec_test_LDADD = cli/libcli.a frontend/libfrontend.a builder/libbuilder.a frontend/libfrontend.a evidence/libevidence.a frontend/libfrontend.a builder/libbuilder.a harden/libharden.a layers/liblayers.a sandbox/libsandbox.a \
 	base/libbase.a $(TEST_LIBS)
 
 # builder: keys and the cache index
@@ -160,8 +160,9 @@ tests_unit_harden_prune_test_LDADD = $(HARDEN_LIBS)
 tests_unit_harden_script_test_LDADD = $(HARDEN_LIBS)
 
 # layers: registries
-check_PROGRAMS += tests/unit/layers_registry_test
+check_PROGRAMS += tests/unit/layers_registry_test tests/unit/layers_remote_test
 tests_unit_layers_registry_test_LDADD = $(LAYERS_LIBS)
+tests_unit_layers_remote_test_LDADD = $(LAYERS_LIBS)
 
 # layers: image indexes
 LAYERS_IMAGEINDEX_TESTS = tests/unit/layers_imageindex_test
