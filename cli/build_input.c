@@ -73,16 +73,21 @@ static bool is_known_frontend(const char *ref)
 	       wh_str_eq((struct wh_str){ref, n}, "docker/dockerfile-upstream");
 }
 
-/* BuildKit would run that image instead of reading the file. */
+/* BuildKit would run that image instead of reading the file; the build argument counts more than the file. */
 static void warn_of_syntax(const struct wh_build_input *in)
 {
-	const char *ref = in->dockerfile->syntax;
+	const char *arg = in->build_args ? wh_env_get(in->build_args, "BUILDKIT_SYNTAX") : NULL;
+	WH_AUTO_FREE char *ref = NULL;
 
+	if (arg && *arg)
+		ref = wh_strndup(arg, strcspn(arg, " "));
+	else if (in->dockerfile->syntax)
+		ref = wh_strdup(in->dockerfile->syntax);
 	if (ref && !is_known_frontend(ref))
 		wh_progress_warn(in->progress,
-				 "%s: syntax=%s names another frontend; whittle runs none and reads the file as a "
+				 "%s: %s=%s names another frontend; whittle runs none and reads the file as a "
 				 "Dockerfile",
-				 in->file_shown, ref);
+				 in->file_shown, arg && *arg ? "BUILDKIT_SYNTAX" : "syntax", ref);
 }
 
 static int read_dockerfile(struct wh_build_input *in, struct wh_err **err)

@@ -24,6 +24,7 @@ struct wh_build_input {
 	const char *given_name;
 	const char *context_shown; /* as the user wrote it */
 	const char *file;          /* -f; NULL: CONTEXT/Dockerfile; "-": standard input */
+	const struct wh_strv *build_args; /* or NULL: BUILDKIT_SYNTAX may be among them */
 	const struct wh_named_ctx *contexts;
 	size_t n_contexts;
 	struct wh_progress *progress; /* NULL: quiet */

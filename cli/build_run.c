@@ -215,7 +215,7 @@ static int lower_for(struct run *r, const struct wh_named_context *contexts, siz
 					   .target = s->target,
 					   .platform = s->platforms.n ? s->platforms.v[i] : NULL,
 					   .build_platform = s->platform,
-					   .multi_platform = s->platforms.n > 1,
+					   .multi_platform = s->index,
 					   .contexts = contexts,
 					   .n_contexts = s->n_contexts,
 					   .ignore_of = wh_build_input_ignore,
@@ -371,7 +371,7 @@ static void tell_built(const struct run *r, size_t i, struct wh_buf *out)
 	struct wh_platform p;
 	WH_AUTO_FREE char *platform = NULL;
 
-	if (r->n_built > 1) {
+	if (r->spec->index) {
 		wh_image_platform(&r->image.parts[i], &p);
 		platform = wh_platform_text(&p);
 		wh_buf_addf(out, "%-14s %s\n", platform, wh_digest_text(&r->image.parts[i].manifest, digest));
@@ -480,6 +480,7 @@ int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner)
 		.context = s->context,
 		.context_shown = s->context_shown,
 		.file = s->file,
+		.build_args = &s->build_args,
 		.contexts = s->contexts,
 		.n_contexts = s->n_contexts,
 		.progress = r.progress,

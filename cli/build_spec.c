@@ -510,6 +510,7 @@ int wh_platforms_parse(const char *text, struct wh_strv *ret, struct wh_err **er
 
 static int check_platform(const struct wh_build_flags *f, struct wh_build_spec *s, struct wh_err **err)
 {
+	const char *index = wh_env_get(&s->build_args, "BUILDKIT_MULTI_PLATFORM");
 	struct wh_platform host;
 
 	wh_platform_host(&host);
@@ -522,6 +523,13 @@ static int check_platform(const struct wh_build_flags *f, struct wh_build_spec *
 			return r;
 		}
 	}
+	s->index = s->platforms.n > 1;
+	if (!index || !*index)
+		return 0;
+	if (!parse_bool(index, &s->index))
+		return misuse(err, "BUILDKIT_MULTI_PLATFORM=%s is neither true nor false", index);
+	if (!s->index && s->platforms.n > 1)
+		return misuse(err, "BUILDKIT_MULTI_PLATFORM=%s: there is no image of several platforms without an index", index);
 	return 0;
 }
 

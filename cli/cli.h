@@ -126,6 +126,7 @@ struct wh_build_spec {
 	enum wh_network network;
 	uint64_t shm_size;
 	char *platform; /* this machine's, "linux/amd64" */
+	bool index; /* the image is an index, of one platform, too */
 	struct wh_strv platforms; /* --platform, normalised, each once, in the order given; empty: this machine's */
 	const char *iidfile;
 	char *sign_key; /* absolute path of the private key, or NULL; only the outer process reads it */

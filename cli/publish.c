@@ -53,7 +53,7 @@ static int make_proof(struct publish *x, struct wh_built *built, struct wh_err *
 	if (!p->spec->sign_key && !built->hardening.present)
 		return 0;
 	wh_image_platform(&built->image, &platform);
-	which = p->n > 1 ? wh_platform_text(&platform) : NULL;
+	which = p->spec->index ? wh_platform_text(&platform) : NULL;
 	id = wh_progress_begin(p->progress, "[%s%sinternal] evidence: packages, findings, figures", which ? which : "",
 			       which ? " " : "");
 	/* Files of the layers are read, which may have to be unpacked. */
@@ -139,7 +139,7 @@ static int in_form(struct publish *x, const struct wh_output *o, struct wh_image
 
 	for (; n < p->n && r == 0; n += r == 0)
 		r = wh_output_image(p->store, &p->built[n].image, p->built[n].n_base_layers, o, p->layer, &images[n], err);
-	if (r == 0 && n == 1) {
+	if (r == 0 && !p->spec->index) {
 		*ret = images[0];
 		return 0;
 	}
@@ -205,7 +205,7 @@ static int as_built(struct wh_publish *p, struct wh_err **err)
 {
 	WH_AUTO_FREE struct wh_image *images = NULL;
 
-	if (p->n == 1) {
+	if (!p->spec->index) {
 		wh_image_copy(&p->image, &p->built[0].image);
 		return 0;
 	}

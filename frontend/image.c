@@ -144,13 +144,26 @@ void wh_image_map_add(struct wh_stage *s, const char *key, const char *name, jso
 	json_decref(text);
 }
 
+/* In place: a file may set thousands of them. */
 void wh_image_env(struct wh_stage *s, const char *name, const char *value)
 {
-	WH_AUTO_STRV struct wh_strv env = {0};
+	json_t *list = json_object_get(config(s), "Env");
+	WH_AUTO_FREE char *text = wh_asprintf("%s=%s", name, value);
+	size_t n = strlen(name), i;
 
-	wh_image_get_list(s, "Env", &env);
-	wh_env_set(&env, name, value);
-	wh_image_set_list(s, "Env", (const char *const *)env.v, env.n);
+	if (!list) {
+		json_object_set_new(config(s), "Env", json_array());
+		list = json_object_get(config(s), "Env");
+	}
+	for (i = 0; i < json_array_size(list); i++) {
+		const char *have = json_string_value(json_array_get(list, i));
+
+		if (strncmp(have, name, n) == 0 && (have[n] == '=' || !have[n])) {
+			json_array_set_new(list, i, wh_json_text(text));
+			return;
+		}
+	}
+	json_array_append_new(list, wh_json_text(text));
 }
 
 void wh_history_add(struct wh_lower *l, struct wh_stage *s, const char *text, const struct wh_vertex *layer)

@@ -155,9 +155,12 @@ static void note_directives(const struct wh_dockerfile *d, struct wh_err **notes
 	struct wh_lines in = {d->text, d->len, 0, 0};
 	struct wh_str line, value;
 	const char *key;
+	bool script;
 
 	if (d->len >= 3 && memcmp(d->text, "\xef\xbb\xbf", 3) == 0)
 		in.pos = 3;
+	/* Behind "#!" syntax and check are still looked for; the parser sees a comment, and no escape after it. */
+	script = d->len - in.pos >= 2 && memcmp(d->text + in.pos, "#!", 2) == 0 && wh_lines_next(&in, &line);
 	while (wh_lines_next(&in, &line) && in.number < 50) {
 		struct wh_directives anew = {0};
 		WH_AUTO_ERR struct wh_err *note = NULL;
@@ -166,7 +169,7 @@ static void note_directives(const struct wh_dockerfile *d, struct wh_err **notes
 		const char *near = NULL;
 
 		line = wh_line_chomp(line);
-		if (top || (line.n && line.p[0] != '#'))
+		if ((top && !(script && wh_streq(key, "escape"))) || (line.n && line.p[0] != '#'))
 			continue;
 		word = wh_strndup(line.p + (line.n > 0), line.n - (line.n > 0));
 		if (wh_directive_line(&anew, "", wh_line_indent(wh_str(word)), &key, &value, NULL) > 0) {

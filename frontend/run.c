@@ -181,9 +181,12 @@ static int tree_mount(struct run *run, const struct wh_mount_spec *spec, struct 
 		m->source = wh_arena_strdup(run->l->a, path);
 	}
 	if (spec->type == WH_MOUNT_CACHE) {
+		const char *ns = wh_env_get(&run->l->build_args, "BUILDKIT_CACHE_MOUNT_NS");
 		WH_AUTO_FREE char *id = wh_path_clean(spec->target);
 
 		m->id = *spec->id ? spec->id : wh_arena_strdup(run->l->a, id);
+		if (ns && *ns) /* two slashes: what no cleaned path begins with */
+			m->id = wh_arena_printf(run->l->a, "//%s/%s", ns, m->id);
 		m->sharing = spec->sharing;
 		m->has_mode = true;
 		m->mode = spec->has_mode ? spec->mode : 0755;

@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <strings.h>
 
+#define VARIABLES_MAX 16384
+
 const char *wh_scope_get(void *env, const char *name)
 {
 	return wh_env_get(env, name);
@@ -256,6 +258,16 @@ int wh_scope_globals(struct wh_lower *l, struct wh_err **err)
 
 /* ---- ARG and ENV in a stage ---- */
 
+/* A kernel takes no more than some thousands either; and each is looked for among all. */
+static int room_for(const struct wh_stage *s, size_t more, struct wh_err **err)
+{
+	if (s->env.n + more <= VARIABLES_MAX)
+		return 0;
+	wh_err_set(err, "frontend", WH_ERR_USAGE, E2BIG, "more than %d variables in a stage", VARIABLES_MAX);
+	wh_err_hint(err, "what needs so many reads a file");
+	return -E2BIG;
+}
+
 static void declare(struct wh_lower *l, struct wh_stage *s, const char *name, const char *value)
 {
 	const struct wh_arg arg = {wh_arena_strdup(l->a, name), value ? wh_arena_strdup(l->a, value) : NULL};
@@ -270,6 +282,8 @@ int wh_lower_arg(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c,
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
 	size_t i;
 
+	if (room_for(s, c->n->n_args, err) < 0)
+		return -E2BIG;
 	wh_buf_adds(&text, "ARG");
 	for (i = 0; i < c->n->n_args; i++) {
 		const char *word = c->n->args[i], *eq = strchr(word, '='), *value;
@@ -305,6 +319,8 @@ int wh_lower_env(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c,
 	WH_AUTO_STRV struct wh_strv words = {0};
 	size_t i;
 
+	if (room_for(s, c->n->n_args / 3, err) < 0)
+		return -E2BIG;
 	for (i = 0; i < c->n->n_args; i++) {
 		char *word = NULL;
 		int r;

@@ -84,6 +84,12 @@ cp -r ctx "$UT/ctx" && chmod -R a+rX "$UT/ctx" && cp -r "$base" "$UT/base" && ch
 run as_user "$WHITTLE" build -q --root "$UT/st" --build-context "base=oci-layout://$UT/base" -f "$UT/ctx/plain" --platform "$both" "$UT/ctx"
 is "$status $out" "0 $want" 'an ordinary user gets the same index'
 
+build -f ctx/plain --build-arg BUILDKIT_MULTI_PLATFORM=1 -o type=oci,dest=one-index,tar=false ctx
+is "$status $(jq -r .mediaType "one-index/blobs/sha256/$(digest_of one-index | cut -d: -f2)")" \
+	'0 application/vnd.oci.image.index.v1+json' 'BUILDKIT_MULTI_PLATFORM: an index of one'
+build -f ctx/plain --build-arg BUILDKIT_MULTI_PLATFORM=0 --platform "$both" ctx
+is "$status" 2 'and no image of two platforms without one'
+
 # One platform: an image like any other.
 build -q -f ctx/plain -o type=oci,dest=none,tar=false ctx
 build -q -f ctx/plain --platform "linux/$here" -o type=oci,dest=one,tar=false ctx

@@ -327,6 +327,29 @@ static void heredocs(void **state)
 		"  env " TEST_PATH "|v=1\n");
 }
 
+/* Caches of one name in two namespaces are two; a file may set thousands of variables, but not any number. */
+static void argument_limits(void **state)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	struct lowered x;
+
+	(void)state;
+	lower(&x, "FROM scratch\nRUN --mount=type=cache,target=/c,id=x y\n", "BUILDKIT_CACHE_MOUNT_NS=ns");
+	assert_string_equal(x.t.state->op.exec->mounts[0].id, "//ns/x");
+	release(&x);
+	lower(&x, "FROM scratch\nRUN --mount=type=cache,target=/c,id=x y\n", "BUILDKIT_CACHE_MOUNT_NS=");
+	assert_string_equal(x.t.state->op.exec->mounts[0].id, "x");
+	release(&x);
+	wh_buf_adds(&text, "FROM scratch\n");
+	for (unsigned i = 0; i < 17000; i++)
+		wh_buf_addf(&text, "ENV v%u=1\n", i);
+	lower_with(&x, text.p, NULL, NULL, NULL);
+	assert_int_equal(x.r, -E2BIG);
+	assert_string_equal(x.err->msg, "more than 16384 variables in a stage");
+	assert_int_equal(x.err->line, 1 + 16384);
+	release(&x);
+}
+
 static void mounts(void **state)
 {
 	(void)state;
@@ -676,6 +699,7 @@ int main(void)
 		cmocka_unit_test(config),
 		cmocka_unit_test(entrypoint_resets_the_bases_cmd),
 		cmocka_unit_test(options),
+		cmocka_unit_test(argument_limits),
 		cmocka_unit_test(onbuild),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(bad_target),
