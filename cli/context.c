@@ -138,9 +138,9 @@ static int fetch(const struct opening *x, const json_t *request, const char *wha
 	WH_AUTO_ERR struct wh_err *why = NULL;
 	WH_AUTO_JSON json_t *reply = NULL;
 	unsigned id = wh_progress_begin(x->progress, "[internal] load %s", what);
-	int r = wh_remote_at_hand(x->store, request, &reply) ?
-			0 :
-			wh_cli_source_fetch(x->source, request, NULL, &reply, &why);
+	int r = wh_remote_at_hand(x->store, request, &reply)
+			? 0
+			: wh_cli_source_fetch(x->source, request, NULL, &reply, &why);
 
 	if (r == 0 && !wh_json_str(reply, "path"))
 		r = wh_err_set(&why, "cli", WH_ERR_INTERNAL, EBADMSG, "the fetcher's answer says nothing");
@@ -156,8 +156,7 @@ static int fetch(const struct opening *x, const json_t *request, const char *wha
 
 static int fetch_url(const struct opening *x, const char *url, const char *what, char **ret_path, struct wh_err **err)
 {
-	WH_AUTO_JSON json_t *q =
-		json_pack("{s:s, s:s, s:s}", "kind", "http", "url", url, "filename", WH_CONTEXT_FILE);
+	WH_AUTO_JSON json_t *q = json_pack("{s:s, s:s, s:s}", "kind", "http", "url", url, "filename", WH_CONTEXT_FILE);
 
 	if (!q)
 		return misuse(err, "\"%s\" is no URL", x->s->context_shown);
@@ -273,7 +272,9 @@ static int read_from_layer(struct wh_store *s, const struct wh_layer *l, const c
 	if (r >= 0) {
 		bytes = wh_malloc(ref.e.size + 1);
 		n = pread(fd, bytes, ref.e.size, (off_t)ref.e.offset);
-		r = n == (ssize_t)ref.e.size ? 0 : wh_err_sys(err, "cli", WH_ERR_ENV, n < 0 ? errno : EIO, "read \"%s\"", name);
+		r = n == (ssize_t)ref.e.size
+			    ? 0
+			    : wh_err_sys(err, "cli", WH_ERR_ENV, n < 0 ? errno : EIO, "read \"%s\"", name);
 	}
 	if (r == 0)
 		wh_buf_add(to, bytes, ref.e.size);
@@ -315,7 +316,8 @@ static int open_archive(const struct opening *x, int fd, struct wh_err **err)
 	int r = wh_archive_to_layer(x->store, fd, what, false, &x->c->layer, &why);
 
 	if (r == -ENOTSUP && !why)
-		wh_err_set(&why, "cli", WH_ERR_USAGE, ENOTSUP, "%s: begins like an archive, and is none that is known", what);
+		wh_err_set(&why, "cli", WH_ERR_USAGE, ENOTSUP, "%s: begins like an archive, and is none that is known",
+			   what);
 	wh_progress_end(x->progress, id, why);
 	if (r < 0) {
 		wh_err_move(err, &why);

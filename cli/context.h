@@ -4,10 +4,11 @@
  *
  *   DIR                    a directory of this machine
  *   GIT                    a repository (https://…/x.git[#ref[:dir]], git@host:x, github.com/x): its tree at a commit
- *   http(s)://…            an archive: its content; anything else: a Dockerfile, and a context that is this one file, "context"
+ *   http(s)://…            an archive: its content; anything else: a Dockerfile, in a context that is this one file
  *   -                      standard input: the same, but beside a Dockerfile nothing
  *
- * .dockerignore counts in directories of this machine alone: what comes from elsewhere is taken as it is, as in BuildKit.
+ * .dockerignore counts in directories of this machine alone: what comes from elsewhere is taken as it is, as in
+ * BuildKit.
  */
 #ifndef WH_CLI_CONTEXT_H
 #define WH_CLI_CONTEXT_H
@@ -21,13 +22,13 @@ int wh_context_named(const char *text, struct wh_named_ctx *ret, struct wh_err *
 
 /* The main context at hand. */
 struct wh_context {
-	const char *path;       /* its directory (borrowed from the spec or own), or NULL */
-	struct wh_layer layer;  /* instead: a tree */
+	const char *path;      /* its directory (borrowed from the spec or own), or NULL */
+	struct wh_layer layer; /* instead: a tree */
 	bool has_layer;
-	bool foreign;           /* no directory of the user's: no ignore files, -f names a file inside */
+	bool foreign; /* no directory of the user's: no ignore files, -f names a file inside */
 	bool has_text;
-	struct wh_buf text;     /* the Dockerfile, when it was read already */
-	char *text_name;        /* as messages show it */
+	struct wh_buf text; /* the Dockerfile, when it was read already */
+	char *text_name;    /* as messages show it */
 	char *own;
 };
 /* Fetches or reads what is not there. Before any thread; the store is used for what is no directory of the user's. */

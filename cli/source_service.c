@@ -20,7 +20,8 @@ int wh_cli_source_service(void *arg, const json_t *request, json_t **ret_reply, 
 	if (!root)
 		return wh_err_set(err, "cli", WH_ERR_INTERNAL, EBADMSG, "a request for a source that names no store");
 	for (size_t i = 0; i < spec->n_secrets; i++)
-		secrets[i] = (struct wh_remote_secret){spec->secrets[i].id, spec->secrets[i].data, spec->secrets[i].len};
+		secrets[i] =
+			(struct wh_remote_secret){spec->secrets[i].id, spec->secrets[i].data, spec->secrets[i].len};
 	for (size_t i = 0; i < spec->n_ssh; i++)
 		if (wh_streq(spec->ssh[i].id, "default"))
 			o.ssh_socket = spec->ssh[i].socket;

@@ -2,7 +2,7 @@
 /*
  * URLs and repositories, for a process that opens no network and runs no git.
  *
- *   inner: wh_cli_source_fetch() ──request──▶ outer: service "source" ──▶ a fork with secrets and agents: layers/remote.h
+ *   inner: wh_cli_source_fetch() ──request──▶ outer: service "source" ──▶ a fork with secrets: layers/remote.h
  *
  * The two meet in the store: what was fetched is a directory there that the reply names.
  */
@@ -17,7 +17,7 @@
 /* Outer side: for wh_outer_offer(); arg is the struct wh_build_spec. */
 int wh_cli_source_service(void *arg, const json_t *request, json_t **ret_reply, struct wh_err **err);
 
-/* Inner side: one a build. A URL, or a remote's reference, is asked for once: later requests are told what it was then. */
+/* Inner side: one a build. A URL, or a remote's reference, is asked for once: later requests are told what it was. */
 struct wh_cli_source {
 	struct wh_inner *inner;
 	const char *root; /* the store's directory */

@@ -101,15 +101,17 @@ int wh_checksum_check(const char *text, struct wh_err **err)
 		if (strlen(known[i].name) != n || memcmp(known[i].name, text, n) != 0)
 			continue;
 		if (strlen(colon + 1) != known[i].digits)
-			return wh_usage_word(err, text, "invalid checksum digest length: %s has %zu hex digits, \"%.200s\" has %zu",
-					known[i].name, known[i].digits, text, strlen(colon + 1));
+			return wh_usage_word(
+				err, text, "invalid checksum digest length: %s has %zu hex digits, \"%.200s\" has %zu",
+				known[i].name, known[i].digits, text, strlen(colon + 1));
 		if (strspn(colon + 1, "0123456789abcdef") != known[i].digits)
 			goto malformed;
 		return 0;
 	}
 	if (digest_form(text, n, colon + 1))
-		return wh_usage_word(err, text, "unsupported digest algorithm: \"%.*s\"; sha256, sha384 and sha512 are known", (int)n,
-				text);
+		return wh_usage_word(err, text,
+				     "unsupported digest algorithm: \"%.*s\"; sha256, sha384 and sha512 are known",
+				     (int)n, text);
 malformed:
 	wh_usage_word(err, text, "invalid checksum digest format: \"%.200s\"", text);
 	wh_err_hint(err, "--checksum=sha256:HEX, 64 lower-case digits, for what a URL gives; a commit for git");
@@ -137,8 +139,8 @@ static struct wh_vertex *source(struct wh_lower *l, struct wh_op_source *op, con
 }
 
 /* What a git address says; keep_git_dir and checksum may come from a flag, too. */
-static struct wh_vertex *git_source(struct wh_lower *l, const struct wh_git_ref *g, bool keep_git_dir, const char *checksum,
-				    const struct wh_pos *pos)
+static struct wh_vertex *git_source(struct wh_lower *l, const struct wh_git_ref *g, bool keep_git_dir,
+				    const char *checksum, const struct wh_pos *pos)
 {
 	struct wh_op_source *op = wh_arena_alloc(l->a, sizeof(*op));
 	WH_AUTO_FREE char *abs = wh_path_abs_in("/", g->subdir ? g->subdir : "");
@@ -210,8 +212,8 @@ static int add_git(struct wh_lower *l, const struct wh_cmd *c, struct wh_add *ad
 	return 0;
 }
 
-int wh_add_source(struct wh_lower *l, const struct wh_cmd *c, struct wh_add *add, const char *src, struct wh_vertex **ret,
-		  struct wh_file_action *a, struct wh_err **err)
+int wh_add_source(struct wh_lower *l, const struct wh_cmd *c, struct wh_add *add, const char *src,
+		  struct wh_vertex **ret, struct wh_file_action *a, struct wh_err **err)
 {
 	WH_CLEANUP(wh_git_ref_release) struct wh_git_ref g = {0};
 	const char **srcs = wh_arena_alloc(l->a, 2 * sizeof(*srcs));

@@ -4,7 +4,7 @@
  *
  *   [scheme://][user@]host/path.git[?key=value&…][#ref[:subdir]]     http, https; any path with git, ssh
  *   user@host:path[?…][#ref[:subdir]]                                ssh, as scp writes it
- *   github.com/path[?…][#…]                                          where a path of this machine is not meant (contexts)
+ *   github.com/path[?…][#…]                                          contexts only, as it could be a path as well
  */
 #include "frontend/names.h"
 #include "frontend/syntax.h"

@@ -2,10 +2,11 @@
 /*
  * Git repositories: which commit is meant, is it at hand, fetch it, check it out.
  *
- *   reference ──ls-remote──▶ object, commit ──▶ trees/KEY there? ──▶ fetched (no history) into git/REMOTE ──▶ checkout ──▶ trees/KEY
+ *   reference ──ls-remote──▶ object, commit ──▶ trees/KEY there?
+ *                                               └─ no: fetched (no history) into git/REMOTE ──▶ checkout ──▶ trees/KEY
  *
- * A reference that is a whole commit asks nobody. What is pinned by a checksum asks nobody when the reference was seen to
- * be that commit before. Branches win over tags of the same name, as in BuildKit.
+ * A reference that is a whole commit asks nobody. What is pinned by a checksum asks nobody when the reference was seen
+ * to be that commit before. Branches win over tags of the same name, as in BuildKit.
  */
 #include "layers/remote_private.h"
 
@@ -92,7 +93,8 @@ static void set_used(struct want *w, const char *used)
 /* {"object", "commit", "ref"}, as a record or as what the build was told. */
 static bool take_known(struct want *w, const json_t *j)
 {
-	const char *object = wh_json_str(j, "object"), *commit = wh_json_str(j, "commit"), *used = wh_json_str(j, "ref");
+	const char *object = wh_json_str(j, "object"), *commit = wh_json_str(j, "commit"),
+		   *used = wh_json_str(j, "ref");
 
 	if (!is_commit(object) || !is_commit(commit) || !used || (*used && !good_ref(used)))
 		return false;
@@ -195,13 +197,13 @@ static int resolve_offline(struct want *w, const json_t *known, struct wh_err **
 		const char *whole = is_commit(w->ref) ? w->ref : w->checksum;
 
 		if (!is_commit(whole))
-			return wh_err_set(err, DOMAIN, WH_ERR_USAGE, EINVAL, "%s: fetch-by-commit requires %s", w->shown,
-					  w->checksum ? "a full commit SHA checksum" : "a checksum or a commit SHA ref");
+			return wh_err_set(
+				err, DOMAIN, WH_ERR_USAGE, EINVAL, "%s: fetch-by-commit requires %s", w->shown,
+				w->checksum ? "a full commit SHA checksum" : "a checksum or a commit SHA ref");
 		memcpy(w->object, whole, strlen(whole) + 1);
 		if (w->ref && !is_commit(w->ref)) {
-			WH_AUTO_FREE char *full = wh_has_prefix(w->ref, "refs/") ?
-							  wh_strdup(w->ref) :
-							  wh_asprintf("refs/heads/%s", w->ref);
+			WH_AUTO_FREE char *full = wh_has_prefix(w->ref, "refs/") ? wh_strdup(w->ref)
+										 : wh_asprintf("refs/heads/%s", w->ref);
 
 			set_used(w, full);
 		}
@@ -322,7 +324,8 @@ static int fetch(struct want *w, struct wh_err **err)
 			continue;
 		if (i < 4)
 			r = wh_git_run(&w->g, false, err, "-C", w->bare, "fetch", "--quiet", "--no-tags",
-				       "--no-write-fetch-head", i < 2 ? "--depth=1" : whole, "--", w->g.remote, what, NULL);
+				       "--no-write-fetch-head", i < 2 ? "--depth=1" : whole, "--", w->g.remote, what,
+				       NULL);
 		else
 			r = wh_git_run(&w->g, false, err, "-C", w->bare, "fetch", "--quiet", "--force",
 				       "--no-write-fetch-head", whole, "--", w->g.remote, "+refs/heads/*:refs/heads/*",
@@ -352,7 +355,8 @@ static int have_commit(struct want *w, struct wh_err **err)
 		r = fetch(w, err);
 	if (r < 0)
 		return r;
-	r = wh_git_run(&w->g, true, err, "-C", w->bare, "rev-parse", "--verify", "--quiet", "--end-of-options", peel, NULL);
+	r = wh_git_run(&w->g, true, err, "-C", w->bare, "rev-parse", "--verify", "--quiet", "--end-of-options", peel,
+		       NULL);
 	if (r < 0)
 		return r;
 	if (w->g.out.n)
@@ -376,7 +380,7 @@ struct checkout {
 };
 
 /* Runs git in the working tree; an exit status other than 0 is an error. */
-#define IN_TREE(c, local, err, ...)                                                                             \
+#define IN_TREE(c, local, err, ...) \
 	tree_status((c), wh_git_run(&(c)->w->g, (local), (err), "-C", (c)->path, __VA_ARGS__, NULL), (err))
 
 static int tree_status(struct checkout *c, int r, struct wh_err **err)
@@ -412,8 +416,8 @@ static int lend_objects(struct checkout *c, struct wh_err **err)
 
 	if (c->w->keep) {
 		url = file_url(c->w->bare);
-		return IN_TREE(c, true, err, "fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head", "--", url,
-			       c->w->object);
+		return IN_TREE(c, true, err, "fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head",
+			       "--", url, c->w->object);
 	}
 	r = wh_mkdir_p(AT_FDCWD, info, 0755);
 	if (r == 0)
@@ -437,11 +441,12 @@ static int submodules(struct checkout *c, struct wh_err **err)
 	r = IN_TREE(c, true, err, "config", "remote.origin.url", g->remote);
 	if (r < 0)
 		return r;
-	r = wh_git_run(g, false, err, "-C", c->path, "submodule", "--quiet", "update", "--init", "--recursive", "--depth=1",
-		       NULL);
+	r = wh_git_run(g, false, err, "-C", c->path, "submodule", "--quiet", "update", "--init", "--recursive",
+		       "--depth=1", NULL);
 	/* Plain files behind HTTP cannot be asked for a part, some servers not for a commit of their history. */
 	if (r > 0 && wh_git_says(g, "--depth", "shallow", "not our ref", "unadvertised", "Direct fetching", NULL))
-		r = wh_git_run(g, false, err, "-C", c->path, "submodule", "--quiet", "update", "--init", "--recursive", NULL);
+		r = wh_git_run(g, false, err, "-C", c->path, "submodule", "--quiet", "update", "--init", "--recursive",
+			       NULL);
 	return r > 0 ? wh_git_failed(g, err, "%s: fetch its submodules", c->w->shown) : r;
 }
 
@@ -461,10 +466,11 @@ static int name_commit(struct checkout *c, struct wh_err **err)
 	return IN_TREE(c, true, err, "update-ref", head ? head : used, w->object);
 }
 
-/* Nothing of when and where it was made stays in what is kept: one pack of a known form, an index without inodes and times. */
+/* Nothing of when and where it was made stays in what is kept: one pack of a known form, an index without inodes. */
 static int settle_git(struct checkout *c, struct wh_err **err)
 {
-	static const char *const leavings[] = {"FETCH_HEAD", "ORIG_HEAD", "description", "branches", "hooks", "logs", "info"};
+	static const char *const leavings[] = {"FETCH_HEAD", "ORIG_HEAD", "description", "branches",
+					       "hooks",      "logs",      "info"};
 	WH_AUTO_FREE char *git = wh_asprintf("%s/.git", c->path);
 	WH_AUTO_FD int dir = -1;
 	int r = name_commit(c, err);
@@ -490,7 +496,8 @@ static int settle_git(struct checkout *c, struct wh_err **err)
 static int commit_time(struct want *w, int64_t *ret, struct wh_err **err)
 {
 	uint64_t n;
-	int r = wh_git_run(&w->g, true, err, "-C", w->bare, "show", "--no-patch", "--format=%ct", w->commit, "--", NULL);
+	int r = wh_git_run(&w->g, true, err, "-C", w->bare, "show", "--no-patch", "--format=%ct", w->commit, "--",
+			   NULL);
 
 	if (r > 0)
 		return wh_git_failed(&w->g, err, "%s: look at %s", w->shown, w->commit);
@@ -560,7 +567,8 @@ static int check_out(struct want *w, struct wh_err **err)
 static bool is_damaged(const struct wh_git *g)
 {
 	return wh_git_says(g, "corrupt", "missing blob", "missing tree", "bad object", "unable to read", "invalid sha1",
-			   "loose object", "bad tree", "inflate", "packfile", "shallow file", "unresolved deltas", NULL);
+			   "loose object", "bad tree", "inflate", "packfile", "shallow file", "unresolved deltas",
+			   NULL);
 }
 
 static int make(struct want *w, struct wh_err **err)
@@ -630,7 +638,8 @@ static int answer(struct want *w, const json_t *q, json_t **ret, struct wh_err *
 static int check(const struct want *w, struct wh_err **err)
 {
 	if (w->ref && !good_ref(w->ref))
-		return wh_err_set(err, DOMAIN, WH_ERR_USAGE, EINVAL, "%s: invalid git ref \"%.200s\"", w->shown, w->ref);
+		return wh_err_set(err, DOMAIN, WH_ERR_USAGE, EINVAL, "%s: invalid git ref \"%.200s\"", w->shown,
+				  w->ref);
 	if (w->subdir && !good_subdir(w->subdir))
 		return wh_err_set(err, DOMAIN, WH_ERR_USAGE, EINVAL, "%s: invalid directory \"%.200s\"", w->shown,
 				  w->subdir);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The git program, which is given nothing of the user's: no configuration, no hooks, no prompt, no keys but an agent that
- * was named. Logins are told by its environment, as command lines can be read by everybody on the machine.
+ * The git program, which is given nothing of the user's: no configuration, no hooks, no prompt, no keys but an agent
+ * that was named. Logins are told by its environment, as command lines can be read by everybody on the machine.
  */
 #include "layers/registry_private.h"
 #include "layers/remote_private.h"
@@ -80,7 +80,8 @@ static char *shell_quote(const char *s)
 /* Hosts that are not known are taken, and known from then on; one whose key has changed is refused. */
 static void set_ssh(struct wh_git *g, const struct wh_remote_opts *o)
 {
-	WH_AUTO_FREE char *known = wh_asprintf("UserKnownHostsFile=\"%s/sources/known_hosts\" ~/.ssh/known_hosts", g->store->path);
+	WH_AUTO_FREE char *known =
+		wh_asprintf("UserKnownHostsFile=\"%s/sources/known_hosts\" ~/.ssh/known_hosts", g->store->path);
 	WH_AUTO_FREE char *quoted = shell_quote(known);
 	WH_AUTO_FREE char *command = wh_asprintf(
 		"ssh -F /dev/null -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=30 -o IdentityFile=none "
@@ -94,8 +95,8 @@ static void set_ssh(struct wh_git *g, const struct wh_remote_opts *o)
 
 static void set_surroundings(struct wh_git *g, const struct wh_remote_opts *o)
 {
-	static const char *const inherited[] = {"PATH",       "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
-						"http_proxy", "https_proxy", "no_proxy",   "all_proxy", "TMPDIR"};
+	static const char *const inherited[] = {"PATH",       "HTTP_PROXY",  "HTTPS_PROXY", "NO_PROXY",  "ALL_PROXY",
+						"http_proxy", "https_proxy", "no_proxy",    "all_proxy", "TMPDIR"};
 	const char *ca = getenv("SSL_CERT_FILE");
 
 	for (size_t i = 0; i < WH_ARRAY_SIZE(inherited); i++)
@@ -337,8 +338,8 @@ bool wh_git_says(const struct wh_git *g, const char *first, ...)
 	return found;
 }
 
-/* The first line that begins with "fatal:" or "error:": later ones tell what follows from it. Where that says nothing, what the
- * helper (ssh) said before it; with none, the last line. */
+/* The first line that begins with "fatal:" or "error:": later ones tell what follows from it. Where that says nothing,
+ * what the helper (ssh) said before it; with none, the last line. */
 static void complaint(const struct wh_git *g, struct wh_buf *out)
 {
 	const char *p = g->words.p ? g->words.p : "", *last = "", *best = NULL;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * URLs. A body is kept by its digest, and what a URL gave last by the URL; next time the server is asked whether that is
- * still so (If-None-Match; If-Modified-Since where the time it gave is old enough to mean something). Who answers such a
- * question with 200 and the same ETag is taken at this word, and not listened to any further. A body that is pinned by a
- * checksum and at hand is not asked for at all.
+ * URLs. A body is kept by its digest, and what a URL gave last by the URL; next time the server is asked whether that
+ * is still so (If-None-Match; If-Modified-Since where the time it gave is old enough to mean something). Who answers such
+ * a question with 200 and the same ETag is taken at this word, and not listened to any further. A body that is pinned by
+ * a checksum and at hand is not asked for at all.
  */
 #include "layers/registry_private.h"
 #include "layers/remote_private.h"
@@ -145,8 +145,8 @@ static void hex_of(const unsigned char *p, size_t n, struct wh_buf *out)
 
 static int mismatch(const struct ask *a, const char *got, struct wh_err **err)
 {
-	return wh_err_set(err, DOMAIN, WH_ERR_BUILD, EBADMSG, "digest mismatch for %s: %s (expected: %s)", a->shown, got,
-			  a->checksum);
+	return wh_err_set(err, DOMAIN, WH_ERR_BUILD, EBADMSG, "digest mismatch for %s: %s (expected: %s)", a->shown,
+			  got, a->checksum);
 }
 
 /* ---------------------------------------------------------------- bodies that are kept */
@@ -245,8 +245,8 @@ static int reply(const struct ask *a, const struct body *b, bool fetched, json_t
 
 	wh_sources_key(key, "http", b->hex, a->filename, NULL); /* no times in keys */
 	if (r == 0)
-		*ret = json_pack("{s:s, s:s, s:s, s:s, s:s}", "path", path, "digest", digest, "key", key, "known", digest,
-				 "note", note);
+		*ret = json_pack("{s:s, s:s, s:s, s:s, s:s}", "path", path, "digest", digest, "key", key, "known",
+				 digest, "note", note);
 	return r;
 }
 
@@ -341,7 +341,8 @@ static int ask_once(struct wh_reg_conn *c, struct sink *k, const char *const *he
 			WH_AUTO_FREE char *shown = wh_remote_shown(resp.location);
 
 			return wh_err_set(err, DOMAIN, WH_ERR_BUILD, EBADMSG,
-					  "%s: redirected to \"%.200s\", which is no http or https URL", a->what, shown);
+					  "%s: redirected to \"%.200s\", which is no http or https URL", a->what,
+					  shown);
 		}
 		free(url);
 		url = next;
@@ -349,7 +350,7 @@ static int ask_once(struct wh_reg_conn *c, struct sink *k, const char *const *he
 	return wh_err_set(err, DOMAIN, WH_ERR_BUILD, ELOOP, "%s: redirected more than %d times", a->what, REDIRECTS);
 }
 
-/* Conditions: only where the body is still there. A time counts as one of a version when it was two seconds old at least. */
+/* Only where the body is still there. A time tells versions apart when it was two seconds old at least. */
 static void add_conditions(const struct ask *a, struct wh_strv *headers)
 {
 	const char *etag = wh_json_str(a->record, "etag"), *modified = wh_json_str(a->record, "last-modified");
@@ -369,9 +370,10 @@ static int refusal(const struct ask *a, const struct wh_http_resp *resp, struct 
 		long status;
 		const char *text;
 	} table[] = {
-		{400, " (bad request)"}, {401, " (unauthorized)"}, {403, " (forbidden)"},
-		{404, " (not found)"},   {410, " (gone)"},         {429, " (too many requests)"},
-		{500, " (server error)"}, {502, " (bad gateway)"}, {503, " (unavailable)"}, {504, " (gateway timeout)"},
+		{400, " (bad request)"},     {401, " (unauthorized)"}, {403, " (forbidden)"},
+		{404, " (not found)"},       {410, " (gone)"},         {429, " (too many requests)"},
+		{500, " (server error)"},    {502, " (bad gateway)"},  {503, " (unavailable)"},
+		{504, " (gateway timeout)"},
 	};
 	bool denied = resp->status == 401 || resp->status == 403;
 	const char *text = "";
@@ -434,7 +436,8 @@ static void note_sum(const struct ask *a, const char *hex, const json_t *record)
 		wh_sources_note(a->s, "sums", hex, record);
 }
 
-static int keep(struct sink *k, const char *temp, const struct wh_http_resp *resp, struct body *ret, struct wh_err **err)
+static int keep(struct sink *k, const char *temp, const struct wh_http_resp *resp, struct body *ret,
+		struct wh_err **err)
 {
 	struct ask *a = k->a;
 	struct timespec times[2] = {{0}};

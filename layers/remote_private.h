@@ -20,7 +20,7 @@
 int wh_sources_dir(struct wh_store *s, const char *name, struct wh_err **err);
 /* Waits for the lock of this name (hex digits). fd: closing it lets go. */
 int wh_sources_lock(struct wh_store *s, const char *name, struct wh_err **err);
-/* Records are hints: NULL when there is none or it cannot be read; what cannot be written is not missed before next time. */
+/* Records are hints: NULL when there is none or it cannot be read; what cannot be written is asked for next time. */
 json_t *wh_sources_record(struct wh_store *s, const char *dir, const char *name);
 void wh_sources_note(struct wh_store *s, const char *dir, const char *name, const json_t *record);
 /* sha256 over the strings (NULL ends them, each with its length), as 64 hex digits. */
@@ -48,19 +48,19 @@ int wh_remote_git(struct wh_store *s, const struct wh_remote_opts *o, const json
 
 struct wh_git {
 	struct wh_store *store;
-	const char *shown;  /* the remote in messages */
-	char *remote;       /* without user and password where that is a header */
+	const char *shown; /* the remote in messages */
+	char *remote;      /* without user and password where that is a header */
 	struct wh_strv env;
 	size_t n_config;
-	struct wh_buf out;  /* of the last run: standard output, standard error */
+	struct wh_buf out; /* of the last run: standard output, standard error */
 	struct wh_buf words;
 };
 /* -EINVAL: a remote that is no http, https, ssh or git address. */
 int wh_git_open(struct wh_git *g, struct wh_store *s, const struct wh_remote_opts *o, const char *remote,
 		struct wh_err **err);
 void wh_git_close(struct wh_git *g); /* wipes */
-/* Runs "git ARGS…" (NULL ends them). local: only repositories of this machine may be asked; else only others. The exit status, or -errno with
- * err when it could not be run at all. */
+/* Runs "git ARGS…" (NULL ends them). local: only repositories of this machine may be asked; else only others. The exit
+ * status, or -errno with err when it could not be run at all. */
 int wh_git_run(struct wh_git *g, bool local, struct wh_err **err, const char *first, ...) __attribute__((sentinel));
 /* The error that a failed run stands for: "WHAT: its last complaint". */
 int wh_git_failed(struct wh_git *g, struct wh_err **err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

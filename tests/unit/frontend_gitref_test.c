@@ -32,12 +32,34 @@ static void addresses(void **state)
 		{"github.com/x/a?tag=v1", "github.com/x/a", "a", "refs/tags/v1", NULL, true, false},
 	};
 	static const char *const none[] = {
-		"", ".", "a", ".git", "./.git", "../a.git", "a/b.git", "custom.invalid/a/b.git", "file:///srv/a.git",
-		"https://h.invalid/", "https://h.invalid/a", "https://h.invalid/a.git/", "https://h.invalid/a.git.b",
-		"https://h.invalid/a.git:#b", "httpx://h.invalid/a.git", "ext::sh -c id", "git+ssh://h.invalid/a.git",
-		"https://h.invalid:port/a.git", "https://h.invalid/%zz.git", "https://h invalid/a.git",
-		"https://h.invalid/a.git#%zz", "https://h.invalid/\ta.git", "-u@h.invalid", "@h.invalid:a", "u@:a",
-		"u@h/x:a", "a/b@c:d", "--upload-pack=x",
+		"",
+		".",
+		"a",
+		".git",
+		"./.git",
+		"../a.git",
+		"a/b.git",
+		"custom.invalid/a/b.git",
+		"file:///srv/a.git",
+		"https://h.invalid/",
+		"https://h.invalid/a",
+		"https://h.invalid/a.git/",
+		"https://h.invalid/a.git.b",
+		"https://h.invalid/a.git:#b",
+		"httpx://h.invalid/a.git",
+		"ext::sh -c id",
+		"git+ssh://h.invalid/a.git",
+		"https://h.invalid:port/a.git",
+		"https://h.invalid/%zz.git",
+		"https://h invalid/a.git",
+		"https://h.invalid/a.git#%zz",
+		"https://h.invalid/\ta.git",
+		"-u@h.invalid",
+		"@h.invalid:a",
+		"u@:a",
+		"u@h/x:a",
+		"a/b@c:d",
+		"--upload-pack=x",
 	};
 	size_t i;
 
@@ -197,8 +219,10 @@ static void checksums(void **state)
 		const char *text, *error;
 	} cases[] = {
 		{"sha256:0123456789012345678901234567890123456789012345678901234567890123", NULL},
-		{"sha256:01234567890123456789012345678901234567890123456789012345678901", "invalid checksum digest length"},
-		{"sha256:012345678901234567890123456789012345678901234567890123456789012G", "invalid checksum digest format"},
+		{"sha256:01234567890123456789012345678901234567890123456789012345678901",
+		 "invalid checksum digest length"},
+		{"sha256:012345678901234567890123456789012345678901234567890123456789012G",
+		 "invalid checksum digest format"},
 		{"0123456789012345678901234567890123456789012345678901234567890123", "invalid checksum digest format"},
 		{"sha256:", "invalid checksum digest format"},
 		{":aa", "invalid checksum digest format"},
@@ -222,11 +246,8 @@ static void checksums(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses),
-		cmocka_unit_test(queries),
-		cmocka_unit_test(formats),
-		cmocka_unit_test(filenames),
-		cmocka_unit_test(checksums),
+		cmocka_unit_test(addresses), cmocka_unit_test(queries),   cmocka_unit_test(formats),
+		cmocka_unit_test(filenames), cmocka_unit_test(checksums),
 	};
 
 	return cmocka_run_group_tests_name("frontend_gitref", tests, NULL, NULL);

@@ -152,8 +152,8 @@ static void pinned(void **state)
 
 	wh_digest_of("body", 4, &d);
 	wh_digest_hex(&d, hex);
-	q = json_pack("{s:s, s:s, s:s, s:s+}", "kind", "http", "url", "http://h.invalid/x", "filename", "name", "checksum",
-		      "sha256:", hex);
+	q = json_pack("{s:s, s:s, s:s, s:s+}", "kind", "http", "url", "http://h.invalid/x", "filename", "name",
+		      "checksum", "sha256:", hex);
 	assert_int_equal(wh_remote_at_hand(s, q, &reply), 0);
 	assert_int_equal(wh_write_file_atomic(dir, hex, "body", 4, 0600, false), 0);
 	record = json_pack("{s:i}", "modified", 981173106);
@@ -177,8 +177,18 @@ static void pinned(void **state)
 static void surroundings(void **state)
 {
 	static const char *const bad[] = {
-		"/srv/x.git", "file:///srv/x.git", "ext::sh -c id", "-oProxyCommand=x@h:y", "git@-oProxyCommand=x:y",
-		"ssh://-oProxyCommand=x/y", "git@h:-x", "git@h:", "https://", "https://h/a b.git", "ftp://h/x.git", "x.git",
+		"/srv/x.git",
+		"file:///srv/x.git",
+		"ext::sh -c id",
+		"-oProxyCommand=x@h:y",
+		"git@-oProxyCommand=x:y",
+		"ssh://-oProxyCommand=x/y",
+		"git@h:-x",
+		"git@h:",
+		"https://",
+		"https://h/a b.git",
+		"ftp://h/x.git",
+		"x.git",
 	};
 	struct wh_store *s = *state;
 	const struct wh_remote_secret list[] = {{"GIT_AUTH_TOKEN", "sesame\n", 7}};
