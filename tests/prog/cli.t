@@ -59,8 +59,8 @@ misuse 'two contexts' 'exactly one context directory wanted, 2 given' build ctx 
 misuse 'value missing' '--tag needs a value' build ctx --tag
 misuse 'no such context' 'context "nowhere": No such file' build nowhere
 misuse 'context is a file' 'context "ctx/Dockerfile": Not a directory' build ctx/Dockerfile
-misuse 'context from a URL' 'URL.* not supported yet' build https://host.invalid/x.git
-misuse 'context from standard input' 'standard input is not supported yet' build -
+misuse 'context of an unknown kind' 'context "ftp://host.invalid/x": No such file' build ftp://host.invalid/x
+misuse 'context from an empty standard input' 'standard input is empty: neither a context nor a Dockerfile' build - </dev/null
 misuse 'output without type' 'says no type=' build --output dest=x ctx
 misuse 'a push without a name' 'a push needs a name' build --push ctx
 misuse 'output type' 'type is oci, local, tar or registry' build --output type=zip,dest=x ctx
@@ -75,7 +75,7 @@ misuse 'tag' '--tag' build -t 'UPPER CASE' ctx
 misuse 'tag with digest' 'has no digest' build -t "x@sha256:$(printf %064d 0)" ctx
 misuse 'build context without a name' 'is no NAME=REF' build --build-context =x ctx
 misuse 'build context that is not there' '--build-context .*No such file' build --build-context x=nowhere ctx
-misuse 'build context from git' 'not supported yet' build --build-context x=https://host.invalid/x.git ctx
+misuse 'build context of an unknown kind' '"ftp://host.invalid/x" is nothing that is known' build --build-context x=ftp://host.invalid/x ctx
 misuse 'build arg without a name' 'is no KEY=VALUE' build --build-arg =x ctx
 misuse 'label without a name' 'is no KEY=VALUE' build --label =x ctx
 misuse 'secret without an id' 'wants an id' build --secret src=x ctx
