@@ -6,13 +6,13 @@ import gen_words
 
 NAMES = ['A', 'B', 'VER', 'name', 'C_1', 'DIR', 'Mixed', '_u', 'FROMCHILD']
 STAGES = ['one', 'two', 'build', 'st-3', 'a.b_c', 'Final']
-OWNERS = ['33:50', '1009', 'web', 'web:staff', 'nine:web', ':50', '12:staff', 'root', '0:0', 'nine', '4000000:7', '${OWN:-33}:0']
+OWNERS = ['33:50', '1009', 'web', 'web:staff', 'nine:web', ':50', '12:staff', 'root', '0:0', 'nine', '60000:7', '${OWN:-33}:0']
 MODES = ['644', '0755', '4755', '0', '1777', '700', '02755', '${M:-640}']
 SYMBOLIC = ['u+x', 'go-rwx', 'a+rX', '+x', 'u=rwx,go=rX', 'g=u', 'o-r,u+s', '+t', 'a=r', 'ug=o', 'g+s,o=']
 DESTS = ['/', '.', './', '/dst', '/dst/', '/a/b/c', '/a/b/', 'rel', 'rel/', 'rel/deep/', '/absolute/', '/relative/x', '/dangling', '/opt/app/', '/data', '/data/sub/',
          '/srv/../up/', '//dbl//x', '/srv/tofile', '/etc', '/bin/', '/vol/in', '../out/', '/new dir/x', './x/../y']
 WORKDIRS = ['/w', '/w/', 'sub', 'sub/', './rel', '../up', '/a//b', '/', '.', '/data', '/absolute/in', '/relative', '/opt/app/deep', '/srv/app', '"/quoted dir"', '/w/$NOPE/x',
-            '/etc/../y', '/vol/wd', '/etc', '/dangling2/..']
+            '/etc/../y', '/vol/wd', '/etc']
 PORTS = ['80', '443/tcp', '53/udp', '8000-8003', '9000-9001/udp', '1/sctp', '$P', '${P:-7}', '80/TCP']
 SIGNALS = ['SIGTERM', 'SIGKILL', '9', 'SIGRTMIN+3', 'TERM', 'SIGUSR1', '${S:-SIGHUP}']
 USERS = ['web', 'nine', '33', '33:50', 'web:staff', '1009:nine', 'root', '0:0', '4321', '${U:-web}', 'bin:']
@@ -219,10 +219,11 @@ class File:
             paths = list(self.extra[name].paths()) + ['.', '/']
         elif add and self.context.archives and p < 0.7:
             paths = self.context.archives
-        if any(f.startswith(('--parents', '--exclude')) for f in flags):
-            paths = [p for p in paths if not any(c in p for c in '[*?')]
         r.shuffle(flags)
         sources = [self.source(paths) for _ in range(r.choice([1, 1, 1, 1, 2, 3]))]
+        if any(f.startswith('--exclude') for f in flags) and any(f.startswith('--from') for f in flags):
+            # The peer copies from a stage, but not from a context, what a wildcard finds although it is excluded.
+            sources = [s if not any(c in s[0] for c in '[*?') else (r.choice(paths), None) for s in sources]
         dest = r.choice(DESTS + self.links_of_stage())
         if '--parents' in flags:
             # The peer does not find a root that is asked for by name, nor a link to nothing.

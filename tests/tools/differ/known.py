@@ -10,18 +10,33 @@ def refusal(case, ours, theirs):
     if ours[0]:
         if re.search(r'error: .*--chown=.*unable to find (user|group)', ours[1]):
             return 'an unknown name in --chown is root to BuildKit'
+        if '--parents' in text and re.search(r'error: .*": not found\n', ours[1]):
+            return 'BuildKit does not look for what --parents names in an empty stage'
         return None
     error = [x for x in theirs[1].split('\n') if x.startswith('ERROR: ')]
     error = error[-1] if error else ''
     missing = re.search(r'"(/.*)": not found$', error)
-    links = {'/' + e.path for e in case.files + [x for files in case.extra.values() for x in files] if e.kind == 'l'}
+    links = {'/' + e.path for e in all_files(case) if e.kind == 'l'}
     if missing and '--parents' in text and missing.group(1) in ('/', '/.'):
         return 'BuildKit does not find the root of a tree with --parents'
     if missing and missing.group(1).replace('\\\\', '\\') in links:
         return 'BuildKit does not send what a link to an oddly named file, or one beside excluded ones, leads to'
+    if error.endswith('invalid user index: -1'):
+        return 'BuildKit knows no user in an empty stage'
+    if re.search(r'[*?]|\[', text) and '/' + missing_dir(error) in {'/' + e.path for e in all_files(case) if e.kind == 'd'}:
+        return 'BuildKit does not send a directory in which a wildcard finds nothing'
     if '--exclude' in text and re.search(r'lstat /.*: no such file or directory$', error):
         return 'BuildKit does not send a file that is named and excluded'
     return None
+
+
+def all_files(case):
+    return case.files + [x for files in case.extra.values() for x in files]
+
+
+def missing_dir(error):
+    found = re.search(r'lstat /(.*): no such file or directory$', error)
+    return found.group(1) if found else ''
 
 
 def ignore_text(case):
