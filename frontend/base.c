@@ -368,7 +368,7 @@ void wh_stage_begin(struct wh_lower *l, struct wh_stage *s)
 {
 	WH_AUTO_STRV struct wh_strv env = {0};
 	const char *dir;
-	size_t i;
+	size_t i, k, at = 0;
 
 	if (!s->base && !wh_streq(s->base_name, "scratch")) { /* the base is step 1 */
 		const struct wh_cmd from = {.pos = s->pos};
@@ -380,7 +380,7 @@ void wh_stage_begin(struct wh_lower *l, struct wh_stage *s)
 	if (s->base) {
 		s->state = s->base->state;
 		s->platform = s->base->platform;
-		s->image = json_deep_copy(s->base->image);
+		s->image = wh_image_copy_doc(s->base->image);
 		s->base_history = json_incref(s->base->base_history);
 		wh_image_drop(s, "OnBuild"); /* ran at the start of this stage; not handed on */
 		for (i = 0; i < s->base->n_history; i++)
@@ -398,9 +398,16 @@ void wh_stage_begin(struct wh_lower *l, struct wh_stage *s)
 	/* A stage's ARGs go on in the stages built from it; what the image says by then counts more. */
 	wh_strv_copy(&s->env, s->base ? &s->base->env : &env);
 	for (i = 0; s->base && i < env.n; i++) {
-		WH_AUTO_FREE char *name = wh_strndup(env.v[i], strcspn(env.v[i], "="));
+		size_t n = strcspn(env.v[i], "=");
+		WH_AUTO_FREE char *name = wh_strndup(env.v[i], n);
 
-		wh_env_set(&s->env, name, env.v[i] + strlen(name) + (env.v[i][strlen(name)] == '='));
+		for (k = at; k < s->env.n && !wh_streq(s->env.v[k], env.v[i]); k++)
+			;
+		if (k < s->env.n) { /* most are there, in the same order */
+			at = k + 1;
+			continue;
+		}
+		wh_env_set(&s->env, name, env.v[i] + n + (env.v[i][n] == '='));
 	}
 	dir = wh_image_text(s, "WorkingDir");
 	if (*dir && *dir != '/') {

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <strings.h>
 
+#define PORTS_MAX (3 * 65536) /* as many as there are */
+
 int wh_lower_label(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
@@ -75,6 +77,10 @@ int wh_lower_expose(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd 
 	for (i = 0; i < words.n && r == 0; i++) {
 		wh_lint_port(l, c, words.v[i]);
 		r = wh_ports_parse(words.v[i], &ports, err);
+		if (r == 0 && ports.n > PORTS_MAX) {
+			wh_usage_word(err, words.v[i], "more than %d ports", PORTS_MAX);
+			r = -EINVAL;
+		}
 	}
 	if (r < 0)
 		return r;

@@ -91,6 +91,26 @@ json_t *wh_image_adopt(const json_t *doc, json_t **ret_history)
 	return image;
 }
 
+json_t *wh_image_copy_doc(const json_t *doc)
+{
+	json_t *copy, *value;
+	const char *key;
+	void *next;
+	size_t i;
+
+	if (!json_is_object(doc) && !json_is_array(doc))
+		return json_incref((json_t *)(uintptr_t)doc);
+	copy = json_copy((json_t *)(uintptr_t)doc);
+	if (json_is_object(copy)) {
+		json_object_foreach_safe (copy, next, key, value)
+			json_object_set_new(copy, key, wh_image_copy_doc(value));
+	} else {
+		json_array_foreach (copy, i, value)
+			json_array_set_new(copy, i, wh_image_copy_doc(value));
+	}
+	return copy;
+}
+
 static json_t *config(const struct wh_stage *s)
 {
 	return json_object_get(s->image, "config");
@@ -170,6 +190,7 @@ void wh_history_add(struct wh_lower *l, struct wh_stage *s, const char *text, co
 {
 	struct wh_history h = {.created_by = wh_arena_strdup(l->a, text), .comment = HISTORY_COMMENT, .vertex = layer};
 
+	l->told += strlen(text);
 	WH_PUSH(s->history, s->n_history, s->cap_history) = h;
 }
 

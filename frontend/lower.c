@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#define HISTORY_MAX (32 << 20) /* what a Dockerfile itself may be long */
+
 /* What the stage's variables say that is built, where they say it. False: nothing. */
 static bool platform_of_env(const struct wh_stage *s, const struct wh_platform *base, struct wh_platform *ret)
 {
@@ -153,6 +155,12 @@ static int lower_stage(struct wh_lower *l, struct wh_stage *s, struct wh_err **e
 		wh_lint_comments(l, c->trigger ? NULL : c->n->comments);
 		if (r == 0)
 			r = by_instr[c->n->instr](l, s, c, err);
+		if (r == 0 && l->told > HISTORY_MAX) {
+			r = wh_err_set(err, "frontend", WH_ERR_USAGE, E2BIG,
+				       "variables and ports written out make more than %d MiB up to here",
+				       HISTORY_MAX >> 20);
+			wh_err_hint(err, "no registry takes a config of that size");
+		}
 		l->cmd = NULL;
 		if (r < 0) {
 			if (c->trigger && err)
@@ -163,6 +171,56 @@ static int lower_stage(struct wh_lower *l, struct wh_stage *s, struct wh_err **e
 	}
 	s->lowered = true;
 	return 0;
+}
+
+/* ---- stages that are done ---- */
+
+static void forget(struct wh_stage *s)
+{
+	free(WH_TAKE_PTR(s->history));
+	s->n_history = s->cap_history = 0;
+	free(WH_TAKE_PTR(s->args));
+	s->n_args = s->cap_args = 0;
+	wh_strv_release(&s->env);
+	json_decref(s->image);
+	json_decref(s->base_history);
+	s->image = s->base_history = NULL;
+}
+
+static void note_uses(struct wh_lower *l)
+{
+	size_t i, k, n;
+
+	for (i = 0; i < l->n_file_stages; i++) {
+		struct wh_stage *s = l->stages[i];
+
+		s->last_use = i;
+		if (!s->needed)
+			continue;
+		if (s->base)
+			s->base->last_use = i;
+		for (k = 0; k < s->n_cmds; k++)
+			for (n = 0; n < s->cmds[k].n_sources; n++)
+				if (s->cmds[k].sources[n])
+					s->cmds[k].sources[n]->last_use = i;
+	}
+}
+
+/* In order of the file. What a stage was made of goes as soon as no later one asks for it: a thousand copies are much. */
+static int lower_stages(struct wh_lower *l, const struct wh_stage *target, struct wh_err **err)
+{
+	size_t i, k;
+	int r = 0;
+
+	note_uses(l);
+	for (i = 0; i < l->n_file_stages && r == 0; i++) {
+		if (l->stages[i]->needed && !l->stages[i]->lowered)
+			r = lower_stage(l, l->stages[i], err);
+		for (k = 0; k <= i; k++)
+			if (l->stages[k] != target && l->stages[k]->last_use == i)
+				forget(l->stages[k]);
+	}
+	return r;
 }
 
 /* ---- the result ---- */
@@ -251,13 +309,9 @@ static void release(struct wh_lower *l)
 		struct wh_stage *s = l->stages[i];
 
 		free(s->cmds);
-		free(s->history);
 		free(s->profiles);
-		free(s->args);
 		wh_outline_release(&s->outline);
-		wh_strv_release(&s->env);
-		json_decref(s->image);
-		json_decref(s->base_history);
+		forget(s);
 	}
 	for (i = 0; i < l->n_trigger_files; i++)
 		wh_dockerfile_free(l->trigger_files[i]);
@@ -274,7 +328,6 @@ static void release(struct wh_lower *l)
 static int run(struct wh_lower *l, struct wh_target *ret, struct wh_err **err)
 {
 	struct wh_stage *target = NULL;
-	size_t i;
 	int r = wh_stages_build(l, err);
 
 	if (r == 0)
@@ -283,9 +336,8 @@ static int run(struct wh_lower *l, struct wh_target *ret, struct wh_err **err)
 		r = wh_stages_check_cycles(l, err);
 	if (r == 0)
 		r = wh_bases_resolve(l, target, err);
-	for (i = 0; i < l->n_file_stages && r == 0; i++)
-		if (l->stages[i]->needed && !l->stages[i]->lowered)
-			r = lower_stage(l, l->stages[i], err);
+	if (r == 0)
+		r = lower_stages(l, target, err);
 	if (r == 0)
 		r = wh_lint_end(l, err);
 	if (r == 0 && l->outline_ret)

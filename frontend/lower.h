@@ -53,6 +53,7 @@ struct wh_stage {
 	bool replaced, outside, needed, resolved, lowered, no_cache;
 	const char *brought_by; /* outside: the ONBUILD trigger that names it, or NULL */
 	bool on_path, visited;  /* search for cycles */
+	size_t last_use;        /* index of the last stage that is built from it or names it */
 	struct wh_stage *leads_to; /* the next on the path, and what needs it */
 	const struct wh_pos *leads_at;
 
@@ -86,6 +87,7 @@ struct wh_lower {
 	struct wh_strv global_names; /* what ARGs before the first FROM declare, with or without a value */
 	struct wh_strv proxy;
 	const char *epoch; /* SOURCE_DATE_EPOCH, NULL: not given */
+	size_t told, expanded; /* bytes of history, and of words with their variables */
 	struct wh_stage **stages;
 	size_t n_stages, cap_stages; /* those of the file first, then outside ones */
 	size_t n_file_stages;
@@ -159,6 +161,8 @@ int wh_lower_env(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c,
 json_t *wh_image_empty(const struct wh_platform *p);
 /* A document from outside, made safe to work on: wrong types dropped; history is split off. */
 json_t *wh_image_adopt(const json_t *doc, json_t **ret_history);
+/* Texts are shared: nobody changes them in place. */
+json_t *wh_image_copy_doc(const json_t *doc);
 const char *wh_image_text(const struct wh_stage *s, const char *key); /* config.KEY, "" when absent */
 void wh_image_set_text(struct wh_stage *s, const char *key, const char *value);
 void wh_image_set_list(struct wh_stage *s, const char *key, const char *const *list, size_t n);

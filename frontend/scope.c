@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #define VARIABLES_MAX 16384
+#define EXPANDED_MAX  (64 << 20) /* bytes, all words of a Dockerfile together: values of values grow fast */
 
 const char *wh_scope_get(void *env, const char *name)
 {
@@ -50,6 +51,18 @@ bool wh_is_scan_arg(const char *name)
 	return wh_streq(name, "BUILDKIT_SBOM_SCAN_CONTEXT") || wh_streq(name, "BUILDKIT_SBOM_SCAN_STAGE");
 }
 
+/* *ret came out of an expansion. Is it not too much by now? */
+static int weigh(struct wh_lower *l, char **ret, struct wh_err **err)
+{
+	l->expanded += strlen(*ret);
+	if (l->expanded <= EXPANDED_MAX)
+		return 0;
+	free(WH_TAKE_PTR(*ret));
+	wh_err_set(err, "frontend", WH_ERR_USAGE, E2BIG, "the expanded text is too long: up to here it is %d MiB in all",
+		   EXPANDED_MAX >> 20);
+	return -E2BIG;
+}
+
 int wh_scope_expand(struct wh_lower *l, struct wh_stage *s, const char *word, char **ret, struct wh_err **err)
 {
 	struct wh_matches m = {.env = &s->env};
@@ -58,7 +71,7 @@ int wh_scope_expand(struct wh_lower *l, struct wh_stage *s, const char *word, ch
 	if (l->cmd)
 		wh_lint_undefined(l, s, &l->cmd->pos, &m.misses);
 	wh_matches_release(&m);
-	return r;
+	return r < 0 ? r : weigh(l, ret, err);
 }
 
 int wh_scope_expand_raw(struct wh_lower *l, struct wh_stage *s, const char *text, char **ret, struct wh_err **err)
@@ -69,7 +82,7 @@ int wh_scope_expand_raw(struct wh_lower *l, struct wh_stage *s, const char *text
 	if (l->cmd)
 		wh_lint_undefined(l, s, &l->cmd->pos, &m.misses);
 	wh_matches_release(&m);
-	return r;
+	return r < 0 ? r : weigh(l, ret, err);
 }
 
 char *wh_scope_shown(struct wh_lower *l, const struct wh_stage *s, const char *text)

@@ -348,6 +348,48 @@ static void argument_limits(void **state)
 	assert_string_equal(x.err->msg, "more than 16384 variables in a stage");
 	assert_int_equal(x.err->line, 1 + 16384);
 	release(&x);
+	/* What grows tenfold a line, and what repeats all ports. */
+	wh_buf_reset(&text);
+	wh_buf_adds(&text, "FROM scratch\nARG a=");
+	for (unsigned i = 0; i < 1000000 / 16; i++)
+		wh_buf_adds(&text, i % 3000 == 2999 ? "0123456789abcd\\\n" : "0123456789abcdef");
+	wh_buf_adds(&text, "\nLABEL");
+	for (unsigned i = 0; i < 80; i++)
+		wh_buf_addf(&text, " l%u=$a", i);
+	lower_with(&x, text.p, NULL, NULL, NULL);
+	assert_int_equal(x.r, -E2BIG);
+	assert_string_equal(x.err->msg, "the expanded text is too long: up to here it is 64 MiB in all");
+	release(&x);
+	lower_with(&x, "FROM scratch\nEXPOSE 1-65535 1-65535/udp 1-65535/sctp 1-9\n", NULL, NULL, NULL);
+	assert_int_equal(x.r, -EINVAL);
+	release(&x);
+}
+
+/* What is no longer needed is given back while later stages are lowered; what is needed later is not. */
+static void stages_kept(void **state)
+{
+	struct lowered x;
+
+	(void)state;
+	lower(&x,
+	      "FROM scratch AS a\nENV e=1\nARG v=2\nLABEL l=m\nFROM scratch AS b\nRUN x\nFROM scratch AS c\n"
+	      "FROM a AS d\nENV f=$e$v\nFROM scratch\nCOPY --from=d / /\n",
+	      NULL);
+	release(&x);
+	lower_with(&x, "FROM scratch AS a\nENV e=1\nARG v=2\nLABEL l=m\nFROM scratch\nFROM a AS d\nENV f=$e$v\nFROM d\nENV g=$f",
+		   NULL, NULL, NULL);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(json_object_get(x.t.config, "config"), "Env"), 3)),
+			    "g=12");
+	assert_string_equal(json_string_value(json_object_get(
+				    json_object_get(json_object_get(x.t.config, "config"), "Labels"), "l")),
+			    "m");
+	assert_int_equal(x.t.n_history, 5);
+	release(&x);
+	lower_with(&x, "FROM scratch AS a\nENV e=1\nFROM a AS b\nENV e=2\nFROM scratch\n", NULL, NULL,
+		   &(struct wh_lower_opts){.target = "a"});
+	assert_string_equal(json_string_value(json_array_get(json_object_get(json_object_get(x.t.config, "config"), "Env"), 1)),
+			    "e=1");
+	release(&x);
 }
 
 static void mounts(void **state)
@@ -700,6 +742,7 @@ int main(void)
 		cmocka_unit_test(entrypoint_resets_the_bases_cmd),
 		cmocka_unit_test(options),
 		cmocka_unit_test(argument_limits),
+		cmocka_unit_test(stages_kept),
 		cmocka_unit_test(onbuild),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(bad_target),
