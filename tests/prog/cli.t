@@ -60,7 +60,7 @@ misuse 'value missing' '--tag needs a value' build ctx --tag
 misuse 'no such context' 'context "nowhere": No such file' build nowhere
 misuse 'context is a file' 'context "ctx/Dockerfile": Not a directory' build ctx/Dockerfile
 misuse 'context of an unknown kind' 'context "ftp://host.invalid/x": No such file' build ftp://host.invalid/x
-misuse 'context from an empty standard input' 'standard input is empty: neither a context nor a Dockerfile' build - </dev/null
+misuse 'context from an empty standard input' 'standard input is empty: neither a context nor a Dockerfile' build -q - </dev/null
 misuse 'output without type' 'says no type=' build --output dest=x ctx
 misuse 'a push without a name' 'a push needs a name' build --push ctx
 misuse 'output type' 'type is oci, local, tar or registry' build --output type=zip,dest=x ctx
