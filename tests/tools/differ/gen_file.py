@@ -227,7 +227,7 @@ class File:
         dest = r.choice(DESTS + self.links_of_stage())
         if '--parents' in flags:
             # The peer does not find a root that is asked for by name, nor a link to nothing.
-            sources = [s if s[0].strip('./') else ('*', '*') for s in sources]
+            sources = [s if s[0].strip('./') and '//' not in s[0] else ('*', '*') for s in sources]
         if len(sources) > 1 and not dest.endswith('/') and r.random() < 0.85:
             dest += '/'
         if r.random() < 0.12:
@@ -283,7 +283,7 @@ class File:
                 opts.append('from=' + r.choice(named))
             elif self.context.dirs and r.random() < 0.5:
                 p = r.choice(self.context.dirs)
-                if not any(c in p for c in ',"$ \\'):
+                if p.isascii() and not any(c in p for c in ',"$ \\'):
                     source = r.choice(['source=', 'src=']) + p
             opts.append(r.choice(['target=', 'dst=', 'destination=']) + target)
             if source:
