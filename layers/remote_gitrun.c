@@ -133,12 +133,26 @@ static const char *token_scope(const char *remote)
 	return remote;
 }
 
+/* After a redirect git sends the header to whatever host it was led to. So with a login it follows none. */
 static void set_login(struct wh_git *g, const char *value)
 {
 	WH_AUTO_FREE char *key = wh_asprintf("http.%s.extraHeader", token_scope(g->remote));
+	WH_AUTO_FREE char *follow = wh_asprintf("http.%s.followRedirects", token_scope(g->remote));
 	WH_AUTO_SECRET char *header = wh_asprintf("Authorization: %s", value);
 
+	g->n_plain = g->n_config;
 	set_config(g, key, header);
+	set_config(g, follow, "false");
+}
+
+static void forget_login(struct wh_git *g)
+{
+	WH_AUTO_FREE char *count = wh_asprintf("%zu", g->n_plain);
+
+	wh_env_set(&g->env, "GIT_CONFIG_COUNT", count); /* what lies behind is not read */
+	g->n_config = g->n_plain;
+	g->n_plain = 0;
+	g->led_away = true;
 }
 
 static void decode_percent(char *s)
@@ -314,6 +328,7 @@ int wh_git_run(struct wh_git *g, bool local, struct wh_err **err, const char *fi
 {
 	WH_AUTO_STRV struct wh_strv argv = {0};
 	va_list ap;
+	int r;
 
 	wh_strv_add(&argv, "git");
 	va_start(ap, first);
@@ -321,7 +336,13 @@ int wh_git_run(struct wh_git *g, bool local, struct wh_err **err, const char *fi
 		wh_strv_add(&argv, p);
 	va_end(ap);
 	wh_env_set(&g->env, "GIT_ALLOW_PROTOCOL", local ? "file" : "http:https:ssh:git");
-	return run(g, &argv, err);
+	r = run(g, &argv, err);
+	/* Redirected: where that leads may be asked, as a stranger. */
+	if (r > 0 && !local && g->n_plain && wh_git_says(g, "returned error: 30", NULL)) {
+		forget_login(g);
+		r = run(g, &argv, err);
+	}
+	return r;
 }
 
 /* ---------------------------------------------------------------- its words */
@@ -370,7 +391,9 @@ int wh_git_failed(struct wh_git *g, struct wh_err **err, const char *fmt, ...)
 	complaint(g, &why);
 	wh_err_set(err, "source", WH_ERR_BUILD, EREMOTEIO, "%s: %s", what.p ? what.p : "git",
 		   why.n ? why.p : "git failed and said nothing");
-	if (wh_git_says(g, "could not read Username", "Authentication failed", "returned error: 403", NULL))
+	if (g->led_away && wh_git_says(g, "could not read Username", "Authentication failed", "returned error: 40", NULL))
+		wh_err_hint(err, "the address redirects, and logins are not sent after it: name the one that it leads to");
+	else if (wh_git_says(g, "could not read Username", "Authentication failed", "returned error: 403", NULL))
 		wh_err_hint(err, "--secret id=GIT_AUTH_TOKEN,src=FILE gives a token for https remotes");
 	else if (wh_git_says(g, "Permission denied (", NULL))
 		wh_err_hint(err, "--ssh default passes your agent on; other keys are not used");

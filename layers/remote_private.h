@@ -52,6 +52,8 @@ struct wh_git {
 	char *remote;      /* without user and password where that is a header */
 	struct wh_strv env;
 	size_t n_config;
+	size_t n_plain; /* of them without a login; 0: there is none */
+	bool led_away;  /* the remote redirects: its login is forgotten */
 	struct wh_buf out; /* of the last run: standard output, standard error */
 	struct wh_buf words;
 };

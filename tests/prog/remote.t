@@ -489,6 +489,15 @@ ADD --keep-git-dir http://x-access-token:sesame@127.0.0.1:$port/private/r.git?su
 is "$status" 0 'with one in the address'
 unlike "$(cat out/auth/y/.git/config)" sesame 'which is not kept'
 ok 'nor anywhere beside it' sh -c '! grep -rqF sesame st/sources'
+forget
+build moved --secret id=GIT_AUTH_TOKEN,src=token <<<"FROM scratch
+ADD $url/moved/git/r.git?submodules=0#v0.0.1 /x"
+is "$status" 0 'a repository that has moved to another server'
+is "$(asked 'GET /moved/.*\+auth') $(asked ' /git/.*\+auth')" '1 0' 'which the token is not for'
+build moved --secret id=GIT_AUTH_TOKEN,src=token <<<"FROM scratch
+ADD $url/moved/private/r.git?submodules=0#v0.0.1 /x"
+isnt "$status" 0 'where it wants one'
+like "$err" '^hint: the address redirects, and logins are not sent after it' 'the hint says why it gets none'
 
 # ---- damage, death, company ----
 

@@ -14,6 +14,7 @@ a login came along. OTHER is the same server on another port: another origin.
   /short/NAME   says that more comes than does                  /stall/NAME   sends half, then nothing until NAME.go exists
   /git/…        git http-backend                                /private/…    the same, wants x-access-token:sesame
   /old/…        git http-backend without protocol 2             /www/…        files as they are: repositories, too ("dumb")
+  /moved/…      redirects to the other server's /…
 """
 import base64
 import hashlib
@@ -115,6 +116,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         rest = rest.partition("?")[0].replace("%20", " ")
         if self.path.startswith("/to?"):
             return self.say(302, b"", [("Location", self.path[4:])])
+        if kind == "moved":
+            return self.say(302, b"", [("Location", "http://127.0.0.1:%s/%s" % (ports[1], self.path[len("/moved/"):]))])
         if kind == "loop":
             return self.say(301, b"", [("Location", "/loop")])
         if kind == "status":
