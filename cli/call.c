@@ -187,74 +187,105 @@ static bool has_line(const json_t *location, unsigned line)
 	return false;
 }
 
+/* The Dockerfile, for quoting from it thousands of times. */
+struct source {
+	const char *shown;
+	const char **at; /* where each line starts */
+	unsigned lines;
+};
+
+static void source_init(struct source *s, const struct wh_build_input *in)
+{
+	const char *p = in->text.p ? in->text.p : "";
+
+	*s = (struct source){.shown = in->file_shown, .lines = 1};
+	for (const char *q = p; *q; q++)
+		s->lines += *q == '\n';
+	s->at = wh_calloc(s->lines, sizeof(*s->at));
+	s->at[0] = p;
+	for (unsigned i = 1; i < s->lines; i++)
+		s->at[i] = strchr(s->at[i - 1], '\n') + 1;
+}
+
 static void put_line(struct wh_buf *out, const char *text, unsigned number, bool marked)
 {
-	for (unsigned i = 1; i < number; i++)
-		text = strchr(text, '\n') + 1;
 	wh_buf_addf(out, " %3u | %s ", number, marked ? ">>>" : "   ");
 	wh_text_add_safe(out, text, strcspn(text, "\n"));
 	wh_buf_addc(out, '\n');
 }
 
 /* The lines of the place with those around them, as docker shows them. */
-static void put_source(struct wh_buf *out, const struct wh_build_input *in, const json_t *location)
+static void put_source(struct wh_buf *out, const struct source *s, const json_t *location)
 {
 	size_t n = json_array_size(json_object_get(location, "ranges"));
-	const char *text = in->text.p ? in->text.p : "";
-	unsigned lines = 1, start, end, p = 0, pad;
+	unsigned start, end, p = 0, pad;
 
-	for (const char *s = text; *s; s++)
-		lines += *s == '\n';
 	start = n ? line_of(location, 0) : 0;
 	end = n ? line_of(location, n - 1) : 0;
-	if (!start || start > lines)
+	if (!start || start > s->lines)
 		return;
-	if (end > lines)
-		end = lines;
-	wh_text_add_short(out, in->file_shown);
+	if (end > s->lines)
+		end = s->lines;
+	wh_text_add_short(out, s->shown);
 	wh_buf_addf(out, ":%u\n--------------------\n", start);
 	for (pad = start == end ? 4 : 2; p < pad; p++) {
 		if (start > 1) {
 			start--;
 			p++;
 		}
-		if (end < lines) {
+		if (end < s->lines) {
 			end++;
 			p++;
 		}
 	}
 	for (unsigned i = start; i <= end; i++)
-		put_line(out, text, i, has_line(location, i));
+		put_line(out, s->at[i - 1], i, has_line(location, i));
 	wh_buf_adds(out, "--------------------\n");
 }
 
-static void put_warning(struct wh_buf *out, const struct wh_build_input *in, const json_t *w)
+static void put_warning(struct wh_buf *out, const struct source *s, const json_t *w)
 {
 	const char *url = wh_json_str(w, "url");
 
 	wh_buf_addf(out, "\nWARNING: %s%s%s\n", wh_json_str(w, "ruleName"), url ? " - " : "", url ? url : "");
 	wh_text_add_short(out, wh_json_str(w, "detail"));
 	wh_buf_addc(out, '\n');
-	put_source(out, in, json_object_get(w, "location"));
+	put_source(out, s, json_object_get(w, "location"));
+}
+
+struct placed {
+	const json_t *warning;
+	unsigned line;
+	size_t rank; /* in the order of the rules' work */
+};
+
+static int by_line(const void *a, const void *b)
+{
+	const struct placed *x = a, *y = b;
+
+	if (x->line != y->line)
+		return x->line < y->line ? -1 : 1;
+	return x->rank < y->rank ? -1 : 1;
 }
 
 /* By line; of one line in the order of the rules' work. */
 static void put_warnings(struct wh_buf *out, const struct wh_build_input *in, const json_t *list)
 {
-	size_t n = json_array_size(list), at;
-	WH_AUTO_FREE const json_t **sorted = wh_calloc(n + 1, sizeof(*sorted));
+	size_t n = json_array_size(list);
+	WH_AUTO_FREE struct placed *sorted = wh_calloc(n + 1, sizeof(*sorted));
+	struct source source;
 
 	for (size_t i = 0; i < n; i++) {
 		const json_t *w = json_array_get(list, i);
 
-		for (at = i; at && line_of(json_object_get(sorted[at - 1], "location"), 0) >
-					   line_of(json_object_get(w, "location"), 0);
-		     at--)
-			sorted[at] = sorted[at - 1];
-		sorted[at] = w;
+		sorted[i] = (struct placed){w, line_of(json_object_get(w, "location"), 0), i};
 	}
+	if (n)
+		qsort(sorted, n, sizeof(*sorted), by_line);
+	source_init(&source, in);
 	for (size_t i = 0; i < n; i++)
-		put_warning(out, in, sorted[i]);
+		put_warning(out, &source, sorted[i].warning);
+	free(source.at);
 }
 
 static void put_lint(struct wh_buf *out, const struct wh_build_input *in, const json_t *answer)
