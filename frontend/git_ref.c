@@ -183,12 +183,12 @@ static bool parse_scp(const char *s, struct address *a)
 
 	while (isalnum((unsigned char)s[user]) || s[user] == '-' || s[user] == '_')
 		user++;
-	if (!user || s[user] != '@')
+	if (!user || s[0] == '-' || s[user] != '@') /* ssh would take it for an option */
 		return false;
 	p = s + user + 1;
 	while (isalnum((unsigned char)p[host]) || p[host] == '-' || p[host] == '.')
 		host++;
-	if (!host || p[host] != ':' || strchr(s, '\n'))
+	if (!host || p[0] == '-' || p[host] != ':' || strchr(s, '\n'))
 		return false;
 	p += host + 1;
 	path = strcspn(p, "?#");

@@ -25,6 +25,11 @@ tests_fuzz_fuzz_lexer_SOURCES = tests/fuzz/fuzz_lexer.c tests/fuzz/replay.c
 tests_fuzz_fuzz_lexer_LDADD = $(FRONTEND_FUZZ_LIBS)
 EXTRA_DIST += build-aux/fuzz.sh tests/fuzz/dockerfile.dict tests/fuzz/expand.dict tests/fuzz/ignore.dict tests/fuzz/lexer.dict
 
+# frontend: addresses
+check_PROGRAMS += tests/fuzz/fuzz_address
+tests_fuzz_fuzz_address_SOURCES = tests/fuzz/fuzz_address.c tests/fuzz/replay.c
+tests_fuzz_fuzz_address_LDADD = $(FRONTEND_FUZZ_LIBS)
+
 # layers: indexes
 check_PROGRAMS += tests/fuzz/fuzz_index
 tests_fuzz_fuzz_index_SOURCES = tests/fuzz/fuzz_index.c tests/fuzz/replay.c

@@ -55,6 +55,8 @@ static void addresses(void **state)
 		"https://h.invalid/a.git#%zz",
 		"https://h.invalid/\ta.git",
 		"-u@h.invalid",
+		"-u@h.invalid:a",
+		"git@-oProxyCommand=x:a",
 		"@h.invalid:a",
 		"u@:a",
 		"u@h/x:a",
