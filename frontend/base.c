@@ -337,6 +337,8 @@ int wh_bases_resolve(struct wh_lower *l, struct wh_stage *target, struct wh_err 
 
 		if (r < 0)
 			return r;
+		if (s->replaced) /* the image stands for a stage: what it would do in children is no part of that */
+			wh_image_drop(s, "OnBuild");
 		if (s->outside || s->replaced)
 			continue;
 		r = add_triggers(l, s, err);

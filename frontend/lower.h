@@ -193,6 +193,8 @@ int wh_lower_user(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c
 int wh_lower_volume(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
 
 /* ---- run.c, copy.c ---- */
+/* Around BUILDKIT_CACHE_MOUNT_NS in a cache's id: what no cleaned path begins with. */
+#define WH_CACHE_NS "//"
 int wh_lower_run(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
 int wh_lower_copy(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
 /* ---- add.c: sources from elsewhere ---- */

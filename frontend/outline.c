@@ -247,6 +247,14 @@ void wh_outline_arg(struct wh_lower *l, struct wh_outline *o, const struct wh_no
 	}
 }
 
+/* As the Dockerfile has it, without the namespace that run.c puts in front. */
+static const char *own_id(const struct wh_op_mount *m)
+{
+	const char *id = m->type == WH_MOUNT_CACHE && wh_has_prefix(m->id, WH_CACHE_NS) ? strstr(m->id + 2, WH_CACHE_NS) : NULL;
+
+	return id ? id + strlen(WH_CACHE_NS) : m->id;
+}
+
 void wh_outline_mounts(struct wh_stage *s, const struct wh_cmd *c, const struct wh_op_exec *op)
 {
 	struct wh_outline *o = &s->outline;
@@ -254,15 +262,16 @@ void wh_outline_mounts(struct wh_stage *s, const struct wh_cmd *c, const struct 
 
 	for (i = 0; i < op->n_mounts; i++) {
 		const struct wh_op_mount *m = &op->mounts[i];
+		const char *id = own_id(m);
 
 		if (m->type != WH_MOUNT_SECRET && m->type != WH_MOUNT_SSH && m->type != WH_MOUNT_CACHE)
 			continue;
 		for (k = 0; k < o->n_mounts; k++)
-			if (o->mounts[k].type == m->type && wh_streq(o->mounts[k].id, m->id))
+			if (o->mounts[k].type == m->type && wh_streq(o->mounts[k].id, id))
 				break;
 		if (k == o->n_mounts)
 			WH_PUSH(o->mounts, o->n_mounts, o->cap_mounts) =
-				(struct wh_outline_mount){m->type, m->id, m->required, c->pos.line, c->pos.last_line};
+				(struct wh_outline_mount){m->type, id, m->required, c->pos.line, c->pos.last_line};
 	}
 }
 

@@ -185,8 +185,8 @@ static int tree_mount(struct run *run, const struct wh_mount_spec *spec, struct 
 		WH_AUTO_FREE char *id = wh_path_clean(spec->target);
 
 		m->id = *spec->id ? spec->id : wh_arena_strdup(run->l->a, id);
-		if (ns && *ns) /* two slashes: what no cleaned path begins with */
-			m->id = wh_arena_printf(run->l->a, "//%s/%s", ns, m->id);
+		if (ns && *ns)
+			m->id = wh_arena_printf(run->l->a, WH_CACHE_NS "%s" WH_CACHE_NS "%s", ns, m->id);
 		m->sharing = spec->sharing;
 		m->has_mode = true;
 		m->mode = spec->has_mode ? spec->mode : 0755;

@@ -335,7 +335,7 @@ static void argument_limits(void **state)
 
 	(void)state;
 	lower(&x, "FROM scratch\nRUN --mount=type=cache,target=/c,id=x y\n", "BUILDKIT_CACHE_MOUNT_NS=ns");
-	assert_string_equal(x.t.state->op.exec->mounts[0].id, "//ns/x");
+	assert_string_equal(x.t.state->op.exec->mounts[0].id, "//ns//x");
 	release(&x);
 	lower(&x, "FROM scratch\nRUN --mount=type=cache,target=/c,id=x y\n", "BUILDKIT_CACHE_MOUNT_NS=");
 	assert_string_equal(x.t.state->op.exec->mounts[0].id, "x");
@@ -634,6 +634,12 @@ static void onbuild(void **state)
 					       "  env " TEST_PATH "|t=1\n");
 	assert_null(json_object_get(json_object_get(x.t.config, "config"), "OnBuild"));
 	assert_int_equal(wh_graph_at(x.g, 4)->pos.line, 3);
+	release(&x);
+	/* An image that stands for a stage sets nothing off, and hands nothing on. */
+	lower_with(&x, "FROM scratch AS s\n", NULL, images,
+		   &(struct wh_lower_opts){.contexts = &(struct wh_named_context){"s", "docker-image://trig"}, .n_contexts = 1});
+	assert_int_equal(x.r, 0);
+	assert_null(json_object_get(json_object_get(x.t.config, "config"), "OnBuild"));
 	release(&x);
 }
 
