@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What of two images must be equal. What is left out, and why ("deliberate" names the place in ARCHITECTURE.md that says so):
+"""What of two images must be equal. What is left out, and why ("deliberate" names the place that says so, in ARCHITECTURE.md or DOCKERFILE.md):
 
 - Times of what the build itself makes are not compared: the builders work side by side. All older ones are, for they come from the context, an
-  archive or a base; but of directories only those that whittle took from the context (deliberate: chapter 4, "Known differences").
+  archive or a base; but of directories only those that whittle took from the context (deliberate: DOCKERFILE.md).
 - A file of a heredoc has the time 0 with whittle, the clock's with the peer (deliberate: the same place).
 - The mount points and files that the peer's container runtime leaves in the image (/dev, /proc, /sys, /etc/resolv.conf, /etc/hosts;
   deliberate: chapter 3, "Mount points that the image lacks").
 - A layer that changes nothing, or no layer: whittle writes none where a step left nothing, and one where a file was copied over its like;
-  the peer does the opposite (deliberate: chapter 3, "A step that changes nothing"; chapter 4).
+  the peer does the opposite (deliberate: DOCKERFILE.md).
 - The text of a HEALTHCHECK in the history; the config's is compared.
 - `created` (deliberate: chapter 3), ArgsEscaped (of Windows), and what the peer writes of itself (moby.buildkit…).
 - An empty list, object or text is the same as none.

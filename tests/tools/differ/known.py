@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cases where one builder refuses what the other builds, or has more in the tree, and why that stays so. All are in ARCHITECTURE.md, chapter 4,
-"Known differences". What a rule takes is as narrow as what the builders say allows."""
+"""Cases where one builder refuses what the other builds, or has more in the tree, and why that stays so. All are in DOCKERFILE.md, "Where whittle differs
+from BuildKit". What a rule takes is as narrow as what the builders say allows."""
 import re
 
 
