@@ -140,7 +140,10 @@ int wh_cli_image_part(const struct wh_image *i, const char *platform, const stru
 		WH_AUTO_FREE char *text = NULL;
 		int rank;
 
-		wh_image_platform(part, &p);
+		/* As everybody else goes by it; the config may say something else. */
+		p = part->listed;
+		if (!p.os[0] || !p.arch[0])
+			wh_image_platform(part, &p);
 		text = wh_platform_text(&p);
 		rank = wh_platform_rank(&want, &p);
 		wh_buf_addf(&have, "%s%.100s", k ? ", " : "", text);

@@ -228,6 +228,7 @@ struct wh_image {
 	struct wh_image *parts;    /* the images in it, in its order */
 	size_t n_parts;
 	size_t n_absent;           /* images that the index names and that are not at hand */
+	struct wh_platform listed; /* of a part that was read: what the index says it is for; without os: it says nothing */
 };
 void wh_image_release(struct wh_image *i);
 void wh_image_copy(struct wh_image *dst, const struct wh_image *src);

@@ -319,6 +319,31 @@ is "$status" 0 'the index is not signed, this machine'\''s image is'
 like "$out" "^platform +linux/$here; the index has 1 more, which were not checked\$" 'and that is what it says'
 verify oci:part:1.4 --key ours.pub --platform "$other"
 is "$status" 3 'the other is not'
+# Others go by what the index says an image is for, not by what the image says.
+cp -r part crossed && python3 - crossed <<'END'
+import hashlib, json, sys
+top = json.load(open(sys.argv[1] + "/index.json"))
+image = next(m for m in top["manifests"] if "index" in m["mediaType"])
+path = sys.argv[1] + "/blobs/sha256/"
+index = json.load(open(path + image["digest"][7:]))
+a, b = index["manifests"]
+a["platform"], b["platform"] = b["platform"], a["platform"]
+data = json.dumps(index).encode()
+image["digest"] = "sha256:" + hashlib.sha256(data).hexdigest()
+image["size"] = len(data)
+open(path + image["digest"][7:], "wb").write(data)
+json.dump(top, open(sys.argv[1] + "/index.json", "w"))
+END
+verify oci:crossed:1.4 --key ours.pub
+is "$status" 3 'an index that nobody signed, which calls another image this machine'\''s'
+skopeo copy -q --all --dest-tls-verify=false oci:crossed:1.4 "docker://$reg/crossed:1"
+timeout 60 "$cosign" sign --tlog-upload=false --allow-http-registry -y --key ours.key "$reg/crossed@$(digest_of out "linux/$here")" >/dev/null 2>&1
+verify --root st9 "docker://$reg/crossed@$(digest_of out "linux/$here")" --key ours.pub
+is "$status" 0 'in a registry, too, the image itself is signed'
+verify --root st9 "docker://$reg/crossed:1" --key ours.pub
+is "$status" 3 'and the index calls another one this machine'\''s'
+verify --root st9 "docker://$reg/crossed:1" --key ours.pub --platform "linux/$here"
+is "$status" 3 'when asked for by platform, too'
 skopeo copy -q --all --dest-tls-verify=false oci:out:1.4 "docker://$reg/theirs:1"
 timeout 60 "$cosign" sign --tlog-upload=false --allow-http-registry -y --key ours.key "$reg/theirs:1" >/dev/null 2>&1
 verify --root st8 "docker://$reg/theirs:1" --key ours.pub
