@@ -95,7 +95,7 @@ int wh_app_signal_number(const char *text); /* "SIGTERM", "TERM", "15", "SIGRTMI
 /* Is its first process a shell that was given the command as text, as ENTRYPOINT and CMD without a JSON array do it? */
 bool wh_app_in_shell(const struct wh_trial *t);
 #define WH_APP_SHELL_HINT \
-	"its first process is a shell: ENTRYPOINT or CMD is no JSON array; write [\"program\", \"argument\"], with commas"
+	"its first process is a shell: let ENTRYPOINT or CMD start the program itself, as [\"program\", \"argument\"], with commas"
 
 /* entrypoint + cmd, or start; entrypoint + args when args is not NULL. The list borrows its strings. */
 const char **wh_app_args(const struct wh_op_app *app, const char *const *args);
