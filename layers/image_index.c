@@ -38,6 +38,14 @@ char *wh_image_platform_dir(const struct wh_image *i)
 	return text;
 }
 
+bool wh_image_is_attachment(const json_t *descriptor)
+{
+	const char *arch = wh_json_str(json_object_get(descriptor, "platform"), "architecture");
+
+	return wh_json_str(json_object_get(descriptor, "annotations"), "vnd.docker.reference.type") &&
+	       (!arch || wh_streq(arch, "unknown"));
+}
+
 int wh_image_index_check(const struct wh_image *i, struct wh_err **err)
 {
 	WH_AUTO_STRV struct wh_strv seen = {0};

@@ -25,6 +25,9 @@
 void wh_platform_from_json(const json_t *o, struct wh_platform *ret);
 /* "linux_arm_v7"; malloc'ed. Platforms have no "..", for a slash is always in them. */
 char *wh_image_platform_dir(const struct wh_image *i);
+/* Attestations and other things that are no images lie in indexes too. One that is said to be for a platform is what others
+ * run there, whatever else is said of it. */
+bool wh_image_is_attachment(const json_t *descriptor);
 /* No two images for one platform. */
 int wh_image_index_check(const struct wh_image *i, struct wh_err **err);
 /* All images of an index are at hand. */

@@ -178,16 +178,6 @@ static int consider_index(struct search *x, const struct descriptor *d, unsigned
 	return r < 0 ? r : consider_all(x, json_object_get(o, "manifests"), depth + 1, err);
 }
 
-/* Attestations and other things that are no images lie in indexes too. One that is said to be for a platform is what others
- * run there, whatever else is said of it. */
-static bool is_attachment(const json_t *o)
-{
-	const char *arch = wh_json_str(json_object_get(o, "platform"), "architecture");
-
-	return wh_json_str(json_object_get(o, "annotations"), "vnd.docker.reference.type") &&
-	       (!arch || wh_streq(arch, "unknown"));
-}
-
 /* Keeps the descriptor, or one below it, when it suits better than what was found before. */
 static int consider(struct search *x, const json_t *o, unsigned depth, struct wh_err **err)
 {
@@ -207,7 +197,7 @@ static int consider(struct search *x, const json_t *o, unsigned depth, struct wh
 		return 0;
 	if (is_index(d.media_type))
 		return consider_index(x, &d, depth, err);
-	if (!is_manifest(d.media_type) || is_attachment(o))
+	if (!is_manifest(d.media_type) || wh_image_is_attachment(o))
 		return 0;
 	wh_platform_from_json(pj, &have);
 	if (!have.arch[0]) {
@@ -353,7 +343,7 @@ static int load_part(struct search *x, const json_t *o, struct wh_image *i, stru
 		return r;
 	if (is_index(d.media_type))
 		return wh_err_set(err, "layers", WH_ERR_BUILD, ENOTSUP, "an index of indexes");
-	if (!is_manifest(d.media_type) || is_attachment(o))
+	if (!is_manifest(d.media_type) || wh_image_is_attachment(o))
 		return 0;
 	if (!at_hand(x, &d.digest)) {
 		i->n_absent++;

@@ -197,9 +197,7 @@ static int consider(struct search *x, const json_t *o, unsigned depth, struct wh
 
 	if (r < 0)
 		return r;
-	/* Attestations and other things that are no images lie in indexes too. */
-	if (!wh_reg_is_index(type) &&
-	    (!wh_reg_is_manifest(type) || wh_json_str(json_object_get(o, "annotations"), "vnd.docker.reference.type")))
+	if (!wh_reg_is_index(type) && (!wh_reg_is_manifest(type) || wh_image_is_attachment(o)))
 		return 0;
 	wh_platform_from_json(json_object_get(o, "platform"), &have);
 	if (wh_reg_is_manifest(type) && have.arch[0])
@@ -317,8 +315,7 @@ static int take_part(struct search *x, const json_t *o, bool layers, struct wh_e
 
 	if (r == 0 && wh_reg_is_index(type))
 		r = wh_err_set(err, "registry", WH_ERR_BUILD, ENOTSUP, "an index of indexes");
-	if (r < 0 || !wh_reg_is_manifest(type) ||
-	    wh_json_str(json_object_get(o, "annotations"), "vnd.docker.reference.type"))
+	if (r < 0 || !wh_reg_is_manifest(type) || wh_image_is_attachment(o))
 		return r;
 	r = count(x, err);
 	if (r == 0)

@@ -319,21 +319,25 @@ is "$status" 0 'the index is not signed, this machine'\''s image is'
 like "$out" "^platform +linux/$here; the index has 1 more, which were not checked\$" 'and that is what it says'
 verify oci:part:1.4 --key ours.pub --platform "$other"
 is "$status" 3 'the other is not'
-# Others go by what the index says an image is for, not by what the image says.
-cp -r part crossed && python3 - crossed <<'END'
+# Others go by what the index says an image is for, not by what the image says, and not by what is noted beside it.
+lie() { # DIR PYTHON: changes the index in a layout; a is this machine's image, b the other
+	cp -r part "$1" && python3 - "$1" "$(digest_of out "linux/$here")" "$2" <<'END'
 import hashlib, json, sys
 top = json.load(open(sys.argv[1] + "/index.json"))
 image = next(m for m in top["manifests"] if "index" in m["mediaType"])
 path = sys.argv[1] + "/blobs/sha256/"
 index = json.load(open(path + image["digest"][7:]))
-a, b = index["manifests"]
-a["platform"], b["platform"] = b["platform"], a["platform"]
+a, b = sorted(index["manifests"], key=lambda m: m["digest"] != sys.argv[2])
+exec(sys.argv[3])
 data = json.dumps(index).encode()
 image["digest"] = "sha256:" + hashlib.sha256(data).hexdigest()
 image["size"] = len(data)
 open(path + image["digest"][7:], "wb").write(data)
 json.dump(top, open(sys.argv[1] + "/index.json", "w"))
 END
+}
+lie crossed 'a["platform"], b["platform"] = b["platform"], a["platform"]'
+lie marked 'b["platform"] = a["platform"]; b["annotations"] = {"vnd.docker.reference.type": "attestation-manifest"}; index["manifests"] = [b, a]'
 verify oci:crossed:1.4 --key ours.pub
 is "$status" 3 'an index that nobody signed, which calls another image this machine'\''s'
 skopeo copy -q --all --dest-tls-verify=false oci:crossed:1.4 "docker://$reg/crossed:1"
@@ -344,6 +348,9 @@ verify --root st9 "docker://$reg/crossed:1" --key ours.pub
 is "$status" 3 'and the index calls another one this machine'\''s'
 verify --root st9 "docker://$reg/crossed:1" --key ours.pub --platform "linux/$here"
 is "$status" 3 'when asked for by platform, too'
+skopeo copy -q --all --dest-tls-verify=false oci:marked:1.4 "docker://$reg/crossed:2"
+verify --root st9 "docker://$reg/crossed:2" --key ours.pub
+is "$status" 3 'nor is what it calls this machine'\''s made an attestation by a mark'
 skopeo copy -q --all --dest-tls-verify=false oci:out:1.4 "docker://$reg/theirs:1"
 timeout 60 "$cosign" sign --tlog-upload=false --allow-http-registry -y --key ours.key "$reg/theirs:1" >/dev/null 2>&1
 verify --root st8 "docker://$reg/theirs:1" --key ours.pub
