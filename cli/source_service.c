@@ -60,8 +60,11 @@ void wh_cli_source_release(struct wh_cli_source *s)
 static char *memo_key(const json_t *q)
 {
 	const char *url = wh_json_str(q, "url"), *remote = wh_json_str(q, "remote"), *ref = wh_json_str(q, "ref");
+	/* Where the commit is given, nobody has seen the reference lead to it. */
+	bool by_commit = json_is_true(json_object_get(q, "by_commit"));
 
-	return url ? wh_asprintf("http %s", url) : wh_asprintf("git %s %s", remote ? remote : "", ref ? ref : "");
+	return url ? wh_asprintf("http %s", url)
+		   : wh_asprintf("git %s %s%s", remote ? remote : "", ref ? ref : "", by_commit ? " by commit" : "");
 }
 
 /* The memo of this key, taken: nobody else asks for it meanwhile. A position, as the list may move. */

@@ -571,6 +571,9 @@ from "$repo" -f "$T/other.df"
 is "$status $(cat out/from/named)" '0 latest' 'or one of this machine'
 from_input other.df "$repo" -f -
 is "$status $(cat out/from/named)" '0 latest' 'or standard input'
+printf 'FROM scratch\nADD %s#trunk /x\n' "$repo" >again.df
+from_input again.df "$repo?fetch-by-commit=true&checksum=$v2#trunk" -f -
+is "$status $(cat out/from/x/foo)" '0 latest' 'a commit that was given is not what its reference leads to'
 from "$repo" -f nowhere
 is "$status" 2 'or none'
 like "$err" 'nowhere' 'which is said'
