@@ -184,6 +184,15 @@ void wh_node_begin(struct wh_node *n); /* WH_EV_START, once */
 void wh_builder_pump(struct wh_builder *b);
 /* Gives a step's slot back. */
 void wh_builder_slot_free(struct wh_builder *b);
+
+/* ---------------------------------------------------------------- record.c */
+
+/* True and *ret: somebody made it already, in this process or (unless no_cache) before. */
+bool wh_node_lookup(struct wh_node *n, const struct wh_digest *key, struct wh_record *ret);
+/* For --explain-cache: a record of the same operation with other inputs. */
+bool wh_node_op_known(struct wh_node *n, struct wh_record *ret);
+/* What came of it, for this build at once and for later ones with wh_builder_record(). */
+void wh_node_remember(struct wh_node *n, const struct wh_digest *key, const struct wh_layer *layer, bool empty);
 /* Writes what is pending to the index: after one sync of the store. */
 int wh_builder_record(struct wh_builder *b, struct wh_err **err);
 

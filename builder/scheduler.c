@@ -102,95 +102,6 @@ static void on_signal(void *arg, int fd, short revents)
 		wh_builder_pump(b);
 }
 
-/* ---------------------------------------------------------------- the cache */
-
-/* A cache that cannot be read is no reason to fail a build. */
-static void cache_trouble(struct wh_builder *b, struct wh_err **err)
-{
-	if (!b->cache_failed)
-		wh_builder_notice(b, "the cache is not used: %s", *err ? (*err)->msg : "it cannot be read");
-	b->cache_failed = true;
-	wh_err_freep(err);
-}
-
-/* True and *ret: somebody made it already, in this process or (unless no_cache) before. */
-static bool lookup(struct wh_node *n, const struct wh_digest *key, struct wh_record *ret)
-{
-	struct wh_builder *b = n->b;
-	WH_AUTO_ERR struct wh_err *err = NULL;
-	size_t i;
-	int r;
-
-	for (i = 0; i < b->n_pending; i++) {
-		if (wh_digest_eq(&b->pending[i].key, key)) {
-			wh_record_copy(ret, &b->pending[i]);
-			return true;
-		}
-	}
-	if (n->v->no_cache || b->cache_failed)
-		return false;
-	r = wh_cache_get(b->cache, key, ret, &err);
-	if (r < 0)
-		cache_trouble(b, &err);
-	if (r > 0 && wh_digest_is_zero(&ret->doc) && (n->v->kind == WH_OP_PROFILE || n->v->kind == WH_OP_PRUNE)) {
-		/* Written by an older program that passed the field over. */
-		wh_record_release(ret);
-		return false;
-	}
-	if (r > 0)
-		WH_PUSH(b->touched, b->n_touched, b->cap_touched) = *key;
-	return r > 0;
-}
-
-static bool op_is_known(struct wh_node *n, struct wh_record *ret)
-{
-	WH_AUTO_ERR struct wh_err *err = NULL;
-	int r;
-
-	if (n->b->cache_failed)
-		return false;
-	r = wh_cache_find_op(n->b->cache, &n->key.op, ret, &err);
-	if (r < 0)
-		cache_trouble(n->b, &err);
-	return r > 0;
-}
-
-static void remember(struct wh_node *n, const struct wh_digest *key, const struct wh_layer *layer, bool empty)
-{
-	struct wh_builder *b = n->b;
-	struct wh_record rec = {.key = *key, .op = n->key.op, .base = n->key.base, .empty = empty, .doc = n->doc};
-
-	if (n->key.has_selection)
-		rec.selection = n->key.selection;
-	if (!empty) {
-		wh_layer_copy(&rec.layer, layer);
-		free(WH_TAKE_PTR(rec.layer.origin));
-	}
-	WH_PUSH(b->pending, b->n_pending, b->cap_pending) = rec;
-}
-
-int wh_builder_record(struct wh_builder *b, struct wh_err **err)
-{
-	WH_AUTO_ERR struct wh_err *cache_err = NULL;
-	uint64_t from = wh_now_ns();
-	size_t i;
-	int r = 0;
-
-	if (b->n_pending) {
-		r = wh_store_sync(b->o.store, err);
-		if (r == 0 && !b->cache_failed && wh_cache_put(b->cache, b->pending, b->n_pending, &cache_err) < 0)
-			cache_trouble(b, &cache_err);
-		wh_builder_event(b, &(struct wh_event){
-					    .kind = WH_EV_PHASE, .text = "saving the cache", .ns = wh_now_ns() - from});
-	}
-	if (r == 0 && !b->cache_failed && wh_cache_touch(b->cache, b->touched, b->n_touched, &cache_err) < 0)
-		cache_trouble(b, &cache_err);
-	for (i = 0; i < b->n_pending; i++)
-		wh_record_release(&b->pending[i]);
-	b->n_pending = b->n_touched = 0;
-	return r;
-}
-
 /* ---------------------------------------------------------------- results */
 
 void wh_node_begin(struct wh_node *n)
@@ -272,10 +183,10 @@ void wh_node_ran(struct wh_node *n)
 		return;
 	}
 	if (n->key.has_fast)
-		remember(n, &n->key.fast, &n->own, n->own_empty);
+		wh_node_remember(n, &n->key.fast, &n->own, n->own_empty);
 	if (n->key.has_selection) {
 		wh_content_key(&n->key.op, &n->key.base, &n->key.selection, &n->key.content);
-		remember(n, &n->key.content, &n->own, n->own_empty);
+		wh_node_remember(n, &n->key.content, &n->own, n->own_empty);
 	}
 	wh_node_finish(n, own, false);
 }
@@ -379,7 +290,7 @@ static void explain(struct wh_node *n)
 		return;
 	if (n->v->no_cache)
 		why = "the cache was not to be used";
-	else if (!op_is_known(n, &old))
+	else if (!wh_node_op_known(n, &old))
 		why = "this operation was never run: its command, environment or arguments are new";
 	else if (!wh_digest_eq(&old.base, &n->key.base))
 		why = "the tree it builds on is another than at its last run";
@@ -463,11 +374,11 @@ static void selected(struct wh_node *n)
 	if (n->key.has_selection) {
 		wh_content_key(&n->key.op, &n->key.base, &n->key.selection, &n->key.content);
 		n->key.has_content = true;
-		if (lookup(n, &n->key.content, &rec)) {
+		if (wh_node_lookup(n, &n->key.content, &rec)) {
 			n->doc = rec.doc;
 			/* Next time without a look at the files. */
 			if (n->key.has_fast)
-				remember(n, &n->key.fast, &rec.layer, rec.empty);
+				wh_node_remember(n, &n->key.fast, &rec.layer, rec.empty);
 			hit(n, &rec);
 			return;
 		}
@@ -621,12 +532,12 @@ static void advance(struct wh_node *n)
 			break;
 		}
 		keys(n);
-		if ((n->key.has_fast && lookup(n, &n->key.fast, &rec)) ||
-		    (n->key.has_content && lookup(n, &n->key.content, &rec)))
+		if ((n->key.has_fast && wh_node_lookup(n, &n->key.fast, &rec)) ||
+		    (n->key.has_content && wh_node_lookup(n, &n->key.content, &rec)))
 			hit(n, &rec);
 		/* An operation without any record: its files are read once, while the layer is written. */
 		else if (n->wants_selection && !n->key.has_content &&
-			 (n->v->kind != WH_OP_FILE || (!n->v->no_cache && op_is_known(n, NULL))))
+			 (n->v->kind != WH_OP_FILE || (!n->v->no_cache && wh_node_op_known(n, NULL))))
 			select_content(n);
 		else
 			miss(n);

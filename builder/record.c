@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the scheduler asks the cache index, and what it tells it: records of this build first, those of earlier ones behind. */
+#include "builder/builder_private.h"
+
+/* A cache that cannot be read is no reason to fail a build. */
+static void cache_trouble(struct wh_builder *b, struct wh_err **err)
+{
+	if (!b->cache_failed)
+		wh_builder_notice(b, "the cache is not used: %s", *err ? (*err)->msg : "it cannot be read");
+	b->cache_failed = true;
+	wh_err_freep(err);
+}
+
+bool wh_node_lookup(struct wh_node *n, const struct wh_digest *key, struct wh_record *ret)
+{
+	struct wh_builder *b = n->b;
+	WH_AUTO_ERR struct wh_err *err = NULL;
+	size_t i;
+	int r;
+
+	for (i = 0; i < b->n_pending; i++) {
+		if (wh_digest_eq(&b->pending[i].key, key)) {
+			wh_record_copy(ret, &b->pending[i]);
+			return true;
+		}
+	}
+	if (n->v->no_cache || b->cache_failed)
+		return false;
+	r = wh_cache_get(b->cache, key, ret, &err);
+	if (r < 0)
+		cache_trouble(b, &err);
+	if (r > 0 && wh_digest_is_zero(&ret->doc) && (n->v->kind == WH_OP_PROFILE || n->v->kind == WH_OP_PRUNE)) {
+		/* Written by an older program that passed the field over. */
+		wh_record_release(ret);
+		return false;
+	}
+	if (r > 0)
+		WH_PUSH(b->touched, b->n_touched, b->cap_touched) = *key;
+	return r > 0;
+}
+
+bool wh_node_op_known(struct wh_node *n, struct wh_record *ret)
+{
+	WH_AUTO_ERR struct wh_err *err = NULL;
+	int r;
+
+	if (n->b->cache_failed)
+		return false;
+	r = wh_cache_find_op(n->b->cache, &n->key.op, ret, &err);
+	if (r < 0)
+		cache_trouble(n->b, &err);
+	return r > 0;
+}
+
+void wh_node_remember(struct wh_node *n, const struct wh_digest *key, const struct wh_layer *layer, bool empty)
+{
+	struct wh_builder *b = n->b;
+	struct wh_record rec = {.key = *key, .op = n->key.op, .base = n->key.base, .empty = empty, .doc = n->doc};
+
+	if (n->key.has_selection)
+		rec.selection = n->key.selection;
+	if (!empty) {
+		wh_layer_copy(&rec.layer, layer);
+		free(WH_TAKE_PTR(rec.layer.origin));
+	}
+	WH_PUSH(b->pending, b->n_pending, b->cap_pending) = rec;
+}
+
+int wh_builder_record(struct wh_builder *b, struct wh_err **err)
+{
+	WH_AUTO_ERR struct wh_err *cache_err = NULL;
+	uint64_t from = wh_now_ns();
+	size_t i;
+	int r = 0;
+
+	if (b->n_pending) {
+		r = wh_store_sync(b->o.store, err);
+		if (r == 0 && !b->cache_failed && wh_cache_put(b->cache, b->pending, b->n_pending, &cache_err) < 0)
+			cache_trouble(b, &cache_err);
+		wh_builder_event(b, &(struct wh_event){
+					    .kind = WH_EV_PHASE, .text = "saving the cache", .ns = wh_now_ns() - from});
+	}
+	if (r == 0 && !b->cache_failed && wh_cache_touch(b->cache, b->touched, b->n_touched, &cache_err) < 0)
+		cache_trouble(b, &cache_err);
+	for (i = 0; i < b->n_pending; i++)
+		wh_record_release(&b->pending[i]);
+	b->n_pending = b->n_touched = 0;
+	return r;
+}
