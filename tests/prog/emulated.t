@@ -12,10 +12,6 @@ unshare -Urm sh -c 'mount -t binfmt_misc none /proc/sys/fs/binfmt_misc' 2>/dev/n
 	skip_all 'this kernel has no binfmt_misc of a user namespace (Linux 6.7)'
 mkdir "$T/ctx"
 
-as() { # WHO CMD…
-	if [ "$1" = root ]; then "${@:2}"; else as_user "${@:2}"; fi
-}
-
 build() { # WHO ARGS…; the Dockerfile on standard input
 	local who=$1
 	shift

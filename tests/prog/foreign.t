@@ -6,10 +6,6 @@
 [ -x /bin/busybox ] || skip_all 'no /bin/busybox (package busybox-static)'
 export SOURCE_DATE_EPOCH=1700000000
 
-as() { # WHO CMD…
-	if [ "$1" = root ]; then "${@:2}"; else as_user "${@:2}"; fi
-}
-
 python3 "$SRC/tests/tools/foreign_layers.py" "$T/layout" || { echo "Bail out! no layout"; exit 1; }
 mkdir "$T/ctx"
 cat >"$T/ctx/Dockerfile" <<'D'

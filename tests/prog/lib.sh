@@ -26,6 +26,7 @@
 # Running:
 #   run CMD…          never fails itself; sets $status, $out (standard output), $err (standard error), $all (both)
 #   as_user CMD…      as an ordinary user with subordinate ids: user whittle-test (made when missing) when we are root
+#   as WHO CMD…       as root, or as that user where WHO is "user"
 #   is_root           are we?
 #   test_base NAME    prints the OCI layout of a base (busybox, busybox-ARCH, platforms, debian), made once a machine by build-aux/mkbase.sh
 # The frame:
@@ -82,6 +83,10 @@ as_user() {
 	done
 	setpriv --reuid "$TEST_USER" --regid "$TEST_USER" --init-groups --reset-env -- \
 		env "PATH=$PATH" "${keep[@]}" "$@"
+}
+
+as() {
+	if [ "$1" = root ]; then "${@:2}"; else as_user "${@:2}"; fi
 }
 
 # ---- end of a test ----

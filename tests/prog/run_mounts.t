@@ -10,10 +10,6 @@ echo one >"$T/ctx/file"
 echo two >"$T/ctx/dir/two"
 echo 'p4ss-w0rd' >"$T/secret"
 
-as() { # WHO CMD…
-	if [ "$1" = root ]; then "${@:2}"; else as_user "${@:2}"; fi
-}
-
 # build WHO ARGS… with the Dockerfile on standard input; the image's files go to $T/WHO/out
 build() {
 	local who=$1

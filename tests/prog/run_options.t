@@ -5,10 +5,6 @@
 base=$(test_base busybox)
 mkdir "$T/ctx"
 
-as() { # WHO CMD…
-	if [ "$1" = root ]; then "${@:2}"; else as_user "${@:2}"; fi
-}
-
 build() { # WHO ARGS…; the Dockerfile on standard input
 	local who=$1
 	shift

@@ -14,10 +14,6 @@ ssh-keygen -q -t rsa -b 2048 -m PEM -N secret -C pem -f "$T/keys/pem"
 chmod -R a+rX "$T/keys" # too open for OpenSSH's own tools
 chmod a+r "$T"/keys/*
 
-as() { # WHO CMD…
-	if [ "$1" = root ]; then "${@:2}"; else as_user "${@:2}"; fi
-}
-
 build() { # WHO ARGS…; the Dockerfile on standard input
 	local who=$1
 	shift
