@@ -61,34 +61,17 @@ static void pass_on(struct wh_git *g, const char *name)
 		wh_env_set(&g->env, name, value);
 }
 
-/* For a word in a command that a shell reads. */
-static char *shell_quote(const char *s)
-{
-	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
-
-	wh_buf_addc(&out, '\'');
-	for (; *s; s++) {
-		if (*s == '\'')
-			wh_buf_adds(&out, "'\\''");
-		else
-			wh_buf_addc(&out, *s);
-	}
-	wh_buf_addc(&out, '\'');
-	return wh_buf_take(&out);
-}
-
-/* Hosts that are not known are taken, and known from then on; one whose key has changed is refused. */
+/* Hosts that are not known are taken, and known from then on; one whose key has changed is refused. The file is named by
+ * the environment, as ssh has signs of its own in names that it is told. */
 static void set_ssh(struct wh_git *g, const struct wh_remote_opts *o)
 {
-	WH_AUTO_FREE char *known =
-		wh_asprintf("UserKnownHostsFile=\"%s/sources/known_hosts\" ~/.ssh/known_hosts", g->store->path);
-	WH_AUTO_FREE char *quoted = shell_quote(known);
-	WH_AUTO_FREE char *command = wh_asprintf(
-		"ssh -F /dev/null -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=30 -o IdentityFile=none "
-		"-o StrictHostKeyChecking=accept-new -o %s",
-		quoted);
+	WH_AUTO_FREE char *known = wh_asprintf("%s/sources/known_hosts", g->store->path);
 
-	wh_env_set(&g->env, "GIT_SSH_COMMAND", command);
+	wh_env_set(&g->env, "GIT_SSH_COMMAND",
+		   "ssh -F /dev/null -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=30 "
+		   "-o IdentityFile=none -o StrictHostKeyChecking=accept-new "
+		   "-o 'UserKnownHostsFile=${WHITTLE_KNOWN_HOSTS} ~/.ssh/known_hosts'");
+	wh_env_set(&g->env, "WHITTLE_KNOWN_HOSTS", known);
 	if (o && o->ssh_socket)
 		wh_env_set(&g->env, "SSH_AUTH_SOCK", o->ssh_socket);
 }
@@ -253,6 +236,8 @@ static bool good_remote(const char *s)
 int wh_git_open(struct wh_git *g, struct wh_store *s, const struct wh_remote_opts *o, const char *remote,
 		struct wh_err **err)
 {
+	int r;
+
 	if (!good_remote(remote))
 		return wh_err_set(err, "source", WH_ERR_USAGE, EINVAL,
 				  "\"%.200s\" is no address of a git repository: http, https, ssh and git are taken",
@@ -260,6 +245,9 @@ int wh_git_open(struct wh_git *g, struct wh_store *s, const struct wh_remote_opt
 	g->store = s;
 	g->remote = wh_strdup(remote);
 	set_surroundings(g, o);
+	r = wh_mkdir_p(s->dir_fd, "sources", 0700); /* ssh makes no directory for its file */
+	if (r < 0)
+		return wh_err_sys(err, "source", WH_ERR_ENV, -r, "make %s/sources", s->path);
 	return is_http(remote) ? find_login(g, o, err) : 0;
 }
 
