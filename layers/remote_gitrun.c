@@ -220,6 +220,14 @@ static bool is_scp(const char *s)
 	return host && s[host] == ':' && s[host + 1] && s[host + 1] != '-' && s[host + 1] != ':';
 }
 
+/* What follows "scheme://": neither the user nor the host could be taken for an option. */
+static bool good_authority(const char *s)
+{
+	const char *at = memrchr(s, '@', strcspn(s, "/"));
+
+	return *s && *s != '-' && *s != '/' && !(at && (at[1] == '-' || at[1] == '/' || !at[1]));
+}
+
 static bool good_remote(const char *s)
 {
 	static const char *const schemes[] = {"http://", "https://", "ssh://", "git://"};
@@ -229,7 +237,7 @@ static bool good_remote(const char *s)
 			return false;
 	for (size_t i = 0; i < WH_ARRAY_SIZE(schemes); i++)
 		if (wh_has_prefix(s, schemes[i]))
-			return s[strlen(schemes[i])] && s[strlen(schemes[i])] != '-' && s[strlen(schemes[i])] != '/';
+			return good_authority(s + strlen(schemes[i]));
 	return is_scp(s);
 }
 
