@@ -355,6 +355,24 @@ bool wh_git_says(const struct wh_git *g, const char *first, ...)
 	return found;
 }
 
+/* A line of what it said that begins so; NULL: there is none. */
+static const char *said(const struct wh_git *g, const char *begin)
+{
+	const char *p = g->words.p ? g->words.p : "";
+
+	while (*p && !wh_has_prefix(p, begin)) {
+		p += strcspn(p, "\n");
+		p += *p == '\n';
+	}
+	return *p ? p : NULL;
+}
+
+static void add_line(struct wh_buf *out, const char *line)
+{
+	for (; !strchr("\r\n", *line) && out->n < 300; line++) /* or its end */
+		wh_buf_addc(out, (unsigned char)*line < 0x20 || *line == 0x7f ? ' ' : *line);
+}
+
 /* The first line that begins with "fatal:" or "error:": later ones tell what follows from it. Where that says nothing,
  * what the helper (ssh) said before it; with none, the last line. */
 static void complaint(const struct wh_git *g, struct wh_buf *out)
@@ -372,8 +390,47 @@ static void complaint(const struct wh_git *g, struct wh_buf *out)
 		if (p > line)
 			last = line;
 	}
-	for (best = best ? best : last; *best && *best != '\n' && out->n < 300; best++)
-		wh_buf_addc(out, (unsigned char)*best < 0x20 || *best == 0x7f ? ' ' : *best);
+	best = best ? best : last;
+	/* ssh's last word is that it could not verify a key; the one before says why. */
+	if (wh_has_prefix(best, "Host key verification failed") && said(g, "Host key for "))
+		best = said(g, "Host key for ");
+	add_line(out, best);
+	best += strcspn(best, "\n");
+	if (out->n && out->p[out->n - 1] == ':' && *best) { /* "unable to connect to HOST:", and below it how */
+		wh_buf_addc(out, ' ');
+		add_line(out, best + 1);
+	}
+}
+
+/* "Offending ED25519 key in FILE:LINE" */
+static void hint_changed(const struct wh_git *g, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf line = WH_BUF_INIT;
+	const char *at = said(g, "Offending ");
+
+	if (at)
+		add_line(&line, at);
+	at = line.p ? strstr(line.p, " key in ") : NULL;
+	if (at)
+		wh_err_hint(err, "if the new key is the right one, remove the old one: %s", at + strlen(" key in "));
+}
+
+static void hint(const struct wh_git *g, struct wh_err **err)
+{
+	if (g->led_away &&
+	    wh_git_says(g, "could not read Username", "Authentication failed", "returned error: 40", NULL))
+		wh_err_hint(err,
+			    "the address redirects, and logins are not sent after it: name the one that it leads to");
+	else if (wh_git_says(g, "could not read Username", "Authentication failed", "returned error: 403", NULL))
+		wh_err_hint(err, "--secret id=GIT_AUTH_TOKEN,src=FILE gives a token for https remotes");
+	else if (wh_git_says(g, "Host key verification failed", NULL))
+		hint_changed(g, err);
+	else if (wh_git_says(g, "Permission denied (", NULL) && wh_env_get(&g->env, "SSH_AUTH_SOCK"))
+		wh_err_hint(err, "of the keys that --ssh default gave the server takes none");
+	else if (wh_git_says(g, "Permission denied (", NULL))
+		wh_err_hint(err, "--ssh default passes your agent on, --ssh default=FILE a key; others are not used");
+	else if (wh_git_says(g, "cannot run ssh", "ssh: not found", NULL))
+		wh_err_hint(err, "install ssh: apt-get install openssh-client");
 }
 
 int wh_git_failed(struct wh_git *g, struct wh_err **err, const char *fmt, ...)
@@ -387,13 +444,6 @@ int wh_git_failed(struct wh_git *g, struct wh_err **err, const char *fmt, ...)
 	complaint(g, &why);
 	wh_err_set(err, "source", WH_ERR_BUILD, EREMOTEIO, "%s: %s", what.p ? what.p : "git",
 		   why.n ? why.p : "git failed and said nothing");
-	if (g->led_away && wh_git_says(g, "could not read Username", "Authentication failed", "returned error: 40", NULL))
-		wh_err_hint(err, "the address redirects, and logins are not sent after it: name the one that it leads to");
-	else if (wh_git_says(g, "could not read Username", "Authentication failed", "returned error: 403", NULL))
-		wh_err_hint(err, "--secret id=GIT_AUTH_TOKEN,src=FILE gives a token for https remotes");
-	else if (wh_git_says(g, "Permission denied (", NULL))
-		wh_err_hint(err, "--ssh default passes your agent on; other keys are not used");
-	else if (wh_git_says(g, "cannot run ssh", "ssh: not found", NULL))
-		wh_err_hint(err, "install ssh: apt-get install openssh-client");
+	hint(g, err);
 	return -EREMOTEIO;
 }
