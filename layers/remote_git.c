@@ -429,6 +429,21 @@ static int lend_objects(struct checkout *c, struct wh_err **err)
 	return r < 0 && r != -ENOENT ? wh_err_sys(err, DOMAIN, WH_ERR_ENV, -r, "write into the store") : 0;
 }
 
+/* From the start: what is shallow already stays so, and lacks the commit as before. */
+static int submodules_whole(struct checkout *c, struct wh_err **err)
+{
+	WH_AUTO_FREE char *modules = wh_asprintf("%s/.git/modules", c->name);
+	int r = IN_TREE(c, true, err, "submodule", "--quiet", "deinit", "--force", "--all");
+
+	if (r < 0)
+		return r;
+	r = wh_rm_rf(wh_store_tmp_dirfd(c->w->s), modules);
+	if (r < 0 && r != -ENOENT)
+		return wh_err_sys(err, DOMAIN, WH_ERR_ENV, -r, "write into the store");
+	return wh_git_run(&c->w->g, false, err, "-C", c->path, "submodule", "--quiet", "update", "--init",
+			  "--recursive", NULL);
+}
+
 static int submodules(struct checkout *c, struct wh_err **err)
 {
 	WH_AUTO_FREE char *list = wh_asprintf("%s/.gitmodules", c->path);
@@ -445,8 +460,7 @@ static int submodules(struct checkout *c, struct wh_err **err)
 		       "--depth=1", NULL);
 	/* Plain files behind HTTP cannot be asked for a part, some servers not for a commit of their history. */
 	if (r > 0 && wh_git_says(g, "--depth", "shallow", "not our ref", "unadvertised", "Direct fetching", NULL))
-		r = wh_git_run(g, false, err, "-C", c->path, "submodule", "--quiet", "update", "--init", "--recursive",
-			       NULL);
+		r = submodules_whole(c, err);
 	return r > 0 ? wh_git_failed(g, err, "%s: fetch its submodules", c->w->shown) : r;
 }
 
