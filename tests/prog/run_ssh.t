@@ -27,10 +27,11 @@ for who in root user; do
 	mkdir -p "$T/$who"
 	[ $who = root ] || chown "$TEST_USER": "$T/$who" 2>/dev/null
 	# An agent of that user's, ended by its process id.
-	as $who ssh-agent -D -a "$T/$who/agent" >/dev/null 2>&1 &
-	agent=$!
-	on_exit "kill $agent 2>/dev/null"
+	# shellcheck disable=SC2016
+	as $who sh -c 'echo $$ >"$1.pid"; exec ssh-agent -D -a "$1"' - "$T/$who/agent" >/dev/null 2>&1 & # $! is a shell's
 	for _ in $(seq 100); do [ -S "$T/$who/agent" ] && break; sleep 0.1; done
+	agent=$(cat "$T/$who/agent.pid")
+	on_exit "kill $agent 2>/dev/null"
 	as $who env SSH_AUTH_SOCK="$T/$who/agent" ssh-add -q - <"$T/keys/one"
 
 	build $who --ssh default="$T/$who/agent" --ssh files="$T/keys/two,$T/keys/three" <<'D'
