@@ -2,6 +2,7 @@
 /* Instructions one by one: their flags, the number of their arguments, and what else shows without variables. */
 #include "frontend/check.h"
 #include "frontend/mount.h"
+#include "frontend/names.h"
 #include "frontend/syntax.h"
 
 #include <errno.h>
@@ -381,6 +382,107 @@ static int check_node(const struct wh_node *n, struct wh_err **err)
 	if (r == 0 && row->check)
 		r = row->check(n, err);
 	return r;
+}
+
+/* ---- what hangs on no variable ---- */
+
+/* Does the word mean the same whatever variables there are, quotes and escapes included? */
+static bool settled(const char *word)
+{
+	return !strpbrk(word, "$\\`'\"");
+}
+
+static int as_it_is(void *arg, const char *word, char **ret, struct wh_err **err)
+{
+	(void)arg;
+	(void)err;
+	*ret = wh_strdup(word);
+	return 0;
+}
+
+static const char *any_value(void *arg, const char *name)
+{
+	(void)arg;
+	(void)name;
+	return "x";
+}
+
+static int check_mounts(const struct wh_node *n, struct wh_err **err)
+{
+	WH_AUTO_ARENA struct wh_arena *a = wh_arena_new();
+	struct wh_mount_spec spec;
+	const char *mount;
+	size_t pos = 0;
+	int r = 0;
+
+	while (r == 0 && (mount = wh_flag_next(n, "mount", &pos))) {
+		WH_AUTO_FREE char *whole = wh_asprintf("--mount=%s", mount);
+
+		if (!settled(mount))
+			continue;
+		r = wh_mount_parse(a, mount, as_it_is, NULL, &spec, err);
+		if (r < 0)
+			wh_err_within(err, whole);
+	}
+	return r;
+}
+
+static int check_ports(const struct wh_node *n, struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv specs = {0}, ports = {0};
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < n->n_args; i++)
+		if (settled(n->args[i]))
+			wh_strv_add(&specs, n->args[i]);
+	wh_strv_sort(&specs);
+	for (i = 0; i < specs.n && r == 0; i++) {
+		wh_strv_release(&ports);
+		r = wh_ports_parse(specs.v[i], &ports, err);
+	}
+	return r;
+}
+
+/* "${" that is never closed, and other words that no value makes right. */
+static int check_words(const struct wh_node *n, char escape, struct wh_err **err)
+{
+	bool paths = n->instr == WH_I_ADD || n->instr == WH_I_COPY;
+	WH_AUTO_ARENA struct wh_arena *a = wh_arena_new();
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < n->n_args && r == 0; i++) {
+		WH_AUTO_FREE char *word = NULL;
+		struct wh_heredoc doc;
+
+		if (!strchr(n->args[i], '$') || (paths && wh_heredoc_word(a, n->args[i], &doc, NULL) == 1))
+			continue;
+		r = wh_expand_word(n->args[i], escape, any_value, NULL, &word, err);
+	}
+	return r;
+}
+
+int wh_check_values(const struct wh_node *n, char escape, struct wh_err **err)
+{
+	const char *mode;
+	int r;
+
+	if (n->instr == WH_I_RUN || n->instr == WH_I_PROFILE)
+		return check_mounts(n, err);
+	if (n->instr != WH_I_ADD && n->instr != WH_I_COPY && n->instr != WH_I_ENV && n->instr != WH_I_LABEL &&
+	    n->instr != WH_I_EXPOSE && n->instr != WH_I_STOPSIGNAL && n->instr != WH_I_USER &&
+	    n->instr != WH_I_VOLUME && n->instr != WH_I_WORKDIR)
+		return 0;
+	r = check_words(n, escape, err);
+	if (r < 0)
+		return r;
+	if (n->instr == WH_I_EXPOSE)
+		return check_ports(n, err);
+	if (n->instr == WH_I_STOPSIGNAL)
+		return settled(n->args[0]) ? wh_signal_check(n->args[0], err) : 0;
+	mode = n->instr == WH_I_ADD || n->instr == WH_I_COPY ? wh_flag_text(n, "chmod") : NULL;
+	return mode && *mode && settled(mode) ? wh_mode_check(mode, err) : 0;
 }
 
 /* ---- the file ---- */

@@ -18,6 +18,10 @@ int wh_check_shell(const struct wh_node *n, struct wh_err **err);
 int wh_check_volume(const struct wh_node *n, struct wh_err **err);
 int wh_check_unknown(const struct wh_node *n, struct wh_err **err);
 
+/* The words of an instruction as far as they hang on no variable: mounts, modes, ports, signals, what is never closed. The
+ * same texts as when it is lowered. */
+int wh_check_values(const struct wh_node *n, char escape, struct wh_err **err);
+
 /* A text that is to be one ONBUILD trigger. */
 int wh_trigger_check(const struct wh_dockerfile *d, struct wh_err **err);
 

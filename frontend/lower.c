@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Syntax tree → graph: the driver, the table of what lowers which instruction, and WORKDIR. */
+#include "frontend/check.h"
 #include "frontend/lower.h"
 
 #include <errno.h>
@@ -325,15 +326,92 @@ static void release(struct wh_lower *l)
 	wh_strv_release(&l->proxy);
 }
 
+/* ---- mistakes that show before any image is asked for ---- */
+
+#define MISTAKES_MAX 10
+
+/* In order of their lines; of two in one line the first that was found. */
+static void add_mistake(struct wh_err **list, struct wh_err **one)
+{
+	struct wh_err *rest;
+
+	while (*list && (*list)->line < (*one)->line)
+		list = &(*list)->next;
+	if (*list && (*list)->line == (*one)->line)
+		return;
+	rest = *list;
+	*list = *one;
+	(*list)->next = rest;
+	*one = NULL;
+}
+
+/* Of stages that are needed: nobody looks at the others. */
+static void find_mistakes(struct wh_lower *l, struct wh_stage *target, struct wh_err **list)
+{
+	size_t i, k, told = 0;
+
+	wh_stage_need(target);
+	for (i = 0; i < l->n_file_stages; i++) {
+		struct wh_stage *s = l->stages[i];
+
+		for (k = 0; k < s->n_cmds && told < MISTAKES_MAX && (s->needed || l->o->all_stages); k++) {
+			WH_AUTO_ERR struct wh_err *one = NULL;
+
+			if (wh_check_values(s->cmds[k].n, l->d->escape, &one) == 0)
+				continue;
+			wh_pos_at(&s->cmds[k].pos, &one);
+			add_mistake(list, &one);
+			told++;
+		}
+	}
+}
+
+/* Goes on without asking for images, for what a check finds above the first mistake, and for a mistake that hangs on
+ * variables there. */
+static void look_above(struct wh_lower *l, struct wh_stage *target, struct wh_err **list)
+{
+	struct wh_lower_opts alone = *l->o;
+	const struct wh_lower_opts *given = l->o;
+	WH_AUTO_ERR struct wh_err *one = NULL;
+
+	alone.resolver = NULL;
+	alone.unresolved_ok = true;
+	alone.unresolved = NULL;
+	l->o = &alone;
+	if (wh_bases_resolve(l, target, &one) == 0)
+		(void)lower_stages(l, target, &one);
+	l->o = given;
+	if (one && one->line && one->line < (*list)->line)
+		add_mistake(list, &one);
+}
+
+/* What shows in the stages without an image: 0 when it is nothing. */
+static int judge_stages(struct wh_lower *l, struct wh_stage **ret_target, struct wh_err **err)
+{
+	WH_AUTO_ERR struct wh_err *mistakes = NULL;
+	int r = wh_stages_build(l, &mistakes, err);
+	bool sources = mistakes != NULL;
+
+	if (r == 0)
+		r = wh_stages_target(l, ret_target, sources ? NULL : err);
+	if (r == 0 && !sources)
+		r = wh_stages_check_cycles(l, err);
+	if (r == 0)
+		find_mistakes(l, *ret_target, &mistakes);
+	if (mistakes && !sources)
+		look_above(l, *ret_target, &mistakes);
+	if (!mistakes)
+		return r;
+	r = mistakes->sys ? -mistakes->sys : -EINVAL;
+	wh_err_move(err, &mistakes);
+	return r;
+}
+
 static int run(struct wh_lower *l, struct wh_target *ret, struct wh_err **err)
 {
 	struct wh_stage *target = NULL;
-	int r = wh_stages_build(l, err);
+	int r = judge_stages(l, &target, err);
 
-	if (r == 0)
-		r = wh_stages_target(l, &target, err);
-	if (r == 0)
-		r = wh_stages_check_cycles(l, err);
 	if (r == 0)
 		r = wh_bases_resolve(l, target, err);
 	if (r == 0)

@@ -117,7 +117,8 @@ static inline const char *wh_lower_platform(const struct wh_lower *l, const stru
 }
 
 /* ---- stages.c ---- */
-int wh_stages_build(struct wh_lower *l, struct wh_err **err);
+/* ret_mistakes: instructions that name sources which cannot be, one after another; the call is 0 for these. */
+int wh_stages_build(struct wh_lower *l, struct wh_err **ret_mistakes, struct wh_err **err);
 int wh_stages_target(struct wh_lower *l, struct wh_stage **ret, struct wh_err **err);
 /* Appends the instruction to the stage and finds its sources. */
 int wh_stage_add_cmd(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #define STAGES_MAX 1000
+#define MISTAKES_MAX 10
 
 struct wh_pos wh_node_pos(struct wh_lower *l, const struct wh_node *n)
 {
@@ -364,9 +365,9 @@ static unsigned count_steps(const struct wh_stage *s)
 	return total;
 }
 
-int wh_stages_build(struct wh_lower *l, struct wh_err **err)
+int wh_stages_build(struct wh_lower *l, struct wh_err **ret_mistakes, struct wh_err **err)
 {
-	size_t i, at = 0;
+	size_t i, at = 0, told = 0;
 	int r = 0;
 
 	for (i = 0; i < l->d->n_nodes && r == 0; i++) {
@@ -382,15 +383,15 @@ int wh_stages_build(struct wh_lower *l, struct wh_err **err)
 	for (i = 0; i < l->d->n_nodes; i++) {
 		const struct wh_node *n = &l->d->nodes[i];
 		struct wh_cmd c = {.n = n};
+		WH_AUTO_ERR struct wh_err *one = NULL;
 
 		if (n->instr == WH_I_FROM)
 			at++;
 		if (n->instr == WH_I_FROM || !at || l->stages[at - 1]->replaced)
 			continue;
 		c.pos = wh_node_pos(l, n);
-		r = wh_stage_add_cmd(l, l->stages[at - 1], &c, err);
-		if (r < 0)
-			return r;
+		if (wh_stage_add_cmd(l, l->stages[at - 1], &c, &one) < 0 && told++ < MISTAKES_MAX)
+			wh_err_append(ret_mistakes, &one);
 	}
 	for (i = 0; i < l->n_file_stages; i++) {
 		struct wh_stage *s = l->stages[i];
