@@ -102,7 +102,11 @@ static int find_owner(struct dest *d, const char *given, bool strict, struct own
 	else
 		u = known_part(text, (struct wh_str){passwd.p, passwd.n}, (struct wh_str){group.p, group.n});
 	if (r) {
+		WH_AUTO_FREE char *whole = wh_asprintf("--chown=%s", given);
+
 		wh_err_wrap(err, "--chown=%s", given);
+		wh_err_mark(err, WH_MARK_WORD, given);
+		wh_err_within(err, whole);
 		return r;
 	}
 	*ret = (struct owner){true, u.uid, u.gid};

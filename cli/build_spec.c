@@ -156,6 +156,8 @@ static int output_type(const char *value, struct wh_output *o, struct wh_err **e
 
 static int output_field(const char *key, const char *value, struct wh_output *o, struct wh_err **err)
 {
+	static const char *const keys[] = {"type", "dest", "tar", "compression", "compression-level", "force-compression"};
+	const char *near;
 	uint64_t n;
 
 	if (wh_streq(key, "type"))
@@ -190,10 +192,16 @@ static int output_field(const char *key, const char *value, struct wh_output *o,
 		o->level = (int)n;
 		return 0;
 	}
-	return misuse(
-		err,
-		"--output has no key \"%s\"; it takes type, dest, tar, compression, compression-level, force-compression",
-		key);
+	misuse(err,
+	       "--output has no key \"%s\"; it takes type, dest, tar, compression, compression-level, force-compression",
+	       key);
+	if (wh_streq(key, "dst") || wh_streq(key, "destination") || wh_streq(key, "path"))
+		near = "dest";
+	else
+		near = wh_nearest(key, keys, WH_ARRAY_SIZE(keys));
+	if (near)
+		wh_err_hint(err, "did you mean %s?", near);
+	return -EINVAL;
 }
 
 static int output_check(const char *text, struct wh_output *o, struct wh_err **err)

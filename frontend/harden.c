@@ -12,6 +12,7 @@
 #include "frontend/lower.h"
 
 #include <errno.h>
+#include <regex.h>
 
 #define MAX_RUNS 100
 #define MAX_REPAIR 100
@@ -104,6 +105,22 @@ static int unknown_ready(const char *text, struct wh_str kind, struct wh_err **e
 	return -EINVAL;
 }
 
+static int check_regex(const char *text, struct wh_err **err)
+{
+	regex_t regex;
+	char why[128];
+	int e = regcomp(&regex, text, REG_EXTENDED | REG_NOSUB);
+
+	if (!e) {
+		regfree(&regex);
+		return 0;
+	}
+	regerror(e, &regex, why, sizeof(why));
+	wh_usage_word(err, text, "--ready=log: \"%s\" is no regular expression: %s", text, why);
+	wh_err_hint(err, "a character that stands for itself wants a backslash: \\( \\[ \\{ \\*");
+	return -EINVAL;
+}
+
 /* One --ready value, variables expanded. */
 static int ready_parse(struct wh_arena *a, const char *text, struct wh_ready *ret, struct wh_err **err)
 {
@@ -126,6 +143,8 @@ static int ready_parse(struct wh_arena *a, const char *text, struct wh_ready *re
 		ret->text = wh_arena_strdup(a, value);
 		if (!*value)
 			r = wh_usage_word(err, text, "--ready=log: an expression is missing");
+		else
+			r = check_regex(value, err);
 	} else if (wh_str_ieq(kind, "file")) {
 		ret->kind = WH_READY_FILE;
 		ret->text = wh_arena_strdup(a, value);

@@ -68,6 +68,17 @@ static void note_json(const struct wh_dockerfile *d, const struct wh_node *n, st
 
 /* ---- names of rules ---- */
 
+/* Beside slips of the pen: what a rule's name begins with, in any case ("Stagename"). NULL: nothing is near. */
+static const char *nearest_rule(const char *name, const char *const *names)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; n > 3 && i < WH_RULES; i++)
+		if (strncasecmp(names[i], name, n) == 0)
+			return names[i];
+	return wh_nearest(name, names, WH_RULES);
+}
+
 /* text: what a check directive or comment says. n: the instruction below, or NULL. */
 static void note_rules(const struct wh_dockerfile *d, const struct wh_node *n, const char *text, struct wh_err **notes)
 {
@@ -88,7 +99,7 @@ static void note_rules(const struct wh_dockerfile *d, const struct wh_node *n, c
 			struct wh_str one = wh_str_trim((struct wh_str){q, strcspn(q, ",")});
 			WH_AUTO_FREE char *name = wh_strndup(one.p, one.n);
 			WH_AUTO_ERR struct wh_err *note = NULL;
-			const char *near = wh_nearest(name, names, WH_RULES);
+			const char *near = nearest_rule(name, names);
 
 			for (k = 0; k < WH_RULES && !wh_streq(name, names[k]); k++)
 				;
@@ -98,7 +109,7 @@ static void note_rules(const struct wh_dockerfile *d, const struct wh_node *n, c
 			if (near)
 				wh_err_hint(&note, "did you mean %s?", near);
 			else
-				wh_err_hint(&note, "names of rules are told by: whittle check");
+				wh_err_hint(&note, "the rules are those of docs.docker.com/reference/build-checks");
 			wh_err_at(&note, d->name, n ? n->line : 0, 0, NULL);
 			add(d, NULL, &note, notes);
 		}
