@@ -172,6 +172,7 @@ struct wh_pos {
 	const char *excerpt; /* the instruction's source, NULL when not at hand */
 	const char *brought_by; /* the ONBUILD trigger that this is, "COPY a b" of NAME; NULL: it stands in the file itself */
 	const char *missing; /* a hint for when a file is not found and nothing better is known, or NULL */
+	const char *sought;  /* what files are looked for in, when it is not the build context: "stage 0"; or NULL */
 };
 
 struct wh_vertex {

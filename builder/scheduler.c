@@ -49,6 +49,22 @@ static void fail(struct wh_builder *b, int r, struct wh_err **err)
 	stop(b);
 }
 
+/* "not found" of a tree, or of a directory of the user's: in which one? */
+static void say_where(const char *sought, struct wh_err *err)
+{
+	static const char context[] = " in the build context";
+	size_t n = strlen(err->msg);
+	WH_AUTO_FREE char *plain = NULL;
+
+	if (wh_has_suffix(err->msg, context))
+		n -= sizeof(context) - 1;
+	plain = wh_strndup(err->msg, n);
+	if (!wh_has_suffix(plain, ": not found"))
+		return;
+	free(err->msg);
+	err->msg = wh_asprintf("%s in %s", plain, sought);
+}
+
 void wh_node_fail(struct wh_node *n, int r, struct wh_err **err)
 {
 	struct wh_builder *b = n->b;
@@ -66,6 +82,8 @@ void wh_node_fail(struct wh_node *n, int r, struct wh_err **err)
 	}
 	if (!*err)
 		wh_err_sys(err, "builder", WH_ERR_BUILD, -r, "%s", n->v->name ? n->v->name : "step");
+	if ((*err)->sys == ENOENT && pos->sought)
+		say_where(pos->sought, *err);
 	if ((*err)->sys == ENOENT && pos->missing)
 		wh_err_hint(err, "%s", pos->missing);
 	if (pos->brought_by && !(*err)->file)

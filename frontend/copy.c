@@ -331,9 +331,19 @@ static const char *missing_hint(const struct copy *x)
 		if (strchr(word, '$') && !*src)
 			return "a variable that is not set leaves nothing";
 	}
-	return context ? NULL
-		       : wh_arena_printf(x->l->a, "it is looked for in %s, not in the build context",
-					 wh_flag_text(x->c->n, "from"));
+	if (!context && x->c->sources[0]->context && wh_is_url(x->c->sources[0]->context->ref))
+		return "a build context from a URL holds one file, called \"context\", as it came; ADD of the URL unpacks";
+	return NULL;
+}
+
+/* Where --from leads. */
+static const char *sought(const struct copy *x)
+{
+	const char *from = wh_flag_text(x->c->n, "from");
+
+	if (!x->c->n_sources || !x->c->sources[0] || !from || !*from)
+		return NULL;
+	return from[strspn(from, "0123456789")] ? from : wh_arena_printf(x->l->a, "stage %s", from);
 }
 
 static void add_history(struct copy *x, const struct wh_vertex *v)
@@ -385,6 +395,7 @@ static int lower(struct copy *x, struct wh_err **err)
 	int r = expand_words(x, err);
 
 	told.pos.missing = missing_hint(x);
+	told.pos.sought = sought(x);
 	x->c = &told;
 	if (r == 0)
 		r = expand_flags(x, err);
