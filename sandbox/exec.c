@@ -30,7 +30,11 @@ static int explain(const char *name, int e, int *ret_status, struct wh_err **err
 	*ret_status = e == ENOENT || e == ENOTDIR ? 127 : 126;
 	if (e == ENOEXEC)
 		return bad_format(name, err);
-	return wh_err_sys(err, "sandbox", WH_ERR_BUILD, e, "exec: \"%s\"", name);
+	wh_err_sys(err, "sandbox", WH_ERR_BUILD, e, "exec: \"%s\"", name);
+	if (e == ENOENT && wh_streq(name, "/bin/sh"))
+		wh_err_hint(err, "this tree has no shell (scratch has none): write the command as [\"program\", \"argument\"], "
+				 "or name another shell with SHELL");
+	return -e;
 }
 
 /* errno, or never comes back. */
