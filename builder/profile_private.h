@@ -169,6 +169,8 @@ struct wh_trial {
 	size_t probes_pending; /* answers that are still to come */
 	uint64_t probe_timer, ready_deadline;
 	bool probes_last;
+	char *waits; /* what was said last of what is waited for, or NULL */
+	uint64_t waits_said;
 	unsigned health_tries;
 	int health_status; /* -1: never ran */
 	int listener;      /* control socket */

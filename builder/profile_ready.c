@@ -20,6 +20,7 @@
 #define LIMIT_NS (60 * UINT64_C(1000000000))
 #define CONNECT_MS 1000
 #define HTTP_MS 5000
+#define QUIET_NS (5 * UINT64_C(1000000000)) /* so long nothing is said */
 #define LISTENERS_MAX 16
 
 struct wh_probe {
@@ -200,7 +201,7 @@ static const char *describe(const struct wh_probe *p, struct wh_buf *out)
 		wh_buf_addf(out, "tcp:%u", p->r->port);
 		break;
 	case WH_READY_HTTP:
-		wh_buf_addf(out, "http %s", p->r->text);
+		wh_buf_adds(out, p->r->text);
 		break;
 	case WH_READY_LOG:
 		wh_buf_addf(out, "log:%s", p->r->text);
@@ -215,18 +216,40 @@ static const char *describe(const struct wh_probe *p, struct wh_buf *out)
 	return out->p;
 }
 
-static void give_up(struct wh_trial *t)
+static void describe_open(const struct wh_trial *t, struct wh_buf *out)
 {
-	WH_AUTO_BUF struct wh_buf what = WH_BUF_INIT;
 	size_t i;
 
 	for (i = 0; i < t->op->n_ready; i++) {
 		if (t->probes[i].done)
 			continue;
-		wh_buf_adds(&what, what.n ? "; " : "");
-		describe(&t->probes[i], &what);
-		wh_buf_addf(&what, ": %s", t->probes[i].seen);
+		wh_buf_adds(out, out->n ? "; " : "");
+		describe(&t->probes[i], out);
+		wh_buf_addf(out, ": %s", t->probes[i].seen);
 	}
+}
+
+/* In the log alone, once it takes long, and again when something changed. */
+static void say_waits(struct wh_trial *t)
+{
+	WH_AUTO_BUF struct wh_buf what = WH_BUF_INIT;
+
+	if (wh_now_ns() - (t->waits ? t->waits_said : t->app.since) < QUIET_NS)
+		return;
+	describe_open(t, &what);
+	if (!what.n || wh_streq(t->waits, what.p))
+		return;
+	wh_trial_say(t, "waiting for %s", what.p);
+	free(t->waits);
+	t->waits = wh_buf_take(&what);
+	t->waits_said = wh_now_ns();
+}
+
+static void give_up(struct wh_trial *t)
+{
+	WH_AUTO_BUF struct wh_buf what = WH_BUF_INIT;
+
+	describe_open(t, &what);
 	wh_trial_failf(t, WH_STATUS_NOT_READY, NULL, "the application did not get ready within %.0f s: %s",
 		       (double)(wh_now_ns() - t->app.since) / 1e9, what.p ? what.p : "");
 }
@@ -248,6 +271,7 @@ static void answered(struct wh_trial *t)
 		give_up(t);
 		return;
 	}
+	say_waits(t);
 	/* Once more after the deadline, looking closer. */
 	t->probes_last = wh_now_ns() + POLL_MS * UINT64_C(1000000) >= t->ready_deadline;
 	t->probe_timer = wh_loop_add_timer(t->b->loop, POLL_MS, ask, t);
@@ -365,6 +389,7 @@ void wh_ready_free(struct wh_trial *t)
 		if (t->probes[i].has_regex)
 			regfree(&t->probes[i].regex);
 	free(WH_TAKE_PTR(t->probes));
+	free(WH_TAKE_PTR(t->waits));
 }
 
 void wh_ready_begin(struct wh_trial *t)
@@ -382,6 +407,7 @@ void wh_ready_begin(struct wh_trial *t)
 	if (limit && t->from + limit - limit / 8 < t->ready_deadline)
 		t->ready_deadline = t->from + limit - limit / 8;
 	t->probes_last = false;
+	free(WH_TAKE_PTR(t->waits));
 	ask(t);
 }
 

@@ -249,6 +249,11 @@ fails 'a page that is not there' 11 'not get ready .*it answers with status 404'
 FROM app
 PROFILE --from=tests --ready=tcp:8080 --ready=http:8080/missing --timeout=2s $get/hello
 D
+fails 'a page that nobody serves' 11 'http://localhost:8081/: no answer' <<D
+FROM app
+PROFILE --from=tests --ready=http:8081 --timeout=8s $get/hello
+D
+like "$err" '^#[0-9]+ [0-9.]+ waiting for http://localhost:8081/: no answer' 'the log says meanwhile what is waited for; no path is /'
 fails 'a line that never comes' 11 'log:never-said: no line of its output matches' <<D
 FROM app
 PROFILE --from=tests --ready=log:never-said --timeout=2s $get/hello
