@@ -3,9 +3,10 @@
 # Repositories behind a real sshd, with a real agent, and behind git daemon: ADD, contexts, keys, known hosts.
 . "$(dirname "$0")/lib.sh"
 PATH=$PATH:/usr/sbin
-for program in sshd ssh ssh-agent ssh-add ssh-keygen git python3; do
+for program in ssh ssh-agent ssh-add ssh-keygen git python3; do
 	command -v $program >/dev/null || skip_all "needs $program"
 done
+sshd=$("$SRC/tests/tools/fetch_tools.sh" sshd) || skip_all 'no sshd is to be had'
 if is_root; then
 	chmod 777 "$T"
 fi
@@ -58,7 +59,7 @@ start_sshd() { # HOST-KEY [LINE]
 	configure "$port" "$@"
 	: >"$srv/start"
 	chmod 666 "$srv/start"
-	as_user "$(command -v sshd)" -D -f "$srv/sshd_config" -E "$srv/start" </dev/null >/dev/null 2>&1 &
+	as_user "$sshd" -D -f "$srv/sshd_config" -E "$srv/start" </dev/null >/dev/null 2>&1 &
 	for i in $(seq 100); do
 		! grep -q 'Server listening' "$srv/start" || [ ! -s "$srv/sshd.pid" ] || return 0
 		! grep -qE 'fatal|Cannot bind|error' "$srv/start" || break
@@ -328,7 +329,7 @@ if is_root && command -v busybox >/dev/null && unshare --net busybox ip link set
 	mkdir -p ctx/scp && echo "FROM scratch
 ADD $who@127.0.0.1:$srv/r.git?submodules=0#v2 /x
 ADD $who@127.0.0.1:$(realpath --relative-to="$(as_user sh -c 'cd && pwd')" "$srv")/r.git#v1 /y" >ctx/scp/Dockerfile
-	run unshare --net bash scp.sh "$(command -v sshd)" "$srv/sshd_config" "$srv/start" "$who" \
+	run unshare --net bash scp.sh "$sshd" "$srv/sshd_config" "$srv/start" "$who" \
 		"$WHITTLE" build -q --root "$T/st" -o "type=local,dest=$T/out/scp" "${agent[@]}" ctx/scp
 	is "$status $(cat out/scp/x/foo out/scp/y/foo | xargs)" '0 second first' 'user@host:path'
 	[ "$status" = 0 ] || show "$all"

