@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <strings.h>
 #include <sys/utsname.h>
 
 static void set(char *dst, size_t room, const char *s)
@@ -138,6 +139,45 @@ int wh_platform_parse(const char *text, const struct wh_platform *host, struct w
 	}
 	*ret = p;
 	return 0;
+}
+
+static bool among(const char *word, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcasecmp(word, names[i]) == 0)
+			return true;
+	return false;
+}
+
+void wh_platform_note(const char *value, struct wh_err **notes)
+{
+	static const char *const systems[] = {"linux", "windows", "darwin", "freebsd", "wasi", "js"};
+	static const char *const machines[] = {"amd64",    "arm64",  "arm",     "386",  "ppc64le", "s390x",  "riscv64",
+					       "mips64le", "mips64", "loong64", "wasm", "x86_64",  "aarch64"};
+	static const size_t n_systems = WH_ARRAY_SIZE(systems), n_machines = WH_ARRAY_SIZE(machines);
+	const char *slash = strchr(value, '/'), *near;
+	WH_AUTO_FREE char *os = NULL, *arch = NULL;
+	WH_AUTO_ERR struct wh_err *note = NULL;
+
+	if (!slash)
+		return;
+	os = wh_strndup(value, (size_t)(slash - value));
+	arch = wh_strndup(slash + 1, strcspn(slash + 1, "/"));
+	if (among(os, machines, n_machines)) {
+		wh_err_set(&note, "platform", WH_ERR_USAGE, EINVAL,
+			   "--platform=%s: %s is an architecture, and no operating system", value, os);
+		wh_err_hint(&note, "the system comes first: %s/%s", arch, os);
+	} else if (!among(arch, machines, n_machines) && (near = wh_nearest(arch, machines, n_machines))) {
+		wh_err_set(&note, "platform", WH_ERR_USAGE, EINVAL, "--platform=%s: no architecture is known as %s", value,
+			   arch);
+		wh_err_hint(&note, "did you mean %s/%s?", os, near);
+	} else if (!among(os, systems, n_systems) && (near = wh_nearest(os, systems, n_systems))) {
+		wh_err_set(&note, "platform", WH_ERR_USAGE, EINVAL, "--platform=%s: no operating system is known as %s",
+			   value, os);
+		wh_err_hint(&note, "did you mean %s/%s?", near, arch);
+	}
+	if (note)
+		wh_err_append(notes, &note);
 }
 
 void wh_platform_host(struct wh_platform *ret)

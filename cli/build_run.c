@@ -204,7 +204,14 @@ static int start_builder(struct run *r, struct wh_err **err)
 		&r->builder, err);
 }
 
-/* Once for each platform, into one graph. Findings are about the file: those of the first are enough. */
+/* Findings are about the file: those of the first platform are enough. What its bases are is another thing. */
+static void add_platform_finding(void *findings, const struct wh_lint_warning *w)
+{
+	if (wh_streq(w->rule, "InvalidBaseImagePlatform"))
+		wh_lint_list_add(findings, w);
+}
+
+/* Once for each platform, into one graph. */
 static int lower_for(struct run *r, const struct wh_named_context *contexts, size_t i, struct wh_err **err)
 {
 	struct wh_build_spec *s = r->spec;
@@ -231,7 +238,7 @@ static int lower_for(struct run *r, const struct wh_named_context *contexts, siz
 					   .allow_insecure = s->allow_insecure,
 					   .allow_host_network = s->allow_host_network,
 					   .hostname = wh_env_get(&s->build_args, "BUILDKIT_SANDBOX_HOSTNAME"),
-					   .warn = i == 0 ? wh_lint_list_add : NULL,
+					   .warn = i == 0 ? wh_lint_list_add : add_platform_finding,
 					   .warn_arg = &r->findings,
 				   },
 				   r->graph, &r->built[i].target, err);
@@ -414,6 +421,9 @@ static void tell_notes(struct run *r)
 {
 	WH_AUTO_ERR struct wh_err *notes = NULL;
 
+	for (size_t i = 0; i < r->spec->platforms.n; i++)
+		wh_platform_note(r->spec->platforms.v[i], &notes);
+	wh_context_notes(r->spec->contexts, r->spec->n_contexts, &notes);
 	wh_dockerfile_notes(r->input.dockerfile, &r->spec->build_args, &notes);
 	wh_progress_notes(r->progress, notes);
 }

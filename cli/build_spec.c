@@ -531,6 +531,9 @@ static int check_platform(const struct wh_build_flags *f, struct wh_build_spec *
 			return r;
 		}
 	}
+	for (size_t i = 0; i < s->platforms.n; i++)
+		if (wh_has_prefix(s->platforms.v[i], "windows/"))
+			return misuse(err, "--platform %s: images of Windows are not built", s->platforms.v[i]);
 	s->index = s->platforms.n > 1;
 	if (!index || !*index)
 		return 0;

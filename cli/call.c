@@ -307,6 +307,11 @@ static void tell(const struct wh_call *call, const struct wh_call_input *x, cons
 	WH_AUTO_ERR struct wh_err *notes = NULL;
 	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
 
+	if (call->name == WH_CALL_LINT) {
+		if (x->platform)
+			wh_platform_note(x->platform, &notes);
+		wh_context_notes(x->contexts, x->n_contexts, &notes);
+	}
 	if (in->dockerfile && call->name == WH_CALL_LINT)
 		wh_dockerfile_notes(in->dockerfile, x->build_args, &notes);
 	if (notes && !call->json)

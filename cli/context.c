@@ -122,6 +122,25 @@ int wh_context_named(const char *text, struct wh_named_ctx *ret, struct wh_err *
 	return 0;
 }
 
+void wh_context_notes(const struct wh_named_ctx *contexts, size_t n, struct wh_err **notes)
+{
+	for (size_t i = 0; i < n; i++) {
+		WH_AUTO_FREE char *layout = NULL, *index = NULL;
+		WH_AUTO_ERR struct wh_err *note = NULL;
+
+		if (!contexts[i].path)
+			continue;
+		layout = wh_asprintf("%s/oci-layout", contexts[i].path);
+		index = wh_asprintf("%s/index.json", contexts[i].path);
+		if (access(layout, F_OK) < 0 || access(index, F_OK) < 0)
+			continue;
+		misuse(&note, "--build-context %s: that directory is an OCI layout, and its files are taken, not its image",
+		       contexts[i].name);
+		wh_err_hint(&note, "did you mean %s=oci-layout://%s?", contexts[i].name, contexts[i].path);
+		wh_err_append(notes, &note);
+	}
+}
+
 /* ---------------------------------------------------------------- what is at hand then */
 
 struct opening {

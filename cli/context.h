@@ -19,6 +19,8 @@
 int wh_context_main(const char *arg, const char *file, struct wh_build_spec *s, struct wh_err **err);
 /* One --build-context NAME=REF. */
 int wh_context_named(const char *text, struct wh_named_ctx *ret, struct wh_err **err);
+/* Of those that are hardly meant: directories that are image layouts. Appends. */
+void wh_context_notes(const struct wh_named_ctx *contexts, size_t n, struct wh_err **notes);
 
 /* The main context at hand. */
 struct wh_context {

@@ -131,8 +131,8 @@ static int set_image(struct wh_lower *l, struct wh_stage *s, const char *ref, st
 		return r;
 	}
 	s->image = wh_image_adopt(doc, &s->base_history);
-	if (!s->context && has_layers(doc))
-		wh_lint_base_platform(l, s, p, doc);
+	if (has_layers(doc))
+		wh_lint_base_platform(l, s, title, p, doc);
 	adopt_platform(l, s);
 	if (!has_layers(doc))
 		return 0;
@@ -196,12 +196,31 @@ static int check_name(struct wh_lower *l, const struct wh_stage *s, struct wh_er
 	return r;
 }
 
+static int check_system(struct wh_lower *l, const struct wh_stage *s, struct wh_err **err)
+{
+	const struct wh_platform *p = s->platform ? s->platform : &l->target;
+	const char *flag = s->platform && s->from ? wh_flag_text(s->from, "platform") : NULL;
+	WH_AUTO_FREE char *text = NULL;
+
+	if (!wh_streq(p->os, "windows"))
+		return 0;
+	text = wh_platform_text(p);
+	if (flag)
+		wh_usage_word(err, flag, "--platform=%s: images of Windows are not built", text);
+	else
+		wh_usage(err, "platform %s: images of Windows are not built", text);
+	wh_pos_at(&s->pos, err);
+	return -EINVAL;
+}
+
 static int resolve(struct wh_lower *l, struct wh_stage *s, struct wh_err **err)
 {
 	WH_AUTO_FREE char *ref = NULL;
 	int r = check_name(l, s, err);
 
 	s->resolved = true;
+	if (r == 0)
+		r = check_system(l, s, err);
 	if (r < 0 || s->base)
 		return r;
 	if (s->context) {

@@ -87,8 +87,9 @@ void wh_lint_from(struct wh_lower *l, const struct wh_pos *pos, const struct wh_
 /* value: --platform's, expanded with these hits and misses. */
 void wh_lint_platform(struct wh_lower *l, const struct wh_stage *s, const char *flag, const char *value,
 		      const struct wh_strv *hits, const struct wh_strv *misses);
-void wh_lint_base_platform(struct wh_lower *l, const struct wh_stage *s, const struct wh_platform *expected,
-			   const json_t *image);
+/* name: the image, or the context that stands for one. (BuildKit does not look at contexts.) */
+void wh_lint_base_platform(struct wh_lower *l, const struct wh_stage *s, const char *name,
+			   const struct wh_platform *expected, const json_t *image);
 
 /* ---- lint_step.c ---- */
 /* Names that a word of the instruction asked for and the stage has not. */

@@ -236,8 +236,8 @@ void wh_lint_platform(struct wh_lower *l, const struct wh_stage *s, const char *
 		"FROM --platform flag should not use constant value \"%s\"", value);
 }
 
-void wh_lint_base_platform(struct wh_lower *l, const struct wh_stage *s, const struct wh_platform *expected,
-			   const json_t *image)
+void wh_lint_base_platform(struct wh_lower *l, const struct wh_stage *s, const char *name,
+			   const struct wh_platform *expected, const json_t *image)
 {
 	const char *os = json_string_value(json_object_get(image, "os"));
 	const char *arch = json_string_value(json_object_get(image, "architecture"));
@@ -258,6 +258,5 @@ void wh_lint_base_platform(struct wh_lower *l, const struct wh_stage *s, const s
 	have = wh_platform_text(&p);
 	wh_lint_comments(l, NULL);
 	wh_lint(l, WH_RULE_INVALID_BASE_IMAGE_PLATFORM, &s->pos,
-		"Base image %s was pulled with platform \"%s\", expected \"%s\" for current build", s->base_name, have,
-		want);
+		"Base image %s was pulled with platform \"%s\", expected \"%s\" for current build", name, have, want);
 }

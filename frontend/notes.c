@@ -210,41 +210,12 @@ static void note_directives(const struct wh_dockerfile *d, struct wh_err **notes
 
 static void note_platform(const struct wh_dockerfile *d, const struct wh_node *n, struct wh_err **notes)
 {
-	static const char *const systems[] = {"linux", "windows", "darwin", "freebsd", "wasi", "js"};
-	static const char *const machines[] = {"amd64",    "arm64",  "arm",     "386",  "ppc64le", "s390x",  "riscv64",
-					       "mips64le", "mips64", "loong64", "wasm", "x86_64",  "aarch64"};
-	const char *value = n->instr == WH_I_FROM ? wh_flag_text(n, "platform") : NULL, *near = NULL, *slash;
-	WH_AUTO_FREE char *os = NULL, *arch = NULL;
+	const char *value = n->instr == WH_I_FROM ? wh_flag_text(n, "platform") : NULL;
 	WH_AUTO_ERR struct wh_err *note = NULL;
-	size_t i;
 
-	if (!value || strchr(value, '$') || !(slash = strchr(value, '/')))
+	if (!value || strchr(value, '$'))
 		return;
-	os = wh_strndup(value, (size_t)(slash - value));
-	arch = wh_strndup(slash + 1, strcspn(slash + 1, "/"));
-	for (i = 0; i < WH_ARRAY_SIZE(machines); i++)
-		if (strcasecmp(os, machines[i]) == 0)
-			break;
-	if (i < WH_ARRAY_SIZE(machines)) {
-		wh_usage(&note, "--platform=%s: %s is an architecture, and no operating system", value, os);
-		wh_err_hint(&note, "the system comes first: %s/%s", arch, os);
-	} else {
-		for (i = 0; i < WH_ARRAY_SIZE(machines) && strcasecmp(arch, machines[i]) != 0; i++)
-			;
-		if (i == WH_ARRAY_SIZE(machines))
-			near = wh_nearest(arch, machines, WH_ARRAY_SIZE(machines));
-		if (near) {
-			wh_usage(&note, "--platform=%s: no architecture is known as %s", value, arch);
-			wh_err_hint(&note, "did you mean %s/%s?", os, near);
-		}
-		for (i = 0; i < WH_ARRAY_SIZE(systems) && strcasecmp(os, systems[i]) != 0; i++)
-			;
-		near = i == WH_ARRAY_SIZE(systems) && !note ? wh_nearest(os, systems, WH_ARRAY_SIZE(systems)) : NULL;
-		if (near) {
-			wh_usage(&note, "--platform=%s: no operating system is known as %s", value, os);
-			wh_err_hint(&note, "did you mean %s/%s?", near, arch);
-		}
-	}
+	wh_platform_note(value, &note);
 	if (!note)
 		return;
 	wh_err_mark(&note, WH_MARK_WORD, value);

@@ -102,8 +102,42 @@ build --platform "linux/$here,nonsense" ctx
 is "$status" 2 'a platform that is none'
 like "$err" '^error: --platform linux/.*,nonsense: failed to parse platform "nonsense": unknown operating system or architecture$' 'says so'
 
-# Variants.
+# An image that is in no index is taken for what it is, and that is told, for which platform so ever it was not.
+printf 'FROM lone\nRUN uname -m >/machine\n' >ctx/lone
+build -f ctx/lone --build-context "lone=oci-layout://$PWD/one" --platform "linux/$other" -o from-lone ctx
+is "$status $(cat from-lone/machine)" "0 $(uname -m)" 'a lone image of this machine, for another: its programs run as they are'
+told="InvalidBaseImagePlatform: Base image lone was pulled with platform \"linux/$here\", expected \"linux/$other\" for current build"
+like "$err" "$told \\(line 1\\)" 'told'
+build -f ctx/lone --build-context "lone=oci-layout://$PWD/one" --platform "$both" ctx
+is "$status $(grep -cF "$told" <<<"$err")" '0 1' 'told where it is the second platform'
+build -f ctx/lone --build-context "lone=oci-layout://$PWD/one" ctx
+unlike "$err" InvalidBaseImagePlatform 'not where it suits'
+sed "s|FROM|FROM --platform=linux/$other|" ctx/lone >ctx/lone-flag
+build -f ctx/lone-flag --build-context "lone=oci-layout://$PWD/one" ctx
+like "$err" "$told" 'of FROM --platform'
+run "$WHITTLE" check --build-context "lone=oci-layout://$PWD/one" --platform "linux/$other" -f ctx/lone ctx
+like "$out" "${told#*: }" 'by check'
+
+# A layout whose scheme was forgotten is a directory of blobs.
+build -f ctx/lone --build-context "lone=$PWD/one" ctx
+is "$status" 1 'a layout as a directory has nothing to run'
+like "$err" "hint: did you mean lone=oci-layout://$PWD/one\\?" 'what was meant'
+like "$err" 'hint: this tree has no shell' 'and why nothing runs'
+
+# Platforms that nobody has.
 printf 'FROM scratch\nCOPY plain /\n' >ctx/scratch
+build -f ctx/scratch --platform linux/amd65 ctx
+is "$status" 0 'an architecture that is not known'
+like "$err" $'note: --platform=linux/amd65: no architecture is known as amd65\nhint: did you mean linux/amd64\\?' 'with a note'
+run "$WHITTLE" check --platform linux/amd65 -f ctx/scratch ctx
+like "$err" 'did you mean linux/amd64\?' 'by check, too'
+build -f ctx/scratch --platform "linux/$here,windows/amd64" ctx
+is "$status $err" '2 error: --platform windows/amd64: images of Windows are not built' 'Windows'
+printf 'FROM --platform=windows/amd64 base\nCOPY plain /\n' >ctx/windows
+build -f ctx/windows ctx
+is "$status $(head -n 1 <<<"$(grep ^error <<<"$err")")" '2 error: ctx/windows:1:17: --platform=windows/amd64: images of Windows are not built' 'in FROM'
+
+# Variants.
 build -q -f ctx/scratch --platform linux/arm/v6,armhf,linux/arm64/v8,linux/amd64/v2 -o type=oci,dest=variants,tar=false ctx
 is "$(document variants | jq -c '[.manifests[].platform | [.architecture, .variant]]')" '[["arm","v6"],["arm","v7"],["arm64",null],["amd64","v2"]]' \
 	'variants'
