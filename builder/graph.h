@@ -166,6 +166,7 @@ struct wh_op_prune {
 
 /* Where in the user's file a vertex comes from, for messages. */
 struct wh_pos {
+	const char *user_from, *shell_from; /* "USER x is set in line 3": which line has a command's user, its shell; or NULL */
 	const char *file;    /* as the user named it */
 	unsigned line;       /* 1-based, first line of the instruction */
 	unsigned last_line;

@@ -65,6 +65,22 @@ static void say_where(const char *sought, struct wh_err *err)
 	err->msg = wh_asprintf("%s in %s", plain, sought);
 }
 
+/* What failed for a user or a shell that another line set: that line, behind the hint that there is. */
+static void say_origin(const struct wh_pos *pos, struct wh_err *err)
+{
+	const char *origin = NULL;
+	char *old = err->hint;
+
+	if (strstr(err->msg, "unable to find user") || strstr(err->msg, "unable to find group"))
+		origin = pos->user_from;
+	else if (wh_has_prefix(err->msg, "exec: "))
+		origin = pos->shell_from;
+	if (!origin)
+		return;
+	err->hint = old ? wh_asprintf("%s; %s", origin, old) : wh_strdup(origin);
+	free(old);
+}
+
 void wh_node_fail(struct wh_node *n, int r, struct wh_err **err)
 {
 	struct wh_builder *b = n->b;
@@ -84,6 +100,7 @@ void wh_node_fail(struct wh_node *n, int r, struct wh_err **err)
 		wh_err_sys(err, "builder", WH_ERR_BUILD, -r, "%s", n->v->name ? n->v->name : "step");
 	if ((*err)->sys == ENOENT && pos->sought)
 		say_where(pos->sought, *err);
+	say_origin(pos, *err);
 	if ((*err)->sys == ENOENT && pos->missing)
 		wh_err_hint(err, "%s", pos->missing);
 	if (pos->brought_by && !(*err)->file)

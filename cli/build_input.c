@@ -2,6 +2,7 @@
 /* The Dockerfile and the ignore files, from wherever they are. Nothing else of a context is read here. */
 #include "cli/build_input.h"
 
+#include <dirent.h>
 #include <errno.h>
 
 #define MAX_DOCKERFILE (16u << 20)
@@ -16,6 +17,32 @@ static int open_in_context(const struct wh_build_input *in, const char *name)
 	if (dir < 0)
 		return dir;
 	return wh_open_in_root(dir, name, O_RDONLY | O_NONBLOCK, 0);
+}
+
+/* A Dockerfile that is there under another name. */
+static void hint_name(const struct wh_build_input *in, struct wh_err **err)
+{
+	WH_AUTO_FD int fd = wh_openat(AT_FDCWD, in->context, O_RDONLY | O_DIRECTORY, 0);
+	WH_AUTO_STRV struct wh_strv names = {0};
+	WH_AUTO_FREE char *path = NULL;
+	const char *near;
+	const struct dirent *e;
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (dir) {
+		fd = -1;
+		while (names.n < 1000 && (e = readdir(dir)))
+			if (e->d_name[0] != '.')
+				wh_strv_add(&names, e->d_name);
+		closedir(dir);
+	}
+	near = wh_strv_has(&names, "Containerfile") ? "Containerfile"
+						    : wh_nearest("Dockerfile", (const char *const *)names.v, names.n);
+	if (near) {
+		path = in->foreign ? wh_strdup(near) : wh_path_join(in->context_shown, near);
+		wh_err_hint(err, "there is %s: -f %s", near, path);
+	}
+	wh_err_hint(err, "-f names another file");
 }
 
 static int open_dockerfile(struct wh_build_input *in, struct wh_err **err)
@@ -48,7 +75,7 @@ static int open_dockerfile(struct wh_build_input *in, struct wh_err **err)
 	if (fd < 0) {
 		wh_err_sys(err, "cli", WH_ERR_USAGE, -fd, "read the Dockerfile \"%s\"", in->file_shown);
 		if (fd == -ENOENT && !in->file)
-			wh_err_hint(err, "-f names another file");
+			hint_name(in, err);
 		return fd;
 	}
 	if (fstat(fd, &st) < 0 || (in->file && !in->foreign ? S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))) {

@@ -228,6 +228,8 @@ static int lower_for(struct run *r, const struct wh_named_context *contexts, siz
 					   .ignore_of = wh_build_input_ignore,
 					   .ignore_arg = &r->input,
 					   .resolver = wh_builder_resolver(r->builder),
+					   .no_context = s->context_kind == WH_CONTEXT_STDIN && r->context.has_text &&
+							 !r->context.has_layer,
 					   .no_cache = s->no_cache,
 					   .no_cache_filter = &s->no_cache_filter,
 					   .labels = &s->labels,

@@ -30,8 +30,12 @@ static int need_directory(const char *path, const char *what, const char *shown,
 
 	if (stat(path, &st) < 0)
 		return wh_err_sys(err, "cli", WH_ERR_USAGE, errno, "%s \"%s\"", what, shown);
-	if (!S_ISDIR(st.st_mode))
-		return wh_err_sys(err, "cli", WH_ERR_USAGE, ENOTDIR, "%s \"%s\"", what, shown);
+	if (!S_ISDIR(st.st_mode)) {
+		wh_err_sys(err, "cli", WH_ERR_USAGE, ENOTDIR, "%s \"%s\"", what, shown);
+		if (wh_streq(what, "context"))
+			wh_err_hint(err, "-f %s names the Dockerfile; the context is a directory", shown);
+		return -ENOTDIR;
+	}
 	return 0;
 }
 

@@ -185,6 +185,7 @@ int wh_lower_shell(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *
 
 	(void)err;
 	wh_image_set_list(s, "Shell", c->n->args, c->n->n_args);
+	s->shell_from = wh_arena_printf(l->a, "SHELL is set in line %u", c->pos.line);
 	wh_buf_adds(&text, "SHELL ");
 	wh_print_list(&text, c->n->args, c->n->n_args, false);
 	wh_history_add(l, s, text.p, NULL);
@@ -213,6 +214,7 @@ int wh_lower_user(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c
 	if (r < 0)
 		return r;
 	wh_image_set_text(s, "User", word);
+	s->user_from = wh_arena_printf(l->a, "USER %.80s is set in line %u", word, c->pos.line);
 	wh_history_add(l, s, wh_arena_printf(l->a, "USER %s", word), NULL);
 	return 0;
 }

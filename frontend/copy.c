@@ -317,6 +317,9 @@ static const char *missing_hint(const struct copy *x)
 	bool context = !x->c->n_sources || !x->c->sources[0];
 	size_t i;
 
+	if (context && x->l->o->no_context)
+		return "there is no build context, as the Dockerfile came alone on standard input; give a directory, and "
+		       "the file with -f -";
 	for (i = 0; i < x->sources.n; i++) {
 		const char *src = x->sources.v[i], *word = i < x->c->n->n_args ? x->c->n->args[i] : "";
 

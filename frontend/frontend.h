@@ -157,6 +157,7 @@ struct wh_lower_opts {
 	bool allow_insecure;                       /* --allow security.insecure */
 	bool allow_host_network;                   /* --allow network.host; --network host allows it, too */
 	const char *hostname;
+	bool no_context;                           /* the Dockerfile came alone: the main context is empty, for hints */
 	bool all_stages;                           /* every stage of the file is lowered, not only what the target needs */
 	/* An image that the resolver has not counts as one whose config says nothing but PATH, unpinned: for checks, outlines
 	 * and graphs on a machine that cannot reach it. unresolved (may be NULL) is told each such name once. */

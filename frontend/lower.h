@@ -73,6 +73,7 @@ struct wh_stage {
 	const char *from_text; /* "FROM image@digest", when its base is an image */
 	const struct wh_pos *cmd_at, *entrypoint_at, *health_at; /* the latest CMD, … of the stage itself; NULL: none */
 	struct wh_outline outline;
+	const char *user_from, *shell_from; /* as in wh_pos */
 	bool workdir_given;                                      /* in the file, here or in what it is built from */
 };
 

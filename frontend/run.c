@@ -448,6 +448,8 @@ int wh_lower_run(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c,
 	v.inputs = run.inputs;
 	v.n_inputs = run.n_inputs;
 	v.no_cache = s->no_cache;
+	v.pos.user_from = s->user_from;
+	v.pos.shell_from = c->n->json ? NULL : s->shell_from;
 	v.name = wh_step_name(l, s, c, step_text(&run, c));
 	s->state = wh_graph_add(l->g, &v);
 	add_history(&run, &args, s->state);

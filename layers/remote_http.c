@@ -566,6 +566,17 @@ static bool good_checksum(const char *text)
 	return false;
 }
 
+static int refuse_url(const struct ask *a, struct wh_err **err)
+{
+	WH_CLEANUP(url_freep) CURLU *u = curl_url();
+	CURLUcode r = u ? curl_url_set(u, CURLUPART_URL, a->url, CURLU_URLENCODE) : CURLUE_OK;
+
+	if (r == CURLUE_BAD_PORT_NUMBER)
+		return wh_err_set(err, DOMAIN, WH_ERR_USAGE, EINVAL,
+				  "\"%.200s\" is no URL: its port is no number from 0 to 65535", a->shown);
+	return wh_err_set(err, DOMAIN, WH_ERR_USAGE, EINVAL, "\"%.200s\" is no URL", a->shown);
+}
+
 static int answer(struct ask *a, const json_t *q, json_t **ret, struct wh_err **err)
 {
 	const char *known = wh_json_str(q, "known");
@@ -576,7 +587,7 @@ static int answer(struct ask *a, const json_t *q, json_t **ret, struct wh_err **
 
 	a->clean = resolve(NULL, a->url, &both);
 	if (!a->clean)
-		return wh_err_set(err, DOMAIN, WH_ERR_USAGE, EINVAL, "\"%.200s\" is no URL", a->shown);
+		return refuse_url(a, err);
 	a->record = known ? wh_sources_record(a->s, "http", a->key) : NULL;
 	if (pinned_body(a, &b) || (!a->checksum && recorded_body(a, known, &b)))
 		return reply(a, &b, false, ret, err);
