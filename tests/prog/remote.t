@@ -635,6 +635,11 @@ COPY --from=fromit /sub/deep/x /x
 COPY --from=replaced /foo /y"
 is "$status $(cat out/named/a out/named/b out/named/said out/named/x out/named/y | xargs)" '0 v0.0.2 subfeature in deep subfeature' 'repositories and URLs as named contexts: COPY, mounts, FROM'
 ok 'a URL is one file there' cmp srv/www/t.tgz out/named/u/context
+build named --build-context "u=$url/f/t.tgz" <<<"FROM scratch
+COPY --from=u /d/in /"
+is "$status" 1 'what would be in the archive is not there'
+like "$err" '"/d/in": not found in u$' 'says where it was looked for'
+like "$err" '^hint: a build context from a URL holds one file, called "context"' 'and what is there'
 echo here >tree/here
 build named --build-context "b=oci-layout://$base" --build-context "d=tree" <<<"FROM d
 COPY --from=b /bin/busybox /bin/sh
