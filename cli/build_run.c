@@ -422,11 +422,16 @@ static int tell(const struct run *r)
 static void tell_notes(struct run *r)
 {
 	WH_AUTO_ERR struct wh_err *notes = NULL;
+	WH_AUTO_STRV struct wh_strv contexts = {0};
 
 	for (size_t i = 0; i < r->spec->platforms.n; i++)
 		wh_platform_note(r->spec->platforms.v[i], &notes);
 	wh_context_notes(r->spec->contexts, r->spec->n_contexts, &notes);
 	wh_dockerfile_notes(r->input.dockerfile, &r->spec->build_args, &notes);
+	for (size_t i = 0; i < r->spec->n_contexts; i++)
+		if (!wh_streq(r->spec->contexts[i].name, "context"))
+			wh_strv_add(&contexts, r->spec->contexts[i].name);
+	wh_dockerfile_name_notes(r->input.dockerfile, &r->spec->no_cache_filter, &contexts, &notes);
 	wh_progress_notes(r->progress, notes);
 }
 

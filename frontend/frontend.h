@@ -78,6 +78,9 @@ int wh_dockerfile_check(const struct wh_dockerfile *d, struct wh_err **err);
 /* What is allowed and hardly meant: commands that are nearly JSON, build arguments ("K=V", may be NULL) that no ARG takes.
  * Appends to *ret, a note each; no rule of the 22 says these. */
 void wh_dockerfile_notes(const struct wh_dockerfile *d, const struct wh_strv *build_args, struct wh_err **ret);
+/* The same for --no-cache-filter and --build-context (their names) that nothing in the file answers to. */
+void wh_dockerfile_name_notes(const struct wh_dockerfile *d, const struct wh_strv *no_cache_filter,
+			      const struct wh_strv *contexts, struct wh_err **ret);
 /* The tree as S-expressions, a line an instruction: (copy ["--from=x"] "a" "b"). Appends. */
 void wh_ast_print(const struct wh_dockerfile *d, struct wh_buf *out);
 const char *wh_instr_name(enum wh_instr i);

@@ -4,6 +4,8 @@
  * of this is a finding of the 22 rules.
  */
 #include "frontend/lint.h"
+#include "frontend/mount.h"
+#include "frontend/names.h"
 #include "frontend/syntax.h"
 
 #include <strings.h>
@@ -380,4 +382,70 @@ void wh_dockerfile_notes(const struct wh_dockerfile *d, const struct wh_strv *bu
 	note_globals(d, ret);
 	for (i = 0; build_args && i < build_args->n; i++)
 		note_build_arg(d, build_args->v[i], ret);
+}
+
+/* ---- names on the command line ---- */
+
+static void add_familiar(struct wh_strv *names, const char *name)
+{
+	wh_strv_take(names, wh_reference_familiar(name));
+}
+
+static bool has_name(const struct wh_strv *names, const char *name)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (strcasecmp(names->v[i], name) == 0)
+			return true;
+	return false;
+}
+
+void wh_dockerfile_name_notes(const struct wh_dockerfile *d, const struct wh_strv *no_cache_filter,
+			      const struct wh_strv *contexts, struct wh_err **ret)
+{
+	WH_AUTO_STRV struct wh_strv stages = {0}, used = {0};
+	WH_AUTO_ARENA struct wh_arena *a = wh_arena_new();
+	bool variable = false;
+
+	for (size_t i = 0; i < d->n_nodes; i++) {
+		const struct wh_node *n = &d->nodes[i];
+		const char *from = n->instr == WH_I_FROM ? NULL : wh_flag_text(n, "from"), *mount;
+		size_t pos = 0;
+
+		if (n->instr == WH_I_ONBUILD)
+			variable = true; /* names what it likes */
+		if (n->instr == WH_I_FROM && n->n_args) {
+			variable |= strchr(n->args[0], '$') != NULL;
+			add_familiar(&used, n->args[0]);
+		}
+		if (n->instr == WH_I_FROM && n->n_args == 3) {
+			wh_strv_add(&stages, n->args[2]);
+			wh_strv_add(&used, n->args[2]);
+		}
+		if (from)
+			add_familiar(&used, from);
+		while ((mount = wh_flag_next(n, "mount", &pos)))
+			if ((from = wh_mount_from(a, mount)))
+				add_familiar(&used, from);
+	}
+	for (size_t i = 0; i < no_cache_filter->n; i++) {
+		WH_AUTO_ERR struct wh_err *note = NULL;
+
+		if (has_name(&stages, no_cache_filter->v[i]))
+			continue;
+		wh_usage(&note, "--no-cache-filter %s: no stage of the Dockerfile is called so", no_cache_filter->v[i]);
+		if (stages.n && stages.n <= 20)
+			wh_usage_near(&note, no_cache_filter->v[i], (const char *const *)stages.v, stages.n, "");
+		add(d, NULL, &note, ret);
+	}
+	for (size_t i = 0; i < contexts->n && !variable; i++) {
+		WH_AUTO_FREE char *name = wh_reference_familiar(contexts->v[i]);
+		WH_AUTO_ERR struct wh_err *note = NULL;
+
+		if (has_name(&used, name) || has_name(&used, contexts->v[i]))
+			continue;
+		wh_usage(&note, "--build-context %s: nothing in the Dockerfile names it", contexts->v[i]);
+		wh_err_hint(&note, "FROM %s, COPY --from=%s or RUN --mount=from=%s would", contexts->v[i], contexts->v[i],
+			    contexts->v[i]);
+		add(d, NULL, &note, ret);
+	}
 }

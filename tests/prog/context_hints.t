@@ -30,4 +30,14 @@ build -f other/D other
 is "$status" 2 'a port that is none'
 like "$err" 'is no URL: its port is no number from 0 to 65535$' 'it is the port'
 
+printf 'FROM scratch AS one\nCOPY D /\nFROM scratch\nCOPY --from=used x /\nCOPY --from=one / /\n' >other/D
+touch none/x
+run timeout 60 "$WHITTLE" build --root "$T/store" -f other/D --no-cache-filter on --no-cache-filter ONE \
+	--build-context used=none --build-context unused=none other
+is "$status" 0 'names that nothing answers to do no harm'
+like "$err" '^note: .*--no-cache-filter on: no stage' 'a filter for no stage'
+unlike "$err" 'cache-filter ONE' 'not one of a stage'
+like "$err" '^note: .*--build-context unused: nothing in the Dockerfile names it$' 'a context for nothing'
+unlike "$err" 'context used:' 'not one that is used'
+
 done_testing
