@@ -44,7 +44,7 @@ misuse() {
 	run "$WHITTLE" "$@"
 	is "$status" 2 "$desc: exit code 2"
 	is "$out" '' "$desc: nothing on standard output"
-	is "$(grep -c '' <<<"$err")" 1 "$desc: one line"
+	is "$(grep -c ^error <<<"$err")" 1 "$desc: one error"
 	like "$err" "^error: .*$want" "$desc: the line"
 }
 
