@@ -164,8 +164,13 @@ static void on_conn(void *arg, int fd, short revents)
 {
 	struct conn *c = arg;
 	struct stream *s = fd == c->client.fd ? &c->client : &c->agent;
-	int r = revents & (POLLIN | POLLHUP | POLLERR) ? receive(s) : 0, passed = 1;
+	int r = 0, passed = 1;
 
+	if (revents & (POLLIN | POLLHUP | POLLERR))
+		r = receive(s);
+	/* Gone, and not to be read on now: poll would tell so again and again. */
+	if (r == 0 && (revents & (POLLHUP | POLLERR)) && !(revents & POLLIN))
+		r = -EPIPE;
 	while (r == 0 && passed > 0) {
 		int asked = pass_request(c), answered = pass_answer(c);
 
