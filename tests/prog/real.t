@@ -62,7 +62,7 @@ if real python-app --build-arg VERSION=1.2; then
 	is "$(config_of python-app .config.User)" 10001:10001 'python-app: the user from an ARG'
 fi
 run "$WHITTLE" build --root "$T/store" --build-context "debian=oci-layout://$debian" "$SRC/tests/real/python-app"
-is "$status" 1 'python-app: without its argument it is not built'
+is "$status" 2 'python-app: without its argument it is not built'
 like "$err" 'VERSION: VERSION must be given' 'python-app: and the Dockerfile itself says why'
 
 # ---- memcached ----

@@ -163,7 +163,6 @@ static void outlines(void **state)
 									      5) "}]}");
 	answer = outline("FROM a\nRUN --mount=type=cache,target=/c true\n", NULL, "BUILDKIT_CACHE_MOUNT_NS=n");
 	assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(answer, "cache"), 0), "ID")), "/c");
-	json_decref(answer);
 }
 
 /* A default that names what it replaces. */
