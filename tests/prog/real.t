@@ -80,7 +80,7 @@ for _ in $(seq 100); do
 done
 url=http://127.0.0.1:$port/$(basename "$source")
 if real memcached --build-arg "SOURCE_URL=$url" --build-arg "SOURCE_SHA256=${sum%% *}"; then
-	serves memcached telnet://127.0.0.1:11211 '^(ERROR|PONG)'
+	serves memcached telnet://127.0.0.1:11211 '^VERSION [0-9.]+'
 	ok 'memcached: no compiler in it' test ! -e bundle-memcached/rootfs/usr/bin/gcc
 	is "$(config_of memcached '.config.Entrypoint[0]')" docker-entrypoint.sh 'memcached: its entry point'
 fi

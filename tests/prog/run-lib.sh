@@ -3,12 +3,14 @@
 # Running images with other programs: what examples.t and harden.t share. Sourced after lib.sh.
 
 # The container's network is its own: with loopback and nothing else.
-# fetch PID URL: what it answers, tried for ten seconds. telnet:// is sent a PING and QUIT.
+# fetch PID URL: what it answers, tried for ten seconds. telnet:// is sent a PING and QUIT, or what
+# memcached knows, on its port.
 fetch() {
 	local pid=$1 url=$2 i
 
 	for i in $(seq 50); do
 		case $url in
+		telnet:*:11211) printf 'version\r\nquit\r\n' | nsenter -t "$pid" -n curl -sf --max-time 5 "$url" && return ;;
 		telnet:*) printf 'PING\r\nQUIT\r\n' | nsenter -t "$pid" -n curl -sf --max-time 5 "$url" && return ;;
 		*) nsenter -t "$pid" -n curl -sf --max-time 5 "$url" && return ;;
 		esac
