@@ -75,6 +75,11 @@ static inline void data_list(const char *dir, const char *sub, struct wh_strv *o
 	assert_true(out->n > 0);
 }
 
+static inline const char *str(const json_t *row, const char *key)
+{
+	return json_string_value(json_object_get(row, key));
+}
+
 /* Says what failed and goes on; the caller asserts on the sum. */
 #define MISS(failed, ...)                 \
 	do {                              \

@@ -3,11 +3,6 @@
 #include "tests/unit/frontend_data.h"
 #include "tests/unit/frontend_resolver.h"
 
-static const char *str(const json_t *row, const char *key)
-{
-	return json_string_value(json_object_get(row, key));
-}
-
 struct lowered {
 	struct wh_dockerfile *d;
 	struct wh_graph *g;

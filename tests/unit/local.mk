@@ -61,9 +61,10 @@ tests_unit_sandbox_stubs_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST
 tests_unit_base_passwd_test_LDADD = base/libbase.a $(TEST_LIBS)
 
 # layers: what reads layers and archives, and images
-LAYERS_READ_TESTS = tests/unit/layers_export_test tests/unit/layers_image_test tests/unit/layers_reader_test \
+LAYERS_READ_TESTS = tests/unit/layers_archive_test tests/unit/layers_export_test tests/unit/layers_image_test tests/unit/layers_reader_test \
 	tests/unit/layers_trust_test
 check_PROGRAMS += $(LAYERS_READ_TESTS)
+tests_unit_layers_archive_test_LDADD = $(LAYERS_LIBS)
 tests_unit_layers_export_test_LDADD = $(LAYERS_LIBS)
 tests_unit_layers_image_test_LDADD = $(LAYERS_LIBS)
 tests_unit_layers_reader_test_LDADD = $(LAYERS_LIBS)
@@ -72,13 +73,14 @@ tests_unit_layers_trust_test_LDADD = $(LAYERS_LIBS)
 # frontend; graph and path patterns with it
 FRONTEND_TESTS = tests/unit/base_match_test tests/unit/builder_graph_test tests/unit/frontend_expand_test \
 	tests/unit/frontend_lower_test tests/unit/frontend_lowerdata_test tests/unit/frontend_lint_test tests/unit/frontend_lintdata_test tests/unit/frontend_names_test tests/unit/frontend_gitref_test \
-	tests/unit/frontend_harden_test tests/unit/frontend_outline_test tests/unit/frontend_parse_test tests/unit/frontend_syntaxdata_test
+	tests/unit/frontend_instructionsdata_test tests/unit/frontend_harden_test tests/unit/frontend_outline_test tests/unit/frontend_parse_test tests/unit/frontend_syntaxdata_test
 check_PROGRAMS += $(FRONTEND_TESTS)
 noinst_HEADERS += tests/unit/frontend_data.h tests/unit/frontend_resolver.h
 FRONTEND_LIBS = frontend/libfrontend.a builder/libbuilder.a base/libbase.a $(TEST_LIBS)
 tests_unit_base_match_test_LDADD = base/libbase.a $(TEST_LIBS)
 tests_unit_builder_graph_test_LDADD = builder/libbuilder.a base/libbase.a $(TEST_LIBS)
 tests_unit_frontend_expand_test_LDADD = $(FRONTEND_LIBS)
+tests_unit_frontend_instructionsdata_test_LDADD = $(FRONTEND_LIBS)
 tests_unit_frontend_harden_test_LDADD = $(FRONTEND_LIBS)
 tests_unit_frontend_lower_test_LDADD = $(FRONTEND_LIBS)
 tests_unit_frontend_lint_test_LDADD = $(FRONTEND_LIBS)
