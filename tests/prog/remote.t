@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # ADD of URLs and repositories, and contexts from there or from standard input, with a web server and real git behind it.
 . "$(dirname "$0")/lib.sh"
+. "$SRC/tests/prog/remote-lib.sh"
 for program in git python3 openssl; do
 	command -v $program >/dev/null || skip_all "needs $program"
 done
@@ -34,24 +35,6 @@ forget() { : >srv/log; }
 
 # ---- helpers ----
 
-# build NAME [OPTION…]: the Dockerfile of ctx/NAME (standard input) with the store st, into out/NAME
-build() {
-	local name=$1
-
-	shift
-	mkdir -p "ctx/$name"
-	cat >"ctx/$name/Dockerfile"
-	rm -rf "out/$name"
-	run ${AS:-} "$WHITTLE" build -q --root "${ST:-$T/st}" -o "type=local,dest=$T/out/$name" "$@" "ctx/$name"
-}
-# from CONTEXT [OPTION…]: a build of another context, into out/from
-from() {
-	local context=$1
-
-	shift
-	rm -rf out/from
-	run "$WHITTLE" build -q --root "$T/st" -o "type=local,dest=$T/out/from" "$@" "$context"
-}
 # from_input FILE CONTEXT [OPTION…]: the same with this as standard input
 from_input() {
 	local input=$1 context=$2
@@ -119,7 +102,7 @@ is "$status $(asked /plain/foo)" '0 1' 'one build asks once'
 # ---- where to, as what ----
 
 tell 'a b' spaced
-build names <<<"FROM scratch
+names="FROM scratch
 ADD $url/f/foo?x=/y#z /q/
 ADD $url/f/foo /renamed
 ADD --chmod=755 --chown=7:8 $url/f/foo /run
@@ -127,17 +110,11 @@ ADD $url /root/
 ADD [\"$url/f/a%20b\", \"/s/\"]
 ARG WHAT=f/foo
 ADD $url/\${WHAT} /v/"
+build names <<<"$names"
 is "$status" 1 'a server that has no page of its own'
 like "$err" 'get http://127\.0\.0\.1:[0-9]*: invalid response status 404 \(not found\)' 'is told in a line'
 tell index page
-build names <<<"FROM scratch
-ADD $url/f/foo?x=/y#z /q/
-ADD $url/f/foo /renamed
-ADD --chmod=755 --chown=7:8 $url/f/foo /run
-ADD $url /root/
-ADD [\"$url/f/a%20b\", \"/s/\"]
-ARG WHAT=f/foo
-ADD $url/\${WHAT} /v/"
+build names <<<"$names"
 is "$status" 0 'names'
 is "$(cd out/names && find . -type f | sort | xargs -d '\n' echo)" './q/foo ./renamed ./root/__unnamed__ ./run ./s/a b ./v/foo' 'of what the path ends with'
 is "$(mode out/names/run)" 755 '--chmod'

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Repositories behind a real sshd, with a real agent, and behind git daemon: ADD, contexts, keys, known hosts.
 . "$(dirname "$0")/lib.sh"
+. "$SRC/tests/prog/remote-lib.sh"
 PATH=$PATH:/usr/sbin
 for program in ssh ssh-agent ssh-add ssh-keygen git python3; do
 	command -v $program >/dev/null || skip_all "needs $program"
@@ -118,24 +119,6 @@ repo=ssh://$who@127.0.0.1:$port$srv/r.git
 
 # ---- helpers ----
 
-# build NAME [OPTION…]: the Dockerfile of ctx/NAME (standard input) with the store st, into out/NAME
-build() {
-	local name=$1
-
-	shift
-	mkdir -p "ctx/$name"
-	cat >"ctx/$name/Dockerfile"
-	rm -rf "out/$name"
-	run ${AS:-} "$WHITTLE" build -q --root "${ST:-$T/st}" -o "type=local,dest=$T/out/$name" "$@" "ctx/$name"
-}
-# from CONTEXT [OPTION…]: a build of another context, into out/from
-from() {
-	local context=$1
-
-	shift
-	rm -rf out/from
-	run "$WHITTLE" build -q --root "$T/st" -o "type=local,dest=$T/out/from" "$@" "$context"
-}
 fresh() { remove_tree "$T/st"; }
 errors() { grep -c '^error' <<<"$err"; }
 known() { wc -l <"$T/st/sources/known_hosts"; }

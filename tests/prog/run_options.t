@@ -77,7 +77,7 @@ USER 33
 RUN [ "$(id -u) $PWD $A $B $HOME" = '33 /w arg env /var/www' ]
 USER root
 RUN ["/bin/sh", "-c", "[ \"$0 $1\" = 'x y' ]", "x", "y"]
-RUN ['/bin/sh'] 2>/dev/null || true
+RUN ['/bin/sh'] 2>/dev/null; [ $? = 127 ]
 SHELL ["/bin/sh", "-e", "-c"]
 RUN false || touch /w/shell
 SHELL ["/bin/sh", "-c"]

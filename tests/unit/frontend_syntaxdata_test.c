@@ -344,9 +344,9 @@ static void ignore_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(trees),        cmocka_unit_test(refusals),           cmocka_unit_test(line_numbers),
-		cmocka_unit_test(real_world),   cmocka_unit_test(env_lines),          cmocka_unit_test(word_lines),
-		cmocka_unit_test(expand_rows),  cmocka_unit_test(trim_patterns),      cmocka_unit_test(ignore_patterns),
+		cmocka_unit_test(trees),        cmocka_unit_test(refusals),      cmocka_unit_test(line_numbers),
+		cmocka_unit_test(real_world),   cmocka_unit_test(env_lines),     cmocka_unit_test(word_lines),
+		cmocka_unit_test(expand_rows),  cmocka_unit_test(trim_patterns), cmocka_unit_test(ignore_patterns),
 		cmocka_unit_test(ignore_files),
 	};
 

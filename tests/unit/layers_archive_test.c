@@ -112,7 +112,7 @@ static void other_archives(void **state)
 	static const struct {
 		const char *format;
 		bool flat, links;
-	} rows[] = {{"zip", false, true},  {"7zip", false, true},    {"cpio", false, true}, {"newc", false, true},
+	} rows[] = {{"zip", false, true},   {"7zip", false, true},    {"cpio", false, true}, {"newc", false, true},
 		    {"arbsd", true, false}, {"iso9660", false, true}, {"xar", false, true}};
 	struct bed b;
 
@@ -141,7 +141,8 @@ static void other_archives(void **state)
 		lseek(fd, 0, SEEK_SET);
 		assert_ok(wh_archive_to_layer(b.store, fd, "in", true, &added.layers[0], &err), err);
 		close(fd);
-		assert_ok(wh_export_local(b.store, &added, &(struct wh_export){.dest = out}, true, &skipped, &err), err);
+		assert_ok(wh_export_local(b.store, &added, &(struct wh_export){.dest = out}, true, &skipped, &err),
+			  err);
 		expect_text(out, rows[i].flat ? "f" : "d/f", "hello", 0);
 		expect_text(out, "g", "", 0);
 		if (rows[i].links)
@@ -156,13 +157,52 @@ static void other_archives(void **state)
 static void cpio_links(void **state)
 {
 	/* magic; inode, mode, uid, gid, links, mtime, size, device (2), rdev (2), length of the name, checksum */
-	static const char text[] =
-		"070701" "00000007" "000081e8" "00000000" "00000000" "00000002" "3b9aca00" "00000000" "00000001"
-		"00000000" "00000000" "00000000" "00000002" "00000000" "a\0"
-		"070701" "00000007" "000081e8" "00000000" "00000000" "00000002" "3b9aca00" "00000004" "00000001"
-		"00000000" "00000000" "00000000" "00000002" "00000000" "b\0" "late"
-		"070701" "00000000" "00000000" "00000000" "00000000" "00000001" "00000000" "00000000" "00000000"
-		"00000000" "00000000" "00000000" "0000000b" "00000000" "TRAILER!!!\0\0\0\0";
+	static const char text[] = "070701"
+				   "00000007"
+				   "000081e8"
+				   "00000000"
+				   "00000000"
+				   "00000002"
+				   "3b9aca00"
+				   "00000000"
+				   "00000001"
+				   "00000000"
+				   "00000000"
+				   "00000000"
+				   "00000002"
+				   "00000000"
+				   "a\0"
+				   "070701"
+				   "00000007"
+				   "000081e8"
+				   "00000000"
+				   "00000000"
+				   "00000002"
+				   "3b9aca00"
+				   "00000004"
+				   "00000001"
+				   "00000000"
+				   "00000000"
+				   "00000000"
+				   "00000002"
+				   "00000000"
+				   "b\0"
+				   "late"
+				   "070701"
+				   "00000000"
+				   "00000000"
+				   "00000000"
+				   "00000000"
+				   "00000001"
+				   "00000000"
+				   "00000000"
+				   "00000000"
+				   "00000000"
+				   "00000000"
+				   "00000000"
+				   "0000000b"
+				   "00000000"
+				   "TRAILER!!!\0\0\0\0";
 	struct wh_image added = {.layers = wh_calloc(1, sizeof(*added.layers)), .n_layers = 1};
 	WH_AUTO_FREE char *file = NULL, *out = NULL;
 	struct wh_err *err = NULL;
