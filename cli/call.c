@@ -104,18 +104,8 @@ static char *store_at_hand(const struct images *x)
 
 static char *own_store(struct images *x, struct wh_err **err)
 {
-	const char *tmp = getenv("TMPDIR");
-	char *dir;
-
-	if (!x->empty) {
-		dir = wh_asprintf("%s/whittle-check.XXXXXX", tmp && tmp[0] == '/' ? tmp : "/tmp");
-		if (!mkdtemp(dir)) {
-			wh_err_sys(err, "cli", WH_ERR_ENV, errno, "make a directory in \"%s\"", dir);
-			free(dir);
-			return NULL;
-		}
-		x->empty = dir;
-	}
+	if (!x->empty && wh_cli_temp_dir(NULL, "check", &x->empty, err) < 0)
+		return NULL;
 	return wh_strdup(x->empty);
 }
 

@@ -248,6 +248,9 @@ int wh_cli_contents_open(const char *ref, const char *root, const char *platform
 int wh_cli_contents_read(struct wh_cli_contents *c, struct wh_err **err);
 void wh_cli_contents_release(struct wh_cli_contents *c); /* also of what failed half-way, or of {0} */
 
+/* A new empty directory PARENT/whittle-WHAT-XXXXXX (parent NULL: $TMPDIR, else /tmp), which the caller removes; malloc'ed. */
+int wh_cli_temp_dir(const char *parent, const char *what, char **ret, struct wh_err **err);
+
 /* ---------------------------------------------------------------- commands */
 
 extern const struct wh_command wh_cmd_build, wh_cmd_explain, wh_cmd_version, wh_cmd_help;

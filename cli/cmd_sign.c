@@ -178,16 +178,10 @@ static int prove_bytes(struct signing *x, const struct wh_image *i, struct wh_er
 
 static int open_image(struct signing *x, struct wh_err **err)
 {
-	const char *tmp = getenv("TMPDIR");
 	int r = wh_cli_image_layout(x->ref, &x->layout, err);
 
-	if (r == 0 && x->layout && !x->flags->root) {
-		x->tmp = wh_asprintf("%s/whittle-sign-XXXXXX", tmp && tmp[0] ? tmp : "/tmp");
-		if (!mkdtemp(x->tmp)) {
-			r = wh_err_sys(err, "cli", WH_ERR_ENV, errno, "make %s", x->tmp);
-			free(WH_TAKE_PTR(x->tmp));
-		}
-	}
+	if (r == 0 && x->layout && !x->flags->root)
+		r = wh_cli_temp_dir(NULL, "sign", &x->tmp, err);
 	if (r == 0)
 		r = wh_cli_image_open_all(x->ref, x->tmp ? x->tmp : x->flags->root, &x->store, &x->whole, err);
 	x->image = &x->whole;

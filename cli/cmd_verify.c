@@ -66,25 +66,13 @@ static int load_key(const char *path, struct wh_key **ret, struct wh_err **err)
 	return wh_key_load_public(pem.p ? pem.p : "", pem.n, path, ret, err);
 }
 
-/* A store that nobody wrote to before, so that nothing in it is taken for granted. */
-static int make_store(struct verify *v, struct wh_err **err)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	v->tmp = wh_asprintf("%s/whittle-verify-XXXXXX", tmp && tmp[0] ? tmp : "/tmp");
-	if (mkdtemp(v->tmp))
-		return 0;
-	wh_err_sys(err, "cli", WH_ERR_ENV, errno, "make %s", v->tmp);
-	free(WH_TAKE_PTR(v->tmp));
-	return -EIO;
-}
-
 /* Where the usual store is depends on who asks, so this comes before the user namespace. */
 static int prepare(struct verify *v, struct wh_err **err)
 {
 	if (!v->layout)
 		return wh_cli_store_open(v->flags->root, &v->store, err);
-	return v->flags->root ? 0 : make_store(v, err);
+	/* A store that nobody wrote to before, so that nothing in it is taken for granted. */
+	return v->flags->root ? 0 : wh_cli_temp_dir(NULL, "verify", &v->tmp, err);
 }
 
 #define DEPTH_MAX 4

@@ -5,6 +5,18 @@
 
 #include <errno.h>
 
+int wh_cli_temp_dir(const char *parent, const char *what, char **ret, struct wh_err **err)
+{
+	const char *tmp = getenv("TMPDIR");
+	WH_AUTO_FREE char *dir =
+		wh_asprintf("%s/whittle-%s-XXXXXX", parent ? parent : tmp && tmp[0] == '/' ? tmp : "/tmp", what);
+
+	if (!mkdtemp(dir))
+		return wh_err_sys(err, "cli", WH_ERR_ENV, errno, "make the directory \"%s\"", dir);
+	*ret = WH_TAKE_PTR(dir);
+	return 0;
+}
+
 struct ref {
 	char *dir; /* NULL: a name in the store */
 	char *tag; /* or NULL */

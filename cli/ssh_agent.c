@@ -171,14 +171,12 @@ void wh_ssh_agents_end(struct wh_ssh_agents *all)
 static struct wh_ssh_agents *begin(struct wh_err **err)
 {
 	struct wh_ssh_agents *all;
-	const char *runtime = getenv("XDG_RUNTIME_DIR"), *tmp = getenv("TMPDIR");
-	const char *const where = runtime && runtime[0] == '/' && access(runtime, W_OK) == 0 ? runtime
-				  : tmp && tmp[0] == '/'				      ? tmp
-											      : "/tmp";
-	WH_AUTO_FREE char *dir = wh_asprintf("%s/whittle-ssh-XXXXXX", where);
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	const char *const where = runtime && runtime[0] == '/' && access(runtime, W_OK) == 0 ? runtime : NULL;
+	WH_AUTO_FREE char *dir = NULL;
 
-	if (!mkdtemp(dir)) {
-		wh_err_sys(err, "cli", WH_ERR_ENV, errno, "--ssh: make a directory in %s", where);
+	if (wh_cli_temp_dir(where, "ssh", &dir, err) < 0) {
+		wh_err_wrap(err, "--ssh");
 		return NULL;
 	}
 	all = wh_calloc(1, sizeof(*all));
