@@ -354,6 +354,37 @@ bool wh_strv_has(const struct wh_strv *l, const char *s)
 	return false;
 }
 
+bool wh_strv_add_csv(struct wh_strv *v, const char *line)
+{
+	for (const char *p = line;; p++) {
+		WH_AUTO_BUF struct wh_buf field = WH_BUF_INIT;
+
+		if (*p == '"') {
+			for (p++;; p++) {
+				if (!*p)
+					return false;
+				if (*p == '"' && p[1] != '"')
+					break;
+				if (*p == '"')
+					p++;
+				wh_buf_addc(&field, *p);
+			}
+			p++;
+			if (*p && *p != ',')
+				return false;
+		} else {
+			for (; *p && *p != ','; p++) {
+				if (*p == '"')
+					return false;
+				wh_buf_addc(&field, *p);
+			}
+		}
+		wh_strv_take(v, wh_buf_take(&field));
+		if (!*p)
+			return true;
+	}
+}
+
 void wh_strv_release(struct wh_strv *l)
 {
 	size_t i;

@@ -70,6 +70,9 @@ void wh_strv_addf(struct wh_strv *l, const char *fmt, ...) __attribute__((format
 void wh_strv_copy(struct wh_strv *dst, const struct wh_strv *src); /* appends copies */
 void wh_strv_sort(struct wh_strv *l);                              /* bytewise */
 bool wh_strv_has(const struct wh_strv *l, const char *s);
+/* Appends the fields of one CSV line (RFC 4180; as Go's encoding/csv reads it: commas, "quoted ""fields"""). False: a quote is
+ * not closed, or stands inside a field; some fields may have been appended. */
+bool wh_strv_add_csv(struct wh_strv *v, const char *line);
 void wh_strv_release(struct wh_strv *l);
 #define WH_AUTO_STRV WH_CLEANUP(wh_strv_release)
 /* Environment lists ("K=V"): get (value or NULL), set (replaces in place or appends). */

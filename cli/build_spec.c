@@ -81,38 +81,6 @@ int wh_epoch_parse(const char *text, int64_t *ret, struct wh_err **err)
 	return 0;
 }
 
-/* Fields of a CSV line as Go's encoding/csv reads it: commas, "quoted ""fields""". */
-static bool split_csv(const char *text, struct wh_strv *out)
-{
-	for (const char *p = text;; p++) {
-		WH_AUTO_BUF struct wh_buf field = WH_BUF_INIT;
-
-		if (*p == '"') {
-			for (p++;; p++) {
-				if (!*p)
-					return false;
-				if (*p == '"' && p[1] != '"')
-					break;
-				if (*p == '"')
-					p++;
-				wh_buf_addc(&field, *p);
-			}
-			p++;
-			if (*p && *p != ',')
-				return false;
-		} else {
-			for (; *p && *p != ','; p++) {
-				if (*p == '"')
-					return false;
-				wh_buf_addc(&field, *p);
-			}
-		}
-		wh_strv_take(out, wh_buf_take(&field));
-		if (!*p)
-			return true;
-	}
-}
-
 /* Splits "key=value" in place; value is NULL without a '='. */
 static void split_pair(char *field, char **ret_key, char **ret_value)
 {
@@ -234,7 +202,7 @@ int wh_output_parse(const char *text, struct wh_output *ret, struct wh_err **err
 	bool typed = false;
 	int r = 0;
 
-	if (!split_csv(text, &fields))
+	if (!wh_strv_add_csv(&fields, text))
 		return misuse(err, "--output \"%s\": a quote is not closed or stands inside a word", text);
 	if (fields.n == 1 && !strchr(fields.v[0], '=')) {
 		/* buildx's short form: a directory, or "-" for a tar */
@@ -309,7 +277,7 @@ static int parse_secret(const char *text, struct wh_secret_text *ret, struct wh_
 	WH_AUTO_STRV struct wh_strv fields = {0};
 	const char *id = NULL, *src = NULL, *env = NULL, *type = NULL;
 
-	if (!split_csv(text, &fields))
+	if (!wh_strv_add_csv(&fields, text))
 		return misuse(err, "--secret: a quote is not closed or stands inside a word");
 	for (size_t i = 0; i < fields.n; i++) {
 		char *key, *value;
@@ -355,7 +323,7 @@ static int parse_ssh(const char *text, struct wh_ssh_agent_text *ret, struct wh_
 		wh_err_hint(err, "a key can be given without an agent: --ssh %s=FILE", text);
 		return -EINVAL;
 	}
-	if (eq && eq[1] ? !split_csv(path, &paths) : (wh_strv_add(&paths, path), false))
+	if (eq && eq[1] ? !wh_strv_add_csv(&paths, path) : (wh_strv_add(&paths, path), false))
 		return misuse(err, "--ssh \"%s\": a quote is not closed or stands inside a word", text);
 	ret->id = eq ? wh_strndup(text, (size_t)(eq - text)) : wh_strdup(text);
 	for (size_t i = 0; i < paths.n; i++) {
@@ -474,7 +442,7 @@ static int add_names(const struct wh_build_flags *f, struct wh_build_spec *s, st
 		wh_strv_addf(&s->labels, "%s%s", f->labels.v[i], strchr(f->labels.v[i], '=') ? "" : "=");
 	}
 	for (size_t i = 0; i < f->no_cache_filter.n; i++)
-		if (!split_csv(f->no_cache_filter.v[i], &s->no_cache_filter))
+		if (!wh_strv_add_csv(&s->no_cache_filter, f->no_cache_filter.v[i]))
 			return misuse(err, "--no-cache-filter \"%s\": a quote is not closed", f->no_cache_filter.v[i]);
 	for (size_t i = 0; i < f->add_hosts.n; i++) {
 		r = add_host(f->add_hosts.v[i], &s->extra_hosts, err);

@@ -23,8 +23,8 @@ struct flags {
 struct signing {
 	const struct flags *flags;
 	const char *ref;
-	char *layout;     /* or NULL */
-	char *tmp;        /* where a store of our own is, or NULL */
+	char *layout;                /* or NULL */
+	char *tmp;                   /* where a store of our own is, or NULL */
 	struct wh_strv repositories; /* what the signature calls the image */
 	struct wh_store *store;
 	struct wh_image whole;        /* what the name leads to */
@@ -165,8 +165,8 @@ static int name_image(struct signing *x, struct wh_err **err)
 /* Who signs stands for the bytes: they are looked at first. */
 static int prove_bytes(struct signing *x, const struct wh_image *i, struct wh_err **err)
 {
-	int r = i->n_absent ? wh_err_set(err, "cli", WH_ERR_BUILD, ENOENT, "the index names %zu images that are not at hand",
-					 i->n_absent)
+	int r = i->n_absent ? wh_err_set(err, "cli", WH_ERR_BUILD, ENOENT,
+					 "the index names %zu images that are not at hand", i->n_absent)
 			    : 0;
 
 	for (size_t k = 0; r == 0 && k < i->n_layers; k++)
@@ -245,7 +245,8 @@ static int sign_all(struct signing *x, struct wh_err **err)
 	r = sign_image(x, x->image, &signer, err);
 	if (r < 0)
 		return r;
-	return x->layout ? wh_layout_attach(x->store, x->layout, &x->list, err) : wh_store_attach(x->store, &x->list, err);
+	return x->layout ? wh_layout_attach(x->store, x->layout, &x->list, err)
+			 : wh_store_attach(x->store, &x->list, err);
 }
 
 /* ---------------------------------------------------------------- the command */

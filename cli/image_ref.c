@@ -8,8 +8,11 @@
 int wh_cli_temp_dir(const char *parent, const char *what, char **ret, struct wh_err **err)
 {
 	const char *tmp = getenv("TMPDIR");
-	WH_AUTO_FREE char *dir =
-		wh_asprintf("%s/whittle-%s-XXXXXX", parent ? parent : tmp && tmp[0] == '/' ? tmp : "/tmp", what);
+	WH_AUTO_FREE char *dir = wh_asprintf("%s/whittle-%s-XXXXXX",
+					     parent                 ? parent
+					     : tmp && tmp[0] == '/' ? tmp
+								    : "/tmp",
+					     what);
 
 	if (!mkdtemp(dir))
 		return wh_err_sys(err, "cli", WH_ERR_ENV, errno, "make the directory \"%s\"", dir);
@@ -78,8 +81,8 @@ static int find(struct wh_store *s, const char *ref, const struct ref *x, bool a
 }
 
 /* Without a platform: what is in no index, else this machine's. */
-static int find_one(struct wh_store *s, const char *ref, const struct ref *x, const char *platform, struct wh_image *ret,
-		    struct wh_err **err)
+static int find_one(struct wh_store *s, const char *ref, const struct ref *x, const char *platform,
+		    struct wh_image *ret, struct wh_err **err)
 {
 	struct wh_image image = {0};
 	struct wh_platform p;

@@ -237,32 +237,7 @@ int wh_words_json(struct wh_str text, struct wh_strv *out, struct wh_err **err)
 
 int wh_words_csv(const char *text, struct wh_strv *out, struct wh_err **err)
 {
-	WH_AUTO_BUF struct wh_buf field = WH_BUF_INIT;
-	const char *p = text;
-
-	for (;;) {
-		wh_buf_reset(&field);
-		if (*p == '"') {
-			for (p++; *p && (*p != '"' || p[1] == '"'); p++) {
-				if (*p == '"')
-					p++;
-				wh_buf_addc(&field, *p);
-			}
-			if (*p != '"' || (p[1] && p[1] != ','))
-				return wh_usage(err, "bad quotation in '%s'", text);
-			p++;
-		} else {
-			for (; *p && *p != ','; p++) {
-				if (*p == '"')
-					return wh_usage(err, "bad quotation in '%s'", text);
-				wh_buf_addc(&field, *p);
-			}
-		}
-		wh_strv_take(out, wh_strndup(field.p ? field.p : "", field.n));
-		if (!*p)
-			return 0;
-		p++;
-	}
+	return wh_strv_add_csv(out, text) ? 0 : wh_usage(err, "bad quotation in '%s'", text);
 }
 
 const char *const *wh_arena_list(struct wh_arena *a, const struct wh_strv *list)
