@@ -3,6 +3,7 @@
 # Stages of another machine's platform: run by an emulator that nobody registered, refused where there is none, profiled
 # only where that was granted.
 . "$(dirname "$0")/lib.sh"
+. "$SRC/tests/prog/step-lib.sh"
 [ "$(uname -m)" = x86_64 ] || skip_all 'made for amd64'
 command -v qemu-aarch64-static >/dev/null || skip_all 'no qemu-aarch64-static (package qemu-user-static)'
 arm=$(test_base busybox-arm64)
@@ -11,14 +12,7 @@ base=$(test_base busybox)
 unshare -Urm sh -c 'mount -t binfmt_misc none /proc/sys/fs/binfmt_misc' 2>/dev/null ||
 	skip_all 'this kernel has no binfmt_misc of a user namespace (Linux 6.7)'
 mkdir "$T/ctx"
-
-build() { # WHO ARGS…; the Dockerfile on standard input
-	local who=$1
-	shift
-	cat >"$T/Dockerfile"
-	run as "$who" timeout 180 "$WHITTLE" build --root "$T/$who/store" --progress=plain --build-context base="oci-layout://$base" \
-		--build-context arm="oci-layout://$arm" -f "$T/Dockerfile" "$@" "$T/ctx"
-}
+more=(--build-context "arm=oci-layout://$arm")
 
 registered() {
 	ls /proc/sys/fs/binfmt_misc 2>/dev/null

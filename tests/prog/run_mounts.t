@@ -3,21 +3,13 @@
 # RUN's mounts, as root and as an ordinary user: what each type gives, who sees it, what stays of it. The same Dockerfiles
 # hold under docker.
 . "$(dirname "$0")/lib.sh"
+. "$SRC/tests/prog/step-lib.sh"
 command -v gcc >/dev/null || skip_all 'no gcc'
 base=$(test_base busybox)
 mkdir "$T/ctx" "$T/ctx/dir"
 echo one >"$T/ctx/file"
 echo two >"$T/ctx/dir/two"
 echo 'p4ss-w0rd' >"$T/secret"
-
-# build WHO ARGS… with the Dockerfile on standard input; the image's files go to $T/WHO/out
-build() {
-	local who=$1
-	shift
-	cat >"$T/Dockerfile"
-	run as "$who" timeout 120 "$WHITTLE" build --root "$T/$who/store" --progress=plain --build-context base="oci-layout://$base" \
-		-f "$T/Dockerfile" "$@" "$T/ctx"
-}
 
 cases() {
 	local who=$1

@@ -2,16 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # What a RUN runs with: limits, hosts, network, security, heredocs, SHELL, USER, WORKDIR, ENV; and ONBUILD RUN with all of it.
 . "$(dirname "$0")/lib.sh"
+. "$SRC/tests/prog/step-lib.sh"
 base=$(test_base busybox)
 mkdir "$T/ctx"
-
-build() { # WHO ARGS…; the Dockerfile on standard input
-	local who=$1
-	shift
-	cat >"$T/Dockerfile"
-	run as "$who" timeout 120 "$WHITTLE" build --root "$T/$who/store" --progress=plain --build-context base="oci-layout://$base" \
-		-f "$T/Dockerfile" "$@" "$T/ctx"
-}
 
 for who in root user; do
 	[ $who = root ] && ! is_root && continue

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # RUN --mount=type=ssh with OpenSSH's real agent: sockets, key files, and what a step may ask for.
 . "$(dirname "$0")/lib.sh"
+. "$SRC/tests/prog/step-lib.sh"
 command -v ssh-agent >/dev/null || skip_all 'no ssh-agent (package openssh-client)'
 base=$(test_base busybox)
 mkdir "$T/ctx" "$T/keys"
@@ -13,14 +14,6 @@ ssh-keygen -q -t ed25519 -N secret -C locked -f "$T/keys/locked"
 ssh-keygen -q -t rsa -b 2048 -m PEM -N secret -C pem -f "$T/keys/pem"
 chmod -R a+rX "$T/keys" # too open for OpenSSH's own tools
 chmod a+r "$T"/keys/*
-
-build() { # WHO ARGS…; the Dockerfile on standard input
-	local who=$1
-	shift
-	cat >"$T/Dockerfile"
-	run as "$who" timeout 120 "$WHITTLE" build --root "$T/$who/store" --progress=plain --build-context base="oci-layout://$base" \
-		-f "$T/Dockerfile" "$@" "$T/ctx"
-}
 
 for who in root user; do
 	[ $who = root ] && ! is_root && continue
