@@ -56,6 +56,7 @@ struct wh_local {          /* what "local://NAME" means */
 	const char *name;
 	const char *path;  /* directory */
 	const struct wh_layer *layer; /* instead: a tree of this one layer (an archive that is a context); or NULL */
+	uint32_t umask;    /* path: the umask that its files were made under; 0 or 022: modes are as they are */
 };
 struct wh_secret {
 	const char *id;
@@ -105,10 +106,16 @@ struct wh_builder_opts {
 	const char *const *protect;      /* files that no COPY may take in (signing keys), absolute, NULL-terminated, or NULL */
 	wh_pull_fn pull;                 /* NULL: no registries */
 	void *pull_arg;
+	bool reproducible;               /* as layer.reproducible; for the files of locals, too */
+	const struct wh_cache_source *imports; /* caches from elsewhere, asked in order after the store's; or NULL */
+	size_t n_imports;
 	bool explain;                    /* send notices that say why a step missed the cache */
 	void (*event)(void *arg, const struct wh_event *e);
 	void *event_arg;
 };
+
+/* A cache from elsewhere (cache_remote.h): its records by key. Owned by the caller, who lives longer than the builder. */
+struct wh_cache_source;
 
 struct wh_builder;
 int wh_builder_new(const struct wh_builder_opts *o, struct wh_builder **ret, struct wh_err **err);

@@ -22,6 +22,8 @@ struct wh_record {
 	bool empty;                 /* nothing changed: no layer */
 	struct wh_layer layer;      /* unless empty; never has an origin */
 	struct wh_digest doc;       /* a blob that belongs to the result (PROFILE, PRUNE); zero: none */
+	struct wh_digest place;     /* stage and instruction, for --explain-cache; zero: not told */
+	struct wh_digest inputs;    /* a blob: what it was made of, for --explain-cache; zero: none. Its loss is no loss of a hit */
 };
 void wh_record_copy(struct wh_record *dst, const struct wh_record *src);
 void wh_record_release(struct wh_record *r);
@@ -35,6 +37,13 @@ void wh_cache_close(struct wh_cache *c);
 int wh_cache_get(struct wh_cache *c, const struct wh_digest *key, struct wh_record *ret, struct wh_err **err);
 /* 1 when some record of this operation exists, whatever its inputs; *ret (may be NULL) is the one used last. */
 int wh_cache_find_op(struct wh_cache *c, const struct wh_digest *op, struct wh_record *ret, struct wh_err **err);
+/* The record of this place that was made last. */
+int wh_cache_find_place(struct wh_cache *c, const struct wh_digest *place, struct wh_record *ret, struct wh_err **err);
+/* Each record, with the time of its last use (seconds since the epoch). fn returns 0, or a negative errno that ends it. */
+typedef int (*wh_cache_fn)(void *arg, const struct wh_record *r, int64_t used);
+int wh_cache_each(struct wh_cache *c, wh_cache_fn fn, void *arg, struct wh_err **err);
+/* Rows and files; keys that are not there are passed over. */
+int wh_cache_remove(struct wh_cache *c, const struct wh_digest *keys, size_t n, struct wh_err **err);
 /* Record files first, then one transaction. The blobs must be on disk (wh_store_sync()). */
 int wh_cache_put(struct wh_cache *c, const struct wh_record *recs, size_t n, struct wh_err **err);
 /* Notes that these keys were used now; one transaction; skipped for those noted within the last hour. */

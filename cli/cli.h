@@ -68,6 +68,9 @@ struct wh_build_flags {
 	struct wh_strv secrets, ssh, add_hosts, allow, ulimits;
 	const char *cgroup_parent;
 	bool no_cache, quiet, explain, push, insecure_registry, check;
+	struct wh_strv cache_from, cache_to;
+	bool reproducible, verify_reproducible, locked;
+	const char *lock, *isolation;
 	const char *call;
 	unsigned jobs;
 };
@@ -135,6 +138,11 @@ struct wh_build_spec {
 	unsigned jobs;
 	enum wh_snapshot_choice snapshotter;
 	int64_t epoch; /* SOURCE_DATE_EPOCH; INT64_MAX: none given */
+	bool reproducible, verify_reproducible;
+	char *lock;    /* absolute path of the lock file, or NULL */
+	bool locked;   /* it is checked, else written */
+	enum wh_isolation isolation;
+	struct wh_cache_opts *cache; /* cache_opts.c: --cache-from, --cache-to; or NULL */
 	bool as_root;  /* real root started us */
 };
 int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *args, struct wh_build_spec *ret,

@@ -133,6 +133,7 @@ struct wh_layer_opts {
 	int level;           /* 0: default (zstd 3, gzip 6) */
 	int64_t epoch;       /* mtimes newer than this become this; INT64_MAX: none */
 	unsigned threads;    /* for compression; 0: as many as CPUs. Never changes the bytes */
+	bool reproducible;   /* a step's changes go through the rules of normalise.c; epoch must be set */
 	const _Atomic bool *cancel; /* once it is true, writing ends with -ECANCELED; NULL: never */
 };
 #define WH_LAYER_OPTS_INIT ((struct wh_layer_opts){.comp = WH_COMP_ZSTD, .epoch = INT64_MAX})

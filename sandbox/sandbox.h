@@ -55,6 +55,11 @@ int wh_inner_call(struct wh_inner *i, const char *service, const json_t *request
 /* The same; once *cancel is true it is not waited for any longer: -ECANCELED. The service goes on until its end, or inner's. */
 int wh_inner_call_while(struct wh_inner *i, const char *service, const json_t *request, const _Atomic bool *cancel,
 			json_t **ret_reply, struct wh_err **err);
+/* How steps are kept apart. CHROOT: for real root where neither namespaces nor mounts are to be had (a container with docker's
+ * default seccomp profile); weaker, hence by explicit choice only. Before wh_inner_enter(). */
+enum wh_isolation { WH_ISOLATION_NAMESPACES, WH_ISOLATION_CHROOT };
+void wh_inner_set_isolation(struct wh_inner *i, enum wh_isolation kind);
+enum wh_isolation wh_inner_isolation(const struct wh_inner *i);
 /* Enters the user namespace: ids 0 → the caller's, 1… → /etc/subuid and /etc/subgid (newuidmap, newgidmap), real root: 0…65535 as they
  * are; then a private mount namespace. Idempotent. Needs: no thread yet. Errors are WH_ERR_ENV with the smallest mend as
  * hint (package uidmap, `usermod --add-subuids`, the sysctl, the AppArmor restriction …). */
