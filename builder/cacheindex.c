@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The cache index.
+ * The cache index: the table, made of the documents under records/.
  *
- * records/HEX, HEX being the key, is one JSON object:
- *
- *   {"schema":1, "key":HEX, "op":HEX, "base":HEX, "selection":HEX,
- *    "layer":{"diff_id":HEX, "blob":HEX, "size":N, "comp":"zstd", "newest":SECONDS, "entries":N}}
- *
- * where a step that changed nothing has "empty":true instead of "layer", and
- * "selection" and "newest" may be missing, and "doc":HEX tells the blob of a
- * document that belongs to the result. It is written before the row, so
- * that the rows can be made again from the files. Documents of another schema
- * are left alone and not read.
- *
- * cache.db has one table with the same fields, and the time of the last use,
- * which is worth nothing after a loss. user_version is the table's own version; any other
+ * cache.db has one table with a document's fields (cacheindex_record.c), the
+ * time when the record was made (to find the last one of a place) and that of
+ * its last use, both worth nothing after a loss. A document is written before its row, so
+ * that the rows can be made again from the files. user_version is the table's own version; any other
  * number, or a damaged file, and the table is filled from records/ again.
  * WAL, but not on network file systems, where its shared memory cannot work.
  */
@@ -26,128 +17,27 @@
 #include <sys/file.h>
 #include <time.h>
 
-#define SCHEMA 1 /* of the documents */
-#define TABLE 2  /* of the table; 1 had no doc */
+#define TABLE 3 /* 1 had no doc, 2 no place and inputs */
 #define RECORD_MAX ((size_t)64 * 1024)
 #define BUSY_MS 10000
 #define TOUCH_GRAIN 3600 /* seconds */
+
+enum question {
+	BY_KEY,
+	BY_OP,
+	BY_PLACE,
+	N_QUESTIONS,
+};
 
 struct wh_cache {
 	struct wh_store *store;
 	char *path;
 	int records; /* directory */
 	sqlite3 *db;
-	sqlite3_stmt *get, *find, *put, *touch;
+	sqlite3_stmt *ask[N_QUESTIONS], *put, *touch;
 	void (*notice)(void *arg, const char *text);
 	void *arg;
 };
-
-void wh_record_copy(struct wh_record *dst, const struct wh_record *src)
-{
-	struct wh_record r = *src;
-
-	r.layer = (struct wh_layer){0};
-	if (!src->empty)
-		wh_layer_copy(&r.layer, &src->layer);
-	*dst = r;
-}
-
-void wh_record_release(struct wh_record *r)
-{
-	if (!r->empty)
-		wh_layer_release(&r->layer);
-	*r = (struct wh_record){0};
-}
-
-/* ---------------------------------------------------------------- record documents */
-
-static void put_hex(json_t *o, const char *key, const struct wh_digest *d)
-{
-	char hex[65];
-
-	json_object_set_new(o, key, json_string(wh_digest_hex(d, hex)));
-}
-
-static bool get_hex(const json_t *o, const char *key, struct wh_digest *ret)
-{
-	const char *s = wh_json_str(o, key);
-
-	return s && wh_digest_parse_hex(s, ret);
-}
-
-static void record_dump(const struct wh_record *r, struct wh_buf *out)
-{
-	WH_AUTO_JSON json_t *o = json_object();
-	json_t *l;
-
-	json_object_set_new(o, "schema", json_integer(SCHEMA));
-	put_hex(o, "key", &r->key);
-	put_hex(o, "op", &r->op);
-	put_hex(o, "base", &r->base);
-	if (!wh_digest_is_zero(&r->selection))
-		put_hex(o, "selection", &r->selection);
-	if (r->empty) {
-		json_object_set_new(o, "empty", json_true());
-	} else {
-		l = json_object();
-		put_hex(l, "diff_id", &r->layer.diff_id);
-		put_hex(l, "blob", &r->layer.blob);
-		json_object_set_new(l, "size", json_integer((json_int_t)r->layer.blob_size));
-		json_object_set_new(l, "comp", json_string(wh_compression_name(r->layer.comp)));
-		if (r->layer.newest != INT64_MIN)
-			json_object_set_new(l, "newest", json_integer(r->layer.newest));
-		json_object_set_new(l, "entries", json_integer((json_int_t)r->layer.n_entries));
-		json_object_set_new(o, "layer", l);
-	}
-	if (!wh_digest_is_zero(&r->doc))
-		put_hex(o, "doc", &r->doc);
-	wh_json_dump(o, out);
-	wh_buf_addc(out, '\n');
-}
-
-static bool layer_load(const json_t *l, struct wh_layer *ret)
-{
-	static const enum wh_compression kinds[] = {WH_COMP_NONE, WH_COMP_GZIP, WH_COMP_ZSTD};
-	int64_t size = wh_json_int(l, "size", -1), entries = wh_json_int(l, "entries", -1);
-	const char *comp = wh_json_str(l, "comp");
-	struct wh_layer x = {.newest = wh_json_int(l, "newest", INT64_MIN)};
-	size_t i;
-
-	if (size < 0 || entries < 0 || !comp || !get_hex(l, "diff_id", &x.diff_id) || !get_hex(l, "blob", &x.blob))
-		return false;
-	x.blob_size = (uint64_t)size;
-	x.n_entries = (uint64_t)entries;
-	for (i = 0; i < WH_ARRAY_SIZE(kinds); i++) {
-		if (!strcmp(comp, wh_compression_name(kinds[i]))) {
-			x.comp = kinds[i];
-			*ret = x;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* False for what is not a record of this schema under its own name. */
-static bool record_load(const char *hex, const char *p, size_t n, struct wh_record *ret)
-{
-	WH_AUTO_JSON json_t *o = NULL;
-	struct wh_record r = {0};
-	struct wh_digest name;
-
-	if (wh_json_parse(p, n, "record", &o, NULL) < 0 || wh_json_int(o, "schema", 0) != SCHEMA)
-		return false;
-	if (!wh_digest_parse_hex(hex, &name) || !get_hex(o, "key", &r.key) || !wh_digest_eq(&name, &r.key) ||
-	    !get_hex(o, "op", &r.op) || !get_hex(o, "base", &r.base))
-		return false;
-	get_hex(o, "selection", &r.selection);
-	if (json_object_get(o, "doc") && !get_hex(o, "doc", &r.doc))
-		return false;
-	r.empty = json_is_true(json_object_get(o, "empty"));
-	if (!r.empty && !layer_load(json_object_get(o, "layer"), &r.layer))
-		return false;
-	*ret = r;
-	return true;
-}
 
 static int record_write(struct wh_cache *c, const struct wh_record *r, struct wh_err **err)
 {
@@ -155,7 +45,7 @@ static int record_write(struct wh_cache *c, const struct wh_record *r, struct wh
 	char hex[65];
 	int e;
 
-	record_dump(r, &b);
+	wh_record_dump(r, &b);
 	wh_digest_hex(&r->key, hex);
 	e = wh_write_file_atomic(c->records, hex, b.p, b.n, 0600, false);
 	if (e < 0)
@@ -201,13 +91,19 @@ static int run(struct wh_cache *c, const char *sql)
 	return sqlite3_exec(c->db, sql, NULL, NULL, NULL);
 }
 
+static void finalize(struct wh_cache *c)
+{
+	size_t i;
+
+	for (i = 0; i < N_QUESTIONS; i++)
+		sqlite3_finalize(WH_TAKE_PTR(c->ask[i]));
+	sqlite3_finalize(WH_TAKE_PTR(c->put));
+	sqlite3_finalize(WH_TAKE_PTR(c->touch));
+}
+
 static void db_close(struct wh_cache *c)
 {
-	sqlite3_finalize(c->get);
-	sqlite3_finalize(c->find);
-	sqlite3_finalize(c->put);
-	sqlite3_finalize(c->touch);
-	c->get = c->find = c->put = c->touch = NULL;
+	finalize(c);
 	sqlite3_close(c->db);
 	c->db = NULL;
 }
@@ -225,19 +121,25 @@ static int version(struct wh_cache *c, int *ret)
 	return rc;
 }
 
-#define COLUMNS "key, op, base, selection, empty, diff_id, blob, size, comp, newest, entries, doc"
+#define COLUMNS "key, op, base, selection, empty, diff_id, blob, size, comp, newest, entries, doc, place, inputs"
+#define N_COLUMNS 14
+#define SELECT "SELECT " COLUMNS " FROM record"
 
 static int prepare(struct wh_cache *c)
 {
-	static const char get[] = "SELECT " COLUMNS " FROM record WHERE key = ?1";
-	static const char find[] = "SELECT " COLUMNS " FROM record WHERE op = ?1 ORDER BY used DESC LIMIT 1";
-	static const char put[] = "INSERT OR REPLACE INTO record (" COLUMNS ", used)"
-				  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+	static const char *const questions[N_QUESTIONS] = {
+		[BY_KEY] = SELECT " WHERE key = ?1",
+		[BY_OP] = SELECT " WHERE op = ?1 ORDER BY used DESC LIMIT 1",
+		[BY_PLACE] = SELECT " WHERE place = ?1 ORDER BY made DESC LIMIT 1",
+	};
+	static const char put[] = "INSERT OR REPLACE INTO record (" COLUMNS ", used, made)"
+				  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
 	static const char touch[] = "UPDATE record SET used = ?2 WHERE key = ?1 AND used < ?3";
-	int rc = sqlite3_prepare_v3(c->db, get, -1, SQLITE_PREPARE_PERSISTENT, &c->get, NULL);
+	int rc = SQLITE_OK;
+	size_t i;
 
-	if (rc == SQLITE_OK)
-		rc = sqlite3_prepare_v3(c->db, find, -1, SQLITE_PREPARE_PERSISTENT, &c->find, NULL);
+	for (i = 0; i < N_QUESTIONS && rc == SQLITE_OK; i++)
+		rc = sqlite3_prepare_v3(c->db, questions[i], -1, SQLITE_PREPARE_PERSISTENT, &c->ask[i], NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v3(c->db, put, -1, SQLITE_PREPARE_PERSISTENT, &c->put, NULL);
 	if (rc == SQLITE_OK)
@@ -245,7 +147,13 @@ static int prepare(struct wh_cache *c)
 	return rc;
 }
 
-static int insert(struct wh_cache *c, const struct wh_record *r, int64_t used)
+/* NULL for a digest that was not told. */
+static void bind_digest(sqlite3_stmt *st, int i, const struct wh_digest *d)
+{
+	sqlite3_bind_blob(st, i, wh_digest_is_zero(d) ? NULL : d->b, 32, SQLITE_STATIC);
+}
+
+static int insert(struct wh_cache *c, const struct wh_record *r, const struct timespec *made)
 {
 	sqlite3_stmt *st = c->put;
 	bool has = !r->empty;
@@ -262,8 +170,11 @@ static int insert(struct wh_cache *c, const struct wh_record *r, int64_t used)
 	sqlite3_bind_int(st, 9, has ? (int)r->layer.comp : 0);
 	sqlite3_bind_int64(st, 10, has ? r->layer.newest : 0);
 	sqlite3_bind_int64(st, 11, has ? (int64_t)r->layer.n_entries : 0);
-	sqlite3_bind_blob(st, 12, wh_digest_is_zero(&r->doc) ? NULL : r->doc.b, 32, SQLITE_STATIC);
-	sqlite3_bind_int64(st, 13, used);
+	bind_digest(st, 12, &r->doc);
+	bind_digest(st, 13, &r->place);
+	bind_digest(st, 14, &r->inputs);
+	sqlite3_bind_int64(st, 15, made->tv_sec);
+	sqlite3_bind_int64(st, 16, (int64_t)made->tv_sec * 1000000000 + made->tv_nsec);
 	rc = sqlite3_step(st);
 	sqlite3_reset(st);
 	sqlite3_clear_bindings(st);
@@ -291,11 +202,11 @@ static int fill(struct wh_cache *c, size_t *ret_n)
 		struct stat st;
 
 		if (strlen(e->d_name) != 64 || wh_read_file(c->records, e->d_name, RECORD_MAX, &b) < 0 || !b.n ||
-		    !record_load(e->d_name, b.p, b.n, &r))
+		    !wh_record_load(e->d_name, b.p, b.n, &r))
 			continue;
 		if (fstatat(c->records, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			st.st_mtim.tv_sec = 0;
-		rc = insert(c, &r, st.st_mtim.tv_sec);
+			st.st_mtim = (struct timespec){0};
+		rc = insert(c, &r, &st.st_mtim);
 		if (rc == SQLITE_OK)
 			++*ret_n;
 		wh_record_release(&r);
@@ -310,16 +221,14 @@ static int recreate(struct wh_cache *c, size_t *ret_n)
 				   "CREATE TABLE record(key BLOB PRIMARY KEY, op BLOB NOT NULL, base BLOB NOT NULL,"
 				   " selection BLOB NOT NULL, empty INT NOT NULL, diff_id BLOB, blob BLOB,"
 				   " size INT NOT NULL, comp INT NOT NULL, newest INT NOT NULL, entries INT NOT NULL,"
-				   " doc BLOB, used INT NOT NULL) WITHOUT ROWID;"
+				   " doc BLOB, place BLOB, inputs BLOB, used INT NOT NULL, made INT NOT NULL)"
+				   " WITHOUT ROWID;"
 				   "CREATE INDEX record_op ON record(op, used);"
-				   "PRAGMA user_version = 2";
+				   "CREATE INDEX record_place ON record(place, made) WHERE place IS NOT NULL;"
+				   "PRAGMA user_version = 3";
 	int rc;
 
-	sqlite3_finalize(c->get);
-	sqlite3_finalize(c->find);
-	sqlite3_finalize(c->put);
-	sqlite3_finalize(c->touch);
-	c->get = c->find = c->put = c->touch = NULL;
+	finalize(c);
 	rc = run(c, make);
 	if (rc == SQLITE_OK)
 		rc = prepare(c);
@@ -327,7 +236,7 @@ static int recreate(struct wh_cache *c, size_t *ret_n)
 		rc = fill(c, ret_n);
 	return rc;
 }
-_Static_assert(TABLE == 2, "user_version in recreate()");
+_Static_assert(TABLE == 3, "user_version in recreate()");
 
 static int make_schema(struct wh_cache *c)
 {
@@ -405,7 +314,7 @@ static int db_open(struct wh_cache *c, bool locked)
 	}
 	if (rc == SQLITE_OK)
 		rc = run(c, "PRAGMA synchronous = NORMAL");
-	if (rc == SQLITE_OK && !c->get)
+	if (rc == SQLITE_OK && !c->put)
 		rc = prepare(c);
 	return rc;
 }
@@ -506,14 +415,19 @@ static bool column_digest(sqlite3_stmt *st, int i, struct wh_digest *ret)
 	return true;
 }
 
+static bool column_optional(sqlite3_stmt *st, int i, struct wh_digest *ret)
+{
+	return sqlite3_column_type(st, i) == SQLITE_NULL || column_digest(st, i, ret);
+}
+
 static bool row(sqlite3_stmt *st, struct wh_record *ret)
 {
 	struct wh_record r = {.empty = sqlite3_column_int(st, 4) != 0};
 	int comp = sqlite3_column_int(st, 8);
 
 	if (!column_digest(st, 0, &r.key) || !column_digest(st, 1, &r.op) || !column_digest(st, 2, &r.base) ||
-	    !column_digest(st, 3, &r.selection) ||
-	    (sqlite3_column_type(st, 11) != SQLITE_NULL && !column_digest(st, 11, &r.doc)))
+	    !column_digest(st, 3, &r.selection) || !column_optional(st, 11, &r.doc) ||
+	    !column_optional(st, 12, &r.place) || !column_optional(st, 13, &r.inputs))
 		return false;
 	if (r.empty) {
 		*ret = r;
@@ -530,14 +444,14 @@ static bool row(sqlite3_stmt *st, struct wh_record *ret)
 	return true;
 }
 
-/* which: 0 get, 1 find (the statements are made again by a repair). 1 found, 0 not, or -errno. */
-static int ask(struct wh_cache *c, int which, const struct wh_digest *d, struct wh_record *ret, struct wh_err **err)
+/* The statements are made again by a repair. 1 found, 0 not, or -errno. */
+static int ask(struct wh_cache *c, enum question q, const struct wh_digest *d, struct wh_record *ret, struct wh_err **err)
 {
 	bool repaired = false;
 	int rc, found;
 
 	for (;;) {
-		sqlite3_stmt *st = which ? c->find : c->get;
+		sqlite3_stmt *st = c->ask[q];
 
 		sqlite3_bind_blob(st, 1, d->b, 32, SQLITE_STATIC);
 		rc = sqlite3_step(st);
@@ -559,7 +473,7 @@ int wh_cache_get(struct wh_cache *c, const struct wh_digest *key, struct wh_reco
 {
 	struct wh_record rec = {0};
 	uint64_t size = 0;
-	int r = ask(c, 0, key, &rec, err);
+	int r = ask(c, BY_KEY, key, &rec, err);
 
 	if (r <= 0)
 		return r;
@@ -572,10 +486,11 @@ int wh_cache_get(struct wh_cache *c, const struct wh_digest *key, struct wh_reco
 	return 1;
 }
 
-int wh_cache_find_op(struct wh_cache *c, const struct wh_digest *op, struct wh_record *ret, struct wh_err **err)
+static int find(struct wh_cache *c, enum question q, const struct wh_digest *d, struct wh_record *ret,
+		struct wh_err **err)
 {
 	struct wh_record rec = {0};
-	int r = ask(c, 1, op, &rec, err);
+	int r = ask(c, q, d, &rec, err);
 
 	if (r <= 0)
 		return r;
@@ -584,6 +499,65 @@ int wh_cache_find_op(struct wh_cache *c, const struct wh_digest *op, struct wh_r
 	else
 		wh_record_release(&rec);
 	return 1;
+}
+
+int wh_cache_find_op(struct wh_cache *c, const struct wh_digest *op, struct wh_record *ret, struct wh_err **err)
+{
+	return find(c, BY_OP, op, ret, err);
+}
+
+int wh_cache_find_place(struct wh_cache *c, const struct wh_digest *place, struct wh_record *ret, struct wh_err **err)
+{
+	return find(c, BY_PLACE, place, ret, err);
+}
+
+struct rows {
+	struct rows_item {
+		struct wh_record rec;
+		int64_t used;
+	} * v;
+	size_t n, cap;
+};
+
+static int read_rows(struct wh_cache *c, struct rows *ret)
+{
+	sqlite3_stmt *st = NULL;
+	struct rows_item item;
+	int rc = sqlite3_prepare_v2(c->db, "SELECT " COLUMNS ", used FROM record", -1, &st, NULL);
+
+	ret->n = 0;
+	while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		rc = SQLITE_OK;
+		item.used = sqlite3_column_int64(st, N_COLUMNS);
+		if (row(st, &item.rec))
+			WH_PUSH(ret->v, ret->n, ret->cap) = item;
+	}
+	sqlite3_finalize(st);
+	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+int wh_cache_each(struct wh_cache *c, wh_cache_fn fn, void *arg, struct wh_err **err)
+{
+	struct rows all = {0};
+	int r = 0, rc;
+	size_t i;
+
+	/* All of them first: fn may ask and change the index, and a damaged one is read again from the beginning. */
+	rc = read_rows(c, &all);
+	if (is_damage(rc)) {
+		rc = repair(c);
+		if (rc == SQLITE_OK)
+			rc = read_rows(c, &all);
+	}
+	if (rc != SQLITE_OK)
+		r = sql_err(c, rc, "read", err);
+	for (i = 0; i < all.n; i++) {
+		if (r == 0)
+			r = fn(arg, &all.v[i].rec, all.v[i].used);
+		wh_record_release(&all.v[i].rec);
+	}
+	free(all.v);
+	return r;
 }
 
 /* ---------------------------------------------------------------- changes */
@@ -621,12 +595,13 @@ struct put_args {
 static int put_all(struct wh_cache *c, void *arg)
 {
 	const struct put_args *a = arg;
-	int64_t now = time(NULL);
 	int rc = SQLITE_OK;
+	struct timespec now;
 	size_t i;
 
+	clock_gettime(CLOCK_REALTIME, &now);
 	for (i = 0; i < a->n && rc == SQLITE_OK; i++)
-		rc = insert(c, &a->recs[i], now);
+		rc = insert(c, &a->recs[i], &now);
 	return rc;
 }
 
@@ -674,6 +649,41 @@ int wh_cache_touch(struct wh_cache *c, const struct wh_digest *keys, size_t n, s
 	struct touch_args a = {keys, n, time(NULL)};
 
 	return n ? change(c, touch_all, &a, "note the last use", err) : 0;
+}
+
+struct remove_args {
+	const struct wh_digest *keys;
+	size_t n;
+};
+
+static int remove_all(struct wh_cache *c, void *arg)
+{
+	static const char text[] = "DELETE FROM record WHERE key = ?1";
+	const struct remove_args *a = arg;
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(c->db, text, -1, &st, NULL);
+	char hex[65];
+	size_t i;
+
+	for (i = 0; i < a->n && rc == SQLITE_OK; i++) {
+		if (unlinkat(c->records, wh_digest_hex(&a->keys[i], hex), 0) < 0 && errno != ENOENT) {
+			rc = SQLITE_IOERR_DELETE;
+			break;
+		}
+		sqlite3_bind_blob(st, 1, a->keys[i].b, 32, SQLITE_STATIC);
+		rc = sqlite3_step(st);
+		sqlite3_reset(st);
+		rc = rc == SQLITE_DONE ? SQLITE_OK : rc;
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
+int wh_cache_remove(struct wh_cache *c, const struct wh_digest *keys, size_t n, struct wh_err **err)
+{
+	struct remove_args a = {keys, n};
+
+	return n ? change(c, remove_all, &a, "remove records", err) : 0;
 }
 
 static int rebuild_all(struct wh_cache *c, void *arg)

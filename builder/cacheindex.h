@@ -3,7 +3,7 @@
  * The cache index: key → layer.
  *
  *   ROOT/cache.db       SQLite; an index only, made again from records/ when it is missing, damaged or of another version
- *   ROOT/records/HEX    one JSON document for each key (format: cacheindex.c)
+ *   ROOT/records/HEX    one JSON document for each key (format: cacheindex_record.c)
  *
  * A record is a hit only when its blobs are in the store. One thread at a time;
  * any number of processes.
@@ -27,6 +27,10 @@ struct wh_record {
 };
 void wh_record_copy(struct wh_record *dst, const struct wh_record *src);
 void wh_record_release(struct wh_record *r);
+/* As a document: one line of JSON. */
+void wh_record_dump(const struct wh_record *r, struct wh_buf *out);
+/* False for what is not a record of this schema with the key that hex tells. */
+bool wh_record_load(const char *hex, const char *p, size_t n, struct wh_record *ret);
 
 struct wh_cache;
 /* notice (may be NULL) is told when a damaged index was replaced. */
@@ -39,7 +43,8 @@ int wh_cache_get(struct wh_cache *c, const struct wh_digest *key, struct wh_reco
 int wh_cache_find_op(struct wh_cache *c, const struct wh_digest *op, struct wh_record *ret, struct wh_err **err);
 /* The record of this place that was made last. */
 int wh_cache_find_place(struct wh_cache *c, const struct wh_digest *place, struct wh_record *ret, struct wh_err **err);
-/* Each record, with the time of its last use (seconds since the epoch). fn returns 0, or a negative errno that ends it. */
+/* Each record, whether its blobs are there or not, with the time of its last use (seconds since the epoch). fn returns 0, or a
+ * negative errno that ends it; it may change the index. */
 typedef int (*wh_cache_fn)(void *arg, const struct wh_record *r, int64_t used);
 int wh_cache_each(struct wh_cache *c, wh_cache_fn fn, void *arg, struct wh_err **err);
 /* Rows and files; keys that are not there are passed over. */

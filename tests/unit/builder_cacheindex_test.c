@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <sqlite3.h>
 #include <sys/wait.h>
+#include <time.h>
 
 struct env {
 	char path[64];
@@ -194,27 +195,174 @@ static void test_doc(void **state)
 	expect(e, 2);
 }
 
-/* The table of the version before, which had no column for documents; records of that time are as good as ever. */
+/* The tables of the versions before, which had fewer columns; records of that time are as good as ever. */
 static void test_table_before(void **state)
 {
-	static const char make[] = "DROP TABLE record; CREATE TABLE record(key BLOB PRIMARY KEY, op BLOB NOT NULL, base BLOB"
-				   " NOT NULL, selection BLOB NOT NULL, empty INT NOT NULL, diff_id BLOB, blob BLOB, size INT"
-				   " NOT NULL, comp INT NOT NULL, newest INT NOT NULL, entries INT NOT NULL, used INT NOT NULL)"
-				   " WITHOUT ROWID; PRAGMA user_version = 1";
+#define BEFORE                                                                                                               \
+	"DROP TABLE record; CREATE TABLE record(key BLOB PRIMARY KEY, op BLOB NOT NULL, base BLOB NOT NULL,"                 \
+	" selection BLOB NOT NULL, empty INT NOT NULL, diff_id BLOB, blob BLOB, size INT NOT NULL, comp INT NOT NULL,"       \
+	" newest INT NOT NULL, entries INT NOT NULL,"
+	static const char *const make[] = {
+		BEFORE " used INT NOT NULL) WITHOUT ROWID; PRAGMA user_version = 1",
+		BEFORE " doc BLOB, used INT NOT NULL) WITHOUT ROWID; PRAGMA user_version = 2",
+	};
 	struct env *e = *state;
 	WH_AUTO_FREE char *path = file(e, "cache.db");
 	sqlite3 *db;
+	size_t i;
 
-	put(e, 1);
-	wh_cache_close(WH_TAKE_PTR(e->cache));
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, make, NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(db);
-	reopen(e);
-	expect(e, 1);
-	put(e, 2);
-	expect(e, 2);
+	for (i = 0; i < WH_ARRAY_SIZE(make); i++) {
+		put(e, 1);
+		wh_cache_close(WH_TAKE_PTR(e->cache));
+		assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+		assert_int_equal(sqlite3_exec(db, make[i], NULL, NULL, NULL), SQLITE_OK);
+		sqlite3_close(db);
+		reopen(e);
+		expect(e, 1);
+		put(e, 2);
+		expect(e, 2);
+	}
 	assert_int_equal(e->notices, 0);
+#undef BEFORE
+}
+
+/* What tells of a step: kept by table and documents; not needed for a hit. */
+static void test_place(void **state)
+{
+	struct env *e = *state;
+	WH_AUTO_FREE char *db = file(e, "cache.db");
+	WH_AUTO_FREE char *blob = NULL, *older = NULL;
+	struct wh_record a = record(e, 1), b = record(e, 2), got;
+	struct timespec past[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+	struct wh_digest place, other;
+	char hex[65];
+
+	wh_digest_of("stage, text", 11, &place);
+	wh_digest_of("another", 7, &other);
+	assert_int_equal(wh_blob_put(e->store, "{\"a\":1}", 7, &a.inputs, NULL), 0);
+	a.place = b.place = place;
+	/* The last one made, whichever was used last. */
+	assert_int_equal(wh_cache_put(e->cache, &b, 1, NULL), 0);
+	assert_int_equal(wh_cache_put(e->cache, &a, 1, NULL), 0);
+	put(e, 3); /* one without a place */
+	/* The clock of files is coarser than that of the table. */
+	older = wh_asprintf("%s/records/%s", e->path, wh_digest_hex(&b.key, hex));
+	assert_int_equal(utimensat(AT_FDCWD, older, past, 0), 0);
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(wh_cache_find_place(e->cache, &place, &got, NULL), 1);
+		assert_true(wh_digest_eq(&got.key, &a.key));
+		assert_true(wh_digest_eq(&got.place, &place));
+		assert_true(wh_digest_eq(&got.inputs, &a.inputs));
+		wh_record_release(&got);
+		assert_int_equal(wh_cache_find_place(e->cache, &other, &got, NULL), 0);
+		assert_int_equal(wh_cache_find_place(e->cache, &place, NULL, NULL), 1);
+		assert_int_equal(wh_cache_get(e->cache, &b.key, &got, NULL), 1);
+		assert_true(wh_digest_eq(&got.place, &place));
+		assert_true(wh_digest_is_zero(&got.inputs));
+		wh_record_release(&got);
+		expect(e, 3);
+		wh_cache_close(WH_TAKE_PTR(e->cache));
+		assert_int_equal(unlink(db), 0);
+		reopen(e); /* the second time from the documents */
+	}
+	assert_int_equal(wh_cache_put(e->cache, &b, 1, NULL), 0);
+	assert_int_equal(wh_cache_find_place(e->cache, &place, &got, NULL), 1);
+	assert_true(wh_digest_eq(&got.key, &b.key));
+	blob = wh_asprintf("%s/blobs/sha256/%s", e->path, wh_digest_hex(&a.inputs, hex));
+	assert_int_equal(unlink(blob), 0);
+	expect(e, 1);
+}
+
+/* Documents as earlier programs wrote them, and such as nobody did. */
+static void test_documents(void **state)
+{
+#define K "1111111111111111111111111111111111111111111111111111111111111111"
+#define D "2222222222222222222222222222222222222222222222222222222222222222"
+#define IDS "\"key\":\"" K "\",\"op\":\"" D "\",\"base\":\"" D "\""
+#define LAYER "\"layer\":{\"diff_id\":\"" D "\",\"blob\":\"" D "\",\"size\":1,\"comp\":\"zstd\",\"entries\":2}"
+	static const struct {
+		const char *text;
+		bool good;
+	} cases[] = {
+		{"{\"schema\":1," IDS "," LAYER "}", true},
+		{"{\"schema\":1," IDS ",\"empty\":true}", true},
+		{"{\"schema\":1," IDS "," LAYER ",\"place\":\"" D "\",\"inputs\":\"" D "\"}", true},
+		{"{\"schema\":1," IDS "," LAYER ",\"place\":3,\"inputs\":\"no digest\"}", true},
+		{"{\"schema\":1," IDS "," LAYER ",\"doc\":\"no digest\"}", false},
+		{"{\"schema\":2," IDS "," LAYER "}", false},
+		{"{\"schema\":1," IDS "}", false},
+		{"{\"schema\":1," LAYER "}", false},
+		{"{\"schema\":1," IDS "," LAYER, false},
+		{"", false},
+	};
+	struct wh_record r;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < WH_ARRAY_SIZE(cases); i++) {
+		if (wh_record_load(K, cases[i].text, strlen(cases[i].text), &r) != cases[i].good)
+			fail_msg("%s", cases[i].text);
+		if (cases[i].good)
+			wh_record_release(&r);
+		assert_false(wh_record_load(D, cases[i].text, strlen(cases[i].text), &r));
+	}
+#undef K
+#undef D
+#undef IDS
+#undef LAYER
+}
+
+struct seen {
+	struct env *e;
+	size_t n, stop_at;
+	bool remove;
+};
+
+static int on_record(void *arg, const struct wh_record *r, int64_t used)
+{
+	struct seen *s = arg;
+	int64_t now = time(NULL);
+
+	assert_true(used <= now && used > now - 1000);
+	assert_int_equal(r->layer.blob_size, 4);
+	if (s->n++ == s->stop_at)
+		return -ECANCELED;
+	return s->remove ? wh_cache_remove(s->e->cache, &r->key, 1, NULL) : 0;
+}
+
+static void test_each_and_remove(void **state)
+{
+	struct env *e = *state;
+	struct seen all = {e, 0, SIZE_MAX, false}, some = {e, 0, 3, false}, gone = {e, 0, SIZE_MAX, true};
+	WH_AUTO_FREE char *blob = NULL;
+	struct wh_record a = record(e, 4), b = record(e, 5);
+	struct wh_digest keys[3] = {a.key, b.key};
+	char hex[65];
+	size_t n;
+	unsigned i;
+
+	for (i = 0; i < 12; i++)
+		put(e, i);
+	/* Without its blob a record is still one: who collects wants to know. */
+	blob = wh_asprintf("%s/blobs/sha256/%s", e->path, wh_digest_hex(&a.layer.blob, hex));
+	assert_int_equal(unlink(blob), 0);
+	assert_int_equal(wh_cache_each(e->cache, on_record, &all, NULL), 0);
+	assert_int_equal(all.n, 12);
+	assert_int_equal(wh_cache_each(e->cache, on_record, &some, NULL), -ECANCELED);
+	assert_int_equal(some.n, 4);
+	/* Two that are there, one that never was; and again, when none is. */
+	assert_int_equal(wh_cache_remove(e->cache, keys, 3, NULL), 0);
+	assert_int_equal(wh_cache_remove(e->cache, keys, 3, NULL), 0);
+	expect_none(e, 5);
+	expect(e, 6);
+	assert_int_equal(wh_cache_rebuild(e->cache, &n, NULL), 0);
+	assert_int_equal(n, 10); /* their documents are gone, too */
+	assert_int_equal(wh_cache_each(e->cache, on_record, &gone, NULL), 0);
+	assert_int_equal(gone.n, 10);
+	assert_int_equal(wh_cache_rebuild(e->cache, &n, NULL), 0);
+	assert_int_equal(n, 0);
+	put(e, 5);
+	expect(e, 5);
 }
 
 static void test_rebuild(void **state)
@@ -410,6 +558,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_blob_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_doc, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_table_before, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_place, setup, teardown),
+		cmocka_unit_test(test_documents),
+		cmocka_unit_test_setup_teardown(test_each_and_remove, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rebuild, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_version, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
