@@ -205,6 +205,8 @@ void wh_file_base_key(const struct wh_digest *tree, int64_t base_time, struct wh
 /* H over the operation's projection alone. Not for sources, merges and diffs. epoch: SOURCE_DATE_EPOCH, INT64_MAX:
  * none. */
 void wh_op_key(const struct wh_vertex *v, int64_t epoch, struct wh_digest *ret);
+/* The same projection for people: name → text (values of variables and files' bytes by digest). */
+json_t *wh_op_facts(const struct wh_vertex *v, int64_t epoch);
 /* others: tree keys of inputs[1…] in order; an entry may be NULL (a local directory has none): then there is no fast
  * key
  * (false). */

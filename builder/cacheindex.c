@@ -17,7 +17,7 @@
 #include <sys/file.h>
 #include <time.h>
 
-#define TABLE 3 /* 1 had no doc, 2 no place and inputs */
+#define TABLE 4 /* 1 had no doc, 2 no place and inputs, 3 no slot */
 #define RECORD_MAX ((size_t)64 * 1024)
 #define BUSY_MS 10000
 #define TOUCH_GRAIN 3600 /* seconds */
@@ -26,6 +26,7 @@ enum question {
 	BY_KEY,
 	BY_OP,
 	BY_PLACE,
+	BY_SLOT,
 	N_QUESTIONS,
 };
 
@@ -121,8 +122,8 @@ static int version(struct wh_cache *c, int *ret)
 	return rc;
 }
 
-#define COLUMNS "key, op, base, selection, empty, diff_id, blob, size, comp, newest, entries, doc, place, inputs"
-#define N_COLUMNS 14
+#define COLUMNS "key, op, base, selection, empty, diff_id, blob, size, comp, newest, entries, doc, place, inputs, slot"
+#define N_COLUMNS 15
 #define SELECT "SELECT " COLUMNS " FROM record"
 
 static int prepare(struct wh_cache *c)
@@ -131,9 +132,10 @@ static int prepare(struct wh_cache *c)
 		[BY_KEY] = SELECT " WHERE key = ?1",
 		[BY_OP] = SELECT " WHERE op = ?1 ORDER BY used DESC LIMIT 1",
 		[BY_PLACE] = SELECT " WHERE place = ?1 ORDER BY made DESC LIMIT 1",
+		[BY_SLOT] = SELECT " WHERE slot = ?1 ORDER BY made DESC LIMIT 1",
 	};
 	static const char put[] = "INSERT OR REPLACE INTO record (" COLUMNS ", used, made)"
-				  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+				  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 	static const char touch[] = "UPDATE record SET used = ?2 WHERE key = ?1 AND used < ?3";
 	int rc = SQLITE_OK;
 	size_t i;
@@ -173,8 +175,9 @@ static int insert(struct wh_cache *c, const struct wh_record *r, const struct ti
 	bind_digest(st, 12, &r->doc);
 	bind_digest(st, 13, &r->place);
 	bind_digest(st, 14, &r->inputs);
-	sqlite3_bind_int64(st, 15, made->tv_sec);
-	sqlite3_bind_int64(st, 16, (int64_t)made->tv_sec * 1000000000 + made->tv_nsec);
+	bind_digest(st, 15, &r->slot);
+	sqlite3_bind_int64(st, 16, made->tv_sec);
+	sqlite3_bind_int64(st, 17, (int64_t)made->tv_sec * 1000000000 + made->tv_nsec);
 	rc = sqlite3_step(st);
 	sqlite3_reset(st);
 	sqlite3_clear_bindings(st);
@@ -221,11 +224,12 @@ static int recreate(struct wh_cache *c, size_t *ret_n)
 				   "CREATE TABLE record(key BLOB PRIMARY KEY, op BLOB NOT NULL, base BLOB NOT NULL,"
 				   " selection BLOB NOT NULL, empty INT NOT NULL, diff_id BLOB, blob BLOB,"
 				   " size INT NOT NULL, comp INT NOT NULL, newest INT NOT NULL, entries INT NOT NULL,"
-				   " doc BLOB, place BLOB, inputs BLOB, used INT NOT NULL, made INT NOT NULL)"
+				   " doc BLOB, place BLOB, inputs BLOB, slot BLOB, used INT NOT NULL, made INT NOT NULL)"
 				   " WITHOUT ROWID;"
 				   "CREATE INDEX record_op ON record(op, used);"
 				   "CREATE INDEX record_place ON record(place, made) WHERE place IS NOT NULL;"
-				   "PRAGMA user_version = 3";
+				   "CREATE INDEX record_slot ON record(slot, made) WHERE slot IS NOT NULL;"
+				   "PRAGMA user_version = 4";
 	int rc;
 
 	finalize(c);
@@ -236,7 +240,7 @@ static int recreate(struct wh_cache *c, size_t *ret_n)
 		rc = fill(c, ret_n);
 	return rc;
 }
-_Static_assert(TABLE == 3, "user_version in recreate()");
+_Static_assert(TABLE == 4, "user_version in recreate()");
 
 static int make_schema(struct wh_cache *c)
 {
@@ -427,7 +431,8 @@ static bool row(sqlite3_stmt *st, struct wh_record *ret)
 
 	if (!column_digest(st, 0, &r.key) || !column_digest(st, 1, &r.op) || !column_digest(st, 2, &r.base) ||
 	    !column_digest(st, 3, &r.selection) || !column_optional(st, 11, &r.doc) ||
-	    !column_optional(st, 12, &r.place) || !column_optional(st, 13, &r.inputs))
+	    !column_optional(st, 12, &r.place) || !column_optional(st, 13, &r.inputs) ||
+	    !column_optional(st, 14, &r.slot))
 		return false;
 	if (r.empty) {
 		*ret = r;
@@ -509,6 +514,16 @@ int wh_cache_find_op(struct wh_cache *c, const struct wh_digest *op, struct wh_r
 int wh_cache_find_place(struct wh_cache *c, const struct wh_digest *place, struct wh_record *ret, struct wh_err **err)
 {
 	return find(c, BY_PLACE, place, ret, err);
+}
+
+int wh_cache_find_slot(struct wh_cache *c, const struct wh_digest *slot, struct wh_record *ret, struct wh_err **err)
+{
+	return find(c, BY_SLOT, slot, ret, err);
+}
+
+int wh_cache_known(struct wh_cache *c, const struct wh_digest *key, struct wh_err **err)
+{
+	return find(c, BY_KEY, key, NULL, err);
 }
 
 struct rows {

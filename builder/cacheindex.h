@@ -23,6 +23,7 @@ struct wh_record {
 	struct wh_layer layer;      /* unless empty; never has an origin */
 	struct wh_digest doc;       /* a blob that belongs to the result (PROFILE, PRUNE); zero: none */
 	struct wh_digest place;     /* stage and instruction, for --explain-cache; zero: not told */
+	struct wh_digest slot;      /* stage and number of the step: the second chance, when the instruction was edited */
 	struct wh_digest inputs;    /* a blob: what it was made of, for --explain-cache; zero: none. Its loss is no loss of a hit */
 };
 void wh_record_copy(struct wh_record *dst, const struct wh_record *src);
@@ -43,6 +44,9 @@ int wh_cache_get(struct wh_cache *c, const struct wh_digest *key, struct wh_reco
 int wh_cache_find_op(struct wh_cache *c, const struct wh_digest *op, struct wh_record *ret, struct wh_err **err);
 /* The record of this place that was made last. */
 int wh_cache_find_place(struct wh_cache *c, const struct wh_digest *place, struct wh_record *ret, struct wh_err **err);
+int wh_cache_find_slot(struct wh_cache *c, const struct wh_digest *slot, struct wh_record *ret, struct wh_err **err);
+/* 1: there is a record of this key, whether its blobs are there or not. */
+int wh_cache_known(struct wh_cache *c, const struct wh_digest *key, struct wh_err **err);
 /* Each record, whether its blobs are there or not, with the time of its last use (seconds since the epoch). fn returns 0, or a
  * negative errno that ends it; it may change the index. */
 typedef int (*wh_cache_fn)(void *arg, const struct wh_record *r, int64_t used);

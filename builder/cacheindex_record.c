@@ -10,9 +10,9 @@
  * where a step that changed nothing has "empty":true instead of "layer", and
  * "selection" and "newest" may be missing. "doc":HEX tells the blob of a
  * document that belongs to the result; "place":HEX which instruction of which
- * stage it was, and "inputs":HEX the blob that tells what it was made of. All
- * three may be missing. Documents of another schema are left alone and not
- * read.
+ * stage it was, "slot":HEX which step of that stage, and "inputs":HEX the blob
+ * that tells what it was made of. All four may be missing. Documents of another
+ * schema are left alone and not read.
  */
 #include "builder/cacheindex.h"
 
@@ -81,6 +81,7 @@ void wh_record_dump(const struct wh_record *r, struct wh_buf *out)
 	put_optional(o, "doc", &r->doc);
 	put_optional(o, "place", &r->place);
 	put_optional(o, "inputs", &r->inputs);
+	put_optional(o, "slot", &r->slot);
 	wh_json_dump(o, out);
 	wh_buf_addc(out, '\n');
 }
@@ -122,6 +123,7 @@ bool wh_record_load(const char *hex, const char *p, size_t n, struct wh_record *
 	/* What explains a miss is worth less than the hit. */
 	get_hex(o, "place", &r.place);
 	get_hex(o, "inputs", &r.inputs);
+	get_hex(o, "slot", &r.slot);
 	if (json_object_get(o, "doc") && !get_hex(o, "doc", &r.doc))
 		return false;
 	r.empty = json_is_true(json_object_get(o, "empty"));

@@ -176,6 +176,23 @@ struct wh_pos {
 	const char *sought;  /* what files are looked for in, when it is not the build context: "stage 0"; or NULL */
 };
 
+/* Variables by the instruction that gave them their value; what was said last comes first. */
+struct wh_given {
+	const char *name;
+	bool by_arg;         /* ARG; else ENV */
+	const struct wh_given *before;
+};
+
+/* Which step of the user's file a vertex is, so that --explain-cache finds its last run after edits of the file. */
+struct wh_place {
+	const char *stage;   /* its name or number, and the target's platform; NULL: no step of the file */
+	const char *text;    /* the instruction before expansion, its heredocs left out */
+	unsigned occurrence; /* which of the stage's steps of this text, from 1 */
+	unsigned ordinal;    /* which of the stage's steps, from 1 */
+	const struct wh_given *given; /* NULL: nothing */
+	const char *no_cache;/* the option that made it run anew, or NULL */
+};
+
 struct wh_vertex {
 	enum wh_op_kind kind;
 	union {
@@ -193,6 +210,7 @@ struct wh_vertex {
 	/* Outside identity and key: */
 	const char *name;    /* "[build 2/5] RUN make": what progress shows */
 	struct wh_pos pos;
+	struct wh_place place;
 	const char *stage;   /* for --no-cache-filter; NULL: unnamed */
 	bool no_cache;       /* run even when a cached result exists */
 };

@@ -409,6 +409,7 @@ void wh_stage_begin(struct wh_lower *l, struct wh_stage *s)
 		s->workdir_given = s->base->workdir_given;
 		s->user_from = s->base->user_from;
 		s->shell_from = s->base->shell_from;
+		s->given = s->base->given;
 		for (i = 0; i < s->base->n_args; i++)
 			WH_PUSH(s->args, s->n_args, s->cap_args) = s->base->args[i];
 	}

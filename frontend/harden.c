@@ -482,6 +482,7 @@ int wh_lower_profile(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd
 	v.n_inputs = parts.n_inputs;
 	v.no_cache = s->no_cache;
 	v.name = wh_step_name(l, s, c, parts.text);
+	wh_step_place(l, s, c, &v);
 	s->state = wh_graph_add(l->g, &v);
 	WH_PUSH(s->profiles, s->n_profiles, s->cap_profiles) = s->state;
 	wh_history_add(l, s, wh_arena_strdup(l->a, c->n->original), NULL);
@@ -557,6 +558,7 @@ int wh_lower_prune(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *
 	v.n_inputs = s->n_profiles + 1;
 	v.no_cache = s->no_cache;
 	v.name = wh_step_name(l, s, c, c->n->original);
+	wh_step_place(l, s, c, &v);
 	s->state = wh_graph_add(l->g, &v);
 	s->pruned = true;
 	wh_history_add(l, s, wh_arena_strdup(l->a, c->n->original), s->state);

@@ -56,6 +56,29 @@ const char *wh_step_name(struct wh_lower *l, struct wh_stage *s, const struct wh
 			       s->cmd_index, s->cmd_total, c->trigger ? "ONBUILD " : "", upper);
 }
 
+#define LOOK_BACK 256 /* steps of one text so far apart are told by their ordinals */
+
+void wh_step_place(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_vertex *v)
+{
+	const char *stage = s->name, *text = wh_arena_strdup(l->a, c->n->original);
+	size_t i, from = s->n_steps > LOOK_BACK ? s->n_steps - LOOK_BACK : 0;
+
+	for (i = 0; !stage && i < l->n_file_stages; i++)
+		if (l->stages[i] == s)
+			stage = wh_arena_printf(l->a, "%zu", i);
+	v->place = (struct wh_place){
+		.stage = wh_arena_printf(l->a, "%s %s", stage ? stage : "", wh_lower_platform(l, &l->target)),
+		.text = text,
+		.occurrence = 1,
+		.ordinal = (unsigned)s->n_steps + 1,
+		.given = s->given,
+		.no_cache = !s->no_cache ? NULL : l->o->no_cache ? "--no-cache" : "--no-cache-filter",
+	};
+	for (i = from; i < s->n_steps; i++)
+		v->place.occurrence += strcmp(s->steps[i], text) == 0;
+	WH_PUSH(s->steps, s->n_steps, s->cap_steps) = text;
+}
+
 struct wh_vertex *wh_file_vertex(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, const char *name,
 				 const struct wh_file_action *actions, size_t n, struct wh_vertex *const *more,
 				 size_t n_more)
@@ -73,6 +96,7 @@ struct wh_vertex *wh_file_vertex(struct wh_lower *l, struct wh_stage *s, const s
 	v.n_inputs = n_more + 1;
 	v.no_cache = s->no_cache;
 	v.name = wh_step_name(l, s, c, name);
+	wh_step_place(l, s, c, &v);
 	s->state = wh_graph_add(l->g, &v);
 	return s->state;
 }
@@ -182,6 +206,8 @@ static void forget(struct wh_stage *s)
 	s->n_history = s->cap_history = 0;
 	free(WH_TAKE_PTR(s->args));
 	s->n_args = s->cap_args = 0;
+	free(WH_TAKE_PTR(s->steps));
+	s->n_steps = s->cap_steps = 0;
 	wh_strv_release(&s->env);
 	json_decref(s->image);
 	json_decref(s->base_history);

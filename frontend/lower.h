@@ -66,6 +66,9 @@ struct wh_stage {
 	struct wh_strv env; /* of the steps: the image's ENV, then ENV and ARG as they come */
 	struct wh_arg *args;
 	size_t n_args, cap_args;
+	const struct wh_given *given;
+	const char **steps; /* texts of those that are lowered */
+	size_t n_steps, cap_steps;
 	struct wh_vertex *unprofiled; /* the tree before the first PROFILE */
 	struct wh_vertex **profiles;
 	size_t n_profiles, cap_profiles;
@@ -155,6 +158,8 @@ int wh_scope_global(struct wh_lower *l, const char *word, struct wh_matches *m, 
 const char *wh_scope_get(void *env, const char *name);
 /* Arguments for a scan of the image: never in the environment. */
 bool wh_is_scan_arg(const char *name);
+/* The variable has its value from ARG, or from ENV, from here on. */
+void wh_scope_given(struct wh_lower *l, struct wh_stage *s, const char *name, bool by_arg);
 int wh_lower_arg(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
 int wh_lower_env(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
 
@@ -242,6 +247,8 @@ int wh_stage_check_after_profile(const struct wh_stage *s, const struct wh_cmd *
 /* ---- lower.c ---- */
 /* "[build 2/5] text", counted up. In the arena. */
 const char *wh_step_name(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, const char *text);
+/* Says which step of the file the vertex is. After wh_step_name(). */
+void wh_step_place(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_vertex *v);
 /* A file vertex of n actions over the stage's state, which it becomes. */
 struct wh_vertex *wh_file_vertex(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, const char *name,
 				 const struct wh_file_action *actions, size_t n, struct wh_vertex *const *more,

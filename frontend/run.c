@@ -451,6 +451,7 @@ int wh_lower_run(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c,
 	v.pos.user_from = s->user_from;
 	v.pos.shell_from = c->n->json ? NULL : s->shell_from;
 	v.name = wh_step_name(l, s, c, step_text(&run, c));
+	wh_step_place(l, s, c, &v);
 	s->state = wh_graph_add(l->g, &v);
 	add_history(&run, &args, s->state);
 	return 0;

@@ -281,12 +281,23 @@ static int room_for(const struct wh_stage *s, size_t more, struct wh_err **err)
 	return -E2BIG;
 }
 
+void wh_scope_given(struct wh_lower *l, struct wh_stage *s, const char *name, bool by_arg)
+{
+	struct wh_given *g;
+
+	g = wh_arena_alloc(l->a, sizeof(*g));
+	*g = (struct wh_given){.name = wh_arena_strdup(l->a, name), .by_arg = by_arg, .before = s->given};
+	s->given = g;
+}
+
 static void declare(struct wh_lower *l, struct wh_stage *s, const char *name, const char *value)
 {
 	const struct wh_arg arg = {wh_arena_strdup(l->a, name), value ? wh_arena_strdup(l->a, value) : NULL};
 
-	if (value && !wh_is_scan_arg(name))
+	if (value && !wh_is_scan_arg(name)) {
 		wh_env_set(&s->env, name, value);
+		wh_scope_given(l, s, arg.name, true);
+	}
 	WH_PUSH(s->args, s->n_args, s->cap_args) = arg;
 }
 
@@ -361,6 +372,7 @@ int wh_lower_env(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c,
 				c->n->keyword);
 		wh_lint_secret(l, c, "ENV", words.v[i]);
 		wh_env_set(&s->env, words.v[i], words.v[i + 1]);
+		wh_scope_given(l, s, words.v[i], false);
 		wh_image_env(s, words.v[i], words.v[i + 1]);
 		wh_buf_addf(&text, " %s=%s", words.v[i], words.v[i + 1]);
 	}
