@@ -229,6 +229,11 @@ const struct wh_image_resolver *wh_builder_resolver(struct wh_builder *b)
 	return &b->resolver;
 }
 
+void wh_builder_set_epoch(struct wh_builder *b, int64_t epoch)
+{
+	b->o.layer.epoch = epoch;
+}
+
 /* ---------------------------------------------------------------- life */
 
 int wh_builder_local(const struct wh_builder *b, const char *name, const char **ret_path, const struct wh_layer **ret_layer)

@@ -123,6 +123,11 @@ void wh_builder_free(struct wh_builder *b); /* kills what still runs */
 /* For the frontend: named layouts, the store's images. Valid as long as b. */
 const struct wh_image_resolver *wh_builder_resolver(struct wh_builder *b);
 
+/* opts.layer.epoch, where it is known only when the bases were asked for: before anything is solved. */
+void wh_builder_set_epoch(struct wh_builder *b, int64_t epoch);
+/* Seconds since 1970, from an image's config; 0: it does not say, or lies about a time before that. */
+int64_t wh_image_created(const json_t *config);
+
 struct wh_result {
 	struct wh_layer *layers; /* lowest first */
 	size_t n_layers;

@@ -202,11 +202,10 @@ int wh_builder_record(struct wh_builder *b, struct wh_err **err);
 void wh_tree_key(const struct wh_layer *layers, size_t n, struct wh_digest *ret);
 /* What a FILE operation takes from the tree below: the tree, and the time for directories made on the way. */
 void wh_file_base_key(const struct wh_digest *tree, int64_t base_time, struct wh_digest *ret);
-/* H over the operation's projection alone. Not for sources, merges and diffs. epoch: SOURCE_DATE_EPOCH, INT64_MAX:
- * none. */
-void wh_op_key(const struct wh_vertex *v, int64_t epoch, struct wh_digest *ret);
+/* H over the operation's projection alone. Not for sources, merges and diffs. Of layer: epoch and reproducible. */
+void wh_op_key(const struct wh_vertex *v, const struct wh_layer_opts *layer, struct wh_digest *ret);
 /* The same projection for people: name → text (values of variables and files' bytes by digest). */
-json_t *wh_op_facts(const struct wh_vertex *v, int64_t epoch);
+json_t *wh_op_facts(const struct wh_vertex *v, const struct wh_layer_opts *layer);
 /* others: tree keys of inputs[1…] in order; an entry may be NULL (a local directory has none): then there is no fast
  * key
  * (false). */

@@ -7,7 +7,7 @@
  *
  *   in        arguments, environment (as a set), directory, user, network kind, host name, privileges,
  *             mounts with targets, sources, ids, modes, owners and the bytes of small files; all of a file action;
- *             SOURCE_DATE_EPOCH, because layers are clamped to it
+ *             SOURCE_DATE_EPOCH, because layers are clamped to it; --reproducible with the version of its rules
  *   not in    names and positions, proxies, extra hosts, sizes of /dev/shm and tmpfs, whether a secret must
  *             exist, how a cache mount is shared, ignore patterns (what they leave is in the selection)
  *
@@ -20,7 +20,7 @@
 #include "builder/builder_private.h"
 #include "harden/harden.h"
 
-#define SCHEMA 2
+#define SCHEMA 3
 
 static void start(struct wh_buf *b, const char *what)
 {
@@ -358,16 +358,23 @@ static void add_prune(struct out *o, const struct wh_op_prune *p)
 	fact_digest(o, "image's config", p->config, p->config ? strlen(p->config) : 0);
 }
 
-static void project(struct out *o, const struct wh_vertex *v, int64_t epoch)
+static void project(struct out *o, const struct wh_vertex *v, const struct wh_layer_opts *layer)
 {
+	struct wh_digest rules;
 	char text[24];
 	size_t i;
 
 	wh_buf_u8(o->key, (uint8_t)v->kind);
-	wh_buf_u64(o->key, (uint64_t)epoch);
-	snprintf(text, sizeof(text), "%lld", (long long)epoch);
-	if (epoch != INT64_MAX)
+	wh_buf_u64(o->key, (uint64_t)layer->epoch);
+	snprintf(text, sizeof(text), "%lld", (long long)layer->epoch);
+	if (layer->epoch != INT64_MAX)
 		fact(o, "SOURCE_DATE_EPOCH", text);
+	add_flag(o, "--reproducible", layer->reproducible);
+	if (layer->reproducible) {
+		wh_normal_version(&rules);
+		add_digest(o->key, &rules);
+		fact_digest(o, "rules of --reproducible", (const char *)rules.b, sizeof(rules.b));
+	}
 	wh_buf_u32(o->key, (uint32_t)v->n_inputs);
 	switch (v->kind) {
 	case WH_OP_EXEC:
@@ -391,22 +398,22 @@ static void project(struct out *o, const struct wh_vertex *v, int64_t epoch)
 	}
 }
 
-void wh_op_key(const struct wh_vertex *v, int64_t epoch, struct wh_digest *ret)
+void wh_op_key(const struct wh_vertex *v, const struct wh_layer_opts *layer, struct wh_digest *ret)
 {
 	struct wh_buf b = WH_BUF_INIT;
 	struct out o = {.key = &b, .prefix = ""};
 
 	start(&b, "op");
-	project(&o, v, epoch);
+	project(&o, v, layer);
 	end(&b, ret);
 }
 
-json_t *wh_op_facts(const struct wh_vertex *v, int64_t epoch)
+json_t *wh_op_facts(const struct wh_vertex *v, const struct wh_layer_opts *layer)
 {
 	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
 	struct out o = {.key = &b, .facts = json_object(), .prefix = ""};
 
-	project(&o, v, epoch);
+	project(&o, v, layer);
 	return o.facts;
 }
 

@@ -31,6 +31,13 @@ static int64_t when(const char *text)
 	return t;
 }
 
+int64_t wh_image_created(const json_t *config)
+{
+	int64_t t = when(wh_json_str(config, "created"));
+
+	return t < 0 ? 0 : t;
+}
+
 /* ---------------------------------------------------------------- what is fetched */
 
 #define GIT "git:"
@@ -146,8 +153,6 @@ int wh_source_solve(struct wh_node *n, struct wh_err **err)
 	n->result.n_layers = image->n_layers;
 	n->result.cached = true;
 	/* Not the layers' own newest time: that is known only once they were read, and must not depend on it. */
-	n->base_time = when(wh_json_str(image->config, "created"));
-	if (n->base_time < 0)
-		n->base_time = 0;
+	n->base_time = wh_image_created(image->config);
 	return 0;
 }

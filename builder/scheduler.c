@@ -464,7 +464,7 @@ static void keys(struct wh_node *n)
 	n->key.base = base ? base->tree_key : none;
 	if (n->v->kind == WH_OP_FILE)
 		wh_file_base_key(&n->key.base, base ? base->base_time : 0, &n->key.base);
-	wh_op_key(n->v, n->b->o.layer.epoch, &n->key.op);
+	wh_op_key(n->v, &n->b->o.layer, &n->key.op);
 	n->wants_selection = n->n_inputs > 1;
 	for (i = 1; i < n->n_inputs; i++) {
 		others[i - 1] = !n->inputs[i]                                            ? &none

@@ -80,6 +80,7 @@ static void choose_layers(struct run *r)
 
 	r->layer = WH_LAYER_OPTS_INIT;
 	r->layer.epoch = r->epoch;
+	r->layer.reproducible = s->reproducible;
 	for (size_t i = 0; i < s->n_outputs; i++) {
 		const struct wh_output *o = &s->outputs[i];
 
@@ -191,6 +192,7 @@ static int start_builder(struct run *r, struct wh_err **err)
 			.n_ssh = s->n_ssh,
 			.allow_emulated_profile = s->allow_emulated_profile,
 			.snapshotter = s->snapshotter,
+			.reproducible = s->reproducible,
 			.protect = s->sign_key ? r->protect : NULL,
 			.pull = pull,
 			.pull_arg = r,
@@ -211,8 +213,10 @@ static void add_platform_finding(void *findings, const struct wh_lint_warning *w
 		wh_lint_list_add(findings, w);
 }
 
-/* Once for each platform, into one graph. */
-static int lower_for(struct run *r, const struct wh_named_context *contexts, size_t i, struct wh_err **err)
+/* Once for each platform, into one graph. warn NULL: it is not the last time. */
+static int lower_for(struct run *r, const struct wh_named_context *contexts, size_t i,
+		     const struct wh_image_resolver *resolver, void (*warn)(void *, const struct wh_lint_warning *),
+		     struct wh_graph *graph, struct wh_target *ret, struct wh_err **err)
 {
 	struct wh_build_spec *s = r->spec;
 
@@ -227,7 +231,7 @@ static int lower_for(struct run *r, const struct wh_named_context *contexts, siz
 					   .n_contexts = s->n_contexts,
 					   .ignore_of = wh_build_input_ignore,
 					   .ignore_arg = &r->input,
-					   .resolver = wh_builder_resolver(r->builder),
+					   .resolver = resolver,
 					   .no_context = s->context_kind == WH_CONTEXT_STDIN && r->context.has_text &&
 							 !r->context.has_layer,
 					   .no_cache = s->no_cache,
@@ -240,10 +244,54 @@ static int lower_for(struct run *r, const struct wh_named_context *contexts, siz
 					   .allow_insecure = s->allow_insecure,
 					   .allow_host_network = s->allow_host_network,
 					   .hostname = wh_env_get(&s->build_args, "BUILDKIT_SANDBOX_HOSTNAME"),
-					   .warn = i == 0 ? wh_lint_list_add : add_platform_finding,
+					   .warn = warn,
 					   .warn_arg = &r->findings,
 				   },
-				   r->graph, &r->built[i].target, err);
+				   graph, ret, err);
+}
+
+struct dated { /* a resolver that remembers the newest image it gave out */
+	const struct wh_image_resolver *of;
+	int64_t newest;
+};
+
+static int resolve_dated(void *arg, const char *ref, const char *platform, char **ret_pinned, json_t **ret_config,
+			 struct wh_err **err)
+{
+	struct dated *d = arg;
+	int res = d->of->resolve(d->of->arg, ref, platform, ret_pinned, ret_config, err);
+
+	if (res == 0 && wh_image_created(*ret_config) > d->newest)
+		d->newest = wh_image_created(*ret_config);
+	return res;
+}
+
+/* --reproducible alone: the epoch is when the newest of the bases was made. RUN has it in its environment, so it must be known
+ * before anything is lowered: what the file needs is found out once for that, and then everything goes on as if the
+ * number had been given. */
+static int epoch_of_bases(struct run *r, const struct wh_named_context *contexts, size_t n, struct wh_err **err)
+{
+	struct dated dated = {.of = wh_builder_resolver(r->builder)};
+	const struct wh_image_resolver resolver = {.arg = &dated, .resolve = resolve_dated};
+	struct wh_graph *graph = wh_graph_new();
+	char text[24];
+	int res = 0;
+
+	for (size_t i = 0; i < n && res == 0; i++) {
+		struct wh_target target = {0};
+
+		res = lower_for(r, contexts, i, &resolver, NULL, graph, &target, err);
+		if (res == 0)
+			wh_target_release(&target);
+	}
+	wh_graph_free(graph);
+	if (res < 0)
+		return res;
+	r->epoch = r->layer.epoch = dated.newest;
+	wh_builder_set_epoch(r->builder, r->epoch);
+	snprintf(text, sizeof(text), "%lld", (long long)r->epoch);
+	wh_env_set(&r->spec->build_args, "SOURCE_DATE_EPOCH", text);
+	return 0;
 }
 
 static int lower(struct run *r, struct wh_err **err)
@@ -257,8 +305,12 @@ static int lower(struct run *r, struct wh_err **err)
 		contexts[i] = (struct wh_named_context){.name = s->contexts[i].name, .ref = s->contexts[i].ref};
 	r->graph = wh_graph_new();
 	r->built = wh_calloc(n, sizeof(*r->built));
+	if (s->reproducible && r->epoch == INT64_MAX)
+		res = epoch_of_bases(r, contexts, n, err);
 	for (; r->n_built < n && res == 0; r->n_built += res == 0)
-		res = lower_for(r, contexts, r->n_built, err);
+		res = lower_for(r, contexts, r->n_built, wh_builder_resolver(r->builder),
+				r->n_built ? add_platform_finding : wh_lint_list_add, r->graph,
+				&r->built[r->n_built].target, err);
 	wh_lint_list_tell(&r->findings, r->progress);
 	return res;
 }

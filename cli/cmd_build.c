@@ -59,6 +59,9 @@ static const struct wh_option options[] = {
 	{"quiet", 'q', WH_OPT_FLAG, AT(quiet), NULL, "Print nothing but the image id", NULL},
 	{"registry-insecure", 0, WH_OPT_FLAG, AT(insecure_registry), NULL,
 	 "Take plain HTTP and unknown certificates from registries\n(those on loopback may always speak plain HTTP)", NULL},
+	{"reproducible", 0, WH_OPT_FLAG, AT(reproducible), NULL,
+	 "The same bits twice: times as SOURCE_DATE_EPOCH has them (default:\nwhen the newest base was made), logs and caches "
+	 "of package managers\nleft out (DOCKERFILE.md has the rules)", NULL},
 	{"root", 0, WH_OPT_TEXT, AT(root), "DIR",
 	 "The store (default $XDG_DATA_HOME/whittle or\n~/.local/share/whittle; for root /var/lib/whittle)", NULL},
 	{"secret", 0, WH_OPT_LIST, AT(secrets), "id=ID[,src=FILE|,env=VAR]",

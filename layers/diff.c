@@ -15,6 +15,7 @@
  * others than those it was made on.
  */
 #include "layers/diff.h"
+#include "layers/normalise.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -22,6 +23,7 @@
 #include <sys/xattr.h>
 #include <uthash.h>
 
+#define PYCACHE "__pycache__"
 #define MAX_PATH 4095U /* nothing on Linux can name more in one piece */
 #define OVERLAY_OPAQUE "user.overlay.opaque"
 #define OVERLAY_WHITEOUT "user.overlay.whiteout"
@@ -102,7 +104,10 @@ static bool same_xattrs(const struct wh_entry *a, const struct wh_entry *b)
 
 static int64_t clamp(const struct diff *d, int64_t mtime)
 {
-	return mtime < d->o->epoch ? mtime : d->o->epoch;
+	const struct wh_diff *o = d->o;
+
+	/* A machine whose clock is behind the epoch writes its own time, too. */
+	return mtime > o->epoch || (o->normal && mtime >= o->from && mtime <= o->to) ? o->epoch : mtime;
 }
 
 /* All but content. A time is the same, too, if clamping makes it so. */
@@ -151,6 +156,14 @@ static int same_content(int dirfd, const char *name, const char *path, const str
 
 /* ---------------------------------------------------------------- writing */
 
+static int add(struct diff *d, const struct wh_entry *e, struct wh_err **err)
+{
+	struct wh_entry x = *e;
+
+	x.mtime = clamp(d, e->mtime);
+	return wh_layer_writer_add(d->w, &x, err);
+}
+
 /* Directories above what is to be written come first. The root is in a layer only if it changed itself. */
 static int flush_dirs(struct diff *d, struct frame *f, struct wh_err **err)
 {
@@ -160,7 +173,7 @@ static int flush_dirs(struct diff *d, struct frame *f, struct wh_err **err)
 		return 0;
 	r = flush_dirs(d, f->up, err);
 	if (r == 0)
-		r = wh_layer_writer_add(d->w, &f->e, err);
+		r = add(d, &f->e, err);
 	f->emitted = true;
 	return r;
 }
@@ -169,7 +182,7 @@ static int emit(struct diff *d, struct frame *parent, const struct wh_entry *e, 
 {
 	int r = flush_dirs(d, parent, err);
 
-	return r == 0 ? wh_layer_writer_add(d->w, e, err) : r;
+	return r == 0 ? add(d, e, err) : r;
 }
 
 static int emit_file(struct diff *d, struct frame *f, const char *name, const struct wh_entry *e, struct wh_err **err)
@@ -193,7 +206,7 @@ static int cut_time(const struct diff *d, struct frame *f, const char *name, con
 {
 	int r;
 
-	if (d->o->whole || (!st->st_mtim.tv_nsec && st->st_mtim.tv_sec <= d->o->epoch))
+	if (d->o->whole || (!st->st_mtim.tv_nsec && st->st_mtim.tv_sec == clamp(d, st->st_mtim.tv_sec)))
 		return 0;
 	r = set_time(d, f->fd, name, st);
 	return r < 0 ? failed("set the time of", path, r, err) : 0;
@@ -255,22 +268,126 @@ static bool stands_for_device(const struct wh_entry *e, const struct wh_entry *w
 	       e->mtime == was->mtime;
 }
 
-static int leaf(struct diff *d, struct frame *f, const char *name, const struct stat *st, struct wh_entry *e,
+/* 1 if it is what the layers below show, 0 if not, -errno. */
+static int as_below(const struct diff *d, const struct frame *f, const char *name, const struct stat *st,
+		    const struct wh_entry *e, const struct wh_node_ref *was, struct wh_err **err)
+{
+	/* More names than one: the step made them, as no root for a step begins with any that could be changed. */
+	if (!was || st->st_nlink != 1 || !same_meta(d, e, &was->e))
+		return 0;
+	if (e->type != WH_T_FILE || (d->o->whole && f->in_place && d->o->untouched(d->o->arg, st)))
+		return 1;
+	return same_content(f->fd, name, e->path, &was->e.digest, err);
+}
+
+/* ---- what --reproducible does to a file that the step changed ---- */
+
+/* Is the source of a bytecode file as below, and so keeps its time, though that is later than the epoch? */
+static int keeps_time(int dirfd, const char *name, const struct stat *st,
+		      const struct wh_entry *was, struct wh_err **err)
+{
+	if (was->type != WH_T_FILE || st->st_mtim.tv_sec != was->mtime || (uint64_t)st->st_size != was->size ||
+	    (st->st_mode & 07777) != was->mode || st->st_uid != was->uid || st->st_gid != was->gid)
+		return 0;
+	return same_content(dirfd, name, was->path, &was->digest, err);
+}
+
+/* 1 found, 0 not, -errno. */
+static int find_source(const struct diff *d, const struct frame *f, const char *name, struct wh_pyc_source *ret,
+		       struct wh_err **err)
+{
+	bool in_cache = f->up && strcmp(wh_path_base(f->path), PYCACHE) == 0;
+	const struct frame *dir = in_cache ? f->up : f;
+	WH_AUTO_FREE char *source = wh_pyc_source(name, in_cache), *path = NULL;
+	struct wh_node_ref was;
+	bool below;
+	struct stat st;
+	int r;
+
+	if (!source)
+		return 0;
+	path = *dir->path ? wh_asprintf("%s/%s", dir->path, source) : wh_strdup(source);
+	below = dir->has_lower && wh_tree_lookup(d->o->tree, path, &was) == 0 && was.e.type == WH_T_FILE;
+	if (fstatat(dir->fd, source, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		if (!S_ISREG(st.st_mode) || (!d->o->whole && wh_whiteout_is(dir->fd, source, &st)))
+			return 0;
+		*ret = (struct wh_pyc_source){st.st_mtim.tv_sec, clamp(d, st.st_mtim.tv_sec), (uint64_t)st.st_size};
+		r = below && ret->was != ret->becomes ? keeps_time(dir->fd, source, &st, &was.e, err) : 0;
+		if (r == 1)
+			ret->becomes = ret->was;
+		return r < 0 ? r : 1;
+	}
+	/* Names are visited in order: one that was before us and is not here any more was as below, one that is still to
+	 * come was removed. */
+	if (d->o->whole || !below || (dir->whole && in_cache && strcmp(source, PYCACHE) > 0))
+		return 0;
+	*ret = (struct wh_pyc_source){was.e.mtime, was.e.mtime, was.e.size};
+	return 1;
+}
+
+static int normal_pyc(const struct diff *d, const struct frame *f, const char *name, const struct stat *st,
+		      const struct wh_entry *e, struct wh_err **err)
+{
+	WH_AUTO_FD int fd = open_file(f->fd, name, e->path, err);
+	unsigned char head[WH_PYC_HEADER];
+	struct wh_pyc_source source;
+	struct wh_pyc pyc;
+	uint32_t t;
+	ssize_t n;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	n = pread(fd, head, sizeof(head), 0);
+	if (n < 0)
+		return failed("read", e->path, -errno, err);
+	if (!wh_pyc_read(head, (size_t)n, &pyc))
+		return 0;
+	r = find_source(d, f, name, &source, err);
+	if (r < 0)
+		return r;
+	t = wh_pyc_time(&pyc, r ? &source : NULL, clamp(d, (int64_t)pyc.mtime));
+	r = t == pyc.mtime ? 0 : wh_pyc_write(f->fd, name, st, t);
+	return r < 0 ? failed("write", e->path, r, err) : 0;
+}
+
+/* 1: what the step wrote does not count. 0: it is in the layer, with a new stat and entry where the file was changed. */
+static int normalise(const struct diff *d, const struct frame *f, const char *name, struct stat *st, struct wh_entry *e,
+		     const struct wh_node_ref *was, struct wh_err **err)
+{
+	enum wh_normal action = wh_normal_action(e->path);
+	int r = 0;
+
+	if (action == WH_NORMAL_BELOW)
+		return !was || was->e.type != WH_T_DIR;
+	if (action == WH_NORMAL_NONE || e->type != WH_T_FILE || !e->size)
+		return 0;
+	if (action == WH_NORMAL_EMPTY)
+		r = wh_normal_truncate(f->fd, name, st);
+	else
+		r = normal_pyc(d, f, name, st, e, err);
+	if (r < 0)
+		return action == WH_NORMAL_EMPTY ? failed("empty", e->path, r, err) : r;
+	if (fstatat(f->fd, name, st, AT_SYMLINK_NOFOLLOW) < 0)
+		return failed("stat", e->path, -errno, err);
+	r = wh_entry_from_at(f->fd, name, st, e->path, d->scratch, e, err);
+	return r < 0 ? r : as_below(d, f, name, st, e, was, err);
+}
+
+/* ---- */
+
+static int leaf(struct diff *d, struct frame *f, const char *name, struct stat *st, struct wh_entry *e,
 		const struct wh_node_ref *was, struct wh_err **err)
 {
-	bool trusted = d->o->whole && f->in_place && was && d->o->untouched(d->o->arg, st);
-	int same = 0, r;
+	int same, r;
 
 	if (was && d->o->whole && stands_for_device(e, &was->e))
 		return 0;
-	/* More names than one: the step made them, as no root for a step begins with any that could be changed. */
-	if (was && st->st_nlink == 1 && same_meta(d, e, &was->e)) {
-		same = e->type != WH_T_FILE || trusted;
-		if (!same)
-			same = same_content(f->fd, name, e->path, &was->e.digest, err);
-		if (same < 0)
-			return same;
-	}
+	same = as_below(d, f, name, st, e, was, err);
+	if (same == 0 && d->o->normal)
+		same = normalise(d, f, name, st, e, was, err);
+	if (same < 0)
+		return same;
 	if (same)
 		return drop(d, f, name, e->path, 0, err);
 	if (st->st_nlink > 1)
@@ -302,6 +419,10 @@ static int one_name(struct diff *d, struct frame *f, const char *name, const cha
 		return was ? removed(d, f, name, path, true, false, err) : drop(d, f, name, path, 0, err);
 	if (r < 0)
 		return r;
+	if (e.type == WH_T_DIR && !was && d->o->normal && wh_normal_action(path) == WH_NORMAL_BELOW) {
+		r = d->o->whole ? 0 : wh_rm_rf(f->fd, name);
+		return r < 0 ? failed("clean up", path, r, err) : 0;
+	}
 	if (e.type == WH_T_DIR)
 		return directory(d, f, name, &st, &e, was, err);
 	return leaf(d, f, name, &st, &e, was, err);
@@ -409,7 +530,7 @@ static int in_directory(struct diff *d, struct frame *f, const struct wh_node_re
 	if (r == 0 && (!was || !same_meta(d, &f->e, &was->e))) {
 		r = f->up ? flush_dirs(d, f->up, err) : 0;
 		if (r == 0)
-			r = wh_layer_writer_add(d->w, &f->e, err);
+			r = add(d, &f->e, err);
 		f->emitted = true;
 	}
 	return r == 0 ? children(d, f, err) : r;

@@ -13,6 +13,10 @@ struct wh_diff {
 	 * before; and it is made equal to what the layer says (times, whiteouts, nothing that did not change). */
 	bool whole;
 	int64_t epoch;
+	/* The rules of normalise.c count, and so do times: what was written from then to then (seconds, by the clock of the
+	 * file system) gets the epoch, whether or not that is later. */
+	bool normal;
+	int64_t from, to;
 	/* For whole roots: was this inode left alone since it was made equal to the tree? (May say no when in
 	 * doubt.) */
 	bool (*untouched)(void *arg, const struct stat *st);

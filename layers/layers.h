@@ -138,6 +138,22 @@ struct wh_layer_opts {
 };
 #define WH_LAYER_OPTS_INIT ((struct wh_layer_opts){.comp = WH_COMP_ZSTD, .epoch = INT64_MAX})
 
+/* With reproducible, a step's changes go through rules (normalise.c): patterns of paths, an action, and why. */
+enum wh_normal {
+	WH_NORMAL_NONE,
+	WH_NORMAL_BELOW, /* as the tree below has it; gone if it was not there. What a step removed stays removed */
+	WH_NORMAL_EMPTY, /* the file has no content */
+	WH_NORMAL_PYC,   /* the time of the source in the header becomes the one that it has in the layer */
+};
+struct wh_normal_rule {
+	const char *pattern;
+	enum wh_normal action;
+	const char *reason;
+};
+const struct wh_normal_rule *wh_normal_rules(size_t *ret_n);
+const char *wh_normal_name(enum wh_normal action);
+void wh_normal_version(struct wh_digest *ret); /* other rules, other version: for cache keys */
+
 struct wh_layer_writer; /* tar + digest + compressor + index, in one pass */
 int wh_layer_writer_new(struct wh_store *s, const struct wh_layer_opts *o, struct wh_layer_writer **ret, struct wh_err **err);
 /* Entries in strictly increasing wh_path_cmp order (checked). For a FILE, exactly e->size bytes of data follow; its digest

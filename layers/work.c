@@ -25,11 +25,24 @@ struct wh_work {
 	struct wh_strv lowers;
 	char *upper, *workdir, *stubs, *root;
 	struct wh_made made;
+	int64_t from; /* the file system's clock when the step could begin to write */
 };
 
 static int env_err(const struct wh_work *w, const char *what, int r, struct wh_err **err)
 {
 	return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "%s %s/%s", what, w->store->tmp_path, w->name);
+}
+
+/* The kernel's clock, as files get their times from it: the process may be told of another, and on a network file system a
+ * server may have the say. */
+static int clock_of(const struct wh_work *w, int64_t *ret, struct wh_err **err)
+{
+	struct stat st;
+
+	if (futimens(w->dir_fd, NULL) < 0 || fstat(w->dir_fd, &st) < 0)
+		return env_err(w, "set the time of", -errno, err);
+	*ret = st.st_mtim.tv_sec;
+	return 0;
 }
 
 static int make_dir(struct wh_work *w, const char *name, char **ret, struct wh_err **err)
@@ -185,6 +198,8 @@ int wh_work_new(struct wh_store *s, enum wh_snapshotter kind, const struct wh_la
 		r = wh_tree_open(s, layers, n, &w->tree, err);
 	if (r == 0)
 		r = kind == WH_SNAP_OVERLAY ? start_overlay(w, layers, n, err) : start_copy(w, layers, n, err);
+	if (r == 0)
+		r = clock_of(w, &w->from, err);
 	if (r < 0) {
 		wh_work_discard(w);
 		return r;
@@ -247,12 +262,16 @@ static int diff(struct wh_work *w, const struct wh_layer_opts *o, struct wh_laye
 		.root_fd = fd,
 		.whole = whole,
 		.epoch = o->epoch,
+		.normal = o->reproducible,
+		.from = w->from,
 		.untouched = wh_made_untouched,
 		.in_place = wh_made_in_place,
 		.arg = &w->made,
 	};
-	int r = fd < 0 ? env_err(w, "open", fd, err) : wh_layer_writer_new(w->store, o, &writer, err);
+	int r = fd < 0 ? env_err(w, "open", fd, err) : clock_of(w, &d.to, err);
 
+	if (r == 0)
+		r = wh_layer_writer_new(w->store, o, &writer, err);
 	if (r < 0)
 		return r;
 	r = wh_diff_run(&d, writer, err);

@@ -116,7 +116,7 @@ static void both(const struct op *o, struct wh_digest *vertex, struct wh_digest 
 
 	wh_vertex_serialize(&o->v, &b);
 	wh_digest_of(b.p, b.n, vertex);
-	wh_op_key(&o->v, INT64_MAX, key);
+	wh_op_key(&o->v, &WH_LAYER_OPTS_INIT, key);
 }
 
 static void test_keys(void **state)
