@@ -309,9 +309,9 @@ void wh_builder_free(struct wh_builder *b)
 		free(b->images[i]);
 	}
 	free(b->images);
-	for (i = 0; i < b->n_pending; i++)
-		wh_record_release(&b->pending[i]);
-	free(b->pending);
+	for (i = 0; i < b->n_made; i++)
+		wh_record_release(&b->made[i]);
+	free(b->made);
 	free(b->touched);
 	for (i = 0; i < b->local_names.n; i++)
 		wh_layer_release(&b->local_layers[i]);

@@ -12,6 +12,7 @@
 
 #include "builder/builder.h"
 #include "builder/cacheindex.h"
+#include "builder/claim.h"
 #include "builder/fileop.h"
 
 /* ---------------------------------------------------------------- nodes */
@@ -22,7 +23,7 @@ enum wh_node_state {
 	WH_NODE_READY,   /* in the ready queue */
 	WH_NODE_BUSY,    /* a job or a step is under way for it */
 	WH_NODE_PARKED,  /* another node with the same key runs: what that one makes will be taken */
-	WH_NODE_QUEUED,  /* an exec without a slot, or without its locked cache mounts */
+	WH_NODE_QUEUED,  /* missed; waits for a slot, another build that makes it, or its locked cache mounts */
 	WH_NODE_DONE,
 	WH_NODE_FAILED,
 };
@@ -70,6 +71,9 @@ struct wh_node {
 	bool wants_selection; /* other inputs than the first */
 
 	/* At work. */
+	struct wh_claim *claim; /* from its turn to its end */
+	uint64_t waits_since;   /* for another build; 0: it did not have to */
+	bool wait_told;
 	struct wh_fileop *fileop;
 	struct wh_exec *exec;
 	struct wh_trial *trial; /* PROFILE, PRUNE: an application under test */
@@ -131,12 +135,12 @@ struct wh_builder {
 	_Atomic bool cancel; /* stopping, as jobs see it */
 	bool cache_failed;   /* the index cannot be read: said once, then everything is a miss */
 	uint64_t solve_no;
-	uint64_t retry_timer; /* for cache mounts that another process holds */
+	uint64_t retry_timer; /* for claims and cache mounts that another process holds */
 	int fail_r;
 	struct wh_err *fail;
 
-	struct wh_record *pending; /* made or found by content in this process, not in the index yet */
-	size_t n_pending, cap_pending;
+	struct wh_record *made; /* made or found by content in this solve; the first n_written are in the index */
+	size_t n_made, cap_made, n_written;
 	struct wh_digest *touched; /* keys of hits */
 	size_t n_touched, cap_touched;
 };
@@ -180,10 +184,21 @@ void wh_node_fail(struct wh_node *n, int r, struct wh_err **err);
 /* For work that ran: records own and doc and finishes, or fails when the job failed. */
 void wh_node_ran(struct wh_node *n);
 void wh_node_begin(struct wh_node *n); /* WH_EV_START, once */
+/* Why it missed, with --explain-cache; once it is sure that it runs. */
+void wh_node_explain(struct wh_node *n);
+/* Instead of running: it, and those that wait for it, go through the cache once more. */
+void wh_node_again(struct wh_node *n);
 /* Starts what is ready. Called by whoever changed something, on the loop's thread. */
 void wh_builder_pump(struct wh_builder *b);
 /* Gives a step's slot back. */
 void wh_builder_slot_free(struct wh_builder *b);
+
+/* ---------------------------------------------------------------- queue.c */
+
+/* A node that missed the cache, and is among the running ones. */
+void wh_queue_add(struct wh_node *n);
+/* Starts those whose turn it is. */
+void wh_queue_start(struct wh_builder *b);
 
 /* ---------------------------------------------------------------- record.c */
 
@@ -191,9 +206,11 @@ void wh_builder_slot_free(struct wh_builder *b);
 bool wh_node_lookup(struct wh_node *n, const struct wh_digest *key, struct wh_record *ret);
 /* For --explain-cache: a record of the same operation with other inputs. */
 bool wh_node_op_known(struct wh_node *n, struct wh_record *ret);
-/* What came of it, for this build at once and for later ones with wh_builder_record(). */
+/* What came of it, for this build at once and for others with what follows. */
 void wh_node_remember(struct wh_node *n, const struct wh_digest *key, const struct wh_layer *layer, bool empty);
-/* Writes what is pending to the index: after one sync of the store. */
+/* What was made so far, for other builds to find. Not on disk yet: a power cut may take it. */
+void wh_builder_write_records(struct wh_builder *b);
+/* The end of a solve: all that was made is on disk and in the index, and what was used is noted. */
 int wh_builder_record(struct wh_builder *b, struct wh_err **err);
 
 /* ---------------------------------------------------------------- key.c */

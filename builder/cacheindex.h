@@ -53,7 +53,8 @@ typedef int (*wh_cache_fn)(void *arg, const struct wh_record *r, int64_t used);
 int wh_cache_each(struct wh_cache *c, wh_cache_fn fn, void *arg, struct wh_err **err);
 /* Rows and files; keys that are not there are passed over. */
 int wh_cache_remove(struct wh_cache *c, const struct wh_digest *keys, size_t n, struct wh_err **err);
-/* Record files first, then one transaction. The blobs must be on disk (wh_store_sync()). */
+/* Record files first, then one transaction. Blobs that are not on disk yet need the store's mark that they are not (they have it,
+ * see wh_store_publish()): after a power cut it drops what is torn, and a record without its blob is no hit. */
 int wh_cache_put(struct wh_cache *c, const struct wh_record *recs, size_t n, struct wh_err **err);
 /* Notes that these keys were used now; one transaction; skipped for those noted within the last hour. */
 int wh_cache_touch(struct wh_cache *c, const struct wh_digest *keys, size_t n, struct wh_err **err);

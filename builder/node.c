@@ -70,6 +70,7 @@ struct wh_node *wh_node_get(struct wh_builder *b, const struct wh_vertex *v)
 
 static void node_free(struct wh_node *n)
 {
+	wh_claim_drop(n->claim);
 	wh_result_release(&n->result);
 	wh_fileop_free(n->fileop);
 	wh_exec_free(n->exec);

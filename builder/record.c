@@ -18,9 +18,9 @@ bool wh_node_lookup(struct wh_node *n, const struct wh_digest *key, struct wh_re
 	size_t i;
 	int r;
 
-	for (i = 0; i < b->n_pending; i++) {
-		if (wh_digest_eq(&b->pending[i].key, key)) {
-			wh_record_copy(ret, &b->pending[i]);
+	for (i = 0; i < b->n_made; i++) {
+		if (wh_digest_eq(&b->made[i].key, key)) {
+			wh_record_copy(ret, &b->made[i]);
 			return true;
 		}
 	}
@@ -63,7 +63,17 @@ void wh_node_remember(struct wh_node *n, const struct wh_digest *key, const stru
 		wh_layer_copy(&rec.layer, layer);
 		free(WH_TAKE_PTR(rec.layer.origin));
 	}
-	WH_PUSH(b->pending, b->n_pending, b->cap_pending) = rec;
+	WH_PUSH(b->made, b->n_made, b->cap_made) = rec;
+}
+
+void wh_builder_write_records(struct wh_builder *b)
+{
+	WH_AUTO_ERR struct wh_err *err = NULL;
+
+	if (b->n_made > b->n_written && !b->cache_failed &&
+	    wh_cache_put(b->cache, &b->made[b->n_written], b->n_made - b->n_written, &err) < 0)
+		cache_trouble(b, &err);
+	b->n_written = b->n_made;
 }
 
 int wh_builder_record(struct wh_builder *b, struct wh_err **err)
@@ -73,17 +83,16 @@ int wh_builder_record(struct wh_builder *b, struct wh_err **err)
 	size_t i;
 	int r = 0;
 
-	if (b->n_pending) {
+	if (b->n_made) {
+		wh_builder_write_records(b);
 		r = wh_store_sync(b->o.store, err);
-		if (r == 0 && !b->cache_failed && wh_cache_put(b->cache, b->pending, b->n_pending, &cache_err) < 0)
-			cache_trouble(b, &cache_err);
 		wh_builder_event(b, &(struct wh_event){
 					    .kind = WH_EV_PHASE, .text = "saving the cache", .ns = wh_now_ns() - from});
 	}
 	if (r == 0 && !b->cache_failed && wh_cache_touch(b->cache, b->touched, b->n_touched, &cache_err) < 0)
 		cache_trouble(b, &cache_err);
-	for (i = 0; i < b->n_pending; i++)
-		wh_record_release(&b->pending[i]);
-	b->n_pending = b->n_touched = 0;
+	for (i = 0; i < b->n_made; i++)
+		wh_record_release(&b->made[i]);
+	b->n_made = b->n_written = b->n_touched = 0;
 	return r;
 }

@@ -3,7 +3,8 @@
  * The scheduler: one loop, a ready queue, counters of inputs that are not done.
  *
  *   blocked → ready → (key → hit) → done
- *                        └ miss → [parked | queued] → busy → done
+ *               ↑        └ miss → [parked | queued] → busy → done
+ *               └─ another build made it ─┘
  *
  * Until the first miss everything happens right here on the main thread,
  * because a process with threads can no longer enter a user namespace, and a
@@ -20,8 +21,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/signalfd.h>
-
-#define RETRY_MS 50 /* how often a cache mount that another process holds is asked for */
 
 /* ---------------------------------------------------------------- failure and cancellation */
 
@@ -87,6 +86,7 @@ void wh_node_fail(struct wh_node *n, int r, struct wh_err **err)
 	const struct wh_pos *pos = &n->v->pos;
 
 	n->state = WH_NODE_FAILED;
+	wh_claim_drop(WH_TAKE_PTR(n->claim));
 	wh_nodes_remove(&b->running, n);
 	if (b->stopping) {
 		/* Killed or failed because of another's failure. */
@@ -161,6 +161,17 @@ static void unpark(struct wh_builder *b)
 	free(waiting.v);
 }
 
+void wh_node_again(struct wh_node *n)
+{
+	struct wh_builder *b = n->b;
+
+	wh_claim_drop(WH_TAKE_PTR(n->claim));
+	n->state = WH_NODE_READY;
+	wh_nodes_add(&b->ready, n);
+	if (wh_nodes_remove(&b->running, n))
+		unpark(b);
+}
+
 /* The result stands in n: tell it, and unblock who waited. */
 static void done(struct wh_node *n, bool cached)
 {
@@ -223,6 +234,9 @@ void wh_node_ran(struct wh_node *n)
 		wh_content_key(&n->key.op, &n->key.base, &n->key.selection, &n->key.content);
 		wh_node_remember(n, &n->key.content, &n->own, n->own_empty);
 	}
+	/* Before others may look for it. */
+	wh_builder_write_records(n->b);
+	wh_claim_drop(WH_TAKE_PTR(n->claim));
 	wh_node_finish(n, own, false);
 }
 
@@ -259,55 +273,6 @@ void wh_builder_slot_free(struct wh_builder *b)
 	b->slots_used--;
 }
 
-static void on_retry(void *arg)
-{
-	struct wh_builder *b = arg;
-
-	b->retry_timer = 0;
-	wh_builder_pump(b);
-}
-
-/* Whatever runs commands has a slot. */
-static void start_step(struct wh_node *n)
-{
-	n->b->slots_used++;
-	n->state = WH_NODE_BUSY;
-	wh_node_begin(n);
-	if (n->v->kind == WH_OP_PROFILE)
-		wh_profile_run(n);
-	else if (n->v->kind == WH_OP_PRUNE)
-		wh_prune_run(n);
-	else
-		wh_exec_run(n);
-}
-
-/* Starts queued steps while there are slots. One whose cache mounts are held stays, and lets others pass. */
-static void start_queued(struct wh_builder *b)
-{
-	struct wh_err *err = NULL;
-	struct wh_node *n;
-	bool held = false;
-	size_t i = 0;
-	int r = 0;
-
-	while (!b->stopping && i < b->queued.n && b->slots_used < b->slots) {
-		n = b->queued.v[i];
-		if (n->v->kind == WH_OP_EXEC && !wh_exec_lock(n, &r, &err)) {
-			if (r < 0) {
-				wh_node_fail(n, r, &err);
-				return;
-			}
-			held = true;
-			i++;
-			continue;
-		}
-		wh_nodes_remove(&b->queued, n);
-		start_step(n);
-	}
-	if (held && !b->stopping && !b->retry_timer)
-		b->retry_timer = wh_loop_add_timer(b->loop, RETRY_MS, on_retry, b);
-}
-
 /* ---------------------------------------------------------------- from ready to done */
 
 static bool same_key(const struct wh_node *a, const struct wh_node *b)
@@ -316,7 +281,7 @@ static bool same_key(const struct wh_node *a, const struct wh_node *b)
 	       (a->key.has_content && b->key.has_content && wh_digest_eq(&a->key.content, &b->key.content));
 }
 
-static void explain(struct wh_node *n)
+void wh_node_explain(struct wh_node *n)
 {
 	struct wh_record old = {.empty = true};
 	const char *why;
@@ -367,7 +332,6 @@ static void miss(struct wh_node *n)
 			return;
 		}
 	}
-	explain(n);
 	if (!enter(n))
 		return;
 	r = wh_node_platforms(n, &err);
@@ -376,14 +340,7 @@ static void miss(struct wh_node *n)
 		return;
 	}
 	wh_nodes_add(&b->running, n);
-	if (n->v->kind != WH_OP_FILE) {
-		n->state = WH_NODE_QUEUED;
-		wh_nodes_add(&b->queued, n);
-		return;
-	}
-	n->state = WH_NODE_BUSY;
-	wh_node_begin(n);
-	wh_node_submit(n, wh_file_work, wh_node_ran);
+	wh_queue_add(n);
 }
 
 static void hit(struct wh_node *n, struct wh_record *rec)
@@ -593,7 +550,7 @@ void wh_builder_pump(struct wh_builder *b)
 		if (n)
 			advance(n);
 		else
-			start_queued(b);
+			wh_queue_start(b);
 		if (!n && !b->ready.n)
 			break;
 	}
@@ -626,7 +583,8 @@ static struct wh_node *want(struct wh_builder *b, const struct wh_vertex *v, str
 		n->mark = b->solve_no;
 		n->v = v;
 		n->users.n = n->blocked = 0;
-		n->started = 0;
+		n->started = n->waits_since = 0;
+		n->wait_told = false;
 		wh_nodes_add(all, n);
 	}
 	return n;
@@ -711,7 +669,7 @@ static int run(struct wh_builder *b, struct wh_err **err)
 			advance(n);
 	}
 	if (!b->stopping)
-		start_queued(b);
+		wh_queue_start(b);
 	if (b->outstanding || (!b->stopping && b->remaining)) {
 		wh_loop_add_fd(b->loop, sig, POLLIN, on_signal, b);
 		b->in_loop = true;
