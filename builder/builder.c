@@ -400,6 +400,7 @@ int wh_builder_enter(struct wh_builder *b, struct wh_err **err)
 	r = wh_inner_enter(b->o.inner, err);
 	if (r < 0)
 		return r;
+	wh_store_sweep(b->o.store); /* what dead processes left, with files of subordinate ids: here they can be removed */
 	path = wh_asprintf("%s/probe", wh_store_tmp_path(b->o.store));
 	r = wh_mkdir_p(tmp, "probe", 0700);
 	if (r == 0)

@@ -7,7 +7,7 @@
  *
  *   ROOT/caches/HEX/       a cache mount; HEX is the digest of its id and of what it starts as: owner, mode, tree (from=).
  *                          Steps that ask for another start get another cache, as in BuildKit
- *     id                   the id, for people and gc
+ *     id                   the id, for people and gc; its mtime is when the mount was used last
  *     data, data.1, …      its directory; further ones for steps that want it private at the same time
  *     work, work.1, …      overlay's, when the mount starts from an image (from=)
  *     lock, lock.1, …      flock: shared, or exclusive for private and locked
@@ -158,17 +158,22 @@ static int try_lock(int dir, enum wh_sharing sharing, unsigned slot, int *ret)
 
 static int lock_one(const struct wh_node *n, const struct wh_op_mount *m, struct wh_exec_mount *em)
 {
-	WH_AUTO_FD int dir = cache_open(n, m);
+	struct wh_store *s = n->b->o.store;
 	unsigned slot, max = m->sharing == WH_PRIVATE ? PRIVATE_MAX : 1;
-	int r = 0;
+	WH_AUTO_FD int dir = -1;
+	int r;
 
-	if (dir < 0)
-		return dir;
+	wh_store_look(s); /* else gc might take the directory before it is locked */
+	dir = cache_open(n, m);
+	r = dir < 0 ? dir : 0;
+	if (r == 0)
+		(void)wh_store_use(s, dir, "id");
 	for (slot = 0; slot < max && r == 0; slot++) {
 		r = try_lock(dir, m->sharing, slot, &em->lock);
 		if (r == 1)
 			em->slot = slot;
 	}
+	wh_store_seen(s);
 	return r;
 }
 

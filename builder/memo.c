@@ -184,6 +184,7 @@ struct wh_memo *wh_memo_open(struct wh_store *s, const char *path, int dirfd)
 		return m;
 	wh_digest_of(real, strlen(real), &d);
 	wh_digest_hex(&d, m->name);
+	(void)wh_store_use(s, m->dirfd, m->name);
 	image_open(m->dirfd, m->name, &m->now);
 	m->used = wh_calloc(m->now.n + 1, 1);
 	return m;

@@ -142,8 +142,11 @@ int wh_artifact_manifest_read(struct wh_store *s, const struct wh_artifact *a, s
 	char text[WH_DIGEST_TEXT];
 	int r = wh_blob_read(s, &a->manifest.digest, WH_MANIFEST_MAX, &buf, err);
 
-	return r < 0 ? r
-		     : wh_artifact_manifest_parse(buf.p, buf.n, wh_digest_text(&a->manifest.digest, text), ret, err);
+	if (r == 0)
+		r = wh_artifact_manifest_parse(buf.p, buf.n, wh_digest_text(&a->manifest.digest, text), ret, err);
+	for (size_t i = 0; r == 0 && i < ret->n; i++)
+		(void)wh_blob_has(s, &ret->layers[i].digest, NULL); /* in use with it */
+	return r;
 }
 
 int wh_artifact_layers(struct wh_store *s, const struct wh_artifact *a, struct wh_descriptor **ret, size_t *ret_n,

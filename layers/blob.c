@@ -14,7 +14,8 @@ bool wh_blob_has(struct wh_store *s, const struct wh_digest *d, uint64_t *ret_si
 	char hex[65];
 	struct stat st;
 
-	if (fstatat(s->blobs_fd, wh_digest_hex(d, hex), &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+	if (!wh_store_use(s, s->blobs_fd, wh_digest_hex(d, hex)) ||
+	    fstatat(s->blobs_fd, hex, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 		return false;
 	if (ret_size)
 		*ret_size = (uint64_t)st.st_size;
@@ -28,7 +29,8 @@ int wh_blob_open(struct wh_store *s, const struct wh_digest *d, uint64_t *ret_si
 	WH_AUTO_FD int fd = -1;
 	char hex[65];
 
-	fd = wh_openat(s->blobs_fd, wh_digest_hex(d, hex), O_RDONLY | O_NOFOLLOW, 0);
+	(void)wh_store_use(s, s->blobs_fd, wh_digest_hex(d, hex)); /* others may open it later, by its name */
+	fd = wh_openat(s->blobs_fd, hex, O_RDONLY | O_NOFOLLOW, 0);
 	if (fd >= 0 && fstat(fd, &st) < 0)
 		return wh_err_sys(err, "layers", WH_ERR_ENV, errno, "stat blob %s", wh_digest_text(d, text));
 	if (fd == -ENOENT)
@@ -76,8 +78,8 @@ static bool has_bytes(struct wh_store *s, const char *hex, const void *p, size_t
 	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
 	struct stat st;
 
-	return fstatat(s->blobs_fd, hex, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-	       (uint64_t)st.st_size == n && wh_read_file(s->blobs_fd, hex, n, &buf) == 0 && buf.n == n &&
+	return wh_store_use(s, s->blobs_fd, hex) && fstatat(s->blobs_fd, hex, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(st.st_mode) && (uint64_t)st.st_size == n && wh_read_file(s->blobs_fd, hex, n, &buf) == 0 && buf.n == n &&
 	       (n == 0 || memcmp(buf.p, p, n) == 0);
 }
 

@@ -12,12 +12,14 @@
  *   ROOT/variants/HEX.KIND    which blob holds diff id HEX in another compression
  *   ROOT/variants/HEX.BLOBHEX this blob was seen to hold diff id HEX (layers/pair.c)
  *   ROOT/snapshots/HEX/       a layer unpacked on its own, whiteouts in overlay's form; named by diff id
- *   ROOT/roots/HEX/           plain-copy snapshotter: a whole root, named by chain id
+ *   ROOT/roots/HEX/           plain-copy snapshotter: a whole root, named by chain id (HEX.used: when it was used last)
  *   ROOT/caches/              cache mounts           (builder/)
  *   ROOT/memo/                what local directories held at the last look (builder/)
  *   ROOT/cache.db records/    the build cache        (builder/)
  *   ROOT/tmp/ID/              what one process is making; ID/lock is its lease (flock). A free lock: garbage
- *   ROOT/lock                 shared: a build is running; exclusive: gc
+ *   ROOT/gc.lock              shared, for moments: somebody looks for a thing and notes its use; exclusive, for moments too: gc
+ *                             looks a last time and removes (layers/use.c)
+ *   ROOT/lock                 exclusive: a gc runs. Builds of versions before gc.lock hold it shared, and gc leaves their stores alone
  *
  * Everything that comes to stay is written under tmp/, then renamed. A reader
  * therefore sees a thing whole or not at all, whatever is killed when.
@@ -47,6 +49,8 @@ struct wh_store;
 /* Opens or makes it (mode 0700; an empty directory gets that), takes a lease (a directory under tmp/). Sweeps tmp/ directories whose lease is free. */
 /* A directory that is another user's, or that others may write to, is refused (WH_ERR_ENV). */
 int wh_store_open(const char *path, struct wh_store **ret, struct wh_err **err);
+/* Removes what dead processes left under tmp/, as an opening does. Inside the user namespace that is all of it. */
+void wh_store_sweep(struct wh_store *s);
 void wh_store_close(struct wh_store *s); /* drops the lease and this process's temporaries */
 /* After fork(): keep the child from sweeping what the parent owns. Call in a child that will not use the store. */
 void wh_store_forget(struct wh_store *s);
@@ -54,6 +58,11 @@ int wh_store_dirfd(const struct wh_store *s);
 const char *wh_store_path(const struct wh_store *s);  /* absolute */
 int wh_store_tmp_dirfd(const struct wh_store *s);     /* this process's lease directory */
 const char *wh_store_tmp_path(const struct wh_store *s);
+/* Is it there? Then it was used now, and no gc takes it while this process lives. For names below directories of the store. */
+bool wh_store_use(struct wh_store *s, int dirfd, const char *name);
+/* The same for more than a look: between these two calls no gc removes anything. No waiting, and no long work. */
+void wh_store_look(struct wh_store *s);
+void wh_store_seen(struct wh_store *s);
 /* One sync point: everything renamed into the store since the last call is on disk when this returns (syncfs). */
 int wh_store_sync(struct wh_store *s, struct wh_err **err);
 

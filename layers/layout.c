@@ -276,6 +276,8 @@ static int fill_layers(struct search *x, const json_t *manifest, struct wh_image
 		l->blob_size = d.size;
 		l->newest = INT64_MIN;
 		l->origin = wh_strdup(x->dir);
+		if (!x->dir) /* the image may lose its name while we work with it: its layers are in use from now on */
+			(void)wh_blob_has(x->s, &l->blob, NULL);
 		i->n_layers = k + 1;
 	}
 	return 0;

@@ -3,7 +3,8 @@
  * Leases: who owns which directory below tmp/.
  *
  *   tmp/ID/           made by one process, ID is random
- *   tmp/ID/lock       held with flock(2) for as long as the process lives; the kernel lets go however it ends
+ *   tmp/ID/lock       held with flock(2) for as long as the process lives; the kernel lets go however it ends. Its mtime
+ *                     is when that began
  *   tmp/ID/unsynced   the boot id, while things were renamed into the store that no sync point has covered yet
  *
  * A directory whose lock is free or missing is garbage. The moment between
@@ -15,6 +16,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <sys/file.h>
+#include <time.h>
 
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
 
@@ -24,6 +26,20 @@ static int flock_retry(int fd, int op)
 		if (errno != EINTR)
 			return -errno;
 	}
+	return 0;
+}
+
+/* Of our clock, which is the one that uses are noted by; as the file system keeps it. */
+static int note_beginning(int lock, struct timespec *ret)
+{
+	struct timespec ts[2];
+	struct stat st;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &ts[0]);
+	ts[1] = ts[0];
+	if (futimens(lock, ts) < 0 || fstat(lock, &st) < 0)
+		return -errno;
+	*ret = st.st_mtim;
 	return 0;
 }
 
@@ -41,6 +57,8 @@ static int make_locked_dir(int tmp_fd, const char *id, struct wh_lease *l)
 	if (lock < 0)
 		return lock;
 	r = flock_retry(lock, LOCK_EX | LOCK_NB);
+	if (r == 0)
+		r = note_beginning(lock, &l->began);
 	if (r < 0)
 		return r;
 	l->dir_fd = WH_TAKE_FD(dir);

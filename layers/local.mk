@@ -14,6 +14,8 @@ layers_liblayers_a_SOURCES += \
 	layers/image.c layers/image_index.c layers/image_private.h layers/layout.c layers/layout_check.c layers/names.c layers/names.h layers/pair.c layers/platform.c \
 	layers/reader.c layers/reader.h layers/registry.h layers/root.c layers/root.h layers/stream.c layers/stream.h \
 	layers/tag.c layers/unpack.c layers/xattr.c layers/xattr.h
+# What is used, and what goes.
+layers_liblayers_a_SOURCES += layers/use.c
 # URLs and repositories.
 layers_liblayers_a_SOURCES += \
 	layers/remote.c layers/remote.h layers/remote_git.c layers/remote_gitrun.c layers/remote_http.c layers/remote_private.h \

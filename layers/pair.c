@@ -7,7 +7,9 @@
  * another blob. So none of it serves a layer unless blob and diff id are known
  * to belong together: ROOT/variants/DIFFHEX.BLOBHEX, an empty file, says that
  * the blob was decompressed here and came out as that tar, or was made here
- * from it. The answer is asked for by one look at the directory.
+ * from it. The answer is asked for by one look at the directory. Whoever uses
+ * something that is named by diff id asks for it, so its time is the
+ * last use of all of that.
  */
 #include "layers/store_private.h"
 #include "layers/stream.h"
@@ -25,7 +27,7 @@ bool wh_pair_known(struct wh_store *s, const struct wh_digest *diff_id, const st
 {
 	WH_AUTO_FREE char *name = pair_name(diff_id, blob);
 
-	return faccessat(s->variants_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return wh_store_use(s, s->variants_fd, name);
 }
 
 int wh_pair_note(struct wh_store *s, const struct wh_digest *diff_id, const struct wh_digest *blob, struct wh_err **err)

@@ -48,7 +48,7 @@ json_t *wh_sources_record(struct wh_store *s, const char *dir, const char *name)
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
 	json_t *j = NULL;
 
-	if (fd < 0 || wh_read_file(fd, name, RECORD_MAX, &text) < 0 ||
+	if (fd < 0 || !wh_store_use(s, fd, name) || wh_read_file(fd, name, RECORD_MAX, &text) < 0 ||
 	    wh_json_parse(text.p ? text.p : "", text.n, name, &j, NULL) < 0)
 		return NULL;
 	return j;
@@ -83,9 +83,9 @@ char *wh_sources_tree(struct wh_store *s, const char *key)
 	WH_AUTO_FREE char *path = wh_asprintf("sources/trees/%s", key);
 	struct stat st;
 
-	if (fstatat(s->dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+	if (!wh_store_use(s, s->dir_fd, path) || fstatat(s->dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISDIR(st.st_mode))
 		return NULL;
-	(void)utimensat(s->dir_fd, path, NULL, AT_SYMLINK_NOFOLLOW); /* last use */
 	return wh_asprintf("%s/%s/" WH_TREE, s->path, path);
 }
 

@@ -264,7 +264,6 @@ static int open_bare(struct want *w, struct wh_err **err)
 	WH_AUTO_FREE char *temp = wh_temp_name("bare-");
 	WH_AUTO_FREE char *path = wh_asprintf("%s/%s", w->s->tmp_path, temp);
 	const char *format = strlen(w->object) == 64 ? "--object-format=sha256" : "--object-format=sha1";
-	struct stat st;
 	char name[65];
 	int r;
 
@@ -273,7 +272,7 @@ static int open_bare(struct want *w, struct wh_err **err)
 	wh_sources_key(name, w->g.remote, format, NULL);
 	free(w->bare);
 	w->bare = wh_asprintf("%s/sources/git/%s", w->s->path, name);
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+	if (wh_store_use(w->s, dir, name))
 		return 0;
 	r = wh_git_run(&w->g, true, err, "init", "--quiet", "--bare", "--template=", format, "--", path, NULL);
 	if (r == 0)

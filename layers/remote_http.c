@@ -156,8 +156,8 @@ static bool body_at(const struct ask *a, const char *hex, struct body *ret)
 	struct wh_digest d;
 	struct stat st;
 
-	if (!hex || !wh_digest_parse_hex(hex, &d) || fstatat(a->files, hex, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !S_ISREG(st.st_mode))
+	if (!hex || !wh_digest_parse_hex(hex, &d) || !wh_store_use_by_atime(a->s, a->files, hex) ||
+	    fstatat(a->files, hex, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 		return false;
 	memcpy(ret->hex, hex, sizeof(ret->hex));
 	ret->modified = 0;
@@ -231,6 +231,8 @@ static int make_tree(const struct ask *a, const struct body *b, char **ret_path,
 		return wh_err_sys(err, DOMAIN, WH_ERR_ENV, -r, "%s: write into the store", a->what);
 	r = wh_store_publish(a->s, temp, trees, key, err);
 	if (r == 0)
+		*ret_path = wh_sources_tree(a->s, key);
+	if (r == 0 && !*ret_path)
 		*ret_path = wh_asprintf("%s/sources/trees/%s/" WH_TREE, a->s->path, key);
 	return r;
 }
@@ -461,7 +463,8 @@ static int keep(struct sink *k, const char *temp, const struct wh_http_resp *res
 	}
 	if (a->checksum && strcmp(a->checksum, k->other ? other.p : digest) != 0)
 		return mismatch(a, k->other ? other.p : digest, err);
-	times[0].tv_sec = times[1].tv_sec = ret->modified;
+	times[0] = wh_store_now(a->s); /* its last use */
+	times[1].tv_sec = ret->modified;
 	if (fchmod(k->fd, 0600) < 0 || futimens(k->fd, times) < 0)
 		return wh_err_sys(err, DOMAIN, WH_ERR_ENV, errno, "%s: write into the store", a->what);
 	r = wh_store_publish(a->s, temp, a->files, ret->hex, err);

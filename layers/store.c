@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <sys/file.h>
+#include <time.h>
 
 #define OCI_LAYOUT "{\"imageLayoutVersion\":\"1.0.0\"}"
 #define EMPTY_INDEX "{\"manifests\":[],\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"schemaVersion\":2}"
@@ -58,19 +59,10 @@ static int open_dirs(struct wh_store *s, struct wh_err **err)
 	return 0;
 }
 
-static int lock_shared(struct wh_store *s, struct wh_err **err)
+static int open_gc_lock(struct wh_store *s, struct wh_err **err)
 {
-	int r;
-
-	s->lock_fd = wh_openat(s->dir_fd, "lock", O_RDWR | O_CREAT, 0600);
-	if (s->lock_fd < 0)
-		return wh_err_sys(err, "layers", WH_ERR_ENV, -s->lock_fd, "open %s/lock", s->path);
-	do /* waits while gc runs */
-		r = flock(s->lock_fd, LOCK_SH) < 0 ? -errno : 0;
-	while (r == -EINTR);
-	if (r < 0)
-		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "lock %s/lock", s->path);
-	return 0;
+	s->gc_fd = wh_openat(s->dir_fd, "gc.lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+	return s->gc_fd < 0 ? wh_err_sys(err, "layers", WH_ERR_ENV, -s->gc_fd, "open %s/gc.lock", s->path) : 0;
 }
 
 /* Calls fn for each name in the directory; stops at the first failure. */
@@ -154,8 +146,6 @@ static int recover_tree(struct wh_store *s, int dirfd, const char *name, const s
 	return renameat(dirfd, name, s->lease.dir_fd, aside) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-/* The machine went down while things were in the store that no sync point had covered: look at all that is as young as
- * that, and drop what is not what its name says. */
 /* What was fetched: it can be fetched again. */
 static int recover_sources(struct wh_store *s, const struct timespec *since)
 {
@@ -173,6 +163,8 @@ static int recover_sources(struct wh_store *s, const struct timespec *since)
 	return r;
 }
 
+/* The machine went down while things were in the store that no sync point had covered: look at all that is as young as
+ * that, and drop what is not what its name says. */
 static int recover(void *arg, const struct timespec *since)
 {
 	struct wh_store *s = arg;
@@ -194,7 +186,7 @@ static int recover(void *arg, const struct timespec *since)
 static void close_fds(struct wh_store *s)
 {
 	int *fds[] = {&s->dir_fd,   &s->blobs_fd,    &s->index_fd, &s->snapshots_fd,
-		      &s->roots_fd, &s->variants_fd, &s->lock_fd};
+		      &s->roots_fd, &s->variants_fd, &s->gc_fd};
 
 	for (size_t i = 0; i < WH_ARRAY_SIZE(fds); i++)
 		wh_closep(fds[i]);
@@ -204,6 +196,7 @@ static void store_free(struct wh_store *s)
 {
 	close_fds(s);
 	pthread_mutex_destroy(&s->mutex);
+	pthread_mutex_destroy(&s->look_mutex);
 	free(s->path);
 	free(s->tmp_path);
 	free(s);
@@ -256,7 +249,27 @@ static int check_owner(struct wh_store *s, struct wh_err **err)
 	return r;
 }
 
-static int open_at(struct wh_store *s, const char *path, struct wh_err **err)
+/* Without a lease there is nothing to write with: good enough for removing things, and only for that. */
+static int take_lease(struct wh_store *s, bool gc, struct wh_err **err)
+{
+	WH_AUTO_ERR struct wh_err *why = NULL;
+	int r = wh_lease_take(s->dir_fd, &s->lease, &why);
+
+	if (gc && (r == -ENOSPC || r == -EDQUOT)) {
+		s->lease.tmp_fd = wh_openat(s->dir_fd, "tmp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+		return s->lease.tmp_fd < 0 ? wh_err_sys(err, "layers", WH_ERR_ENV, -s->lease.tmp_fd,
+							"open the store's tmp")
+					   : 0;
+	}
+	if (r < 0) {
+		wh_err_move(err, &why);
+		return r;
+	}
+	s->tmp_path = wh_asprintf("%s/tmp/%s", s->path, s->lease.id);
+	return 0;
+}
+
+static int open_at(struct wh_store *s, const char *path, bool gc, struct wh_err **err)
 {
 	int r = wh_mkdir_p(AT_FDCWD, path, 0700);
 
@@ -272,37 +285,52 @@ static int open_at(struct wh_store *s, const char *path, struct wh_err **err)
 	if (r == 0)
 		r = open_dirs(s, err);
 	if (r == 0)
-		r = lock_shared(s, err);
+		r = open_gc_lock(s, err);
 	if (r == 0)
-		r = wh_lease_take(s->dir_fd, &s->lease, err);
-	if (r < 0)
+		r = take_lease(s, gc, err);
+	if (r < 0 || !s->lease.id)
 		return r;
-	s->tmp_path = wh_asprintf("%s/tmp/%s", s->path, s->lease.id);
 	r = make_once(s, "oci-layout", OCI_LAYOUT, err);
 	if (r == 0)
 		r = make_once(s, "index.json", EMPTY_INDEX, err);
-	if (r == 0)
-		wh_lease_sweep(&s->lease, recover, s);
-	else
+	if (r < 0)
 		wh_lease_drop(&s->lease);
+	else if (!gc)
+		wh_store_sweep(s);
 	return r;
 }
 
-int wh_store_open(const char *path, struct wh_store **ret, struct wh_err **err)
+void wh_store_sweep(struct wh_store *s)
+{
+	wh_lease_sweep(&s->lease, recover, s);
+}
+
+static int open_store(const char *path, bool gc, struct wh_store **ret, struct wh_err **err)
 {
 	struct wh_store *s = wh_calloc(1, sizeof(*s));
 	int r;
 
-	s->dir_fd = s->blobs_fd = s->index_fd = s->snapshots_fd = s->roots_fd = s->variants_fd = s->lock_fd = -1;
+	s->dir_fd = s->blobs_fd = s->index_fd = s->snapshots_fd = s->roots_fd = s->variants_fd = s->gc_fd = -1;
 	s->lease = (struct wh_lease){.tmp_fd = -1, .dir_fd = -1, .lock_fd = -1};
 	pthread_mutex_init(&s->mutex, NULL);
-	r = open_at(s, path, err);
+	pthread_mutex_init(&s->look_mutex, NULL);
+	r = open_at(s, path, gc, err);
 	if (r < 0) {
 		store_free(s);
 		return r;
 	}
 	*ret = s;
 	return 0;
+}
+
+int wh_store_open(const char *path, struct wh_store **ret, struct wh_err **err)
+{
+	return open_store(path, false, ret, err);
+}
+
+int wh_store_open_gc(const char *path, struct wh_store **ret, struct wh_err **err)
+{
+	return open_store(path, true, ret, err);
 }
 
 void wh_store_close(struct wh_store *s)
@@ -401,15 +429,46 @@ static int rename_once(struct wh_store *s, const char *name, int dirfd, const ch
 	return r;
 }
 
+/* Is the mtime of dirfd/name that of its last use? Else it is an image's or a server's, and use.c tells where the use is noted;
+ * who publishes such a thing has noted it there before. */
+static bool has_own_time(const struct wh_store *s, int dirfd, int at, const char *name)
+{
+	struct stat st;
+
+	if (dirfd == s->blobs_fd || dirfd == s->index_fd || dirfd == s->variants_fd)
+		return true;
+	if (dirfd == s->snapshots_fd || dirfd == s->roots_fd)
+		return false;
+	return fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode); /* below sources/ */
+}
+
+/* A clock that was set back since the lease began must not make what is new look old. */
+static void stamp(const struct wh_store *s, const char *name, int dirfd)
+{
+	const struct timespec now = wh_store_now(s), ts[2] = {now, now};
+
+	if (has_own_time(s, dirfd, s->lease.dir_fd, name))
+		(void)utimensat(s->lease.dir_fd, name, ts, AT_SYMLINK_NOFOLLOW);
+}
+
+static bool use_there(struct wh_store *s, int dirfd, const char *name)
+{
+	return has_own_time(s, dirfd, dirfd, name) ? wh_store_use(s, dirfd, name)
+						   : faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 int wh_store_publish(struct wh_store *s, const char *name, int dirfd, const char *to, struct wh_err **err)
 {
-	int r = rename_once(s, name, dirfd, to, false);
+	int r;
 
+	stamp(s, name, dirfd);
+	do /* what is there may go before it was noted that we use it */
+		r = rename_once(s, name, dirfd, to, false);
+	while (r == 1 && !use_there(s, dirfd, to));
 	if (r < 0)
 		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "put %s into the store", to);
 	if (r == 0)
 		return 0;
-	(void)utimensat(dirfd, to, NULL, AT_SYMLINK_NOFOLLOW); /* last use, for gc */
 	r = wh_rm_rf(s->lease.dir_fd, name);
 	if (r < 0)
 		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "remove %s/%s", s->tmp_path, name);
@@ -418,7 +477,10 @@ int wh_store_publish(struct wh_store *s, const char *name, int dirfd, const char
 
 int wh_store_replace(struct wh_store *s, const char *name, int dirfd, const char *to, struct wh_err **err)
 {
-	int r = rename_once(s, name, dirfd, to, true);
+	int r;
+
+	stamp(s, name, dirfd);
+	r = rename_once(s, name, dirfd, to, true);
 
 	if (r > 0) /* a directory that is not empty: none of ours */
 		r = -ENOTEMPTY;

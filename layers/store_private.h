@@ -12,14 +12,17 @@ struct wh_lease {    /* layers/lease.c */
 	int dir_fd;  /* ROOT/tmp/ID */
 	int lock_fd; /* ROOT/tmp/ID/lock, held exclusively */
 	char *id;
+	struct timespec began; /* mtime of the lock: what was asked for since then is kept while it is held */
 };
 
 struct wh_store {
 	char *path;     /* absolute */
 	char *tmp_path; /* absolute */
 	int dir_fd, blobs_fd, index_fd, snapshots_fd, roots_fd, variants_fd;
-	int lock_fd; /* ROOT/lock, shared */
-	struct wh_lease lease;
+	int gc_fd; /* ROOT/gc.lock */
+	struct wh_lease lease; /* none (id NULL) where the disk is full and a gc wants to mend that */
+	pthread_mutex_t look_mutex; /* guards lookers */
+	unsigned lookers;           /* threads between wh_store_look() and wh_store_seen() */
 	pthread_mutex_t mutex; /* guards marked, and is held over each rename into the store */
 	bool marked;           /* tmp/ID/unsynced exists */
 };
@@ -33,6 +36,17 @@ void wh_lease_unmark(const struct wh_lease *l);
  * one of them was ended by a crash of the machine with things unsynced, recover is called first, with the time from
  * which on things are in doubt; unless it returns 0, nothing is removed. */
 void wh_lease_sweep(const struct wh_lease *l, int (*recover)(void *arg, const struct timespec *since), void *arg);
+
+/* For the gc: nothing is swept, and a full disk is no reason to fail. */
+int wh_store_open_gc(const char *path, struct wh_store **ret, struct wh_err **err);
+
+/* layers/use.c, beside what layers.h has. Now, or our lease's beginning where the clock was set back since. */
+struct timespec wh_store_now(const struct wh_store *s);
+bool wh_time_before(const struct timespec *a, const struct timespec *b);
+bool wh_store_use_by_atime(struct wh_store *s, int dirfd, const char *name);
+/* The same of a thing whose last use is the time of another file, which is made when missing. */
+bool wh_store_use_marked(struct wh_store *s, int dirfd, const char *name, const char *mark);
+void wh_store_mark(struct wh_store *s, int dirfd, const char *mark);
 
 /* Waits for ROOT/NAME.lock, held exclusively; close the returned descriptor to let go. For short, rare changes. */
 int wh_store_lock(struct wh_store *s, const char *name, struct wh_err **err);

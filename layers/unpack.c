@@ -351,8 +351,14 @@ int wh_snapshot_ensure(struct wh_store *s, const struct wh_layer *l, struct wh_e
 	int r;
 
 	wh_digest_hex(&l->diff_id, hex);
-	if (unpacked(s, hex))
-		return wh_layer_verify(s, l, err);
+	/* In this order: the pair's last use is the snapshot's, too, and from then on it stays. */
+	if (wh_pair_known(s, &l->diff_id, &l->blob) && unpacked(s, hex))
+		return 0;
+	if (unpacked(s, hex)) {
+		r = wh_layer_verify(s, l, err);
+		if (r < 0 || unpacked(s, hex))
+			return r;
+	}
 	if (geteuid() != 0) {
 		r = wh_err_set(err, "layers", WH_ERR_ENV, EPERM,
 			       "a layer can be unpacked by root or inside a user namespace only");
@@ -370,7 +376,9 @@ int wh_snapshot_ensure(struct wh_store *s, const struct wh_layer *l, struct wh_e
 	do /* a file system without such locks: then both do it, and one result is kept */
 		r = flock(lock, LOCK_EX) < 0 ? -errno : 0;
 	while (r == -EINTR);
-	r = unpacked(s, hex) ? wh_layer_verify(s, l, err) : unpack(s, l, hex, err);
+	r = unpacked(s, hex) ? wh_layer_verify(s, l, err) : 0;
+	if (r == 0 && !unpacked(s, hex))
+		r = unpack(s, l, hex, err);
 	if (r < 0)
 		wh_err_wrap(err, "unpack");
 	flock(lock, LOCK_UN); /* a child that is being started may hold a copy of the descriptor for a moment */

@@ -146,7 +146,7 @@ static void chain_id(const struct wh_layer *layers, size_t n, struct wh_digest *
 
 static int start_copy(struct wh_work *w, const struct wh_layer *layers, size_t n, struct wh_err **err)
 {
-	WH_AUTO_FREE char *from = wh_asprintf("%s/root", w->name), *kept = NULL;
+	WH_AUTO_FREE char *from = wh_asprintf("%s/root", w->name), *kept = NULL, *mark = NULL;
 	WH_AUTO_FD int fd = -1;
 	struct wh_digest chain;
 	char hex[65];
@@ -155,7 +155,8 @@ static int start_copy(struct wh_work *w, const struct wh_layer *layers, size_t n
 	chain_id(layers, n, &chain);
 	wh_digest_hex(&chain, hex);
 	kept = wh_asprintf("%s/roots/%s", w->store->path, hex);
-	if (!w->writable && faccessat(w->store->roots_fd, hex, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+	mark = wh_asprintf("%s.used", hex);
+	if (!w->writable && wh_store_use_marked(w->store, w->store->roots_fd, hex, mark)) {
 		w->root = WH_TAKE_PTR(kept);
 		return 0;
 	}
@@ -168,6 +169,10 @@ static int start_copy(struct wh_work *w, const struct wh_layer *layers, size_t n
 	r = wh_materialize(w->tree, fd, !w->writable, &w->made, err);
 	if (r < 0 || w->writable)
 		return r;
+	/* First the mark: should another's be there by now, it stays. */
+	wh_store_look(w->store);
+	wh_store_mark(w->store, w->store->roots_fd, mark);
+	wh_store_seen(w->store);
 	r = wh_store_publish(w->store, from, w->store->roots_fd, hex, err);
 	if (r == 0) {
 		free(w->root);
