@@ -320,6 +320,7 @@ void wh_builder_free(struct wh_builder *b)
 	wh_strv_release(&b->local_paths);
 	wh_strv_release(&b->protect);
 	wh_err_free(b->fail);
+	wh_err_free(b->no_sandbox);
 	free(b);
 }
 
@@ -385,21 +386,58 @@ static void choose_network(struct wh_builder *b)
 	}
 }
 
-int wh_builder_enter(struct wh_builder *b, struct wh_err **err)
+static int refuse_steps(const struct wh_builder *b, struct wh_err **err)
+{
+	const struct wh_err *why = b->no_sandbox;
+
+	wh_err_set(err, why->domain, why->class, why->sys, "%s", why->msg);
+	if (why->hint)
+		wh_err_hint(err, "%s", why->hint);
+	if (why->detail && err)
+		wh_err_detail(err, why->detail);
+	return why->sys ? -why->sys : -EPERM;
+}
+
+/* What holds for every step of this build and makes it other than elsewhere is told once. */
+static void tell_limits(struct wh_builder *b)
+{
+	const struct wh_err *few = wh_inner_few_ids(b->o.inner);
+	uint32_t ids = wh_inner_id_count(b->o.inner);
+
+	if (few && ids == 1)
+		wh_builder_notice(b, "only one user id here (%s): programs that change users or owners will fail; mend: %s", few->msg,
+				  few->hint ? few->hint : "see whittle doctor");
+	else if (few)
+		wh_builder_notice(b, "only %u user ids here (%s): programs that use others will fail; mend: %s", ids, few->msg,
+				  few->hint ? few->hint : "see whittle doctor");
+	if (b->host.proc == WH_PROC_BOUND) {
+		wh_builder_notice(b, "this container's /proc is masked, so the kernel allows no new one: steps run one at a time and see this "
+				     "container's, read-only, with the names and command lines of its processes; mend: start the container "
+				     "with --security-opt systempaths=unconfined");
+		b->slots = 1;
+	}
+	if (b->host.hostname_error)
+		wh_builder_notice(b, "steps have this container's hostname: its seccomp profile allows no other");
+}
+
+int wh_builder_enter(struct wh_builder *b, bool steps, struct wh_err **err)
 {
 	int tmp = wh_store_tmp_dirfd(b->o.store), r;
 	WH_AUTO_FREE char *path = NULL;
 	WH_AUTO_FD int fd = -1;
 
 	if (b->entered)
-		return 0;
+		return steps && b->no_sandbox ? refuse_steps(b, err) : 0;
 	if (!b->o.inner) { /* a caller that only moves files (tests): no steps, the threads run as we are */
 		b->entered = true;
 		return 0;
 	}
-	r = wh_inner_enter(b->o.inner, err);
-	if (r < 0)
-		return r;
+	r = wh_inner_enter(b->o.inner, &b->no_sandbox);
+	if (r < 0) {
+		/* Files go from the context into layers without it. */
+		b->entered = true;
+		return steps || wh_inner_lost(b->o.inner) ? refuse_steps(b, err) : 0;
+	}
 	wh_store_sweep(b->o.store); /* what dead processes left, with files of subordinate ids: here they can be removed */
 	path = wh_asprintf("%s/probe", wh_store_tmp_path(b->o.store));
 	r = wh_mkdir_p(tmp, "probe", 0700);
@@ -416,6 +454,7 @@ int wh_builder_enter(struct wh_builder *b, struct wh_err **err)
 	if (r < 0)
 		return r;
 	choose_network(b);
+	tell_limits(b);
 	/* The launcher is a fork: before the first thread. */
 	r = wh_launcher_start(b->o.inner, b->loop, &b->launcher, err);
 	if (r < 0)

@@ -120,6 +120,7 @@ struct wh_builder {
 	} * platforms; /* those that steps asked for */
 	size_t n_platforms, cap_platforms;
 	bool entered; /* inside the user namespace: may run, unpack, use threads */
+	struct wh_err *no_sandbox; /* why it could not be entered: then files are all that can be made. NULL: it could */
 	enum wh_snapshotter snapshotter;
 	enum wh_net net; /* what WH_NET_DEFAULT means here */
 	bool net_told;   /* that steps use the host's network */
@@ -149,8 +150,9 @@ struct wh_builder {
 int wh_builder_local(const struct wh_builder *b, const char *name, const char **ret_path, const struct wh_layer **ret_layer);
 void wh_builder_event(struct wh_builder *b, const struct wh_event *e);
 void wh_builder_notice(struct wh_builder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* On the first miss: user namespace, host probe, launcher. From then on jobs go to the pool. */
-int wh_builder_enter(struct wh_builder *b, struct wh_err **err);
+/* On the first miss: user namespace, host probe, launcher. From then on jobs go to the pool. steps: a command is to be run, so
+ * that it cannot be done without. */
+int wh_builder_enter(struct wh_builder *b, bool steps, struct wh_err **err);
 /* The image behind a pinned reference; borrowed, valid as long as the builder. */
 int wh_builder_source_image(struct wh_builder *b, const char *ref, const char *platform, const struct wh_image **ret,
 			    struct wh_err **err);

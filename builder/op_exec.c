@@ -192,6 +192,7 @@ static int start(struct wh_node *n, struct wh_err **err)
 		.hostname = op->hostname ? op->hostname : DEFAULT_HOSTNAME,
 		.net = network(b, op),
 		.insecure = op->insecure,
+		.proc = b->host.proc,
 		.binds = x->binds,
 		.n_binds = x->n_binds,
 		.extra_hosts = op->extra_hosts,

@@ -286,6 +286,7 @@ int wh_tstep_start(struct wh_trial *t, enum wh_tstep_kind kind, struct wh_step *
 		out_w = spec->out_fd = ends[0];
 		err_w = spec->err_fd = ends[1];
 	}
+	spec->proc = t->b->host.proc;
 	s->log = SIZE_MAX;
 	if (r == 0 && log) {
 		s->log = t->n_logs;

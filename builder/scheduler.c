@@ -308,7 +308,7 @@ void wh_node_explain(struct wh_node *n)
 static bool enter(struct wh_node *n)
 {
 	struct wh_err *err = NULL;
-	int r = wh_builder_enter(n->b, &err);
+	int r = wh_builder_enter(n->b, n->v->kind != WH_OP_FILE, &err);
 
 	if (r == 0)
 		return true;

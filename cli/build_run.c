@@ -156,6 +156,7 @@ static int start_builder(struct run *r, struct wh_err **err)
 	struct wh_local *locals = r->builder_locals = wh_calloc(r->input.n_locals, sizeof(*locals));
 	struct wh_secret *secrets = r->builder_secrets = wh_calloc(s->n_secrets + 1, sizeof(*secrets));
 	struct wh_ssh_agent *agents = r->builder_ssh = wh_calloc(s->n_ssh + 1, sizeof(*agents));
+	WH_AUTO_ERR struct wh_err *refused = NULL;
 	int res = open_store(r, err);
 
 	if (res < 0)
@@ -169,12 +170,15 @@ static int start_builder(struct run *r, struct wh_err **err)
 			.id = s->secrets[i].id, .data = s->secrets[i].data, .len = s->secrets[i].len};
 	for (size_t i = 0; i < s->n_ssh; i++)
 		agents[i] = (struct wh_ssh_agent){.id = s->ssh[i].id, .socket = s->ssh[i].socket};
-	/* Files as such may have to be unpacked. That takes the user namespace, entered before any thread starts. */
-	for (size_t i = 0; i < s->n_outputs && !res; i++)
-		if (s->outputs[i].type != WH_OUT_OCI)
-			res = wh_inner_enter(r->inner, err);
-	if (res < 0)
-		return res;
+	/* Files as such may have to be unpacked. That takes the user namespace, entered before any thread starts. Where there is none,
+	 * who needs it says so. */
+	for (size_t i = 0; i < s->n_outputs; i++)
+		if (s->outputs[i].type != WH_OUT_OCI && wh_inner_enter(r->inner, &refused) < 0)
+			break;
+	if (refused && wh_inner_lost(r->inner)) {
+		wh_err_move(err, &refused);
+		return -EPERM;
+	}
 	choose_layers(r);
 	r->protect[0] = s->sign_key;
 	r->pull = (struct wh_cli_pull){.inner = r->inner, .store = r->store, .insecure = s->insecure_registry};

@@ -2,15 +2,18 @@
 /* What this host allows, found out by trying. */
 #include "sandbox/mount.h"
 #include "sandbox/rootfs.h"
-#include "sandbox/sandbox.h"
+#include "sandbox/step.h"
 
 #include <errno.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 
 static char *why(const char *what, int e)
@@ -85,6 +88,48 @@ static char *try_overlay(int at, const char *path)
 	return bad;
 }
 
+/* fn() in a process with namespaces of its own: 0, or the errno that it returned. */
+static int try_in_child(unsigned long namespaces, int (*fn)(void))
+{
+	siginfo_t end = {0};
+	long pid = syscall(SYS_clone, namespaces | SIGCHLD, NULL, NULL, NULL, NULL);
+
+	if (pid < 0)
+		return errno;
+	if (pid == 0)
+		_exit(-fn());
+	while (waitid(P_PID, (id_t)pid, &end, WEXITED) < 0)
+		if (errno != EINTR)
+			return errno;
+	return end.si_code == CLD_EXITED ? end.si_status : EIO;
+}
+
+static int try_proc(void)
+{
+	int fd = wh_proc_open(WH_PROC_FRESH);
+
+	return fd < 0 ? fd : 0;
+}
+
+static int try_sys(void)
+{
+	int fd = wh_mount_new("sysfs", NULL, 0, MOUNT_ATTR_RDONLY);
+
+	return fd < 0 ? fd : 0;
+}
+
+static int try_hostname(void)
+{
+	return sethostname("probe", 5) < 0 ? -errno : 0;
+}
+
+static bool may_notify(void)
+{
+	uint32_t action = SECCOMP_RET_USER_NOTIF;
+
+	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+}
+
 static void versions(struct wh_host *h)
 {
 	struct utsname u;
@@ -116,10 +161,19 @@ int wh_host_probe(int scratch_dirfd, const char *scratch_path, struct wh_host *r
 	wh_rm_rf(scratch_dirfd, name);
 	tun = wh_openat(AT_FDCWD, "/dev/net/tun", O_RDWR, 0);
 	h.tun = tun >= 0;
+	h.tun_error = tun < 0 ? -tun : 0;
+	h.proc_error = try_in_child(CLONE_NEWPID, try_proc);
+	h.proc = h.proc_error ? WH_PROC_BOUND : WH_PROC_FRESH;
+	h.hostname_error = try_in_child(CLONE_NEWUTS, try_hostname);
+	h.sys_error = try_in_child(CLONE_NEWNET, try_sys);
 	h.pasta = wh_proc_find("pasta");
 	h.slirp4netns = wh_proc_find("slirp4netns");
 	h.seccomp = syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
-	h.landlock = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
+	h.notify = may_notify();
+	h.landlock_abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	h.landlock = h.landlock_abi > 0;
+	if (!h.landlock)
+		h.landlock_abi = 0;
 	*ret = h;
 	return 0;
 }

@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 
 #define MAX_SUBID ((size_t)4 << 20)
 #define MAX_EXTENTS 340 /* user_namespaces(7) */
@@ -118,15 +121,28 @@ void wh_id_map_identity(struct wh_str current, struct wh_id_map *ret)
 	}
 }
 
-/* CAP_SETUID and CAP_SETGID in this process's own user namespace. */
-static bool may_write_maps(void)
+/* All of these in this process's own user namespace. */
+static bool holds(uint32_t caps)
 {
 	struct __user_cap_header_struct hdr = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2] = {{0}, {0}};
 
-	if (geteuid() != 0 || syscall(SYS_capget, &hdr, data) < 0)
-		return false;
-	return (data[0].effective & (1U << CAP_SETUID)) && (data[0].effective & (1U << CAP_SETGID));
+	return syscall(SYS_capget, &hdr, data) == 0 && (data[0].effective & caps) == caps;
+}
+
+static bool may_write_maps(void)
+{
+	return geteuid() == 0 && holds(1U << CAP_SETUID | 1U << CAP_SETGID);
+}
+
+int wh_id_map_possible(struct wh_err **err)
+{
+	if (geteuid() != 0 || holds(1U << CAP_SETUID | 1U << CAP_SETGID | 1U << CAP_SETFCAP))
+		return 0;
+	wh_err_set(err, "sandbox", WH_ERR_ENV, EPERM,
+		   "this container's root lacks the capabilities SETUID, SETGID or SETFCAP, without which a user namespace can have no root");
+	wh_err_hint(err, "start the container with --cap-add SETUID --cap-add SETGID --cap-add SETFCAP, or as an ordinary user");
+	return -EPERM;
 }
 
 static int write_map(pid_t pid, const char *file, const struct wh_id_map *m, struct wh_err **err)
@@ -145,7 +161,7 @@ static int write_map(pid_t pid, const char *file, const struct wh_id_map *m, str
 	return 0;
 }
 
-static int apply_as_root(pid_t pid, uint32_t *ret_count, struct wh_err **err)
+static int apply_as_root(pid_t pid, uint32_t *ret_count, struct wh_err **few, struct wh_err **err)
 {
 	static const char *const files[2] = {"uid_map", "gid_map"};
 	uint32_t count = UINT32_MAX;
@@ -167,6 +183,10 @@ static int apply_as_root(pid_t pid, uint32_t *ret_count, struct wh_err **err)
 			return r;
 		if (wh_id_map_total(&map) < count)
 			count = wh_id_map_total(&map);
+	}
+	if (count < WH_ID_WANTED) {
+		wh_err_set(few, "sandbox", WH_ERR_ENV, EPERM, "the user namespace around has no more");
+		wh_err_hint(few, "give whoever starts that one 65536 subordinate ids, or enter it with unshare --map-root-user --map-auto");
 	}
 	*ret_count = count;
 	return 0;
@@ -202,8 +222,31 @@ static void hint_subid(struct wh_err **err, const char *name)
 		here = wh_subid_first_free((struct wh_str){text.p, text.n});
 		first = here > first ? here : first;
 	}
-	wh_err_hint(err, "sudo usermod --add-subuids %u-%u --add-subgids %u-%u %s", first, first + WH_ID_WANTED - 1,
-		    first, first + WH_ID_WANTED - 1, name);
+	/* A number: usermod knows nobody of that name. */
+	if (name[0] >= '0' && name[0] <= '9')
+		wh_err_hint(err, "echo %s:%u:%u | sudo tee -a /etc/subuid /etc/subgid", name, first, WH_ID_WANTED);
+	else
+		wh_err_hint(err, "sudo usermod --add-subuids %u-%u --add-subgids %u-%u %s", first, first + WH_ID_WANTED - 1,
+			    first, first + WH_ID_WANTED - 1, name);
+}
+
+/* Why a helper that is there, and whose range is there, was not allowed to write the map. */
+static void hint_helper(struct wh_err **err, const char *tool, const char *path, const char *name)
+{
+	WH_AUTO_FD int fd = wh_openat(AT_FDCWD, path, O_RDONLY, 0);
+	struct statvfs fs;
+	struct stat st;
+
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
+		wh_err_hint(err, "no_new_privs is set, under which %s has no privileges: start this container without "
+				 "--security-opt no-new-privileges (Kubernetes: allowPrivilegeEscalation: true)", tool);
+	else if (fd >= 0 && fstatvfs(fd, &fs) == 0 && (fs.f_flag & ST_NOSUID))
+		wh_err_hint(err, "%s lies on a file system that is mounted nosuid", path);
+	else if (fd >= 0 && fstat(fd, &st) == 0 && !(st.st_mode & S_ISUID) &&
+		 fgetxattr(fd, "security.capability", NULL, 0) < 0)
+		wh_err_hint(err, "sudo chmod u+s %s", path);
+	else
+		hint_subid(err, name);
 }
 
 /* Runs newuidmap or newgidmap for the map. */
@@ -235,15 +278,51 @@ static int run_helper(const char *tool, pid_t pid, const struct wh_id_map *m, co
 	wh_err_set(err, "sandbox", WH_ERR_ENV, r < 0 ? -r : EPERM, "%s failed for user %s", tool, name);
 	if (out.n && err && *err)
 		wh_err_detail(err, out.p);
-	hint_subid(err, name);
+	hint_helper(err, tool, path, name);
 	return r < 0 ? r : -EPERM;
 }
 
-static int apply_as_user(pid_t pid, uint32_t *ret_count, struct wh_err **err)
+/* A range of uids (0) or of gids (1). */
+static int map_range(pid_t pid, int which, const char *name, uint32_t *ret_count, struct wh_err **err)
 {
 	static const char *const files[2] = {"/etc/subuid", "/etc/subgid"};
 	static const char *const tools[2] = {"newuidmap", "newgidmap"};
-	const uint32_t own[2] = {geteuid(), getegid()};
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	WH_AUTO_ID_MAP struct wh_id_map map = {0};
+	int r = wh_read_file(AT_FDCWD, files[which], MAX_SUBID, &text);
+
+	if (r < 0 && r != -ENOENT)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "read %s", files[which]);
+	wh_id_map_from_subid((struct wh_str){text.p, text.n}, name, geteuid(), which ? getegid() : geteuid(), &map);
+	if (map.n < 2) {
+		wh_err_set(err, "sandbox", WH_ERR_ENV, EPERM, "user %s has no range of ids in %s", name, files[which]);
+		hint_subid(err, name);
+		return -EPERM;
+	}
+	r = run_helper(tools[which], pid, &map, name, err);
+	if (r == 0)
+		*ret_count = wh_id_map_total(&map);
+	return r;
+}
+
+/* What needs nobody's leave: one's own id alone. Of gids only for who gives up setgroups(2). */
+static int map_own(pid_t pid, int which, struct wh_err **err)
+{
+	struct wh_id_extent own = {0, which ? getegid() : geteuid(), 1};
+	const struct wh_id_map map = {&own, 1, 1};
+	WH_AUTO_FREE char *path = wh_asprintf("/proc/%d/setgroups", pid);
+	WH_AUTO_FD int fd = which ? wh_openat(AT_FDCWD, path, O_WRONLY, 0) : -1;
+	int r = which && fd < 0 ? fd : 0;
+
+	if (which && r == 0)
+		r = wh_write_all(fd, "deny", 4);
+	if (r < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "write %s", path);
+	return write_map(pid, which ? "gid_map" : "uid_map", &map, err);
+}
+
+static int apply_as_user(pid_t pid, uint32_t *ret_count, struct wh_err **few, struct wh_err **err)
+{
 	struct passwd pw, *found = NULL;
 	WH_AUTO_FREE char *name = NULL;
 	char space[4096];
@@ -254,30 +333,28 @@ static int apply_as_user(pid_t pid, uint32_t *ret_count, struct wh_err **err)
 	else
 		name = wh_asprintf("%u", geteuid());
 	for (int i = 0; i < 2; i++) {
-		WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
-		WH_AUTO_ID_MAP struct wh_id_map map = {0};
-		int r = wh_read_file(AT_FDCWD, files[i], MAX_SUBID, &text);
+		WH_AUTO_ERR struct wh_err *why = NULL;
+		uint32_t n = 1;
 
-		if (r < 0 && r != -ENOENT)
-			return wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "read %s", files[i]);
-		wh_id_map_from_subid((struct wh_str){text.p, text.n}, name, geteuid(), own[i], &map);
-		if (map.n < 2) {
-			wh_err_set(err, "sandbox", WH_ERR_ENV, EPERM, "user %s has no range of ids in %s", name,
-				   files[i]);
-			hint_subid(err, name);
-			return -EPERM;
-		}
-		r = run_helper(tools[i], pid, &map, name, err);
-		if (r < 0)
+		/* Not even the own id: then why there is no range is what the user can mend. */
+		if (map_range(pid, i, name, &n, &why) < 0 && map_own(pid, i, NULL) < 0) {
+			int r = why && why->sys ? -why->sys : -EPERM;
+
+			wh_err_move(err, &why);
 			return r;
-		if (wh_id_map_total(&map) < count)
-			count = wh_id_map_total(&map);
+		}
+		wh_err_move(few, &why);
+		count = n < count ? n : count;
+	}
+	if (count < WH_ID_WANTED && few && !*few) {
+		wh_err_set(few, "sandbox", WH_ERR_ENV, EPERM, "user %s has no more in /etc/subuid and /etc/subgid", name);
+		hint_subid(few, name);
 	}
 	*ret_count = count;
 	return 0;
 }
 
-int wh_id_map_apply(pid_t pid, uint32_t *ret_count, struct wh_err **err)
+int wh_id_map_apply(pid_t pid, uint32_t *ret_count, struct wh_err **few, struct wh_err **err)
 {
-	return may_write_maps() ? apply_as_root(pid, ret_count, err) : apply_as_user(pid, ret_count, err);
+	return may_write_maps() ? apply_as_root(pid, ret_count, few, err) : apply_as_user(pid, ret_count, few, err);
 }

@@ -28,9 +28,13 @@ void wh_id_map_identity(struct wh_str current, struct wh_id_map *ret);
 /* The first id above all ranges that a subuid(5) text hands out; at least 100000; 0: there is none left. */
 uint32_t wh_subid_first_free(struct wh_str text);
 
+/* Before the user namespace is made, in which there is no way back: may root map its own id? Since Linux 5.12 that takes
+ * CAP_SETFCAP. Who is not root always may. */
+int wh_id_map_possible(struct wh_err **err);
 /* Writes both maps of a process that has just unshared its user namespace, from outside of it: directly as root,
- * else with newuidmap and newgidmap. *ret_count: ids that are mapped both as uid and as gid. Errors are WH_ERR_ENV
- * with a hint. */
-int wh_id_map_apply(pid_t pid, uint32_t *ret_count, struct wh_err **err);
+ * else with newuidmap and newgidmap, and where these cannot, of the own id alone. *ret_count: ids that are mapped both
+ * as uid and as gid; when it is below WH_ID_WANTED, *few says why, with the smallest mend as hint. Errors are
+ * WH_ERR_ENV with a hint. */
+int wh_id_map_apply(pid_t pid, uint32_t *ret_count, struct wh_err **few, struct wh_err **err);
 
 #endif

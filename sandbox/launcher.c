@@ -300,6 +300,20 @@ static int spec_file(const struct wh_step *step, struct wh_err **err)
 	return WH_TAKE_FD(memfd);
 }
 
+/* With all capabilities a step could look into the builder's own processes in the container's /proc, and the observer
+ * finds a step's processes by their numbers in a /proc of its own. */
+static int needs_own_proc(const struct wh_step *step, struct wh_err **err)
+{
+	if (!step->insecure && step->observe_fd <= 0)
+		return 0;
+	wh_err_set(err, "sandbox", WH_ERR_ENV, EPERM,
+		   "%s a /proc of its own, which the kernel refuses in a container whose own is masked",
+		   step->insecure ? "an insecure step needs" : "observing takes");
+	wh_err_hint(err, "start the container with --security-opt systempaths=unconfined (podman: unmask=ALL; Kubernetes: "
+			 "procMount: Unmasked)");
+	return -EPERM;
+}
+
 int wh_launcher_run(struct wh_launcher *l, const struct wh_step *step, wh_step_fn done, void *arg, uint64_t *ret_id,
 		    struct wh_err **err)
 {
@@ -316,6 +330,9 @@ int wh_launcher_run(struct wh_launcher *l, const struct wh_step *step, wh_step_f
 		return wh_err_set(err, "sandbox", WH_ERR_ENV, EPIPE, "the process that starts the steps was killed");
 	if (step->observe_fd > 0 && step->insecure)
 		return wh_err_set(err, "sandbox", WH_ERR_BUILD, EINVAL, "an insecure step cannot be observed");
+	r = step->proc == WH_PROC_BOUND ? needs_own_proc(step, err) : 0;
+	if (r < 0)
+		return r;
 	spec = spec_file(step, err);
 	if (spec < 0)
 		return spec;

@@ -85,12 +85,13 @@ void wh_outer_offer(struct wh_outer *o, const struct wh_service *services, size_
 static int answer_map(struct wh_outer *o)
 {
 	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
-	WH_AUTO_ERR struct wh_err *e = NULL;
+	WH_AUTO_ERR struct wh_err *e = NULL, *few = NULL;
 	uint32_t count = 0;
 
-	wh_id_map_apply(o->pid, &count, &e);
+	wh_id_map_apply(o->pid, &count, &few, &e);
 	wh_buf_u32(&out, count);
 	wh_wire_put_err(&out, e);
+	wh_wire_put_err(&out, few);
 	return wh_wire_send(o->sock, out.p, out.n, NULL, 0);
 }
 

@@ -55,30 +55,43 @@ static int protect(int at, const char *name, struct wh_err **err)
 	return r < 0 ? wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "make /proc/%s read-only", name) : 0;
 }
 
-int wh_proc_mount(struct wh_rootfs *r, int files, bool insecure, struct wh_err **err)
+/* All of a tree of mounts; 0 or -errno. */
+static int make_readonly(int tree)
+{
+	struct mount_attr attr = {.attr_set = STRICT | MOUNT_ATTR_RDONLY};
+
+	return mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
+int wh_proc_open(enum wh_proc_kind kind)
+{
+	WH_AUTO_FD int fd = -1;
+	int r;
+
+	if (kind == WH_PROC_FRESH)
+		return wh_mount_new("proc", NULL, 0, STRICT);
+	/* With what masks it: the kernel would not part them. */
+	fd = wh_mount_clone(AT_FDCWD, "/proc", true);
+	if (fd < 0)
+		return fd;
+	r = make_readonly(fd);
+	return r < 0 ? r : WH_TAKE_FD(fd);
+}
+
+int wh_proc_mount(struct wh_rootfs *r, int files, enum wh_proc_kind kind, bool insecure, struct wh_err **err)
 {
 	WH_AUTO_FD int target = wh_rootfs_target(r, "/proc", true, err), proc = -1;
 	int e;
 
 	if (target < 0)
 		return target;
-	proc = wh_mount_new("proc", NULL, 0, STRICT);
-	if (proc < 0) {
-		e = proc;
-		wh_err_sys(err, "sandbox", WH_ERR_ENV, -e, "mount /proc");
-		if (e == -EPERM)
-			wh_err_hint(
-				err,
-				"inside a container whose own /proc is masked the kernel allows no new one: run that "
-				"container with --security-opt systempaths=unconfined");
-		return e;
-	}
-	e = wh_mount_attach(proc, target, 0, false);
+	proc = wh_proc_open(kind);
+	e = proc < 0 ? proc : wh_mount_attach(proc, target, 0, false);
 	if (e < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -e, "mount /proc");
 	if (insecure)
 		return 0;
-	for (size_t i = 0; e == 0 && i < WH_ARRAY_SIZE(readonly_proc); i++)
+	for (size_t i = 0; e == 0 && kind == WH_PROC_FRESH && i < WH_ARRAY_SIZE(readonly_proc); i++)
 		e = protect(proc, readonly_proc[i], err);
 	for (size_t i = 0; e == 0 && i < WH_ARRAY_SIZE(masked_proc); i++)
 		e = hide(proc, masked_proc[i], files, err);

@@ -60,26 +60,40 @@ int wh_inner_call_while(struct wh_inner *i, const char *service, const json_t *r
 enum wh_isolation { WH_ISOLATION_NAMESPACES, WH_ISOLATION_CHROOT };
 void wh_inner_set_isolation(struct wh_inner *i, enum wh_isolation kind);
 enum wh_isolation wh_inner_isolation(const struct wh_inner *i);
-/* Enters the user namespace: ids 0 → the caller's, 1… → /etc/subuid and /etc/subgid (newuidmap, newgidmap), real root: 0…65535 as they
- * are; then a private mount namespace. Idempotent. Needs: no thread yet. Errors are WH_ERR_ENV with the smallest mend as
+/* Enters the user namespace: ids 0 → the caller's, 1… → /etc/subuid and /etc/subgid (newuidmap, newgidmap; without them the caller's alone),
+ * real root: 0…65535 as they are; then a private mount namespace. Idempotent. Needs: no thread yet. Errors are WH_ERR_ENV with the smallest mend as
  * hint (package uidmap, `usermod --add-subuids`, the sysctl, the AppArmor restriction …). */
 int wh_inner_enter(struct wh_inner *i, struct wh_err **err);
 bool wh_inner_entered(const struct wh_inner *i);
+/* After it failed: half-way, so that this process has no id any more and can write nothing. */
+bool wh_inner_lost(const struct wh_inner *i);
 /* Number of ids mapped (65536 normally). */
 uint32_t wh_inner_id_count(const struct wh_inner *i);
+/* Where these are fewer: why, and the smallest mend as hint; else NULL. Files of other owners can then neither be made nor unpacked. */
+const struct wh_err *wh_inner_few_ids(const struct wh_inner *i);
 void wh_inner_free(struct wh_inner *i);
 
 /* ---------------------------------------------------------------- what this host allows */
 
+/* A step's /proc. BOUND: in a container whose own is masked the kernel allows no new one, so a step sees the container's, read-only; its
+ * numbers are the container's, and names and command lines of the container's processes can be read there. */
+enum wh_proc_kind { WH_PROC_FRESH, WH_PROC_BOUND };
 struct wh_host {
 	unsigned kernel_major, kernel_minor;
 	bool overlay;          /* overlay with userxattr works on the given directory */
 	char *overlay_why;     /* why not, or NULL */
+	enum wh_proc_kind proc;
+	int proc_error;        /* BOUND: why (errno) */
+	int sys_error;         /* no sysfs of a network namespace's own (errno): steps see the host's, or an empty one */
+	int hostname_error;    /* steps cannot have a hostname of their own (errno) */
 	bool tun;              /* /dev/net/tun can be opened */
+	int tun_error;         /* why not (errno) */
 	char *pasta, *slirp4netns; /* paths, or NULL */
 	bool seccomp, landlock;
+	int landlock_abi;      /* 0: none */
+	bool notify;           /* seccomp's user notifications, which PROFILE needs */
 };
-/* Call after wh_inner_enter(). scratch: an empty directory of ours for trial mounts; everything is undone. */
+/* Call after wh_inner_enter(), before the first thread. scratch: an empty directory of ours for trial mounts; everything is undone. */
 int wh_host_probe(int scratch_dirfd, const char *scratch_path, struct wh_host *ret, struct wh_err **err);
 void wh_host_release(struct wh_host *h);
 
@@ -165,6 +179,8 @@ struct wh_step {
 	enum wh_net net;
 	bool insecure;               /* all capabilities of the namespace, no seccomp filter; nothing masked but for real root, whose
 				      * step could write what the host's root can */
+	enum wh_proc_kind proc;      /* as the host's probe says. BOUND: refused for insecure; two steps at once could look into one another
+				      * there, so the caller runs one at a time */
 	const struct wh_bind *binds; /* in order */
 	size_t n_binds;
 	const char *const *extra_hosts; /* "name:ip" */

@@ -54,6 +54,7 @@ void wh_spec_write(const struct wh_step *s, struct wh_buf *out)
 	wh_buf_lstr(out, s->hostname);
 	wh_buf_u32(out, s->net);
 	wh_buf_u8(out, s->insecure);
+	wh_buf_u32(out, s->proc);
 	wh_buf_u32(out, (uint32_t)s->n_binds);
 	for (size_t i = 0; i < s->n_binds; i++)
 		put_bind(out, &s->binds[i]);
@@ -137,6 +138,7 @@ int wh_spec_read(struct wh_arena *a, const void *p, size_t n, struct wh_step *re
 	s.hostname = get_str(&w, a);
 	s.net = (enum wh_net)wh_wire_u32(&w);
 	s.insecure = wh_wire_u8(&w) != 0;
+	s.proc = (enum wh_proc_kind)wh_wire_u32(&w);
 	count = wh_wire_u32(&w);
 	if (w.bad || count > MAX_LIST)
 		return -EBADMSG;

@@ -190,7 +190,7 @@ static int mount_inside(struct step *s, struct wh_err **err)
 
 	if (own_net(s))
 		wh_net_open_ports();
-	r = wh_proc_mount(&s->root, s->files, open_kernel, err);
+	r = wh_proc_mount(&s->root, s->files, spec->proc, open_kernel, err);
 	if (r == 0)
 		r = wh_dev_mount(&s->root, spec->shm_size, s->task->in_fd < 0, err);
 	if (r == 0)
@@ -269,7 +269,8 @@ static int namespaces(struct step *s, struct wh_err **err)
 {
 	const char *name = s->spec.hostname;
 
-	if (name && *name && sethostname(name, strlen(name)) < 0)
+	/* EPERM: a container's filter, as podman has it by default. The builder has found out and told. */
+	if (name && *name && sethostname(name, strlen(name)) < 0 && errno != EPERM)
 		return wh_err_sys(err, "sandbox", WH_ERR_BUILD, errno, "set the hostname \"%s\"", name);
 	if (own_net(s)) {
 		int r = wh_net_loopback(err);

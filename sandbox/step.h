@@ -44,9 +44,11 @@ void wh_step_close_all_but(const int *keep, size_t n);
 /* A minimal /dev: the six devices of the host, pts, shm, mqueue, the usual links. null_input: standard input becomes its
  * null device. */
 int wh_dev_mount(struct wh_rootfs *r, uint64_t shm_size, bool null_input, struct wh_err **err);
-/* /proc of this pid namespace and /sys, read-only and masked as docker does; insecure: neither. own_net: fresh sysfs.
- * files: of wh_files_new(). */
-int wh_proc_mount(struct wh_rootfs *r, int files, bool insecure, struct wh_err **err);
+/* A detached /proc: of this pid namespace, or the one at hand with all that lies on it, read-only. fd or -errno. */
+int wh_proc_open(enum wh_proc_kind kind);
+/* /proc and /sys, read-only and masked as docker does; insecure: neither. own_net: fresh sysfs. files: of
+ * wh_files_new(). */
+int wh_proc_mount(struct wh_rootfs *r, int files, enum wh_proc_kind kind, bool insecure, struct wh_err **err);
 int wh_sys_mount(struct wh_rootfs *r, int files, bool insecure, bool own_net, struct wh_err **err);
 
 /* ---------------------------------------------------------------- binds.c */
