@@ -24,6 +24,7 @@
 
 #include "base/base.h"
 #include "builder/graph.h"
+#include "builder/outcomes.h"
 #include "layers/layers.h"
 #include "sandbox/sandbox.h"
 
@@ -109,6 +110,8 @@ struct wh_builder_opts {
 	bool reproducible;               /* as layer.reproducible; for the files of locals, too */
 	const struct wh_cache_source *imports; /* caches from elsewhere, asked in order after the store's; or NULL */
 	size_t n_imports;
+	bool again;                      /* a second build, to compare with: nothing is taken from the cache or recorded; of steps
+					  * that could run at once the last comes first */
 	bool explain;                    /* send notices that say why a step missed the cache */
 	void (*event)(void *arg, const struct wh_event *e);
 	void *event_arg;

@@ -65,6 +65,7 @@ struct wh_node {
 	int64_t base_time;      /* time of the newest thing in the tree that its images' configs and our layers tell */
 	const char *local_path; /* local://: the directory; such a node has no layers. Of what was fetched, too */
 	char *fetched;          /* the same, owned: its content never changes, and tree_key tells it */
+	char *source_digest;    /* of what was fetched: the body's digest, the commit */
 	struct wh_digest doc;   /* PROFILE, PRUNE: the blob of their document */
 
 	struct wh_key_parts key;

@@ -11,6 +11,8 @@ builder_libbuilder_a_SOURCES += \
 	builder/chmod.c builder/fileop.c builder/fileop_copy.c builder/fileop_dest.c builder/fileop_local.c \
 	builder/fileop_private.h builder/fileop_select.c builder/fileop_unpack.c builder/fileop_view.c \
 	builder/fileop_write.c builder/memo.c builder/memo.h
+# What each vertex came out as.
+builder_libbuilder_a_SOURCES += builder/outcomes.c builder/outcomes.h
 # profile and prune
 builder_libbuilder_a_SOURCES += \
 	builder/hardening.c builder/op_profile.c builder/op_prune.c builder/profile_app.c builder/profile_control.c \

@@ -78,6 +78,7 @@ static void node_free(struct wh_node *n)
 	wh_prune_free(n->prune);
 	wh_layer_release(&n->own);
 	free(n->fetched);
+	free(n->source_digest);
 	json_decref(n->job_reply);
 	wh_err_free(n->job_err);
 	free(n->inputs);

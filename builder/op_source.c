@@ -85,6 +85,8 @@ static bool take_reply(struct wh_node *n, const json_t *reply)
 		return false;
 	free(n->fetched);
 	n->local_path = n->fetched = wh_strdup(path);
+	free(n->source_digest);
+	n->source_digest = wh_strdup(wh_json_str(reply, "digest"));
 	return true;
 }
 

@@ -43,7 +43,7 @@ static bool claim_key(const struct wh_node *n, struct wh_digest *ret)
 {
 	struct wh_sha256 *h;
 
-	if (n->v->no_cache || n->b->cache_failed)
+	if (n->v->no_cache || n->b->o.again || n->b->cache_failed)
 		return false;
 	if (n->key.has_content || n->key.has_fast) {
 		*ret = n->key.has_content ? n->key.content : n->key.fast;
@@ -136,7 +136,7 @@ void wh_queue_start(struct wh_builder *b)
 
 	/* One that has to wait lets others pass. */
 	while (!b->stopping && i < b->queued.n) {
-		n = b->queued.v[i];
+		n = b->queued.v[b->o.again ? b->queued.n - 1 - i : i];
 		switch (its_turn(n)) {
 		case TURN_NOW:
 			wh_nodes_remove(&b->queued, n);

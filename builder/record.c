@@ -24,7 +24,7 @@ bool wh_node_lookup(struct wh_node *n, const struct wh_digest *key, struct wh_re
 			return true;
 		}
 	}
-	if (n->v->no_cache || b->cache_failed)
+	if (n->v->no_cache || b->o.again || b->cache_failed)
 		return false;
 	r = wh_cache_get(b->cache, key, ret, &err);
 	if (r < 0)
@@ -70,7 +70,7 @@ void wh_builder_write_records(struct wh_builder *b)
 {
 	WH_AUTO_ERR struct wh_err *err = NULL;
 
-	if (b->n_made > b->n_written && !b->cache_failed &&
+	if (b->n_made > b->n_written && !b->cache_failed && !b->o.again &&
 	    wh_cache_put(b->cache, &b->made[b->n_written], b->n_made - b->n_written, &err) < 0)
 		cache_trouble(b, &err);
 	b->n_written = b->n_made;
@@ -83,7 +83,7 @@ int wh_builder_record(struct wh_builder *b, struct wh_err **err)
 	size_t i;
 	int r = 0;
 
-	if (b->n_made) {
+	if (b->n_made && !b->o.again) {
 		wh_builder_write_records(b);
 		r = wh_store_sync(b->o.store, err);
 		wh_builder_event(b, &(struct wh_event){

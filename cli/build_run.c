@@ -8,6 +8,7 @@
 #include "cli/call.h"
 #include "cli/context.h"
 #include "cli/proof.h"
+#include "cli/verify_build.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -32,6 +33,8 @@ struct run {
 	struct wh_built *built; /* one a platform */
 	size_t n_built;
 	struct wh_lint_list findings;
+	struct wh_builder_opts builder_opts;
+	struct wh_verify verify; /* its outcomes are those of the build */
 	struct wh_image image;  /* what came out: that of the only platform, or the index */
 };
 
@@ -182,32 +185,31 @@ static int start_builder(struct run *r, struct wh_err **err)
 	choose_layers(r);
 	r->protect[0] = s->sign_key;
 	r->pull = (struct wh_cli_pull){.inner = r->inner, .store = r->store, .insecure = s->insecure_registry};
-	return wh_builder_new(
-		&(struct wh_builder_opts){
-			.store = r->store,
-			.inner = r->inner,
-			.jobs = s->jobs,
-			.layer = r->layer,
-			.locals = locals,
-			.n_locals = r->input.n_locals,
-			.secrets = secrets,
-			.n_secrets = s->n_secrets,
-			.ssh = agents,
-			.n_ssh = s->n_ssh,
-			.allow_emulated_profile = s->allow_emulated_profile,
-			.snapshotter = s->snapshotter,
-			.reproducible = s->reproducible,
-			.protect = s->sign_key ? r->protect : NULL,
-			.pull = pull,
-			.pull_arg = r,
-			.fetch = wh_cli_source_fetch,
-			.fetch_arg = &r->source,
-			.network = WH_NETCHOICE_AUTO,
-			.explain = s->explain,
-			.event = wh_progress_event,
-			.event_arg = r->progress,
-		},
-		&r->builder, err);
+	r->builder_opts = (struct wh_builder_opts){
+		.store = r->store,
+		.inner = r->inner,
+		.jobs = s->jobs,
+		.layer = r->layer,
+		.locals = locals,
+		.n_locals = r->input.n_locals,
+		.secrets = secrets,
+		.n_secrets = s->n_secrets,
+		.ssh = agents,
+		.n_ssh = s->n_ssh,
+		.allow_emulated_profile = s->allow_emulated_profile,
+		.snapshotter = s->snapshotter,
+		.reproducible = s->reproducible,
+		.protect = s->sign_key ? r->protect : NULL,
+		.pull = pull,
+		.pull_arg = r,
+		.fetch = wh_cli_source_fetch,
+		.fetch_arg = &r->source,
+		.network = WH_NETCHOICE_AUTO,
+		.explain = s->explain,
+		.event = wh_progress_event,
+		.event_arg = r->progress,
+	};
+	return wh_builder_new(&r->builder_opts, &r->builder, err);
 }
 
 /* Findings are about the file: those of the first platform are enough. What its bases are is another thing. */
@@ -347,6 +349,7 @@ static int solve(struct run *r, struct wh_err **err)
 	res = wh_builder_images(r->builder, targets, r->n_built, images, err);
 	if (res < 0)
 		return res;
+	wh_builder_outcomes(r->builder, &r->verify.first);
 	for (size_t i = 0; i < r->n_built; i++) {
 		r->built[i].image = images[i];
 		r->built[i].n_base_layers = base_layers(&r->built[i]);
@@ -354,6 +357,27 @@ static int solve(struct run *r, struct wh_err **err)
 	for (size_t i = 0; i < r->n_built && res == 0; i++)
 		res = wh_builder_hardening(r->builder, &r->built[i].target, &r->built[i].hardening, err);
 	return res;
+}
+
+/* The first builder is gone, and its threads with it. */
+static int verify(struct run *r, struct wh_err **err)
+{
+	WH_AUTO_FREE struct wh_target *targets = wh_calloc(r->n_built, sizeof(*targets));
+	WH_AUTO_FREE struct wh_image *images = wh_calloc(r->n_built, sizeof(*images));
+
+	for (size_t i = 0; i < r->n_built; i++) {
+		targets[i] = r->built[i].target; /* lent */
+		images[i] = r->built[i].image;
+	}
+	r->verify.spec = r->spec;
+	r->verify.store = r->store;
+	r->verify.progress = r->progress;
+	r->builder_opts.layer = r->layer; /* the epoch may have come from the bases */
+	r->verify.opts = &r->builder_opts;
+	r->verify.targets = targets;
+	r->verify.images = images;
+	r->verify.n = r->n_built;
+	return wh_verify_build(&r->verify, err);
 }
 
 /* ---------------------------------------------------------------- what came out */
@@ -464,6 +488,8 @@ static int tell(const struct run *r)
 			wh_buf_addf(&out, "name   %s\n", s->tags.v[i]);
 		for (size_t i = 0; i < r->n_built; i++)
 			tell_built(r, i, &out);
+		if (r->verify.told)
+			wh_buf_addf(&out, "same   %s\n", r->verify.told);
 	}
 	for (size_t i = 0; i < s->n_outputs; i++) {
 		if (wh_streq(s->outputs[i].dest, "-")) { /* standard output is taken */
@@ -511,6 +537,8 @@ static int run_all(struct run *r, struct wh_err **err)
 		res = solve(r, err);
 	if (r->builder)
 		wh_builder_free(WH_TAKE_PTR(r->builder));
+	if (!res && r->spec->verify_reproducible)
+		res = verify(r, err);
 	if (res < 0)
 		return res;
 	allow_signals();
@@ -526,6 +554,8 @@ static void run_release(struct run *r)
 		wh_target_release(&r->built[i].target);
 	}
 	free(r->built);
+	wh_outcomes_release(&r->verify.first);
+	free(r->verify.told);
 	wh_image_release(&r->image);
 	if (r->graph)
 		wh_graph_free(r->graph);

@@ -615,6 +615,9 @@ static void add_choices(const struct wh_build_flags *f, struct wh_build_spec *s)
 	s->jobs = f->jobs;
 	if (wh_streq(f->progress, "tty") || wh_streq(f->progress, "rawjson"))
 		s->progress_missing = f->progress;
+	s->verify_reproducible = f->verify_reproducible || f->verify_report;
+	if (f->verify_report)
+		s->verify_report = wh_cli_absolute(f->verify_report);
 	s->quiet = f->quiet || wh_streq(f->progress, "quiet");
 }
 
@@ -663,6 +666,7 @@ void wh_build_spec_release(struct wh_build_spec *s)
 	wh_strv_release(&s->extra_hosts);
 	wh_strv_release(&s->ulimits);
 	free(s->sign_key);
+	free(s->verify_report);
 	for (size_t i = 0; i < s->n_outputs; i++)
 		free(s->outputs[i].dest);
 	for (size_t i = 0; i < s->n_contexts; i++) {

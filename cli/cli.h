@@ -70,6 +70,7 @@ struct wh_build_flags {
 	bool no_cache, quiet, explain, push, insecure_registry, check;
 	struct wh_strv cache_from, cache_to;
 	bool reproducible, verify_reproducible, locked;
+	const char *verify_report;
 	const char *lock, *isolation;
 	const char *call;
 	unsigned jobs;
@@ -139,6 +140,7 @@ struct wh_build_spec {
 	enum wh_snapshot_choice snapshotter;
 	int64_t epoch; /* SOURCE_DATE_EPOCH; INT64_MAX: none given */
 	bool reproducible, verify_reproducible;
+	char *verify_report; /* absolute path, or NULL */
 	char *lock;    /* absolute path of the lock file, or NULL */
 	bool locked;   /* it is checked, else written */
 	enum wh_isolation isolation;

@@ -78,6 +78,10 @@ static const struct wh_option options[] = {
 	{"target", 0, WH_OPT_TEXT, AT(target), "STAGE", "The stage to build (default: the last)", NULL},
 	{"ulimit", 0, WH_OPT_LIST, AT(ulimits), "NAME=SOFT[:HARD]", "Limit of the steps' processes, -1: none (repeatable)",
 	 NULL},
+	{"verify-report", 0, WH_OPT_TEXT, AT(verify_report), "FILE",
+	 "Write what --verify-reproducible found to this file, as JSON\n(and verify)", NULL},
+	{"verify-reproducible", 0, WH_OPT_FLAG, AT(verify_reproducible), NULL,
+	 "Build a second time without cache, and compare: exit code 3 and\na list of what differs, file by file; then nothing is written,\nnamed or pushed", NULL},
 	/* What docker has and is still to come: named, so that nobody takes it for a slip of the pen. */
 	{"annotation", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"attest", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
