@@ -134,14 +134,16 @@ struct dead {
 	int lock_fd;
 };
 
-/* Was the process cut off by a crash of the machine with things unsynced? Then since gets when it began to be so. */
-static bool crashed(int dir, struct timespec *since)
+/* Was the process cut off by a crash of the machine with things unsynced? Then since gets when it began to be so. A process
+ * that was cut off alone has left them to us: *ret_unsynced. */
+static bool crashed(int dir, struct timespec *since, bool *ret_unsynced)
 {
 	WH_AUTO_BUF struct wh_buf then = WH_BUF_INIT, now = WH_BUF_INIT;
 	struct stat st;
 
 	if (fstatat(dir, "unsynced", &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return false;
+	*ret_unsynced = true;
 	(void)wh_read_file(dir, "unsynced", 128, &then);
 	if (boot_id(&now) && then.n == now.n && memcmp(then.p, now.p, now.n) == 0)
 		return false;
@@ -150,7 +152,8 @@ static bool crashed(int dir, struct timespec *since)
 }
 
 /* Takes the lock of tmp/name if nobody holds it. */
-static bool claim(int tmp_fd, const char *name, struct dead *ret, bool *ret_crashed, struct timespec *since)
+static bool claim(int tmp_fd, const char *name, struct dead *ret, bool *ret_crashed, struct timespec *since,
+		  bool *ret_unsynced)
 {
 	WH_AUTO_FD int dir = -1, lock = -1;
 
@@ -162,7 +165,7 @@ static bool claim(int tmp_fd, const char *name, struct dead *ret, bool *ret_cras
 		return false;
 	if (lock >= 0 && flock_retry(lock, LOCK_EX | LOCK_NB) < 0)
 		return false;
-	*ret_crashed = crashed(dir, since);
+	*ret_crashed = crashed(dir, since, ret_unsynced);
 	*ret = (struct dead){.name = wh_strdup(name), .lock_fd = WH_TAKE_FD(lock)};
 	return true;
 }
@@ -174,7 +177,7 @@ void wh_lease_sweep(const struct wh_lease *l, int (*recover)(void *arg, const st
 	size_t n = 0, cap = 0;
 	const struct dirent *de;
 	struct timespec oldest = {0};
-	bool any = false;
+	bool any = false, unsynced = false;
 	DIR *d;
 
 	gate = wh_openat(l->tmp_fd, ".", O_RDONLY | O_DIRECTORY, 0);
@@ -190,7 +193,7 @@ void wh_lease_sweep(const struct wh_lease *l, int (*recover)(void *arg, const st
 
 		if (de->d_name[0] == '.' || wh_streq(de->d_name, l->id))
 			continue;
-		if (!claim(l->tmp_fd, de->d_name, &x, &c, &since))
+		if (!claim(l->tmp_fd, de->d_name, &x, &c, &since, &unsynced))
 			continue;
 		if (c && (!any || since.tv_sec < oldest.tv_sec)) {
 			oldest = since;
@@ -199,8 +202,9 @@ void wh_lease_sweep(const struct wh_lease *l, int (*recover)(void *arg, const st
 		WH_PUSH(v, n, cap) = x;
 	}
 	closedir(d);
-	/* The marks must outlive a recovery that did not work out. */
-	if (!any || recover(arg, &oldest) == 0) {
+	/* The marks must outlive a recovery that did not work out. And what a killed process put into the store may be lost in a
+	 * power cut of the seconds to come: nobody else would know of it. */
+	if ((!any || recover(arg, &oldest) == 0) && (!unsynced || syncfs(l->tmp_fd) == 0)) {
 		(void)flock_retry(gate, LOCK_UN);
 		for (size_t i = 0; i < n; i++)
 			(void)wh_rm_rf(l->tmp_fd, v[i].name);

@@ -337,6 +337,7 @@ void wh_store_close(struct wh_store *s)
 {
 	if (!s)
 		return;
+	(void)wh_store_sync(s, NULL); /* the mark goes with the lease */
 	wh_lease_drop(&s->lease);
 	store_free(s);
 }
