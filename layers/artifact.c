@@ -249,3 +249,42 @@ int wh_artifact_write(struct wh_store *s, const struct wh_image *subject, const 
 	}
 	return 0;
 }
+
+int wh_artifact_manifest_write(struct wh_store *s, const struct wh_image *subject, const char *artifact_type,
+			       const struct wh_artifact_blob *config, const struct wh_descriptor *layers, size_t n_layers,
+			       struct wh_artifact *ret, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *m = json_pack("{s:i, s:s, s:s, s:[]}", "schemaVersion", 2, "mediaType", WH_MT_MANIFEST, "artifactType",
+					   artifact_type, "layers");
+	json_t *ls = json_object_get(m, "layers"), *c = NULL;
+	struct wh_digest d;
+	int r;
+
+	if (n_layers > WH_ARTIFACT_LAYERS_MAX)
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EFBIG, "an artifact of more than %d blobs", WH_ARTIFACT_LAYERS_MAX);
+	r = put_blob(s, config, &c, err);
+	if (r < 0)
+		return r;
+	json_object_set_new(m, "config", c);
+	for (size_t i = 0; i < n_layers; i++)
+		json_array_append_new(ls, descriptor(layers[i].media_type, &layers[i].digest, layers[i].size, layers[i].annotations));
+	if (subject)
+		json_object_set_new(m, "subject",
+				    descriptor(subject->media_type ? subject->media_type : WH_MT_MANIFEST, &subject->manifest,
+					       subject->manifest_size, NULL));
+	wh_manifest_json(m, &text);
+	if (!wh_buf_ok(&text) || text.n > WH_MANIFEST_MAX)
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EFBIG, "an artifact's manifest is larger than %zu MiB",
+				  WH_MANIFEST_MAX >> 20);
+	r = wh_blob_put(s, text.p, text.n, &d, err);
+	if (r < 0)
+		return r;
+	*ret = (struct wh_artifact){
+		.manifest = {.digest = d, .size = text.n, .media_type = wh_strdup(WH_MT_MANIFEST)},
+		.artifact_type = wh_strdup(artifact_type),
+	};
+	if (subject)
+		ret->subject = subject->manifest;
+	return 0;
+}

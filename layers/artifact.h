@@ -13,6 +13,9 @@
 
 #include "base/base.h"
 
+/* Build caches (builder/cache_remote.h): the type of the artifact and the media type of its config. They may be large and are of use to
+ * builds alone: not taken along by pulls and copies. */
+#define WH_ARTIFACT_CACHE "application/vnd.whittle.cache.config.v1+json"
 #define WH_MEDIA_EMPTY "application/vnd.oci.empty.v1+json" /* the two bytes {} */
 
 struct wh_store;
@@ -51,6 +54,11 @@ struct wh_artifact_blob {
 int wh_artifact_write(struct wh_store *s, const struct wh_image *subject, const char *artifact_type, const char *tag,
 		      const struct wh_artifact_blob *config, const struct wh_artifact_blob *layers, size_t n_layers,
 		      const json_t *annotations, struct wh_artifacts *list, struct wh_err **err);
+/* A manifest over blobs that exist, in the store or elsewhere; only config is written. subject NULL: none. config has the artifact's type as
+ * its media type. Deterministic. */
+int wh_artifact_manifest_write(struct wh_store *s, const struct wh_image *subject, const char *artifact_type,
+			       const struct wh_artifact_blob *config, const struct wh_descriptor *layers, size_t n_layers,
+			       struct wh_artifact *ret, struct wh_err **err);
 /* A new image was made of it (other compression): artifacts follow digests, so there is nothing to copy; write them anew. */
 
 /* The store remembers artifacts of an image in index.json. Those with the same subject, type and predicate annotation that the same
@@ -68,6 +76,15 @@ int wh_artifacts_from_layout(struct wh_store *s, const char *dir, const struct w
 			     struct wh_err **err);
 /* Writes them into a layout directory that has the image; as wh_store_attach(). */
 int wh_layout_attach(struct wh_store *s, const char *dir, const struct wh_artifacts *list, struct wh_err **err);
+/* Artifacts that stand for themselves, in a layout under a name (org.opencontainers.image.ref.name). put: replaces what has this type and name;
+ * layers says where the blobs are that the store lacks. The directory is made. */
+struct wh_layer;
+int wh_layout_put(struct wh_store *s, const char *dir, const char *tag, const struct wh_artifact *a,
+		  const struct wh_layer *const *layers, size_t n_layers, struct wh_err **err);
+/* find: manifest and config, no more, are in the store then. By digest, or (NULL) that of the name; where there is none, those
+ * that are attached to images. None is success. */
+int wh_layout_find(struct wh_store *s, const char *dir, const char *type, const char *tag, const struct wh_digest *digest,
+		   struct wh_artifacts *ret, struct wh_err **err);
 /* The names that a layout gives the image with this manifest digest, or an index that has it (io.containerd.image.name), sorted. */
 int wh_layout_names(const char *dir, const struct wh_digest *manifest, struct wh_strv *ret, struct wh_err **err);
 /* Digest and size of each layer blob of an artifact's manifest (in the store), its media type and annotations; hostile input. */

@@ -33,6 +33,10 @@ void wh_artifact_manifest_release(struct wh_artifact_manifest *m);
 int wh_artifact_manifest_read(struct wh_store *s, const struct wh_artifact *a, struct wh_artifact_manifest *ret,
 			      struct wh_err **err);
 
+/* As wh_artifacts_from_layout(); caches: build caches, too, of which manifest and config alone come into the store. */
+int wh_artifacts_in_layout(struct wh_store *s, const char *dir, const struct wh_digest *subject, bool caches,
+			   struct wh_artifacts *ret, struct wh_err **err);
+
 /* "sha256-HEX.KIND" with a KIND of small letters: the older form's tag. ret may be NULL. */
 bool wh_artifact_tag_parse(const char *tag, struct wh_digest *ret);
 

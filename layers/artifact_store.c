@@ -19,6 +19,7 @@ struct source {
 	const char *path; /* its name for messages */
 	const struct wh_digest *subject;
 	unsigned documents;
+	bool caches; /* of a layout: take build caches as well, manifest and config */
 	struct wh_artifacts *list;
 };
 
@@ -88,7 +89,7 @@ static int import(struct source *x, const struct wh_buf *manifest, const struct 
 	struct wh_digest put;
 	int r = import_blob(x, &m->config, err);
 
-	for (size_t i = 0; i < m->n && r == 0; i++)
+	for (size_t i = 0; i < m->n && r == 0 && !wh_streq(m->artifact_type, WH_ARTIFACT_CACHE); i++)
 		r = import_blob(x, &m->layers[i], err);
 	return r < 0 ? r : wh_blob_put(x->s, manifest->p, manifest->n, &put, err);
 }
@@ -149,7 +150,7 @@ static int consider_manifest(struct source *x, const struct wh_descriptor *d, co
 		tag = NULL;
 		ours = m.has_subject && wh_digest_eq(&m.subject, x->subject);
 	}
-	if (!ours)
+	if (!ours || (x->dir >= 0 && !x->caches && wh_streq(m.artifact_type, WH_ARTIFACT_CACHE)))
 		return 0;
 	if (x->dir >= 0)
 		r = import(x, &buf, &m, err);
@@ -287,9 +288,15 @@ int wh_layout_names(const char *dir, const struct wh_digest *manifest, struct wh
 int wh_artifacts_from_layout(struct wh_store *s, const char *dir, const struct wh_digest *subject,
 			     struct wh_artifacts *ret, struct wh_err **err)
 {
+	return wh_artifacts_in_layout(s, dir, subject, false, ret, err);
+}
+
+int wh_artifacts_in_layout(struct wh_store *s, const char *dir, const struct wh_digest *subject, bool caches,
+			   struct wh_artifacts *ret, struct wh_err **err)
+{
 	WH_CLEANUP(wh_artifacts_release) struct wh_artifacts list = {0};
 	WH_AUTO_FD int fd = wh_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0);
-	struct source x = {.s = s, .dir = fd, .path = dir, .subject = subject, .list = &list};
+	struct source x = {.s = s, .dir = fd, .path = dir, .subject = subject, .caches = caches, .list = &list};
 	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
 	WH_AUTO_JSON json_t *o = NULL;
 	int r;
@@ -306,6 +313,79 @@ int wh_artifacts_from_layout(struct wh_store *s, const char *dir, const struct w
 		hand_over(&list, ret);
 	else
 		wh_err_wrap(err, "artifacts in %s", dir);
+	return r;
+}
+
+/* ---------------------------------------------------------------- by type and name */
+
+#define FOUND_MAX 16
+
+/* An entry's manifest, when it is of the type: it and its config, into the store. */
+static int take_bare(struct source *x, const json_t *o, const char *type, struct wh_err **err)
+{
+	WH_CLEANUP(wh_artifact_manifest_release) struct wh_artifact_manifest m = {0};
+	WH_CLEANUP(wh_descriptor_release) struct wh_descriptor d = {0};
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	struct wh_artifact *a;
+	struct wh_digest put;
+	int r = wh_descriptor_parse(o, "index", &d, err);
+
+	if (r == 0)
+		r = read_blob(x, &d, WH_MANIFEST_MAX, &buf, err);
+	if (r == 0)
+		r = wh_artifact_manifest_parse(buf.p, buf.n, "manifest", &m, err);
+	if (r < 0 || !wh_streq(m.artifact_type, type) || x->list->n >= FOUND_MAX)
+		return r;
+	r = import_blob(x, &m.config, err);
+	if (r == 0)
+		r = wh_blob_put(x->s, buf.p, buf.n, &put, err);
+	if (r < 0)
+		return r;
+	a = wh_artifacts_add(x->list);
+	a->manifest = (struct wh_descriptor){.digest = put, .size = buf.n, .media_type = wh_strdup(d.media_type)};
+	a->artifact_type = wh_strdup(type);
+	return 0;
+}
+
+/* name: those that bear it; else those without any. */
+static int find_in_index(struct source *x, const json_t *ms, const char *type, const char *name, const char *digest,
+			 struct wh_err **err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < json_array_size(ms) && r == 0; i++) {
+		const json_t *o = json_array_get(ms, i);
+		const char *its = wh_json_str(json_object_get(o, "annotations"), WH_AN_REF_NAME);
+
+		if (digest ? wh_streq(wh_json_str(o, "digest"), digest)
+			   : wh_streq(wh_json_str(o, "artifactType"), type) && wh_streq(its, name))
+			r = take_bare(x, o, type, err);
+	}
+	return r;
+}
+
+int wh_layout_find(struct wh_store *s, const char *dir, const char *type, const char *tag, const struct wh_digest *digest,
+		   struct wh_artifacts *ret, struct wh_err **err)
+{
+	WH_CLEANUP(wh_artifacts_release) struct wh_artifacts list = {0};
+	WH_AUTO_FD int fd = wh_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0);
+	struct source x = {.s = s, .dir = fd, .path = dir, .list = &list};
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *o = NULL;
+	char text[WH_DIGEST_TEXT];
+	const json_t *ms;
+	int r = fd < 0 ? fd : wh_read_file(fd, "index.json", WH_MANIFEST_MAX, &buf);
+
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "read %s/index.json", dir);
+	r = wh_document_parse(buf.p, buf.n, "index.json", &o, err);
+	ms = json_object_get(o, "manifests");
+	if (r == 0)
+		r = find_in_index(&x, ms, type, tag, digest ? wh_digest_text(digest, text) : NULL, err);
+	if (r == 0 && !list.n && !digest)
+		r = find_in_index(&x, ms, type, NULL, NULL, err);
+	if (r == 0)
+		hand_over(&list, ret);
 	return r;
 }
 

@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
+#include <sys/file.h>
 
 #define COPY_SIZE (256u << 10)
 #define BIG (4u << 20) /* worth a thread */
@@ -102,7 +103,7 @@ static int settle_artifacts(struct export *e, struct wh_err **err)
 		if (settled_before(l, k))
 			continue;
 		if (exists)
-			r = wh_artifacts_from_layout(e->s, e->x->dest, &l->v[k].subject, &there, err);
+			r = wh_artifacts_in_layout(e->s, e->x->dest, &l->v[k].subject, true, &there, err);
 		if (r == 0)
 			r = wh_artifacts_settle(e->s, &there, l, &l->v[k].subject, true, &e->attached, err);
 	}
@@ -622,5 +623,117 @@ int wh_layout_attach(struct wh_store *s, const char *dir, const struct wh_artifa
 	wh_settled_release(&e.attached);
 	if (r < 0)
 		wh_err_wrap(err, "attach to the image in %s", dir);
+	return r;
+}
+
+/* ---------------------------------------------------------------- an artifact by itself */
+
+/* Replaces what has its type and name. */
+static void name_artifact(json_t *ms, const struct wh_artifact *a, const char *tag)
+{
+	json_t *d = wh_artifact_entry(a);
+	size_t i = 0;
+
+	json_object_set_new(d, "annotations", json_pack("{s:s}", WH_AN_REF_NAME, tag));
+	while (i < json_array_size(ms)) {
+		const json_t *old = json_array_get(ms, i);
+
+		if (wh_streq(wh_json_str(old, "artifactType"), a->artifact_type) &&
+		    wh_streq(wh_json_str(json_object_get(old, "annotations"), WH_AN_REF_NAME), tag))
+			json_array_remove(ms, i);
+		else
+			i++;
+	}
+	json_array_append_new(ms, d);
+}
+
+static int read_index(int dir, const char *name, json_t **ret, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	int r = wh_read_file(dir, "index.json", WH_MANIFEST_MAX, &buf);
+
+	if (r == -ENOENT) {
+		*ret = json_pack("{s:[]}", "manifests");
+		return 0;
+	}
+	if (r < 0)
+		return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "read %s/index.json", name);
+	r = wh_document_parse(buf.p, buf.n, "index.json", ret, err);
+	if (r == 0 && !json_is_array(json_object_get(*ret, "manifests"))) {
+		json_decref(WH_TAKE_PTR(*ret));
+		r = wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG, "%s/index.json has no list of manifests", name);
+	}
+	return r;
+}
+
+static const struct wh_layer *layer_of(const struct wh_layer *const *layers, size_t n, const struct wh_digest *d)
+{
+	for (size_t i = 0; i < n; i++)
+		if (wh_digest_eq(&layers[i]->blob, d))
+			return layers[i];
+	return NULL;
+}
+
+static int put_artifact(struct export *e, int dir, const char *tag, const struct wh_artifact *a,
+			const struct wh_layer *const *layers, size_t n, struct wh_err **err)
+{
+	WH_CLEANUP(wh_artifact_manifest_release) struct wh_artifact_manifest m = {0};
+	WH_AUTO_BUF struct wh_buf index = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *old = NULL;
+	WH_AUTO_FD int blobs = -1;
+	int r = wh_artifact_manifest_read(e->s, a, &m, err);
+
+	if (r < 0)
+		return r;
+	for (size_t k = 0; k < m.n; k++)
+		add_blob(e, &m.layers[k].digest, m.layers[k].size, layer_of(layers, n, &m.layers[k].digest));
+	add_blob(e, &m.config.digest, m.config.size, NULL);
+	add_blob(e, &a->manifest.digest, a->manifest.size, NULL);
+	r = wh_mkdir_p(dir, "blobs/sha256", 0755);
+	if (r == 0)
+		r = blobs = wh_openat(dir, "blobs/sha256", O_RDONLY | O_DIRECTORY, 0);
+	if (r < 0)
+		return wh_err_sys(err, "layers", wh_dest_class(r), -r, "make %s/blobs/sha256", e->x->dest);
+	for (size_t k = 0; k < e->n; k++) {
+		r = write_blob_file(e, &e->blobs[k], blobs, err);
+		if (r < 0)
+			return r;
+	}
+	r = read_index(dir, e->x->dest, &old, err);
+	if (r < 0)
+		return r;
+	name_artifact(json_object_get(old, "manifests"), a, tag);
+	wh_index_json(json_object_get(old, "manifests"), &index);
+	if (faccessat(dir, "oci-layout", F_OK, 0) < 0)
+		r = wh_write_file_atomic(dir, "oci-layout", WH_OCI_LAYOUT, strlen(WH_OCI_LAYOUT), 0644, false);
+	if (r == 0)
+		r = wh_write_file_atomic(dir, "index.json", index.p, index.n, 0644, false);
+	return r < 0 ? wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "write %s/index.json", e->x->dest) : 0;
+}
+
+int wh_layout_put(struct wh_store *s, const char *dir, const char *tag, const struct wh_artifact *a,
+		  const struct wh_layer *const *layers, size_t n_layers, struct wh_err **err)
+{
+	struct wh_export x = {.dest = dir};
+	struct export e = {.s = s, .x = &x};
+	WH_AUTO_FD int fd = -1;
+	int r = wh_make_parents(dir);
+
+	if (r == 0)
+		r = fd = wh_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0);
+	if (r < 0)
+		return wh_err_sys(err, "layers", wh_dest_class(r), -r, "make %s", dir);
+	/* Who comes second waits: the index is read, changed and written. Some file systems have no locks; then the last one counts. */
+	do
+		r = flock(fd, LOCK_EX) < 0 ? -errno : 0;
+	while (r == -EINTR);
+	r = 0;
+	if (faccessat(fd, "oci-layout", F_OK, 0) < 0 && faccessat(fd, "blobs", F_OK, 0) < 0 && !is_empty(fd)) {
+		r = wh_err_set(err, "layers", WH_ERR_USAGE, EEXIST, "%s exists, and is neither an OCI image layout nor empty", dir);
+		wh_err_hint(err, "name another directory, or remove it");
+	}
+	if (r == 0)
+		r = put_artifact(&e, fd, tag, a, layers, n_layers, err);
+	free(e.blobs);
 	return r;
 }

@@ -119,8 +119,10 @@ struct wh_layer {
 	enum wh_compression comp;
 	int64_t newest;            /* newest mtime of its entries; INT64_MIN for an empty layer or when not known */
 	uint64_t n_entries;        /* 0 with newest INT64_MIN when not known (a base that was never read) */
-	char *origin;              /* a layout directory the blob can be fetched from when the store lacks it, or NULL (owned) */
+	char *origin;              /* where the blob can be had when the store lacks it: a layout directory, or one of those below; or NULL (owned) */
 };
+#define WH_ORIGIN_REGISTRY "registry:" /* and HOST/NAME, a repository: wh_store_set_fetcher() */
+#define WH_ORIGIN_NOWHERE "nowhere:"   /* a cache told of the layer, but has no blob of it: its diff id is all there is */
 void wh_layer_copy(struct wh_layer *dst, const struct wh_layer *src);
 void wh_layer_release(struct wh_layer *l);
 
@@ -134,6 +136,22 @@ size_t wh_index_count(const struct wh_index *x);
 int wh_index_at(const struct wh_index *x, size_t i, struct wh_entry *ret, struct wh_xattr xs[WH_MAX_XATTRS]);
 /* Position of path, or of the first entry after it when absent (then false). */
 bool wh_index_find(const struct wh_index *x, const char *path, size_t *ret_pos);
+
+/* ---------------------------------------------------------------- layers from elsewhere */
+
+/* Brings blobs of an origin that is no directory into the store, each verified by its digest. Called from any thread; several
+ * calls may be under way. Once *cancel (may be NULL) is true it ends with -ECANCELED. */
+typedef int (*wh_origin_fn)(void *arg, const char *origin, const struct wh_descriptor *blobs, size_t n, const _Atomic bool *cancel,
+			    struct wh_err **err);
+void wh_store_set_fetcher(struct wh_store *s, wh_origin_fn fn, void *arg);
+/* What ends calls of the fetcher; NULL: nothing. It lives until it is set anew. */
+void wh_store_set_cancel(struct wh_store *s, const _Atomic bool *cancel);
+/* The origin from which a layer was not to be had, or came out as another than was promised, since this was asked last; malloc'ed, or NULL. */
+char *wh_store_failed_origin(struct wh_store *s);
+/* The layer can be read without asking anybody: its blob is in the store and was seen to have this diff id. */
+bool wh_layer_at_hand(struct wh_store *s, const struct wh_layer *l);
+/* Brings those that are not at hand into the store, many at once, and reads each. */
+int wh_layers_settle(struct wh_store *s, const struct wh_layer *const *layers, size_t n, struct wh_err **err);
 
 /* ---------------------------------------------------------------- writing a layer */
 

@@ -61,6 +61,7 @@ int wh_layer_prove(struct wh_store *s, const struct wh_layer *l, struct wh_err *
 	if (r < 0)
 		return r;
 	r = wh_stream_drain(t, err);
+	wh_layer_blame(s, l, r);
 	if (r == 0)
 		r = wh_pair_note(s, &l->diff_id, &l->blob, err);
 	if (r < 0)

@@ -51,4 +51,16 @@ int wh_registry_push(struct wh_registry *r, struct wh_store *s, const char *ref,
 int wh_registry_artifacts(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_digest *subject,
 			  struct wh_artifacts *ret, struct wh_err **err);
 
+/* The artifact of this type that the reference names, or those attached to the image (or to an index's images) that it names: manifest
+ * and config, no more, into the store. -ENOENT: there is no such name. None is success. */
+int wh_registry_find(struct wh_registry *r, struct wh_store *s, const char *ref, const char *type, struct wh_artifacts *ret,
+		     struct wh_err **err);
+/* Blobs of a repository (HOST/NAME) into the store, several at a time. */
+int wh_registry_blobs(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_descriptor *blobs, size_t n,
+		      struct wh_err **err);
+/* An artifact that stands for itself under a tag. Blobs that the store lacks are mounted from the repository of the same registry that
+ * sources ({"sha256:…": "NAME"}, or NULL) says, or else taken there. */
+int wh_registry_put(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_digest *manifest,
+		    const json_t *sources, struct wh_err **err);
+
 #endif

@@ -229,6 +229,13 @@ static int open_session(struct wh_reg_conn *c, const struct wh_reg_blob *b, cons
 	return 0;
 }
 
+int wh_reg_blob_mount(struct wh_reg_conn *c, const struct wh_reg_blob *b)
+{
+	WH_AUTO_HTTP_RESP struct wh_http_resp a = {0};
+
+	return ask_session(c, b, b->from, "mount a blob", &a, NULL) == 0 && a.status == 201;
+}
+
 /* One upload. 1: another try may help. */
 static int put_once(struct wh_reg_conn *c, const struct wh_reg_blob *b, int fd, const char *what, unsigned *ret_after,
 		    struct wh_err **err)

@@ -213,6 +213,8 @@ struct wh_reg_blob {
 int wh_reg_blob_get(struct wh_reg_conn *c, struct wh_store *s, const struct wh_reg_blob *b, struct wh_err **err);
 /* Is it in the registry? 1, 0 or an error. */
 int wh_reg_blob_there(struct wh_reg_conn *c, const struct wh_reg_blob *b, struct wh_err **err);
+/* From the repository it->from: 1 when the registry did that, 0 when it did not. */
+int wh_reg_blob_mount(struct wh_reg_conn *c, const struct wh_reg_blob *b);
 /* From the store. */
 int wh_reg_blob_put(struct wh_reg_conn *c, struct wh_store *s, const struct wh_reg_blob *b, struct wh_err **err);
 

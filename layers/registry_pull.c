@@ -408,3 +408,18 @@ int wh_registry_pull(struct wh_registry *r, struct wh_store *s, const char *ref,
 		wh_err_wrap(err, "pull %s", ref);
 	return res;
 }
+
+/* ---------------------------------------------------------------- blobs by themselves */
+
+int wh_registry_blobs(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_descriptor *blobs, size_t n,
+		      struct wh_err **err)
+{
+	WH_AUTO_FREE struct wh_reg_blob *v = wh_calloc(n + 1, sizeof(*v));
+	WH_AUTO_REG_CONN struct wh_reg_conn *c = NULL;
+	struct layers l = {.s = s, .v = v};
+	int res = wh_reg_connect(r, ref, "pull", &c, err);
+
+	for (size_t i = 0; i < n; i++)
+		v[i] = (struct wh_reg_blob){.digest = blobs[i].digest, .size = blobs[i].size, .what = "layer"};
+	return res < 0 ? res : wh_reg_each(c, n, get_layer, &l, err);
+}

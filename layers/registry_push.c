@@ -391,3 +391,53 @@ int wh_registry_push(struct wh_registry *r, struct wh_store *s, const char *ref,
 		wh_err_wrap(err, "push %s", ref);
 	return res;
 }
+
+/* ---------------------------------------------------------------- an artifact by itself */
+
+/* What the store lacks is mounted from the repository that has it, or taken there. */
+static int put_or_mount(struct wh_reg_conn *c, void *arg, size_t i, struct wh_err **err)
+{
+	struct blobs *b = arg;
+	struct wh_reg_blob *x = &b->v[i];
+	WH_AUTO_REG_CONN struct wh_reg_conn *other = NULL;
+	WH_AUTO_FREE char *ref = NULL;
+	uint64_t size;
+	int r = wh_reg_blob_there(c, x, err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (x->from && !(wh_blob_has(b->s, &x->digest, &size) && size == x->size)) {
+		if (wh_reg_blob_mount(c, x) > 0)
+			return 0;
+		ref = wh_asprintf("%s/%s", c->ref.domain, x->from);
+		r = wh_reg_connect(c->r, ref, "pull", &other, err);
+		if (r == 0)
+			r = wh_reg_blob_get(other, b->s, x, err);
+	}
+	return r < 0 ? r : wh_reg_blob_put(c, b->s, x, err);
+}
+
+int wh_registry_put(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_digest *manifest,
+		    const json_t *sources, struct wh_err **err)
+{
+	WH_AUTO_REG_CONN struct wh_reg_conn *c = NULL;
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *m = NULL;
+	struct blobs b = {.s = s};
+	char text[WH_DIGEST_TEXT];
+	const char *type;
+	int res = wh_reg_connect(r, ref, "pull,push", &c, err);
+
+	if (res == 0)
+		res = read_manifest(s, manifest, &buf, &m, &type, err);
+	if (res == 0)
+		res = blobs_of(m, &b, err);
+	for (size_t i = 0; i < b.n && res == 0; i++)
+		b.v[i].from = wh_json_str(sources, wh_digest_text(&b.v[i].digest, text));
+	if (res == 0)
+		res = wh_reg_each(c, b.n, put_or_mount, &b, err);
+	if (res == 0)
+		res = wh_reg_manifest_put(c, c->ref.tag, type ? type : WH_MT_MANIFEST, buf.p, buf.n, NULL, err);
+	free(b.v);
+	return res;
+}

@@ -12,6 +12,8 @@
 #define BLOB_MAX ((uint64_t)256 << 20)
 #define ALL_MAX ((uint64_t)1 << 30)
 #define ROUNDS 4
+#define FOUND_MAX 16                         /* artifacts of one type that are taken */
+#define FOUND_CONFIG_MAX ((size_t)16 << 20)
 
 static const char *const index_keys[] = {"schemaVersion", "mediaType", "manifests", "annotations", NULL};
 
@@ -45,6 +47,17 @@ static void put_entry(json_t *list, json_t *o)
 	json_array_append_new(list, o);
 }
 
+/* Of an image's caches the last one counts. */
+static void drop_older(json_t *list, const struct wh_artifact *a)
+{
+	for (size_t i = 0; wh_streq(a->artifact_type, WH_ARTIFACT_CACHE) && i < json_array_size(list);) {
+		if (wh_streq(wh_json_str(json_array_get(list, i), "artifactType"), WH_ARTIFACT_CACHE))
+			json_array_remove(list, i);
+		else
+			i++;
+	}
+}
+
 int wh_referrers_merge(const char *doc, size_t n, const struct wh_artifact *const *v, size_t n_v, struct wh_buf *out,
 		       struct wh_err **err)
 {
@@ -63,8 +76,10 @@ int wh_referrers_merge(const char *doc, size_t n, const struct wh_artifact *cons
 	    (json_object_get(o, "mediaType") && !wh_streq(wh_json_str(o, "mediaType"), WH_MT_INDEX)))
 		return wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG,
 				  "what has the tag of its referrers is no image index");
-	for (size_t i = 0; i < n_v; i++)
+	for (size_t i = 0; i < n_v; i++) {
+		drop_older(list, v[i]);
 		put_entry(list, list_entry(v[i]));
+	}
 	wh_json_dump_ordered(o, index_keys, out);
 	if (!wh_buf_ok(out) || out->n > WH_MANIFEST_MAX)
 		return wh_err_set(err, "registry", WH_ERR_BUILD, EFBIG, "its list of referrers is larger than %zu MiB",
@@ -261,6 +276,8 @@ static int take_artifact(struct found *f, const struct wh_reg_manifest *m, const
 		return 0;
 	if (!type && !tag)
 		type = wh_json_str(json_object_get(m->doc, "config"), "mediaType");
+	if (!tag && wh_streq(type, WH_ARTIFACT_CACHE))
+		return 0;
 	if (!tag && strlen(type ? type : "") > WH_ARTIFACT_TYPE_MAX)
 		return 0;
 	r = get_blobs(f, m->doc, &why);
@@ -339,6 +356,111 @@ int wh_registry_artifacts(struct wh_registry *r, struct wh_store *s, const char 
 	if (res < 0) {
 		wh_artifacts_release(&list);
 		wh_err_wrap(err, "what is attached to %s", ref);
+		return res;
+	}
+	*ret = list;
+	return 0;
+}
+
+/* ---------------------------------------------------------------- artifacts of one type, without what they are made of */
+
+struct finding {
+	struct wh_reg_conn *c;
+	struct wh_store *s;
+	const char *type;
+	struct wh_artifacts *ret;
+};
+
+static bool is_type(const struct wh_reg_manifest *m, const char *type)
+{
+	const char *said = wh_json_str(m->doc, "artifactType");
+
+	return wh_reg_is_manifest(m->type) &&
+	       wh_streq(said ? said : wh_json_str(json_object_get(m->doc, "config"), "mediaType"), type);
+}
+
+static int take_bare(struct finding *x, const struct wh_reg_manifest *m, struct wh_err **err)
+{
+	struct wh_reg_blob b = {.what = "config"};
+	struct wh_artifact *a;
+	struct wh_digest d;
+	const char *type;
+	int r = wh_reg_descriptor(json_object_get(m->doc, "config"), "config", &type, &b.digest, &b.size, err);
+
+	if (r == 0 && b.size > FOUND_CONFIG_MAX)
+		r = wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG, "its config has more than %zu MiB", FOUND_CONFIG_MAX >> 20);
+	if (r == 0)
+		r = wh_reg_blob_get(x->c, x->s, &b, err);
+	if (r == 0)
+		r = wh_blob_put(x->s, m->bytes.p, m->bytes.n, &d, err);
+	if (r < 0)
+		return r;
+	a = wh_artifacts_add(x->ret);
+	a->manifest = (struct wh_descriptor){.digest = m->digest, .size = m->bytes.n, .media_type = wh_strdup(m->type)};
+	a->artifact_type = wh_strdup(x->type);
+	return 0;
+}
+
+/* Of what is attached to this manifest. */
+static int find_attached(struct finding *x, const struct wh_digest *subject, struct wh_err **err)
+{
+	WH_AUTO_FREE struct found *f = wh_calloc(1, sizeof(*f));
+	int r;
+
+	*f = (struct found){.c = x->c, .s = x->s, .subject = subject};
+	r = list_by_api(f, err);
+	if (r == 1)
+		r = list_by_tag(f, err);
+	for (size_t i = 0; i < f->n && r == 0 && x->ret->n < FOUND_MAX; i++) {
+		WH_AUTO_REG_MANIFEST struct wh_reg_manifest m = {0};
+		WH_AUTO_ERR struct wh_err *why = NULL;
+
+		r = wh_reg_manifest_get(x->c, NULL, &f->list[i], f->sizes[i], &m, &why);
+		if (r == 0 && is_artifact(f, &m, false) && is_type(&m, x->type))
+			r = take_bare(x, &m, err);
+		else if (r == -EBADMSG || r == -ENOENT || r == -EINVAL || r == -EFBIG)
+			r = 0;
+		wh_err_move(err, &why);
+	}
+	return r;
+}
+
+static int find_named(struct finding *x, struct wh_err **err)
+{
+	WH_AUTO_REG_MANIFEST struct wh_reg_manifest m = {0};
+	const struct wh_reg_ref *ref = &x->c->ref;
+	const json_t *ms;
+	int r = wh_reg_manifest_get(x->c, ref->tag, ref->has_digest ? &ref->digest : NULL, UINT64_MAX, &m, err);
+
+	if (r < 0)
+		return r;
+	if (is_type(&m, x->type))
+		return take_bare(x, &m, err);
+	ms = json_object_get(m.doc, "manifests");
+	for (size_t i = 0; wh_reg_is_index(m.type) && i < json_array_size(ms) && i < FOUND_MAX && r == 0; i++) {
+		struct wh_digest d;
+		const char *type;
+		uint64_t size;
+
+		if (wh_reg_descriptor(json_array_get(ms, i), "index", &type, &d, &size, NULL) == 0)
+			r = find_attached(x, &d, err);
+	}
+	return r < 0 ? r : find_attached(x, &m.digest, err);
+}
+
+int wh_registry_find(struct wh_registry *r, struct wh_store *s, const char *ref, const char *type, struct wh_artifacts *ret,
+		     struct wh_err **err)
+{
+	WH_AUTO_REG_CONN struct wh_reg_conn *c = NULL;
+	struct wh_artifacts list = {0};
+	struct finding x = {.s = s, .type = type, .ret = &list};
+	int res = wh_reg_connect(r, ref, "pull", &c, err);
+
+	x.c = c;
+	if (res == 0)
+		res = find_named(&x, err);
+	if (res < 0) {
+		wh_artifacts_release(&list);
 		return res;
 	}
 	*ret = list;

@@ -197,6 +197,7 @@ static void store_free(struct wh_store *s)
 	close_fds(s);
 	pthread_mutex_destroy(&s->mutex);
 	pthread_mutex_destroy(&s->look_mutex);
+	wh_fetcher_release(&s->fetcher);
 	free(s->path);
 	free(s->tmp_path);
 	free(s);
@@ -314,6 +315,7 @@ static int open_store(const char *path, bool gc, struct wh_store **ret, struct w
 	s->lease = (struct wh_lease){.tmp_fd = -1, .dir_fd = -1, .lock_fd = -1};
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_mutex_init(&s->look_mutex, NULL);
+	wh_fetcher_init(&s->fetcher);
 	r = open_at(s, path, gc, err);
 	if (r < 0) {
 		store_free(s);

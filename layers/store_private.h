@@ -15,6 +15,19 @@ struct wh_lease {    /* layers/lease.c */
 	struct timespec began; /* mtime of the lock: what was asked for since then is kept while it is held */
 };
 
+struct wh_fetcher {  /* layers/fetch.c */
+	pthread_mutex_t mutex; /* guards what follows */
+	pthread_cond_t done;   /* a blob is no longer under way */
+	wh_origin_fn fn;
+	void *arg;
+	const _Atomic bool *cancel;
+	struct wh_digest *busy; /* blobs under way */
+	size_t n_busy, cap_busy;
+	char *failed; /* the first origin that failed */
+};
+void wh_fetcher_init(struct wh_fetcher *f);
+void wh_fetcher_release(struct wh_fetcher *f);
+
 struct wh_store {
 	char *path;     /* absolute */
 	char *tmp_path; /* absolute */
@@ -23,6 +36,7 @@ struct wh_store {
 	struct wh_lease lease; /* none (id NULL) where the disk is full and a gc wants to mend that */
 	pthread_mutex_t look_mutex; /* guards lookers */
 	unsigned lookers;           /* threads between wh_store_look() and wh_store_seen() */
+	struct wh_fetcher fetcher;
 	pthread_mutex_t mutex; /* guards marked, and is held over each rename into the store */
 	bool marked;           /* tmp/ID/unsynced exists */
 };
@@ -65,5 +79,7 @@ int wh_pair_note(struct wh_store *s, const struct wh_digest *diff_id, const stru
 		 struct wh_err **err);
 /* Reads the layer's blob, from the store or its origin, unless it is known to have the layer's diff id. */
 int wh_layer_verify(struct wh_store *s, const struct wh_layer *l, struct wh_err **err);
+/* Using the layer failed with r: notes its origin, if that is what failed. */
+void wh_layer_blame(struct wh_store *s, const struct wh_layer *l, int r);
 
 #endif
