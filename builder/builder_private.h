@@ -70,6 +70,9 @@ struct wh_node {
 
 	struct wh_key_parts key;
 	bool wants_selection; /* other inputs than the first */
+	struct wh_digest *taken; /* EXEC, PROFILE: what selection is made of, one a mount, and the driver's root */
+	struct wh_buf listing;   /* what selection is made of, in words (explain.h) */
+	struct wh_digest inputs_blob; /* all that it was made of, in words; zero: not written */
 
 	/* At work. */
 	struct wh_claim *claim; /* from its turn to its end */
@@ -187,8 +190,6 @@ void wh_node_fail(struct wh_node *n, int r, struct wh_err **err);
 /* For work that ran: records own and doc and finishes, or fails when the job failed. */
 void wh_node_ran(struct wh_node *n);
 void wh_node_begin(struct wh_node *n); /* WH_EV_START, once */
-/* Why it missed, with --explain-cache; once it is sure that it runs. */
-void wh_node_explain(struct wh_node *n);
 /* Instead of running: it, and those that wait for it, go through the cache once more. */
 void wh_node_again(struct wh_node *n);
 /* Starts what is ready. Called by whoever changed something, on the loop's thread. */
@@ -202,6 +203,11 @@ void wh_builder_slot_free(struct wh_builder *b);
 void wh_queue_add(struct wh_node *n);
 /* Starts those whose turn it is. */
 void wh_queue_start(struct wh_builder *b);
+
+/* ---------------------------------------------------------------- explain.c */
+
+/* Why it missed, with --explain-cache; once it is sure that it runs. */
+void wh_node_explain(struct wh_node *n);
 
 /* ---------------------------------------------------------------- record.c */
 
@@ -274,7 +280,11 @@ void wh_prune_free(struct wh_prune *p);
 void wh_trial_cancel(struct wh_trial *t);
 void wh_trial_free(struct wh_trial *t);
 /* A local directory as a tree of one layer (bind mounts of the context). */
-int wh_local_layer(struct wh_node *n, size_t input, const char *source, struct wh_layer *ret, struct wh_err **err);
+int wh_local_layer(struct wh_node *n, size_t input, const char *source, struct wh_layer *ret, struct wh_digest *ret_digest,
+		   struct wh_err **err);
+/* Of the files that such a layer would hold now; list as wh_fileop_list() appends it. */
+int wh_local_digest(struct wh_node *n, size_t input, const char *source, const char *label, struct wh_digest *ret,
+		    struct wh_buf *list, struct wh_err **err);
 /* Layers and such of an input, for fileop.h. */
 void wh_node_file_input(const struct wh_node *n, size_t input, struct wh_file_input *ret);
 

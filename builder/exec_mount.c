@@ -26,57 +26,99 @@
 /* ---------------------------------------------------------------- keys */
 
 /* What is taken from an input: content of a path. */
-static int input_digest(struct wh_node *n, size_t input, const char *source, struct wh_digest *ret, struct wh_err **err)
+static int input_digest(struct wh_node *n, size_t input, const char *source, const char *label, struct wh_digest *ret,
+			struct wh_err **err)
 {
+	WH_AUTO_BUF struct wh_buf list = WH_BUF_INIT;
 	struct wh_file_input in;
 	struct wh_tree *t;
 	int r;
 
 	wh_node_file_input(n, input, &in);
-	if (in.local_path)
-		return wh_local_content_digest(n->b->o.store, &in, source, ret, err);
-	r = wh_tree_open(n->b->o.store, in.layers, in.n_layers, &t, err);
-	if (r < 0)
-		return r;
-	r = wh_tree_content_digest(t, source, ret, err);
-	wh_tree_close(t);
+	if (in.local_path) {
+		r = wh_local_digest(n, input, source, label, ret, &list, err);
+	} else {
+		r = wh_tree_open(n->b->o.store, in.layers, in.n_layers, &t, err);
+		if (r < 0)
+			return r;
+		r = wh_tree_content_digest(t, source, ret, label, &list, err);
+		wh_tree_close(t);
+	}
+	if (r == 0 && list.n)
+		wh_buf_addf(&n->listing, "%s%s", n->listing.n ? "," : "", list.p);
 	return r;
+}
+
+/* From what was taken for each mount, and as the root of a driver (behind them). */
+static void select_all(struct wh_node *n)
+{
+	bool profile = n->v->kind == WH_OP_PROFILE;
+	const struct wh_op_exec *x = profile ? &n->v->op.profile->driver : n->v->op.exec;
+	WH_AUTO_BUF struct wh_buf all = WH_BUF_INIT;
+	size_t i;
+
+	/* A driver can read all of its root. */
+	if (profile && n->n_inputs > 1 && n->inputs[1])
+		wh_buf_add(&all, n->taken[x->n_mounts].b, sizeof(n->taken->b));
+	for (i = 0; i < x->n_mounts; i++) {
+		const struct wh_op_mount *m = &x->mounts[i];
+
+		if (m->input < 0 || (m->type != WH_MOUNT_BIND && m->type != WH_MOUNT_CACHE))
+			continue;
+		wh_buf_u32(&all, (uint32_t)i);
+		wh_buf_add(&all, n->taken[i].b, sizeof(n->taken->b));
+	}
+	wh_digest_of(all.n ? all.p : "", all.n, &n->key.selection);
+	n->key.has_selection = true;
 }
 
 void wh_exec_select(struct wh_node *n)
 {
 	bool profile = n->v->kind == WH_OP_PROFILE;
 	const struct wh_op_exec *x = profile ? &n->v->op.profile->driver : n->v->op.exec;
-	WH_AUTO_BUF struct wh_buf all = WH_BUF_INIT;
-	struct wh_digest d;
 	size_t i;
 	int r;
 
-	/* A driver can read all of its root. */
+	free(n->taken);
+	n->taken = wh_calloc(x->n_mounts + 1, sizeof(*n->taken));
+	wh_buf_reset(&n->listing);
 	if (profile && n->n_inputs > 1 && n->inputs[1]) {
-		d = n->inputs[1]->tree_key;
-		if (n->inputs[1]->local_path && (r = input_digest(n, 1, "/", &d, &n->job_err)) < 0) {
+		n->taken[x->n_mounts] = n->inputs[1]->tree_key;
+		if (n->inputs[1]->local_path &&
+		    (r = input_digest(n, 1, "/", "", &n->taken[x->n_mounts], &n->job_err)) < 0) {
 			n->job_r = r;
 			return;
 		}
-		wh_buf_add(&all, d.b, sizeof(d.b));
 	}
 	for (i = 0; i < x->n_mounts; i++) {
 		const struct wh_op_mount *m = &x->mounts[i];
+		WH_AUTO_FREE char *label = NULL;
 
 		if (m->input < 0 || (m->type != WH_MOUNT_BIND && m->type != WH_MOUNT_CACHE))
 			continue;
-		r = input_digest(n, (size_t)m->input, m->source ? m->source : "/", &d, &n->job_err);
+		label = x->n_mounts > 1 ? wh_asprintf("mount %s: ", m->target) : wh_strdup("");
+		r = input_digest(n, (size_t)m->input, m->source ? m->source : "/", label, &n->taken[i], &n->job_err);
 		if (r < 0) {
 			wh_err_wrap(&n->job_err, "mount %s", m->target);
 			n->job_r = r;
 			return;
 		}
-		wh_buf_u32(&all, (uint32_t)i);
-		wh_buf_add(&all, d.b, sizeof(d.b));
 	}
-	wh_digest_of(all.n ? all.p : "", all.n, &n->key.selection);
-	n->key.has_selection = true;
+	select_all(n);
+}
+
+/* The files may have changed since they were looked at for the key: the record names what the step gets to see. */
+void wh_exec_took(struct wh_node *n, size_t i, const struct wh_digest *d)
+{
+	/* A trial of PRUNE uses the mounts of a PROFILE that was recorded long ago. */
+	if (!n->taken || n->state != WH_NODE_BUSY || wh_digest_eq(&n->taken[i], d))
+		return;
+	n->taken[i] = *d;
+	wh_buf_reset(&n->listing); /* it tells of other files */
+	if (n->v->kind == WH_OP_EXEC)
+		select_all(n);
+	else
+		n->key.has_selection = false; /* its runs saw different ones: no record */
 }
 
 /* ---------------------------------------------------------------- cache mounts: which directory */
@@ -288,7 +330,7 @@ static int tree_prepare(struct wh_node *n, const struct wh_op_mount *m, struct w
 		/* What the link names is packed, as what is digested for the key: a link alone would lead nowhere. */
 		r = wh_local_resolve(b->o.store, &in, m->source ? m->source : "/", &em->source, err);
 		if (r == 0)
-			r = wh_local_layer(n, (size_t)m->input, em->source, &em->local, err);
+			r = wh_local_layer(n, (size_t)m->input, em->source, &em->local, &em->took, err);
 		if (r < 0)
 			return r;
 		in.layers = &em->local;
@@ -526,6 +568,8 @@ int wh_exec_mounts_prepare(struct wh_exec *x, size_t more, struct wh_err **err)
 			return r;
 		}
 		x->n_binds += (size_t)r;
+		if (x->mounts[i].source)
+			wh_exec_took(x->node, i, &x->mounts[i].took);
 	}
 	sort_binds(x->binds, x->n_binds);
 	return 0;

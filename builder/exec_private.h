@@ -13,6 +13,7 @@
 struct wh_exec_mount {
 	struct wh_work *work;   /* bind, cache with from=: the input's tree */
 	struct wh_layer local;  /* bind from a local directory: its tree, made for this step */
+	struct wh_digest took;  /* of what is in it */
 	struct wh_root overlay; /* the work's, as the sandbox wants it */
 	int lock;               /* cache: holds its directory; -1: none */
 	unsigned slot;          /* cache, private: which of its directories */
@@ -47,6 +48,8 @@ struct wh_exec *wh_exec_new(struct wh_node *n, const struct wh_op_exec *op);
 int wh_exec_try_lock(struct wh_exec *x, struct wh_err **err);
 /* Job: what the mounts need is made; then the binds, with room for more behind them. */
 int wh_exec_mounts_prepare(struct wh_exec *x, size_t more, struct wh_err **err);
+/* Job: mount i (or, as n_mounts, a driver's root) was made from these files. */
+void wh_exec_took(struct wh_node *n, size_t i, const struct wh_digest *d);
 void wh_exec_mounts_release(struct wh_exec *x); /* trees are discarded, locks dropped */
 /* On the loop: its ssh sockets are served from now on; no longer. Before the step starts; when it is over. */
 void wh_exec_serve(struct wh_exec *x);

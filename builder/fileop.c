@@ -209,7 +209,8 @@ int wh_fileop_write(struct wh_fileop *f, const struct wh_layer_opts *o, struct w
 
 /* ---------------------------------------------------------------- digests of mounts */
 
-static int digest_view(struct view *v, const char *path, struct wh_digest *ret, struct wh_err **err)
+static int digest_view(struct view *v, const char *path, struct wh_digest *ret, const char *label, struct wh_buf *list,
+		       struct wh_err **err)
 {
 	WH_AUTO_SHA256 struct wh_sha256 *h = wh_sha256_new();
 	WH_CLEANUP(pick_release) struct pick p = {0};
@@ -228,15 +229,18 @@ static int digest_view(struct view *v, const char *path, struct wh_digest *ret, 
 	wh_sha256_add(h, DIGEST_FORM, sizeof(DIGEST_FORM));
 	pick_hash(&p, true, h);
 	wh_sha256_end(h, ret);
+	if (list)
+		pick_list(&p, true, label, list);
 	return 0;
 }
 
-int wh_tree_content_digest(struct wh_tree *t, const char *path, struct wh_digest *ret, struct wh_err **err)
+int wh_tree_content_digest(struct wh_tree *t, const char *path, struct wh_digest *ret, const char *label, struct wh_buf *list,
+			   struct wh_err **err)
 {
 	WH_AUTO_ARENA struct wh_arena *arena = wh_arena_new();
 	struct view v = {.arena = arena, .tree = t, .rootfd = -1};
 
-	return digest_view(&v, path, ret, err);
+	return digest_view(&v, path, ret, label, list, err);
 }
 
 int wh_local_content_digest(struct wh_store *s, const struct wh_file_input *in, const char *path, struct wh_digest *ret,
@@ -248,7 +252,7 @@ int wh_local_content_digest(struct wh_store *s, const struct wh_file_input *in, 
 
 	if (r)
 		return r;
-	r = digest_view(&v, path, ret, err);
+	r = digest_view(&v, path, ret, NULL, NULL, err);
 	wh_memo_save(v.memo);
 	return r;
 }

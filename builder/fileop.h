@@ -57,12 +57,17 @@ int wh_fileop_scan(struct wh_fileop *f, struct wh_err **err);
 bool wh_fileop_known(const struct wh_fileop *f);
 int wh_fileop_hash(struct wh_fileop *f, struct wh_err **err);
 int wh_fileop_digest(struct wh_fileop *f, struct wh_digest *ret, struct wh_err **err);
+/* What was selected, path by path: elements of a JSON array (fileop_list.c), for --explain-cache. label goes before each path.
+ * After digest(). Appends. */
+void wh_fileop_list(const struct wh_fileop *f, const char *label, struct wh_buf *out);
 /* *ret_empty: nothing changed (a directory that existed already): no layer is needed; ret is then an empty layer all the same. */
 int wh_fileop_write(struct wh_fileop *f, const struct wh_layer_opts *o, struct wh_layer *ret, bool *ret_empty, struct wh_err **err);
 void wh_fileop_free(struct wh_fileop *f);
 
-/* Content digest of one path (a file, or a directory and all below it) in a tree, for `RUN --mount=type=bind,from=…,source=…` keys. */
-int wh_tree_content_digest(struct wh_tree *t, const char *path, struct wh_digest *ret, struct wh_err **err);
+/* Content digest of one path (a file, or a directory and all below it) in a tree, for `RUN --mount=type=bind,from=…,source=…` keys.
+ * list (may be NULL): what it is made of, as wh_fileop_list() says it. */
+int wh_tree_content_digest(struct wh_tree *t, const char *path, struct wh_digest *ret, const char *label, struct wh_buf *list,
+			   struct wh_err **err);
 /* The same for a local directory (ignore filter applied, memo used). */
 int wh_local_content_digest(struct wh_store *s, const struct wh_file_input *in, const char *path, struct wh_digest *ret,
 			    struct wh_err **err);

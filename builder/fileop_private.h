@@ -9,6 +9,7 @@
  *   fileop_copy.c    the actions, with BuildKit's rules (COPY, mkdir, mkfile, rm, symlink)
  *   fileop_unpack.c  ADD of archives
  *   fileop_write.c   changes → layer writer
+ *   fileop_list.c    the selection in words, for --explain-cache
  *   fileop.c         the public functions, and the digest of what was selected
  *
  * Strings and nodes live in the operation's arena and die with it.
@@ -163,6 +164,8 @@ void pick_release(struct pick *p);
 /* Adds the canonical bytes of what was picked to the hash. with_root: a directory's own mode and owner too (COPY gives
  * the destination its own). All digests must be known. */
 void pick_hash(const struct pick *p, bool with_root, struct wh_sha256 *h);
+/* The same for people (fileop_list.c); label goes before each path. Appends. */
+void pick_list(const struct pick *p, bool with_root, const char *label, struct wh_buf *out);
 /* May something below this directory match the pattern? */
 bool pattern_may_hold(const char *pattern, const char *dir);
 bool pick_known(const struct pick *p);

@@ -18,3 +18,5 @@ builder_libbuilder_a_SOURCES += \
 	builder/hardening.c builder/op_profile.c builder/op_prune.c builder/profile_app.c builder/profile_control.c \
 	builder/profile_log.c builder/profile_private.h builder/profile_ready.c builder/profile_run.c \
 	builder/profile_share.c builder/profile_step.c builder/tail.c
+# why a step missed
+builder_libbuilder_a_SOURCES += builder/explain.c builder/explain.h builder/fileop_list.c

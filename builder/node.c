@@ -79,6 +79,8 @@ static void node_free(struct wh_node *n)
 	wh_layer_release(&n->own);
 	free(n->fetched);
 	free(n->source_digest);
+	free(n->taken);
+	wh_buf_release(&n->listing);
 	json_decref(n->job_reply);
 	wh_err_free(n->job_err);
 	free(n->inputs);

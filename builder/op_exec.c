@@ -9,6 +9,7 @@
  *   [loop] wh_node_ran()
  */
 #include "builder/exec_private.h"
+#include "builder/explain.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -119,6 +120,8 @@ static void finish_work(struct wh_node *n)
 	if (x->over) {
 		n->job_r = wh_work_commit(WH_TAKE_PTR(x->root), &n->b->o.layer, &n->own, &n->job_err);
 		n->own_empty = n->job_r == 0 && !n->own.n_entries;
+		if (n->job_r == 0)
+			wh_explain_keep(n);
 	} else if (x->root) {
 		wh_work_discard(WH_TAKE_PTR(x->root));
 	}

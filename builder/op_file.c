@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* File operations in the scheduler: fileop.h, driven. */
 #include "builder/builder_private.h"
+#include "builder/explain.h"
 
 #include <errno.h>
 
@@ -75,55 +76,106 @@ void wh_file_work(struct wh_node *n)
 	/* Told before or not: a file may have changed since, and the layer must be found by what is in it. */
 	if (r == 0 && n->wants_selection)
 		r = tell(n, &n->job_err);
+	if (r == 0) {
+		wh_buf_reset(&n->listing);
+		wh_fileop_list(n->fileop, "", &n->listing);
+		wh_explain_keep(n);
+	}
 	/* Sources and scans can be large, and nothing asks again. */
 	wh_fileop_free(WH_TAKE_PTR(n->fileop));
 	n->job_r = r;
 }
 
-int wh_local_layer(struct wh_node *n, size_t input, const char *source, struct wh_layer *ret, struct wh_err **err)
+/* ---------------------------------------------------------------- local directories that are mounted */
+
+/* A directory of the user's as a tree of its own. Digest and layer come from the same selection, so that a record can name what the
+ * layer really holds. */
+struct mounted {
+	const char *srcs[2];
+	struct wh_file_action action;
+	struct wh_op_file op;
+	struct wh_vertex *inputs[2];
+	struct wh_vertex v;
+	struct wh_file_input in[2];
+	struct wh_fileop *f;
+};
+
+static int mounted_open(struct wh_node *n, size_t input, const char *source, struct mounted *m, struct wh_err **err)
 {
 	/* --parents keeps the source's own path, so that the mount finds it where it says. */
 	bool all = !strcmp(source, "/");
-	const char *srcs[] = {all ? "." : source + strspn(source, "/"), NULL};
-	struct wh_file_action action = {
+	struct wh_fileop_args a;
+	int r;
+
+	*m = (struct mounted){.srcs = {all ? "." : source + strspn(source, "/")}};
+	m->action = (struct wh_file_action){
 		.kind = WH_FILE_COPY,
 		.input = 1,
-		.srcs = srcs,
+		.srcs = m->srcs,
 		.no_glob = true,
 		.parents = !all,
 		.path = "/",
 	};
-	struct wh_op_file op = {.actions = &action, .n_actions = 1};
-	struct wh_vertex *inputs[] = {NULL, n->v->inputs[input]};
-	struct wh_vertex v = {
+	m->op = (struct wh_op_file){.actions = &m->action, .n_actions = 1};
+	m->inputs[1] = n->v->inputs[input];
+	m->v = (struct wh_vertex){
 		.kind = WH_OP_FILE,
-		.op.file = &op,
-		.inputs = inputs,
+		.op.file = &m->op,
+		.inputs = m->inputs,
 		.n_inputs = 2,
 		.name = n->v->name,
 		.pos = n->v->pos,
 	};
-	struct wh_file_input in[2] = {{0}};
-	struct wh_fileop_args a = {
+	wh_node_file_input(n, input, &m->in[1]);
+	a = (struct wh_fileop_args){
 		.store = n->b->o.store,
-		.v = &v,
-		.inputs = in,
+		.v = &m->v,
+		.inputs = m->in,
 		.n_inputs = 2,
 		.protect = n->b->o.protect,
 		.cancel = &n->b->cancel,
 	};
+	r = wh_fileop_new(&a, &m->f, err);
+	return r == 0 ? wh_fileop_scan(m->f, err) : r;
+}
+
+int wh_local_digest(struct wh_node *n, size_t input, const char *source, const char *label, struct wh_digest *ret,
+		    struct wh_buf *list, struct wh_err **err)
+{
+	WH_AUTO_FREE char *real = NULL;
+	struct wh_file_input in;
+	struct mounted m = {0};
+	int r;
+
+	wh_node_file_input(n, input, &in);
+	r = wh_local_resolve(n->b->o.store, &in, source, &real, err);
+	if (r == 0)
+		r = mounted_open(n, input, real, &m, err);
+	if (r == 0)
+		r = wh_fileop_digest(m.f, ret, err);
+	if (r == 0)
+		wh_fileop_list(m.f, label, list);
+	wh_fileop_free(m.f);
+	return r;
+}
+
+int wh_local_layer(struct wh_node *n, size_t input, const char *source, struct wh_layer *ret, struct wh_digest *ret_digest,
+		   struct wh_err **err)
+{
 	struct wh_layer_opts o = n->b->o.layer;
-	struct wh_fileop *f = NULL;
+	struct mounted m;
 	bool empty;
 	int r;
 
-	wh_node_file_input(n, input, &in[1]);
 	o.comp = WH_COMP_NONE; /* never leaves this machine */
-	r = wh_fileop_new(&a, &f, err);
+	r = mounted_open(n, input, source, &m, err);
 	if (r == 0)
-		r = wh_fileop_scan(f, err);
-	if (r == 0)
-		r = wh_fileop_write(f, &o, ret, &empty, err);
-	wh_fileop_free(f);
+		r = wh_fileop_write(m.f, &o, ret, &empty, err);
+	if (r == 0) {
+		r = wh_fileop_digest(m.f, ret_digest, err);
+		if (r < 0)
+			wh_layer_release(ret);
+	}
+	wh_fileop_free(m.f);
 	return r;
 }

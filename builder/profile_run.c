@@ -494,10 +494,12 @@ static int driver_root(struct wh_trial *t, struct wh_err **err)
 	int r;
 
 	if (root && root->local_path) { /* a directory on this machine */
-		r = wh_local_layer(t->profile, 1, "/", &t->driver_layer, err);
+		struct wh_digest took;
 
+		r = wh_local_layer(t->profile, 1, "/", &t->driver_layer, &took, err);
 		if (r < 0)
 			return r;
+		wh_exec_took(t->profile, t->op->driver.n_mounts, &took);
 		layers = &t->driver_layer;
 		n = 1;
 	}

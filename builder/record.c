@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the scheduler asks the cache index, and what it tells it: records of this build first, those of earlier ones behind. */
 #include "builder/builder_private.h"
+#include "builder/explain.h"
 
 /* A cache that cannot be read is no reason to fail a build. */
 static void cache_trouble(struct wh_builder *b, struct wh_err **err)
@@ -59,6 +60,8 @@ void wh_node_remember(struct wh_node *n, const struct wh_digest *key, const stru
 
 	if (n->key.has_selection)
 		rec.selection = n->key.selection;
+	rec.inputs = n->inputs_blob;
+	wh_explain_place(n->v, &rec.place, &rec.slot);
 	if (!empty) {
 		wh_layer_copy(&rec.layer, layer);
 		free(WH_TAKE_PTR(rec.layer.origin));

@@ -17,6 +17,7 @@
  * into the index like after a success.
  */
 #include "builder/builder_private.h"
+#include "builder/explain.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -228,6 +229,7 @@ void wh_node_ran(struct wh_node *n)
 		wh_node_fail(n, n->job_r, &n->job_err);
 		return;
 	}
+	wh_explain_keep(n);
 	if (n->key.has_fast)
 		wh_node_remember(n, &n->key.fast, &n->own, n->own_empty);
 	if (n->key.has_selection) {
@@ -281,29 +283,6 @@ static bool same_key(const struct wh_node *a, const struct wh_node *b)
 	       (a->key.has_content && b->key.has_content && wh_digest_eq(&a->key.content, &b->key.content));
 }
 
-void wh_node_explain(struct wh_node *n)
-{
-	struct wh_record old = {.empty = true};
-	const char *why;
-
-	if (!n->b->o.explain)
-		return;
-	if (n->v->no_cache)
-		why = "the cache was not to be used";
-	else if (!wh_node_op_known(n, &old))
-		why = "this operation was never run: its command, environment or arguments are new";
-	else if (!wh_digest_eq(&old.base, &n->key.base))
-		why = "the tree it builds on is another than at its last run";
-	else if (n->key.has_selection && !wh_digest_eq(&old.selection, &n->key.selection))
-		why = "the files it takes from the context or another stage changed since its last run";
-	else if (n->wants_selection && !n->key.has_selection)
-		why = "what it takes from the context or another stage is new";
-	else
-		why = "its recorded layer is no longer in the store";
-	wh_builder_notice(n->b, "%s: not cached: %s", n->v->name ? n->v->name : "step", why);
-	wh_record_release(&old);
-}
-
 /* What this machine does not allow is not the fault of a line in the user's file: the error gets no place there. */
 static bool enter(struct wh_node *n)
 {
@@ -346,6 +325,7 @@ static void miss(struct wh_node *n)
 static void hit(struct wh_node *n, struct wh_record *rec)
 {
 	n->doc = rec->doc;
+	wh_buf_release(&n->listing);
 	wh_node_finish(n, rec->empty ? NULL : &rec->layer, true);
 	wh_record_release(rec);
 }
@@ -368,6 +348,7 @@ static void selected(struct wh_node *n)
 		n->key.has_content = true;
 		if (wh_node_lookup(n, &n->key.content, &rec)) {
 			n->doc = rec.doc;
+			n->inputs_blob = rec.inputs;
 			/* Next time without a look at the files. */
 			if (n->key.has_fast)
 				wh_node_remember(n, &n->key.fast, &rec.layer, rec.empty);
@@ -527,9 +508,11 @@ static void advance(struct wh_node *n)
 		if ((n->key.has_fast && wh_node_lookup(n, &n->key.fast, &rec)) ||
 		    (n->key.has_content && wh_node_lookup(n, &n->key.content, &rec)))
 			hit(n, &rec);
-		/* An operation without any record: its files are read once, while the layer is written. */
+		/* An operation without any record: its files are read once, while the layer is written; but who asks why it missed
+		 * wants to hear of them. */
 		else if (n->wants_selection && !n->key.has_content &&
-			 (n->v->kind != WH_OP_FILE || (!n->v->no_cache && wh_node_op_known(n, NULL))))
+			 (n->v->kind != WH_OP_FILE ||
+			  (!n->v->no_cache && (n->b->o.explain || wh_node_op_known(n, NULL)))))
 			select_content(n);
 		else
 			miss(n);
@@ -615,6 +598,8 @@ static void collect(struct wh_builder *b, struct wh_vertex *const *targets, size
 			continue;
 		wh_result_release(&n->result);
 		n->key = (struct wh_key_parts){0};
+		n->inputs_blob = (struct wh_digest){0};
+		wh_buf_release(&n->listing);
 		for (j = 0; j < n->n_inputs; j++) {
 			if (n->inputs[j] && n->inputs[j]->state != WH_NODE_DONE) {
 				n->blocked++;

@@ -393,9 +393,9 @@ static void test_content_digests(void **state)
 	assert_false(wh_digest_eq(&a, &other));
 	job_start(e, &j, &c, "", CTX, true);
 	MUST(wh_tree_open(e->store, &j.tree, 1, &t, &err));
-	MUST(wh_tree_content_digest(t, "d", &b, &err));
+	MUST(wh_tree_content_digest(t, "d", &b, NULL, NULL, &err));
 	assert_true(wh_digest_eq(&a, &b));
-	assert_int_equal(wh_tree_content_digest(t, "/nothing", &b, &err), -ENOENT);
+	assert_int_equal(wh_tree_content_digest(t, "/nothing", &b, NULL, NULL, &err), -ENOENT);
 	assert_string_equal(err->msg, "\"/nothing\": not found");
 	wh_tree_close(t);
 	job_end(&j);
