@@ -652,7 +652,7 @@ static void test_cache_from(void **state)
 static void test_explain(void **state)
 {
 	struct env *e = *state;
-	static const char *const want[] = {"never run", "changed since its last run", "the tree it builds on"};
+	static const char *const want[] = {"never run", "the files it takes", "the tree it builds on"};
 	int i;
 
 	e->explain = true;
