@@ -438,7 +438,10 @@ int wh_builder_enter(struct wh_builder *b, bool steps, struct wh_err **err)
 		b->entered = true;
 		return steps || wh_inner_lost(b->o.inner) ? refuse_steps(b, err) : 0;
 	}
-	wh_store_sweep(b->o.store); /* what dead processes left, with files of subordinate ids: here they can be removed */
+	/* What dead processes left, with files of subordinate ids: here they can be removed. */
+	r = wh_store_sweep(b->o.store, err);
+	if (r < 0)
+		return r;
 	path = wh_asprintf("%s/probe", wh_store_tmp_path(b->o.store));
 	r = wh_mkdir_p(tmp, "probe", 0700);
 	if (r == 0)

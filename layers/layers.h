@@ -49,8 +49,9 @@ struct wh_store;
 /* Opens or makes it (mode 0700; an empty directory gets that), takes a lease (a directory under tmp/). Sweeps tmp/ directories whose lease is free. */
 /* A directory that is another user's, or that others may write to, is refused (WH_ERR_ENV). */
 int wh_store_open(const char *path, struct wh_store **ret, struct wh_err **err);
-/* Removes what dead processes left under tmp/, as an opening does. Inside the user namespace that is all of it. */
-void wh_store_sweep(struct wh_store *s);
+/* Removes what dead processes left under tmp/, as an opening does. Inside the user namespace that is all of it.
+ * What they had not synced is, and after a crash of the machine it is checked; when that fails the store must not be used. */
+int wh_store_sweep(struct wh_store *s, struct wh_err **err);
 void wh_store_close(struct wh_store *s); /* drops the lease and this process's temporaries */
 /* After fork(): keep the child from sweeping what the parent owns. Call in a child that will not use the store. */
 void wh_store_forget(struct wh_store *s);

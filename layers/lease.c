@@ -134,26 +134,29 @@ struct dead {
 	int lock_fd;
 };
 
-/* Was the process cut off by a crash of the machine with things unsynced? Then since gets when it began to be so. A process
- * that was cut off alone has left them to us: *ret_unsynced. */
-static bool crashed(int dir, struct timespec *since, bool *ret_unsynced)
+enum left {
+	LEFT_NOTHING,
+	LEFT_UNSYNCED, /* the process died, the machine did not: all is still on its way to the disk */
+	LEFT_TORN,     /* the machine went down meanwhile */
+};
+
+/* Did the process end with things unsynced? Then since gets when it began to be so. */
+static enum left left_behind(int dir, struct timespec *since)
 {
 	WH_AUTO_BUF struct wh_buf then = WH_BUF_INIT, now = WH_BUF_INIT;
 	struct stat st;
 
 	if (fstatat(dir, "unsynced", &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return false;
-	*ret_unsynced = true;
+		return LEFT_NOTHING;
 	(void)wh_read_file(dir, "unsynced", 128, &then);
 	if (boot_id(&now) && then.n == now.n && memcmp(then.p, now.p, now.n) == 0)
-		return false;
+		return LEFT_UNSYNCED;
 	*since = st.st_mtim;
-	return true;
+	return LEFT_TORN;
 }
 
 /* Takes the lock of tmp/name if nobody holds it. */
-static bool claim(int tmp_fd, const char *name, struct dead *ret, bool *ret_crashed, struct timespec *since,
-		  bool *ret_unsynced)
+static bool claim(int tmp_fd, const char *name, struct dead *ret, enum left *ret_left, struct timespec *since)
 {
 	WH_AUTO_FD int dir = -1, lock = -1;
 
@@ -165,53 +168,63 @@ static bool claim(int tmp_fd, const char *name, struct dead *ret, bool *ret_cras
 		return false;
 	if (lock >= 0 && flock_retry(lock, LOCK_EX | LOCK_NB) < 0)
 		return false;
-	*ret_crashed = crashed(dir, since, ret_unsynced);
+	*ret_left = left_behind(dir, since);
 	*ret = (struct dead){.name = wh_strdup(name), .lock_fd = WH_TAKE_FD(lock)};
 	return true;
 }
 
-void wh_lease_sweep(const struct wh_lease *l, int (*recover)(void *arg, const struct timespec *since), void *arg)
+int wh_lease_sweep(const struct wh_lease *l, int (*recover)(void *arg, const struct timespec *since), void *arg)
 {
 	WH_AUTO_FD int gate = -1;
 	struct dead *v = NULL;
 	size_t n = 0, cap = 0;
 	const struct dirent *de;
 	struct timespec oldest = {0};
-	bool any = false, unsynced = false;
+	bool torn = false, unsynced = false;
+	int r = 0;
 	DIR *d;
 
+	/* Who is at it, if anybody, may be mending what we are about to use: waited for. */
 	gate = wh_openat(l->tmp_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-	if (gate < 0 || flock_retry(gate, LOCK_EX | LOCK_NB) < 0)
-		return; /* somebody else is at it */
+	if (gate < 0 || (r = flock_retry(gate, LOCK_EX)) < 0)
+		return gate < 0 ? gate : r;
 	d = fdopendir(fcntl(gate, F_DUPFD_CLOEXEC, 0));
 	if (!d)
-		return;
+		return -errno;
 	while ((de = readdir(d))) {
 		struct dead x = {.lock_fd = -1};
 		struct timespec since;
-		bool c = false;
+		enum left left = LEFT_NOTHING;
 
 		if (de->d_name[0] == '.' || wh_streq(de->d_name, l->id))
 			continue;
-		if (!claim(l->tmp_fd, de->d_name, &x, &c, &since, &unsynced))
+		if (!claim(l->tmp_fd, de->d_name, &x, &left, &since))
 			continue;
-		if (c && (!any || since.tv_sec < oldest.tv_sec)) {
+		unsynced = unsynced || left == LEFT_UNSYNCED;
+		if (left == LEFT_TORN && (!torn || since.tv_sec < oldest.tv_sec)) {
 			oldest = since;
-			any = true;
+			torn = true;
 		}
 		WH_PUSH(v, n, cap) = x;
 	}
 	closedir(d);
-	/* The marks must outlive a recovery that did not work out. And what a killed process put into the store may be lost in a
-	 * power cut of the seconds to come: nobody else would know of it. */
-	if ((!any || recover(arg, &oldest) == 0) && (!unsynced || syncfs(l->tmp_fd) == 0)) {
-		(void)flock_retry(gate, LOCK_UN);
-		for (size_t i = 0; i < n; i++)
-			(void)wh_rm_rf(l->tmp_fd, v[i].name);
+	if (torn)
+		r = recover(arg, &oldest);
+	(void)flock_retry(gate, LOCK_UN);
+	/* What a dead process recorded is used from now on, and nobody else will see to it that it gets to the disk. */
+	if (r == 0 && unsynced && syncfs(l->tmp_fd) < 0)
+		r = -errno;
+	/* The marks must outlive what did not work out; and they go first, as some directories cannot from here. */
+	for (size_t i = 0; i < n && r == 0; i++) {
+		WH_AUTO_FREE char *mark = wh_asprintf("%s/unsynced", v[i].name);
+
+		(void)unlinkat(l->tmp_fd, mark, 0);
+		(void)wh_rm_rf(l->tmp_fd, v[i].name);
 	}
 	for (size_t i = 0; i < n; i++) {
 		free(v[i].name);
 		wh_closep(&v[i].lock_fd);
 	}
 	free(v);
+	return r;
 }

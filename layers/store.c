@@ -294,16 +294,18 @@ static int open_at(struct wh_store *s, const char *path, bool gc, struct wh_err 
 	r = make_once(s, "oci-layout", OCI_LAYOUT, err);
 	if (r == 0)
 		r = make_once(s, "index.json", EMPTY_INDEX, err);
+	if (r == 0 && !gc)
+		r = wh_store_sweep(s, err);
 	if (r < 0)
 		wh_lease_drop(&s->lease);
-	else if (!gc)
-		wh_store_sweep(s);
 	return r;
 }
 
-void wh_store_sweep(struct wh_store *s)
+int wh_store_sweep(struct wh_store *s, struct wh_err **err)
 {
-	wh_lease_sweep(&s->lease, recover, s);
+	int r = wh_lease_sweep(&s->lease, recover, s);
+
+	return r < 0 ? wh_err_sys(err, "layers", WH_ERR_ENV, -r, "check the store %s after a crash", s->path) : 0;
 }
 
 static int open_store(const char *path, bool gc, struct wh_store **ret, struct wh_err **err)

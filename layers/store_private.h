@@ -46,10 +46,11 @@ void wh_lease_drop(struct wh_lease *l);   /* removes the directory */
 void wh_lease_forget(struct wh_lease *l); /* closes descriptors only */
 int wh_lease_mark(const struct wh_lease *l);
 void wh_lease_unmark(const struct wh_lease *l);
-/* Removes what dead processes left under tmp/. Never fails: what cannot be removed now is left for another time. When
- * one of them was ended by a crash of the machine with things unsynced, recover is called first, with the time from
- * which on things are in doubt; unless it returns 0, nothing is removed. */
-void wh_lease_sweep(const struct wh_lease *l, int (*recover)(void *arg, const struct timespec *since), void *arg);
+/* Removes what dead processes left under tmp/; what cannot be removed now is left for another time. When one of them was
+ * ended by a crash of the machine with things unsynced, recover is called first, with the time from which on things
+ * are in doubt; when one died by itself with such, they are synced. Unless that went well nothing is removed, and the
+ * store must not be used. */
+int wh_lease_sweep(const struct wh_lease *l, int (*recover)(void *arg, const struct timespec *since), void *arg);
 
 /* For the gc: nothing is swept, and a full disk is no reason to fail. */
 int wh_store_open_gc(const char *path, struct wh_store **ret, struct wh_err **err);

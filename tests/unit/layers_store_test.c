@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 
@@ -282,6 +283,47 @@ static void after_a_crash(void **state)
 	}
 }
 
+/* While somebody checks it, and when it could not be checked, nobody uses the store. */
+static void not_checked(void **state)
+{
+	WH_AUTO_FREE char *path = NULL;
+	WH_AUTO_ERR struct wh_err *err = NULL;
+	struct wh_store *s = NULL;
+	struct bed bed;
+	int status, gate;
+	pid_t pid;
+
+	(void)state;
+	bed_open(&bed);
+	path = wh_asprintf("%s/store", bed.dir);
+	put_file(bed.store, "tmp/dead/lock", "");
+	put_file(bed.store, "tmp/dead/unsynced", "another boot");
+	put_file(bed.store, "blobs/sha256/dir/no-blob", ""); /* cannot be removed as a blob */
+	assert_true(wh_store_open(path, &s, &err) < 0);
+	assert_true(strstr(err->msg, "after a crash") != NULL);
+	assert_true(exists(bed.store, "tmp/dead/unsynced"));
+	assert_int_equal(wh_rm_rf(wh_store_dirfd(bed.store), "blobs/sha256/dir"), 0);
+	/* One that checks holds tmp/ itself; nobody is seen to open the store before it lets go. */
+	gate = wh_openat(wh_store_dirfd(bed.store), "tmp", O_RDONLY | O_DIRECTORY, 0);
+	assert_true(gate >= 0);
+	assert_int_equal(flock(gate, LOCK_SH), 0); /* leases can be taken, sweeps cannot */
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		close(gate);
+		wh_store_forget(bed.store);
+		_exit(wh_store_open(path, &s, NULL) < 0 ? 1 : 0);
+	}
+	usleep(100000);
+	assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
+	assert_true(exists(bed.store, "tmp/dead/unsynced"));
+	close(gate);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_false(exists(bed.store, "tmp/dead"));
+	bed_close(&bed);
+}
+
 /* A full disk gives one clear error of the right class, and a store that works again when there is room. */
 static void full_disk(void **state)
 {
@@ -334,6 +376,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(layout),        cmocka_unit_test(blobs),      cmocka_unit_test(blob_writers),
 		cmocka_unit_test(leases),        cmocka_unit_test(forgetting), cmocka_unit_test(unsynced_mark),
+		cmocka_unit_test(not_checked),
 		cmocka_unit_test(after_a_crash), cmocka_unit_test(full_disk),
 	};
 
