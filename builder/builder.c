@@ -420,6 +420,18 @@ static void tell_limits(struct wh_builder *b)
 		wh_builder_notice(b, "steps have this container's hostname: its seccomp profile allows no other");
 }
 
+/* The launcher is a fork: before the first thread. */
+static int start_launcher(struct wh_builder *b, struct wh_err **err)
+{
+	int r = wh_launcher_start(b->o.inner, b->loop, &b->launcher, err);
+
+	if (r < 0)
+		return r;
+	b->foreign = wh_foreign_new();
+	b->entered = true;
+	return 0;
+}
+
 int wh_builder_enter(struct wh_builder *b, bool steps, struct wh_err **err)
 {
 	int tmp = wh_store_tmp_dirfd(b->o.store), r;
@@ -442,6 +454,11 @@ int wh_builder_enter(struct wh_builder *b, bool steps, struct wh_err **err)
 	r = wh_store_sweep(b->o.store, err);
 	if (r < 0)
 		return r;
+	if (wh_builder_moves(b)) {
+		b->snapshotter = WH_SNAP_COPY;
+		b->net = WH_SANDBOX_NET_HOST;
+		return start_launcher(b, err);
+	}
 	path = wh_asprintf("%s/probe", wh_store_tmp_path(b->o.store));
 	r = wh_mkdir_p(tmp, "probe", 0700);
 	if (r == 0)
@@ -458,11 +475,5 @@ int wh_builder_enter(struct wh_builder *b, bool steps, struct wh_err **err)
 		return r;
 	choose_network(b);
 	tell_limits(b);
-	/* The launcher is a fork: before the first thread. */
-	r = wh_launcher_start(b->o.inner, b->loop, &b->launcher, err);
-	if (r < 0)
-		return r;
-	b->foreign = wh_foreign_new();
-	b->entered = true;
-	return 0;
+	return start_launcher(b, err);
 }

@@ -128,6 +128,7 @@ struct wh_builder {
 	enum wh_snapshotter snapshotter;
 	enum wh_net net; /* what WH_NET_DEFAULT means here */
 	bool net_told;   /* that steps use the host's network */
+	bool devices_tried; /* isolation.c: they can be made */
 
 	struct wh_node *buckets[WH_NODE_BUCKETS];
 
@@ -170,6 +171,13 @@ int wh_node_platforms(struct wh_node *n, struct wh_err **err);
 /* Is a platform of this solve emulated here? NULL: no. */
 bool wh_builder_emulates(const struct wh_builder *b, const char *platform);
 void wh_builder_platforms_free(struct wh_builder *b);
+
+/* ---------------------------------------------------------------- isolation.c */
+
+/* Steps are kept apart by chroot(2) alone; what mounts would show is moved into their roots. */
+bool wh_builder_moves(const struct wh_builder *b);
+/* On a miss: can this node be made then? */
+int wh_node_isolation(struct wh_node *n, struct wh_err **err);
 
 /* ---------------------------------------------------------------- node.c */
 

@@ -179,7 +179,7 @@ static int cache_open(const struct wh_node *n, const struct wh_op_mount *m)
 }
 
 /* 1 taken, 0 held by another, -errno. */
-static int try_lock(int dir, enum wh_sharing sharing, unsigned slot, int *ret)
+static int try_lock(int dir, bool shared, unsigned slot, int *ret)
 {
 	WH_AUTO_FD int fd = -1;
 	char name[32];
@@ -188,7 +188,7 @@ static int try_lock(int dir, enum wh_sharing sharing, unsigned slot, int *ret)
 	fd = wh_openat(dir, name, O_RDWR | O_CREAT, 0600);
 	if (fd < 0)
 		return fd;
-	while (flock(fd, (sharing == WH_SHARED ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0) {
+	while (flock(fd, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0) {
 		if (errno == EWOULDBLOCK)
 			return 0;
 		if (errno != EINTR)
@@ -202,6 +202,8 @@ static int lock_one(const struct wh_node *n, const struct wh_op_mount *m, struct
 {
 	struct wh_store *s = n->b->o.store;
 	unsigned slot, max = m->sharing == WH_PRIVATE ? PRIVATE_MAX : 1;
+	/* Moved into a root, it cannot be in another at the same time. */
+	bool shared = m->sharing == WH_SHARED && !wh_builder_moves(n->b);
 	WH_AUTO_FD int dir = -1;
 	int r;
 
@@ -211,7 +213,7 @@ static int lock_one(const struct wh_node *n, const struct wh_op_mount *m, struct
 	if (r == 0)
 		(void)wh_store_use(s, dir, "id");
 	for (slot = 0; slot < max && r == 0; slot++) {
-		r = try_lock(dir, m->sharing, slot, &em->lock);
+		r = try_lock(dir, shared, slot, &em->lock);
 		if (r == 1)
 			em->slot = slot;
 	}
@@ -353,7 +355,8 @@ static const char *subpath(const struct wh_op_mount *m, const struct wh_exec_mou
 static int bind_prepare(struct wh_node *n, const struct wh_op_mount *m, struct wh_exec_mount *em, struct wh_bind *bind,
 			struct wh_err **err)
 {
-	int r = tree_prepare(n, m, em, !m->readonly, err);
+	/* A tree that is moved into the root is gone afterwards, so it may be no kept one. */
+	int r = tree_prepare(n, m, em, !m->readonly || wh_builder_moves(n->b), err);
 
 	if (r < 0)
 		return r;
@@ -402,6 +405,7 @@ static int cache_prepare(struct wh_node *n, const struct wh_op_mount *m, struct 
 	em->dir = wh_asprintf("%s/%s/%s", store, name, data);
 	bind->kind = WH_BIND_PATH;
 	bind->readonly = m->readonly;
+	bind->stays = true;
 	if (!cache_start(n, m)) {
 		bind->source = em->dir;
 		bind->subpath = subpath(m, em);

@@ -70,8 +70,10 @@ static int ensure_profile(struct wh_builder *b, const struct wh_op_profile *p, s
 int wh_node_platforms(struct wh_node *n, struct wh_err **err)
 {
 	size_t i;
-	int r = 0;
+	int r = wh_node_isolation(n, err);
 
+	if (r < 0)
+		return r;
 	if (n->v->kind == WH_OP_EXEC)
 		return ensure(n->b, n->v->op.exec->platform, err);
 	if (n->v->kind == WH_OP_PROFILE)

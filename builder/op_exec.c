@@ -174,7 +174,8 @@ static enum wh_net network(struct wh_builder *b, const struct wh_op_exec *op)
 	if (b->net == WH_SANDBOX_NET_HOST && b->o.network == WH_NETCHOICE_AUTO && !b->net_told) {
 		b->net_told = true;
 		wh_builder_notice(b, "network: steps use this host's, as %s",
-				  !b->host.tun ? "/dev/net/tun cannot be opened"
+				  wh_builder_moves(b) ? "--isolation=chroot has no other"
+				  : !b->host.tun ? "/dev/net/tun cannot be opened"
 					       : "neither pasta nor slirp4netns is installed");
 	}
 	return b->net;

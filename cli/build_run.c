@@ -589,6 +589,11 @@ int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner)
 		.progress = r.progress,
 	};
 	wh_cli_source_init(&r.source, inner, s->root);
+	/* Never silently: said by every build, cached or not. */
+	if (s->isolation == WH_ISOLATION_CHROOT) {
+		wh_inner_set_isolation(inner, s->isolation);
+		wh_progress_warn(r.progress, "--isolation=chroot: steps see and can signal the other processes of this container, and use its network");
+	}
 	if (s->cgroup_parent)
 		wh_progress_warn(r.progress, "--cgroup-parent does nothing: steps stay in the control group of whittle");
 	if (s->progress_missing)

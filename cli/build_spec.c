@@ -593,6 +593,21 @@ static int store_path(const struct wh_build_flags *f, struct wh_build_spec *s, s
 	return 0;
 }
 
+/* The option counts, else the variable, as buildah has it. */
+static int choose_isolation(const struct wh_build_flags *f, struct wh_build_spec *s, struct wh_err **err)
+{
+	const char *word = f->isolation ? f->isolation : getenv("WHITTLE_ISOLATION");
+
+	if (!word || !word[0] || wh_streq(word, "default"))
+		return 0;
+	if (!wh_streq(word, "chroot"))
+		return misuse(err, "WHITTLE_ISOLATION is default or chroot, not \"%s\"", word);
+	if (wh_streq(f->snapshotter, "overlay"))
+		return misuse(err, "--isolation=chroot cannot mount: it excludes --snapshotter=overlay");
+	s->isolation = WH_ISOLATION_CHROOT;
+	return 0;
+}
+
 static void add_choices(const struct wh_build_flags *f, struct wh_build_spec *s)
 {
 	s->network = wh_streq(f->network, "none")   ? WH_NET_NONE
@@ -635,7 +650,9 @@ int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *arg
 		return misuse(err, "--shm-size \"%s\" is no size like 64m", f->shm_size);
 	if (f->file && !f->file[0])
 		return misuse(err, "--file is empty");
-	r = wh_context_main(args->v[0], f->file, s, err);
+	r = choose_isolation(f, s, err);
+	if (!r)
+		r = wh_context_main(args->v[0], f->file, s, err);
 	if (!r)
 		r = add_contexts(&f->contexts, s, err);
 	if (!r)

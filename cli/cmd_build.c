@@ -15,6 +15,7 @@
 static const char *const networks[] = {"default", "none", "host", NULL};
 static const char *const progresses[] = {"auto", "plain", "quiet", "tty", "rawjson", NULL};
 static const char *const snapshotters[] = {"auto", "overlay", "copy", NULL};
+static const char *const isolations[] = {"default", "chroot", NULL};
 static const char *const allowances[] = {"security.insecure", "network.host", "profile.emulated", NULL};
 
 static const struct wh_option options[] = {
@@ -39,6 +40,9 @@ static const struct wh_option options[] = {
 	 NULL},
 	{"iidfile", 0, WH_OPT_TEXT, AT(iidfile), "FILE", "Write the image id (digest of its config) to this file",
 	 NULL},
+	{"isolation", 0, WH_OPT_TEXT, AT(isolation), "KIND",
+	 "How steps are kept apart: default (namespaces), or chroot, for\nroot of a container that may not have them: weaker, see\n"
+	 "the manual ($WHITTLE_ISOLATION)", isolations},
 	{"jobs", 0, WH_OPT_COUNT, AT(jobs), "N", "Steps run at once (default: as many as CPUs, at least 4)", NULL},
 	{"label", 0, WH_OPT_LIST, AT(labels), "KEY=VALUE", "Label of the image (repeatable)", NULL},
 	{"network", 0, WH_OPT_TEXT, AT(network), "MODE",
@@ -96,7 +100,6 @@ static const struct wh_option options[] = {
 	{"cpuset-mems", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"debug", 'D', WH_OPT_LATER_FLAG, 0, NULL, NULL, NULL},
 	{"force-rm", 0, WH_OPT_NOTHING, 0, NULL, NULL, NULL}, /* nothing of a step is left in any case */
-	{"isolation", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"load", 0, WH_OPT_LATER_FLAG, 0, NULL, "use --output type=oci,dest=FILE and load that", NULL},
 	{"memory", 'm', WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"memory-swap", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},

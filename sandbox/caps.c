@@ -24,12 +24,22 @@ const char *const *wh_default_capabilities(void)
 	return names;
 }
 
-static uint64_t default_mask(void)
+static uint64_t mask_of(enum wh_caps which)
 {
 	uint64_t mask = 0;
 
 	for (size_t i = 0; i < WH_ARRAY_SIZE(defaults); i++)
 		mask |= (uint64_t)1 << defaults[i];
+	switch (which) {
+	case WH_CAPS_DEFAULT:
+		break;
+	case WH_CAPS_ALL:
+		mask = UINT64_MAX;
+		break;
+	case WH_CAPS_CHROOT:
+		mask &= ~((uint64_t)1 << CAP_SYS_CHROOT | (uint64_t)1 << CAP_MKNOD);
+		break;
+	}
 	return mask;
 }
 
@@ -47,27 +57,29 @@ static int set(struct __user_cap_data_struct data[2])
 	return syscall(SYS_capset, &hdr, data) < 0 ? -errno : 0;
 }
 
-int wh_caps_bound(bool insecure, struct wh_err **err)
+int wh_caps_bound(enum wh_caps which, struct wh_err **err)
 {
-	uint64_t keep = default_mask();
+	uint64_t keep = mask_of(which);
 
-	for (unsigned cap = 0; cap < 64 && !insecure; cap++) {
+	for (unsigned cap = 0; cap < 64; cap++) {
+		int in;
+
 		if (keep >> cap & 1)
 			continue;
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
-			continue;
-		if (errno == EINVAL)
+		in = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+		if (in < 0)
 			break; /* past the newest that this kernel knows */
-		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "drop capability %u", cap);
+		if (in && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "drop capability %u", cap);
 	}
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	return 0;
 }
 
-int wh_caps_limit(bool insecure, struct wh_err **err)
+int wh_caps_limit(enum wh_caps which, struct wh_err **err)
 {
 	struct __user_cap_data_struct data[2] = {{0}, {0}};
-	uint64_t keep = insecure ? UINT64_MAX : default_mask();
+	uint64_t keep = mask_of(which);
 	int r = get(data);
 
 	for (int i = 0; i < 2; i++) {
@@ -78,4 +90,11 @@ int wh_caps_limit(bool insecure, struct wh_err **err)
 	if (r == 0)
 		r = set(data);
 	return r < 0 ? wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "limit the capabilities") : 0;
+}
+
+bool wh_caps_has(unsigned cap)
+{
+	struct __user_cap_data_struct data[2] = {{0}, {0}};
+
+	return get(data) == 0 && (data[cap / 32].effective >> cap % 32 & 1);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inner process's way into its user and mount namespace. */
-#include "sandbox/idmap.h"
 #include "sandbox/inner.h"
+#include "sandbox/chroot.h"
+#include "sandbox/idmap.h"
 #include "sandbox/service.h"
 #include "sandbox/wire.h"
 
@@ -18,6 +19,7 @@ struct wh_inner {
 	bool entered, lost;
 	uint32_t id_count;
 	struct wh_err *few_ids; /* why so few */
+	enum wh_isolation isolation;
 };
 
 /* Kernel and credentials changes may clear the death signal, so it is set anew after each; the look at the parent
@@ -136,6 +138,11 @@ int wh_inner_enter(struct wh_inner *i, struct wh_err **err)
 
 	if (i->entered)
 		return 0;
+	if (i->isolation == WH_ISOLATION_CHROOT) {
+		r = wh_chroot_enter(&i->id_count, err);
+		i->entered = r == 0;
+		return r;
+	}
 	/* Once: it cannot be left again, whatever comes after it. */
 	if (!i->id_count)
 		r = enter_user_namespace(i, as_root, err);
@@ -178,6 +185,16 @@ int wh_inner_call(struct wh_inner *i, const char *service, const json_t *request
 		  struct wh_err **err)
 {
 	return wh_inner_call_while(i, service, request, NULL, ret_reply, err);
+}
+
+void wh_inner_set_isolation(struct wh_inner *i, enum wh_isolation kind)
+{
+	i->isolation = kind;
+}
+
+enum wh_isolation wh_inner_isolation(const struct wh_inner *i)
+{
+	return i->isolation;
 }
 
 bool wh_inner_entered(const struct wh_inner *i)

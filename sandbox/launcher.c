@@ -47,12 +47,13 @@ struct wh_launcher {
 /* Set once, by the first line of main(). */
 static bool may_execute_anew;
 static const char warden_name[] = "whittle-launcher";
+static const char warden_chroot[] = "chroot"; /* its only word, where steps are kept apart by that */
 
 void wh_sandbox_init(int argc, char **argv)
 {
-	if (argc == 1 && wh_streq(argv[0], warden_name)) {
+	if ((argc == 1 || argc == 2) && wh_streq(argv[0], warden_name)) {
 		fcntl(WARDEN_SOCKET, F_SETFD, FD_CLOEXEC);
-		wh_warden_main(WARDEN_SOCKET);
+		wh_warden_main(WARDEN_SOCKET, argc == 2 && wh_streq(argv[1], warden_chroot) ? WH_ISOLATION_CHROOT : WH_ISOLATION_NAMESPACES);
 	}
 	may_execute_anew = true;
 }
@@ -109,10 +110,10 @@ static int own_file_copy(void)
  * Executing anew gives the launcher a read-only view of the file to hand on,
  * and a small memory without whatever the inner process has read.
  */
-static void execute_anew(void)
+static void execute_anew(enum wh_isolation isolation)
 {
-	char name[sizeof(warden_name)];
-	char *const argv[] = {name, NULL};
+	char name[sizeof(warden_name)], word[sizeof(warden_chroot)];
+	char *const argv[] = {name, isolation == WH_ISOLATION_CHROOT ? word : NULL, NULL};
 	int fd = own_file_readonly();
 
 	if (fd < 0)
@@ -120,13 +121,14 @@ static void execute_anew(void)
 	if (fd < 0)
 		_exit(125);
 	memcpy(name, warden_name, sizeof(name));
+	memcpy(word, warden_chroot, sizeof(word));
 	fcntl(WARDEN_SOCKET, F_SETFD, 0);
 	execveat(fd, "", argv, environ, AT_EMPTY_PATH);
 	_exit(125);
 }
 
 /* In the child: nothing of the inner process may stay open here, least of all what a step could inherit. */
-static _Noreturn void become_warden(int sock)
+static _Noreturn void become_warden(int sock, enum wh_isolation isolation)
 {
 	int null;
 
@@ -145,8 +147,8 @@ static _Noreturn void become_warden(int sock)
 	}
 	syscall(SYS_close_range, WARDEN_SOCKET + 1U, ~0U, 0);
 	if (may_execute_anew)
-		execute_anew();
-	wh_warden_main(WARDEN_SOCKET);
+		execute_anew(isolation);
+	wh_warden_main(WARDEN_SOCKET, isolation);
 }
 
 static void command_over(struct pending *p, int status)
@@ -255,6 +257,7 @@ static void on_packet(void *arg, int fd, short revents)
 
 int wh_launcher_start(struct wh_inner *i, struct wh_loop *loop, struct wh_launcher **ret, struct wh_err **err)
 {
+	const enum wh_isolation isolation = wh_inner_isolation(i);
 	struct wh_launcher *l;
 	int pair[2];
 	long pid;
@@ -264,16 +267,17 @@ int wh_launcher_start(struct wh_inner *i, struct wh_loop *loop, struct wh_launch
 				  "the launcher needs the user namespace first");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "socketpair");
-	pid = syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, NULL);
+	pid = syscall(SYS_clone, (isolation == WH_ISOLATION_CHROOT ? 0 : CLONE_NEWPID) | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid < 0) {
 		int e = errno;
 
 		close(pair[0]);
 		close(pair[1]);
-		return wh_err_sys(err, "sandbox", WH_ERR_ENV, e, "start the launcher in a pid namespace");
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, e, "start the launcher%s",
+				  isolation == WH_ISOLATION_CHROOT ? "" : " in a pid namespace");
 	}
 	if (pid == 0)
-		become_warden(pair[1]);
+		become_warden(pair[1], isolation);
 	close(pair[1]);
 	l = wh_calloc(1, sizeof(*l));
 	l->loop = loop;

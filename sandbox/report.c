@@ -37,6 +37,11 @@ void wh_report_read(struct wh_str records, struct wh_report *ret)
 			ret->status = wh_wire_u32(&w);
 			wh_err_freep(&ret->err);
 			ret->err = wh_wire_err(&w);
+		} else if (kind == WH_REPORT_END) {
+			ret->end_code = (int)wh_wire_u32(&w);
+			ret->end_status = (int)wh_wire_u32(&w);
+			ret->end_ns = wh_wire_u64(&w);
+			ret->ended = !w.bad;
 		}
 	}
 }

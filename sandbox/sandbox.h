@@ -72,6 +72,8 @@ uint32_t wh_inner_id_count(const struct wh_inner *i);
 /* Where these are fewer: why, and the smallest mend as hint; else NULL. Files of other owners can then neither be made nor unpacked. */
 const struct wh_err *wh_inner_few_ids(const struct wh_inner *i);
 void wh_inner_free(struct wh_inner *i);
+/* ISOLATION_CHROOT: can the devices that every step needs be made in this directory, and opened there? */
+int wh_chroot_try_devices(int dirfd, struct wh_err **err);
 
 /* ---------------------------------------------------------------- what this host allows */
 
@@ -142,6 +144,8 @@ struct wh_bind {
 	const struct wh_root *overlay; /* PATH: instead of source, this tree mounted read-only or with a throw-away upper */
 	const char *target;   /* absolute path inside the step's root; symlinks are resolved inside the root; made when missing */
 	bool readonly;
+	bool stays;           /* PATH, under ISOLATION_CHROOT, where sources are moved into the root: moved back after the step, with what it
+			       * wrote. Else the source is gone then */
 	uint64_t size;        /* TMPFS: bytes; 0: no limit */
 	uint32_t mode, uid, gid; /* TMPFS and DATA */
 	const void *data;     /* DATA: file content, on a private tmpfs, never on disk */

@@ -36,7 +36,7 @@ static void put_bind(struct wh_buf *b, const struct wh_bind *m)
 	if (m->overlay)
 		put_root(b, m->overlay);
 	wh_buf_lstr(b, m->target);
-	wh_buf_u8(b, m->readonly);
+	wh_buf_u8(b, (uint8_t)(m->readonly | m->stays << 1));
 	wh_buf_u64(b, m->size);
 	wh_buf_u32(b, m->mode);
 	wh_buf_u32(b, m->uid);
@@ -102,6 +102,7 @@ static void get_root(struct wh_wire *w, struct wh_arena *a, struct wh_root *r)
 static void get_bind(struct wh_wire *w, struct wh_arena *a, struct wh_bind *m)
 {
 	struct wh_str data;
+	uint8_t flags;
 
 	m->kind = (enum wh_bind_kind)wh_wire_u32(w);
 	m->source = get_str(w, a);
@@ -113,7 +114,9 @@ static void get_bind(struct wh_wire *w, struct wh_arena *a, struct wh_bind *m)
 		m->overlay = r;
 	}
 	m->target = get_str(w, a);
-	m->readonly = wh_wire_u8(w) != 0;
+	flags = wh_wire_u8(w);
+	m->readonly = flags & 1;
+	m->stays = flags & 2;
 	m->size = wh_wire_u64(w);
 	m->mode = wh_wire_u32(w);
 	m->uid = wh_wire_u32(w);

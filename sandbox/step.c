@@ -17,10 +17,12 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/keyctl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -58,26 +60,33 @@ static void on_made(void *arg, const struct wh_stub_made *m)
 	wh_report(s->task->report_fd, WH_REPORT_MADE, &b);
 }
 
-static int read_spec(struct step *s, struct wh_err **err)
+int wh_step_spec(int fd, struct wh_arena *a, struct wh_step *ret, struct wh_err **err)
 {
 	struct stat st;
 	void *p;
 
-	if (fstat(s->task->spec_fd, &st) < 0)
+	if (fstat(fd, &st) < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_INTERNAL, errno, "look at the step's description");
-	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, s->task->spec_fd, 0);
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (p == MAP_FAILED)
 		return wh_err_sys(err, "sandbox", WH_ERR_INTERNAL, errno, "read the step's description");
 	/* Stays mapped: the exec takes it away. */
-	if (wh_spec_read(s->arena, p, (size_t)st.st_size, &s->spec) < 0)
+	if (wh_spec_read(a, p, (size_t)st.st_size, ret) < 0)
 		return wh_err_set(err, "sandbox", WH_ERR_INTERNAL, EBADMSG, "the step's description is damaged");
 	return 0;
+}
+
+static int read_spec(struct step *s, struct wh_err **err)
+{
+	return wh_step_spec(s->task->spec_fd, s->arena, &s->spec, err);
 }
 
 static int standard_fds(struct step *s, struct wh_err **err)
 {
 	const struct wh_step_task *t = s->task;
-	WH_AUTO_FD int null = t->in_fd < 0 ? wh_openat(AT_FDCWD, "/dev/null", O_RDONLY, 0) : -1;
+	WH_AUTO_FD int null = t->in_fd >= 0    ? -1
+			      : t->root_fd >= 0 ? wh_open_beneath(t->root_fd, "dev/null", O_RDONLY, 0, true)
+						: wh_openat(AT_FDCWD, "/dev/null", O_RDONLY, 0);
 
 	if (t->in_fd < 0 && null < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -null, "open /dev/null");
@@ -356,9 +365,17 @@ static void give_output(const struct step *s)
 			(void)!fchown(fd, s->user.uid, (gid_t)-1);
 }
 
+static bool may_load_filter(const struct step *s)
+{
+	/* Without that capability it would take no_new_privs, and with it sudo, su and file capabilities would end. The filter of the
+	 * container that all this runs in is in force in any case. */
+	return s->task->root_fd < 0 || wh_caps_has(CAP_SYS_ADMIN);
+}
+
 static int confine(struct step *s, struct wh_err **err)
 {
 	bool insecure = s->spec.insecure;
+	const enum wh_caps caps = s->task->root_fd >= 0 ? WH_CAPS_CHROOT : insecure ? WH_CAPS_ALL : WH_CAPS_DEFAULT;
 	int r = 0;
 
 	/* A keyring of its own instead of the session's of whoever runs us. Without keys in the kernel there is
@@ -372,19 +389,19 @@ static int confine(struct step *s, struct wh_err **err)
 		return wh_err_sys(err, "sandbox", WH_ERR_BUILD, errno, "enter the working directory");
 	if (s->task->handover_fd >= 0)
 		r = wh_supervisor_join(s->task->handover_fd, s->task->filter_fd, err);
-	else if (s->task->filter_fd >= 0 && !insecure)
+	else if (s->task->filter_fd >= 0 && !insecure && may_load_filter(s))
 		r = wh_seccomp_load(s->task->filter_fd, err);
 	if (r == 0)
 		r = set_ulimits(s, err);
 	if (r == 0)
-		r = wh_caps_bound(insecure, err);
+		r = wh_caps_bound(caps, err);
 	if (r == 0)
 		give_output(s);
 	if (r == 0)
 		r = become_user(s, err);
 	/* For any other user the kernel has cleared them all with the change. */
 	if (r == 0)
-		r = wh_caps_limit(insecure, err);
+		r = wh_caps_limit(caps, err);
 	umask(022);
 	return r;
 }
@@ -472,6 +489,34 @@ static int run_joined(struct step *s, struct wh_err **err)
 	return r < 0 ? r : execute(s, err);
 }
 
+/* What mounts would show is in the root already. */
+static int run_chroot(struct step *s, struct wh_err **err)
+{
+	int r = standard_fds(s, err);
+
+	if (r == 0)
+		r = read_spec(s, err);
+	if (r < 0)
+		return r;
+	s->root.fd = s->task->root_fd;
+	s->root.base = -1;
+	r = resolve_user(s, err);
+	if (r < 0)
+		return r;
+	s->cwd = wh_rootfs_cwd(&s->root, s->spec.cwd && *s->spec.cwd ? s->spec.cwd : "/", err);
+	if (s->cwd < 0)
+		return s->cwd;
+	if (fchdir(s->root.fd) < 0 || chroot(".") < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "change the root");
+	forget_host(s);
+	r = confine(s, err);
+	/* A change of user clears it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != s->task->keeper)
+		_exit(137);
+	return r < 0 ? r : execute(s, err);
+}
+
 static void reset_signals(void)
 {
 	struct sigaction dfl = {.sa_handler = SIG_DFL};
@@ -496,6 +541,8 @@ _Noreturn void wh_step_main(const struct wh_step_task *t)
 	setsid();
 	if (t->joined)
 		run_joined(&s, &err);
+	else if (t->root_fd >= 0)
+		run_chroot(&s, &err);
 	else
 		run(&s, &err);
 	wh_buf_u32(&b, (uint32_t)s.status);

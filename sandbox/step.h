@@ -17,6 +17,8 @@ struct wh_step_task {
 	int go_other;  /* the launcher's end of it, to be closed here */
 	int filter_fd; /* memfd with the BPF program; -1: none */
 	int handover_fd; /* observed: to the supervisor; -1: not observed */
+	int root_fd;     /* chroot: the root, all in place; -1: it is to be mounted */
+	pid_t keeper;    /* chroot: whose death is the step's (chroot.c) */
 	bool joined;     /* in a container that is there already: what holds for it stands here */
 	bool insecure;
 	enum wh_net net;
@@ -33,9 +35,12 @@ struct wh_step_task {
 		.go_other = -1,                                                                                 \
 		.filter_fd = -1,                                                                                \
 		.handover_fd = -1,                                                                              \
+		.root_fd = -1,                                                                                  \
 	})
 /* Sets up and executes; never returns. */
 _Noreturn void wh_step_main(const struct wh_step_task *t);
+/* The description that the memfd holds; it stays mapped. */
+int wh_step_spec(int fd, struct wh_arena *a, struct wh_step *ret, struct wh_err **err);
 /* Closes every descriptor above 2 but these; -1 among them is none. */
 void wh_step_close_all_but(const int *keep, size_t n);
 
@@ -82,10 +87,17 @@ int wh_net_wait(int go_fd, struct wh_err **err);
 
 /* ---------------------------------------------------------------- caps.c, landlock.c */
 
-/* Limits the bounding set to docker's default (insecure: leaves it), empties inheritable and ambient. */
-int wh_caps_bound(bool insecure, struct wh_err **err);
+enum wh_caps {
+	WH_CAPS_DEFAULT, /* docker's */
+	WH_CAPS_ALL,     /* insecure */
+	WH_CAPS_CHROOT,  /* docker's but for SYS_CHROOT and MKNOD (chroot.c) */
+};
+/* Limits the bounding set, empties inheritable and ambient. */
+int wh_caps_bound(enum wh_caps which, struct wh_err **err);
 /* Limits permitted and effective likewise; after the change of user. */
-int wh_caps_limit(bool insecure, struct wh_err **err);
+int wh_caps_limit(enum wh_caps which, struct wh_err **err);
+/* In the effective set? */
+bool wh_caps_has(unsigned cap);
 /* Abstract sockets of the host out of reach, where the kernel can (Landlock ABI 6). Needs CAP_SYS_ADMIN. True when
  * done. */
 bool wh_landlock_scope(void);

@@ -9,6 +9,7 @@
  * up), running, dead, and answered once its observer has ended too.
  */
 #include "sandbox/warden.h"
+#include "sandbox/chroot.h"
 #include "sandbox/join.h"
 #include "sandbox/net.h"
 #include "sandbox/report.h"
@@ -61,6 +62,7 @@ struct look { /* somebody who looks for a path in a container */
 
 struct warden {
 	int sock;
+	enum wh_isolation isolation;
 	int filter, observed_filter; /* BPF memfds, or -1 */
 	struct child **v;
 	size_t n, cap;
@@ -199,6 +201,28 @@ static void drain(struct child *c)
 	wh_closep(&c->report);
 }
 
+/* The keeper of a step tells how the command ended. One that does not was killed, and what it kept is ours now. */
+static void take_end(struct warden *w, struct child *c, struct wh_report *r)
+{
+	pid_t *keepers;
+	size_t n = 0;
+
+	if (r->ended) {
+		c->end.si_code = r->end_code;
+		c->end.si_status = r->end_status;
+		c->end_ns = r->end_ns;
+		return;
+	}
+	keepers = wh_calloc(w->n + 1, sizeof(*keepers));
+	for (size_t i = 0; i < w->n; i++)
+		if (w->v[i] != c && w->v[i]->state == RUNNING)
+			keepers[n++] = w->v[i]->pid;
+	wh_chroot_kill_children(keepers, n);
+	free(keepers);
+	if (!r->err)
+		wh_err_set(&r->err, "sandbox", WH_ERR_BUILD, ESRCH, "the process that keeps the step was killed");
+}
+
 /* Nothing of it runs, and its log is complete. */
 static void conclude(struct warden *w, struct child *c)
 {
@@ -206,6 +230,8 @@ static void conclude(struct warden *w, struct child *c)
 	struct wh_report report;
 
 	wh_report_read((struct wh_str){c->records.p, c->records.n}, &report);
+	if (w->isolation == WH_ISOLATION_CHROOT)
+		take_end(w, c, &report);
 	wh_stub_unmake(&report.made);
 	wh_usernet_stop(&c->net, &said);
 	if (said.n && report.err && report.err->sys == ENETDOWN)
@@ -314,15 +340,21 @@ static struct wh_step_task task_of(const struct child *c, int *ret_log)
 static int make_container(struct warden *w, struct child *c, const struct wh_step_task *task, struct wh_err **err)
 {
 	unsigned long flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_PIDFD;
+	pid_t self = getpid();
 	long pid;
 
 	if (c->order.net == WH_SANDBOX_NET_NONE || c->order.net == WH_SANDBOX_NET_USER)
 		flags |= CLONE_NEWNET;
+	if (w->isolation == WH_ISOLATION_CHROOT)
+		flags = CLONE_PIDFD;
 	pid = syscall(SYS_clone, flags | SIGCHLD, NULL, &c->pidfd, NULL, NULL);
 	if (pid < 0)
-		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "start a process in namespaces of its own");
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "start a process%s",
+				  w->isolation == WH_ISOLATION_CHROOT ? "" : " in namespaces of its own");
 	if (pid == 0) {
 		close(w->sock);
+		if (w->isolation == WH_ISOLATION_CHROOT)
+			wh_keeper_main(task, self);
 		wh_step_main(task);
 	}
 	c->pid = (pid_t)pid;
@@ -439,6 +471,9 @@ static void send_signal(struct warden *w, uint64_t id, int sig)
 		}
 		return;
 	}
+	/* A keeper ends the step, and sets its root right. */
+	if (w->isolation == WH_ISOLATION_CHROOT && sig == SIGKILL)
+		sig = SIGTERM;
 	syscall(SYS_pidfd_send_signal, c->pidfd, sig, NULL, 0);
 	/* A container ends with its first process. Of what a joined command has started only its group is known, which
 	 * has its number; that stays its own until it has been waited for. */
@@ -590,14 +625,16 @@ static void serve(struct warden *w)
 	free(p);
 }
 
-_Noreturn void wh_warden_main(int sock)
+_Noreturn void wh_warden_main(int sock, enum wh_isolation isolation)
 {
-	struct warden w = {.sock = sock, .filter = -1, .observed_filter = -1};
+	struct warden w = {.sock = sock, .isolation = isolation, .filter = -1, .observed_filter = -1};
 	struct rlimit rl;
 
 	/* The parent's pid reads 0 across pid namespaces; the socket's end tells what this comes too late for. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "whittle-launch");
+	if (isolation == WH_ISOLATION_CHROOT)
+		prctl(PR_SET_CHILD_SUBREAPER, 1);
 	umask(0);
 	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < NOFILE_WANTED) {
 		rl.rlim_cur = rl.rlim_max < NOFILE_WANTED ? rl.rlim_max : NOFILE_WANTED;

@@ -3,6 +3,7 @@
 #ifndef WH_SANDBOX_WARDEN_H
 #define WH_SANDBOX_WARDEN_H
 
+#include "sandbox/sandbox.h"
 #include "sandbox/wire.h"
 
 enum wh_order_kind {
@@ -36,6 +37,6 @@ enum wh_said_kind {
 /* launcher → inner: a u32 of the above, and what it says. */
 
 /* Never returns: ends when the socket does. */
-_Noreturn void wh_warden_main(int sock);
+_Noreturn void wh_warden_main(int sock, enum wh_isolation isolation);
 
 #endif
