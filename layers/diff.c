@@ -351,8 +351,29 @@ static int normal_pyc(const struct diff *d, const struct frame *f, const char *n
 	return r < 0 ? failed("write", e->path, r, err) : 0;
 }
 
+static int64_t clamp_any(void *d, int64_t seconds)
+{
+	return clamp(d, seconds);
+}
+
+static int normal_jks(struct diff *d, const struct frame *f, const char *name, const struct stat *st,
+		      const struct wh_entry *e, struct wh_err **err)
+{
+	WH_AUTO_FD int fd = open_file(f->fd, name, e->path, err);
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+	int r;
+
+	if (fd < 0 || e->size > WH_JKS_MAX)
+		return fd < 0 ? fd : 0;
+	r = wh_read_fd(fd, WH_JKS_MAX, &b);
+	if (r < 0)
+		return failed("read", e->path, r, err);
+	r = wh_jks_times((unsigned char *)b.p, b.n, clamp_any, d) ? wh_normal_write(f->fd, name, st, b.p, b.n) : 0;
+	return r < 0 ? failed("write", e->path, r, err) : 0;
+}
+
 /* 1: what the step wrote does not count. 0: it is in the layer, with a new stat and entry where the file was changed. */
-static int normalise(const struct diff *d, const struct frame *f, const char *name, struct stat *st, struct wh_entry *e,
+static int normalise(struct diff *d, const struct frame *f, const char *name, struct stat *st, struct wh_entry *e,
 		     const struct wh_node_ref *was, struct wh_err **err)
 {
 	enum wh_normal action = wh_normal_action(e->path);
@@ -362,12 +383,24 @@ static int normalise(const struct diff *d, const struct frame *f, const char *na
 		return !was || was->e.type != WH_T_DIR;
 	if (action == WH_NORMAL_NONE || e->type != WH_T_FILE || !e->size)
 		return 0;
-	if (action == WH_NORMAL_EMPTY)
+	switch (action) {
+	case WH_NORMAL_EMPTY:
 		r = wh_normal_truncate(f->fd, name, st);
-	else
+		if (r < 0)
+			failed("empty", e->path, r, err);
+		break;
+	case WH_NORMAL_JKS:
+		r = normal_jks(d, f, name, st, e, err);
+		break;
+	case WH_NORMAL_PYC:
 		r = normal_pyc(d, f, name, st, e, err);
+		break;
+	case WH_NORMAL_NONE:
+	case WH_NORMAL_BELOW:
+		break;
+	}
 	if (r < 0)
-		return action == WH_NORMAL_EMPTY ? failed("empty", e->path, r, err) : r;
+		return r;
 	if (fstatat(f->fd, name, st, AT_SYMLINK_NOFOLLOW) < 0)
 		return failed("stat", e->path, -errno, err);
 	r = wh_entry_from_at(f->fd, name, st, e->path, d->scratch, e, err);

@@ -171,6 +171,7 @@ enum wh_normal {
 	WH_NORMAL_NONE,
 	WH_NORMAL_BELOW, /* as the tree below has it; gone if it was not there. What a step removed stays removed */
 	WH_NORMAL_EMPTY, /* the file has no content */
+	WH_NORMAL_JKS,   /* the times of a Java keystore's certificates are clamped like a file's */
 	WH_NORMAL_PYC,   /* the time of the source in the header becomes the one that it has in the layer */
 };
 struct wh_normal_rule {

@@ -4,7 +4,7 @@ noinst_LIBRARIES += layers/liblayers.a
 layers_liblayers_a_SOURCES = \
 	layers/blob.c layers/compress.c layers/compress.h layers/diff.c layers/diff.h layers/entry.c \
 	layers/index.c layers/index_builder.c layers/index_format.h layers/index_private.h layers/layers.h \
-	layers/lease.c layers/materialize.c layers/materialize.h layers/normalise.c layers/normalise.h layers/pipeline.c layers/pipeline.h \
+	layers/lease.c layers/materialize.c layers/materialize.h layers/normalise.c layers/normalise.h layers/normalise_jks.c layers/pipeline.c layers/pipeline.h \
 	layers/store.c layers/store_private.h layers/tar.c layers/tar_private.h layers/tree.c layers/work.c \
 	layers/writer.c
 # What reads layers and archives, and images.

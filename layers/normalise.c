@@ -28,6 +28,7 @@ static const struct wh_normal_rule rules[] = {
 	{"var/log/fontconfig.log", WH_NORMAL_BELOW, "the order of directories as they were read"},
 	{ANYWHERE ".cache/pip" BELOW, WH_NORMAL_BELOW, "answers of a server, with their dates"},
 	{ANYWHERE "*.pyc", WH_NORMAL_PYC, "holds its source's time, which would not be that of the layer"},
+	{"etc/ssl/certs/java/cacerts", WH_NORMAL_JKS, "when each certificate was put into it"},
 	{"etc/machine-id", WH_NORMAL_EMPTY, "chance; empty means that the machine that starts makes its own"},
 	{"var/lib/dbus/machine-id", WH_NORMAL_BELOW, "chance; dbus makes its own"},
 	{"var/log/btmp", WH_NORMAL_EMPTY, "logins, with their times"},
@@ -53,6 +54,8 @@ const char *wh_normal_name(enum wh_normal action)
 		return "below";
 	case WH_NORMAL_EMPTY:
 		return "empty";
+	case WH_NORMAL_JKS:
+		return "jks";
 	case WH_NORMAL_PYC:
 		return "pyc";
 	}
@@ -136,6 +139,14 @@ int wh_normal_truncate(int dirfd, const char *name, const struct stat *st)
 	if (fd < 0)
 		return fd;
 	return ftruncate(fd, 0) < 0 ? -errno : give_time_back(fd, st);
+}
+
+int wh_normal_write(int dirfd, const char *name, const struct stat *st, const void *p, size_t n)
+{
+	WH_AUTO_FD int fd = wh_openat(dirfd, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	int r = fd < 0 ? fd : wh_write_all(fd, p, n);
+
+	return r < 0 ? r : give_time_back(fd, st);
 }
 
 /* ---------------------------------------------------------------- Python's bytecode */

@@ -36,4 +36,10 @@ uint32_t wh_pyc_time(const struct wh_pyc *pyc, const struct wh_pyc_source *sourc
 /* Writes that time into the file and gives it its own times back. 0 or -errno. */
 int wh_pyc_write(int dirfd, const char *name, const struct stat *st, uint32_t mtime);
 
+/* Java's list of certificates: times go through clamp. False: it is none, or nothing changed. */
+#define WH_JKS_MAX ((size_t)16 << 20)
+bool wh_jks_times(unsigned char *p, size_t n, int64_t (*clamp)(void *arg, int64_t seconds), void *arg);
+/* Writes n bytes over the file's content, which was as long, and gives it its times back. 0 or -errno. */
+int wh_normal_write(int dirfd, const char *name, const struct stat *st, const void *p, size_t n);
+
 #endif
