@@ -48,6 +48,11 @@ struct frame { /* a directory on the way from the root to where we are */
 	bool has_lower; /* there is a directory below it, which it covers */
 	bool whole;     /* what it lacks was removed */
 	bool in_place;  /* untouched() may be believed for its children */
+	struct old_time {
+		char *name;
+		int64_t mtime;
+	} * times; /* of Python's sources that were visited and have another time now; in the order of names */
+	size_t n_times, cap_times;
 };
 
 struct diff {
@@ -282,6 +287,29 @@ static int as_below(const struct diff *d, const struct frame *f, const char *nam
 
 /* ---- what --reproducible does to a file that the step changed ---- */
 
+/* Bytecode that comes later in the order of names knows its source by the time that it had. */
+static void keep_time(const struct diff *d, struct frame *f, const char *name, const struct stat *st)
+{
+	size_t n = strlen(name);
+
+	if (!d->o->normal || d->o->whole || n < 4 || strcmp(name + n - 3, ".py") != 0 ||
+	    clamp(d, st->st_mtim.tv_sec) == st->st_mtim.tv_sec)
+		return;
+	WH_PUSH(f->times, f->n_times, f->cap_times) = (struct old_time){wh_strdup(name), st->st_mtim.tv_sec};
+}
+
+static int by_name(const void *key, const void *x)
+{
+	return strcmp(key, ((const struct old_time *)x)->name);
+}
+
+static void forget_times(struct frame *f)
+{
+	for (size_t i = 0; i < f->n_times; i++)
+		free(f->times[i].name);
+	free(f->times);
+}
+
 /* Is the source of a bytecode file as below, and so keeps its time, though that is later than the epoch? */
 static int keeps_time(int dirfd, const char *name, const struct stat *st,
 		      const struct wh_entry *was, struct wh_err **err)
@@ -299,6 +327,7 @@ static int find_source(const struct diff *d, const struct frame *f, const char *
 	bool in_cache = f->up && strcmp(wh_path_base(f->path), PYCACHE) == 0;
 	const struct frame *dir = in_cache ? f->up : f;
 	WH_AUTO_FREE char *source = wh_pyc_source(name, in_cache), *path = NULL;
+	const struct old_time *old = NULL;
 	struct wh_node_ref was;
 	bool below;
 	struct stat st;
@@ -306,13 +335,16 @@ static int find_source(const struct diff *d, const struct frame *f, const char *
 
 	if (!source)
 		return 0;
+	if (dir->n_times)
+		old = bsearch(source, dir->times, dir->n_times, sizeof(*old), by_name);
 	path = *dir->path ? wh_asprintf("%s/%s", dir->path, source) : wh_strdup(source);
 	below = dir->has_lower && wh_tree_lookup(d->o->tree, path, &was) == 0 && was.e.type == WH_T_FILE;
 	if (fstatat(dir->fd, source, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		if (!S_ISREG(st.st_mode) || (!d->o->whole && wh_whiteout_is(dir->fd, source, &st)))
 			return 0;
-		*ret = (struct wh_pyc_source){st.st_mtim.tv_sec, clamp(d, st.st_mtim.tv_sec), (uint64_t)st.st_size};
-		r = below && ret->was != ret->becomes ? keeps_time(dir->fd, source, &st, &was.e, err) : 0;
+		*ret = (struct wh_pyc_source){old ? old->mtime : st.st_mtim.tv_sec, clamp(d, st.st_mtim.tv_sec),
+					      (uint64_t)st.st_size};
+		r = below && !old && ret->was != ret->becomes ? keeps_time(dir->fd, source, &st, &was.e, err) : 0;
 		if (r == 1)
 			ret->becomes = ret->was;
 		return r < 0 ? r : 1;
@@ -321,7 +353,7 @@ static int find_source(const struct diff *d, const struct frame *f, const char *
 	 * come was removed. */
 	if (d->o->whole || !below || (dir->whole && in_cache && strcmp(source, PYCACHE) > 0))
 		return 0;
-	*ret = (struct wh_pyc_source){was.e.mtime, was.e.mtime, was.e.size};
+	*ret = (struct wh_pyc_source){old ? old->mtime : was.e.mtime, was.e.mtime, was.e.size};
 	return 1;
 }
 
@@ -421,6 +453,8 @@ static int leaf(struct diff *d, struct frame *f, const char *name, struct stat *
 		same = normalise(d, f, name, st, e, was, err);
 	if (same < 0)
 		return same;
+	if (e->type == WH_T_FILE)
+		keep_time(d, f, name, st);
 	if (same)
 		return drop(d, f, name, e->path, 0, err);
 	if (st->st_nlink > 1)
@@ -586,6 +620,7 @@ static int directory(struct diff *d, struct frame *up, const char *name, const s
 		r = failed("set the time of", f.path, -errno, err);
 	wh_closep(&f.fd);
 	wh_arena_freep(&f.mem);
+	forget_times(&f);
 	return r;
 }
 
@@ -617,6 +652,7 @@ int wh_diff_run(const struct wh_diff *o, struct wh_layer_writer *w, struct wh_er
 		free(l);
 	}
 	wh_arena_freep(&root.mem);
+	forget_times(&root);
 	wh_entry_scratch_free(d.scratch);
 	return r;
 }

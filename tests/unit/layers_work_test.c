@@ -213,6 +213,22 @@ static int open_rw(int root, const char *path, int flags)
 	return fd;
 }
 
+/* Bytecode of this source as it is now: "x", and the header before it. */
+static void write_pyc(int root, const char *path, const char *source, bool by_hash)
+{
+	unsigned char b[17] = {0xa7, 0x0d, '\r', '\n', by_hash};
+	WH_AUTO_FD int fd = open_rw(root, path, O_WRONLY | O_CREAT | O_TRUNC);
+	struct stat st;
+
+	assert_int_equal(fstatat(root, source, &st, 0), 0);
+	for (int i = 0; i < 4; i++) {
+		b[8 + i] = (unsigned char)((uint32_t)st.st_mtim.tv_sec >> 8 * i);
+		b[12 + i] = (unsigned char)((uint32_t)st.st_size >> 8 * i);
+	}
+	b[16] = 'x';
+	assert_int_equal(wh_write_all(fd, b, sizeof(b)), 0);
+}
+
 static void one_op(int root, const char *line)
 {
 	char op[16], a[100], b[100] = "";
@@ -244,6 +260,8 @@ static void one_op(int root, const char *line)
 		make_socket(root, a);
 	} else if (strcmp(op, "touch") == 0) {
 		set_time(root, a, strtol(b, NULL, 10));
+	} else if (strcmp(op, "pyc") == 0 || strcmp(op, "hashpyc") == 0) {
+		write_pyc(root, a, b, op[0] == 'h');
 	} else if (strcmp(op, "xattr") == 0 || strcmp(op, "unxattr") == 0 || strcmp(op, "cap") == 0) {
 		fd = open_rw(root, a, O_RDONLY);
 		if (op[0] == 'x')
@@ -366,7 +384,7 @@ static char *see_layers(struct wh_store *s, const struct wh_layer *layers, size_
 	return wh_buf_take(&out);
 }
 
-static char *see_index(struct wh_store *s, const struct wh_layer *l)
+static char *see_index(struct wh_store *s, const struct wh_layer *l, bool times)
 {
 	struct wh_buf out = WH_BUF_INIT;
 	struct wh_xattr xs[WH_MAX_XATTRS];
@@ -377,6 +395,8 @@ static char *see_index(struct wh_store *s, const struct wh_layer *l)
 	assert_ok(wh_index_open(s, l, &x, &err), err);
 	for (size_t i = 0; i < wh_index_count(x); i++) {
 		assert_int_equal(wh_index_at(x, i, &e, xs), 0);
+		if (times && e.type != WH_T_WHITEOUT)
+			wh_buf_addf(&out, "%lld ", (long long)e.mtime);
 		describe(&out, &e);
 	}
 	wh_index_close(x);
@@ -402,7 +422,7 @@ static void mount_overlay(const struct wh_work *w, const char *at)
 }
 
 static void run_step(struct bed *bed, enum wh_snapshotter kind, const struct wh_layer *layers, size_t n,
-		     const char *ops, struct wh_layer *ret, char **ret_seen)
+		     const char *ops, int64_t normal, struct wh_layer *ret, char **ret_seen)
 {
 	WH_AUTO_FREE char *mnt = wh_asprintf("%s/mnt", bed->dir);
 	struct wh_layer_opts o = WH_LAYER_OPTS_INIT;
@@ -424,7 +444,8 @@ static void run_step(struct bed *bed, enum wh_snapshotter kind, const struct wh_
 	*ret_seen = see_path(root, false);
 	if (kind == WH_SNAP_OVERLAY)
 		assert_int_equal(umount2(mnt, 0), 0);
-	o.epoch = EPOCH;
+	o.epoch = normal ? normal : EPOCH;
+	o.reproducible = normal;
 	o.threads = 1;
 	assert_ok(wh_work_commit(w, &o, ret, &err), err);
 }
@@ -456,21 +477,22 @@ static void check_snapshot(struct bed *bed, const struct wh_layer *l, const char
 
 /* Runs the row with one snapshotter on top of stack, whose next member becomes the new layer. */
 static void check_one(struct bed *bed, const struct row *row, enum wh_snapshotter kind, struct wh_layer *stack,
-		      size_t n)
+		      size_t n, int64_t normal)
 {
 	const char *name = kind == WH_SNAP_COPY ? "copy" : "overlay";
 	WH_AUTO_FREE char *seen = NULL, *index = NULL, *tree = NULL;
 
-	run_step(bed, kind, stack, n, row->ops, &stack[n], &seen);
-	index = see_index(bed->store, &stack[n]);
+	run_step(bed, kind, stack, n, row->ops, normal, &stack[n], &seen);
+	index = see_index(bed->store, &stack[n], normal);
 	if (strcmp(index, row->out) != 0)
 		fail_msg("%s (%s): the layer is\n%s", row->what, name, index);
 	tree = see_layers(bed->store, stack, n + 1);
-	if (strcmp(tree, seen) != 0)
+	if (!normal && strcmp(tree, seen) != 0)
 		fail_msg("%s (%s): the step left\n%sthe layers show\n%s", row->what, name, seen, tree);
 }
 
-static void check_row(const struct row *row, bool with_overlay)
+/* normal: the rules count, this is the epoch, and the row's layer has times; 0: EPOCH alone. */
+static void check_row(const struct row *row, bool with_overlay, int64_t normal)
 {
 	struct wh_layer stack[MAX_STACK + 1], overlaid;
 	char hex[2][65];
@@ -481,11 +503,11 @@ static void check_row(const struct row *row, bool with_overlay)
 	for (; n < MAX_STACK && row->layers[n]; n++)
 		layer_of(bed.store, row->layers[n], &stack[n]);
 	if (with_overlay) {
-		check_one(&bed, row, WH_SNAP_OVERLAY, stack, n);
+		check_one(&bed, row, WH_SNAP_OVERLAY, stack, n, normal);
 		check_snapshot(&bed, &stack[n], row->what);
 		overlaid = stack[n];
 	}
-	check_one(&bed, row, WH_SNAP_COPY, stack, n);
+	check_one(&bed, row, WH_SNAP_COPY, stack, n, normal);
 	if (with_overlay) {
 		assert_string_equal(wh_digest_hex(&overlaid.diff_id, hex[0]), wh_digest_hex(&stack[n].diff_id, hex[1]));
 		assert_string_equal(wh_digest_hex(&overlaid.blob, hex[0]), wh_digest_hex(&stack[n].blob, hex[1]));
@@ -500,7 +522,7 @@ static void steps(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < WH_ARRAY_SIZE(rows); i++)
-		check_row(&rows[i], true);
+		check_row(&rows[i], true, 0);
 }
 
 /* What overlay refuses with EXDEV, and a plain directory lets through. Sizes and times are equal
@@ -517,11 +539,160 @@ static const struct row copy_rows[] = {
 	{"a directory renamed", {"d a 755\nf a/f 644 1\n"}, "mv a b\n", "w a\nd b 755\nf b/f 644 1:6b86b2\n"},
 };
 
+#define SOON 4000000000 /* 2096: a machine whose clock is behind the epoch */
+#define LOGS "d var 755\nd var/log 755\nf var/log/dpkg.log 644 old\n"
+#define MODULE "d m 755\nf m/a.py 644 text\n"
+
+/* What --reproducible makes of a step: rules, and times whether or not the clock is behind the epoch. */
+static const struct {
+	struct row row;
+	int64_t epoch;
+} normal_rows[] = {
+	{{"times", {BASE}, "write n x\nwrite o x\ntouch o 1500\n", "2000 f n 644 1:2d7116\n1500 f o 644 1:2d7116\n"},
+	 EPOCH},
+	{{"times, the clock behind",
+	  {BASE},
+	  "write n x\nwrite o x\ntouch o 1500\nsymlink s t\nmkdir q 755\nwrite a/f new\nfifo p 600\n",
+	  "1000 d a 755\n4000000000 f a/f 644 3:11507a\n4000000000 f n 644 1:2d7116\n1500 f o 644 1:2d7116\n"
+	  "4000000000 p p 600\n4000000000 d q 755\n4000000000 l s -> t\n"},
+	 SOON},
+	{{"a time that is still to come", {BASE}, "write n x\ntouch n 3999999999\n", "3999999999 f n 644 1:2d7116\n"},
+	 SOON},
+	{{"a log that was not there",
+	  {BASE},
+	  "mkdir var 755\nmkdir var/log 755\nwrite var/log/dpkg.log x\n",
+	  "2000 d var 755\n2000 d var/log 755\n"},
+	 EPOCH},
+	{{"a log that was there", {LOGS}, "write var/log/dpkg.log new\n", ""}, EPOCH},
+	{{"a log in place of another",
+	  {LOGS},
+	  "rm var/log/dpkg.log\nwrite var/log/dpkg.log new\ntouch var/log 1000\n",
+	  ""},
+	 EPOCH},
+	{{"a log removed", {LOGS}, "rm var/log/dpkg.log\n", "1000 d var 755\n2000 d var/log 755\nw var/log/dpkg.log\n"},
+	 EPOCH},
+	{{"logs made anew in a directory made anew",
+	  {LOGS},
+	  "rm var/log\nmkdir var/log 755\nwrite var/log/dpkg.log new\nwrite var/log/n x\n",
+	  "2000 d var 755\n2000 d var/log 755\n2000 f var/log/n 644 1:2d7116\n"},
+	 EPOCH},
+	{{"a log with another name",
+	  {LOGS},
+	  "write var/log/dpkg.log new\nln var/log/dpkg.log var/x\n",
+	  "2000 d var 755\n2000 f var/x 644 3:11507a\n"},
+	 EPOCH},
+	{{"a log that is a directory",
+	  {LOGS},
+	  "rm var/log/dpkg.log\nmkdir var/log/dpkg.log 755\ntouch var/log 1000\n",
+	  "1000 d var 755\n1000 d var/log 755\n2000 d var/log/dpkg.log 755\n"},
+	 EPOCH},
+	{{"a cache with all below it",
+	  {BASE},
+	  "mkdir root 700\nmkdir root/.cache 755\nmkdir root/.cache/pip 755\nmkdir root/.cache/pip/h 755\n"
+	  "write root/.cache/pip/h/x x\nsymlink root/.cache/pip/l x\nwrite root/.cache/pipe x\n",
+	  "2000 d root 700\n2000 d root/.cache 755\n2000 f root/.cache/pipe 644 1:2d7116\n"},
+	 EPOCH},
+	{{"a cache that was there",
+	  {"d .cache 755\nd .cache/pip 755\nf .cache/pip/x 644 1\n"},
+	  "write .cache/pip/x 2\nwrite .cache/pip/y 3\nmkdir .cache/pip/z 755\ntouch .cache/pip 1000\n",
+	  ""},
+	 EPOCH},
+	{{"an id of the machine",
+	  {"d etc 755\n"},
+	  "write etc/machine-id 0123\n",
+	  "2000 d etc 755\n2000 f etc/machine-id 644 0:e3b0c4\n"},
+	 EPOCH},
+	{{"an id that was empty before",
+	  {"d etc 755\nf etc/machine-id 644\n"},
+	  "write etc/machine-id 0123\ntouch etc/machine-id 1000\n",
+	  ""},
+	 EPOCH},
+	{{"an id that nobody touched",
+	  {"d etc 755\nf etc/machine-id 644 0123\n"},
+	  "write n x\n",
+	  "2000 f n 644 1:2d7116\n"},
+	 EPOCH},
+	/* Headers: fee44a says 2000, 196764 1000, 4b0742 900, 40613b 4000000000, 91e800 0. */
+	{{"bytecode of a new source",
+	  {BASE},
+	  "write m.py text\nmkdir __pycache__ 755\npyc __pycache__/m.cpython-311.pyc m.py\n",
+	  "2000 d __pycache__ 755\n2000 f __pycache__/m.cpython-311.pyc 644 17:fee44a\n2000 f m.py 644 4:982d9e\n"},
+	 EPOCH},
+	{{"bytecode of a new source, the clock behind",
+	  {BASE},
+	  "write m.py text\nmkdir __pycache__ 755\npyc __pycache__/m.cpython-311.pyc m.py\n",
+	  "4000000000 d __pycache__ 755\n4000000000 f __pycache__/m.cpython-311.pyc 644 17:40613b\n"
+	  "4000000000 f m.py 644 4:982d9e\n"},
+	 SOON},
+	{{"bytecode beside its source",
+	  {MODULE},
+	  "write m/b.py text\npyc m/b.pyc m/b.py\n",
+	  "2000 d m 755\n2000 f m/b.py 644 4:982d9e\n2000 f m/b.pyc 644 17:fee44a\n"},
+	 EPOCH},
+	{{"bytecode whose source comes first, written as it was",
+	  {"d m 755\nf m/A.py 644 text\n"},
+	  "write m/A.py text\nmkdir m/__pycache__ 755\npyc m/__pycache__/A.x.pyc m/A.py\n",
+	  "1000 d m 755\n1000 d m/__pycache__ 755\n1000 f m/__pycache__/A.x.pyc 644 17:196764\n"},
+	 1000},
+	{{"bytecode that does not fit a source that comes first",
+	  {BASE},
+	  "write A.py text\nmkdir __pycache__ 755\npyc __pycache__/A.x.pyc A.py\ntouch A.py 3000\n",
+	  "2000 f A.py 644 4:982d9e\n2000 d __pycache__ 755\n2000 f __pycache__/A.x.pyc 644 17:91e800\n"},
+	 EPOCH},
+	{{"bytecode of an old source",
+	  {MODULE},
+	  "pyc m/a.pyc m/a.py\n",
+	  "2000 d m 755\n2000 f m/a.pyc 644 17:196764\n"},
+	 EPOCH},
+	{{"bytecode of a source that was opened",
+	  {MODULE},
+	  "open m/a.py\nmkdir m/__pycache__ 755\npyc m/__pycache__/a.x.pyc m/a.py\n",
+	  "2000 d m 755\n2000 d m/__pycache__ 755\n2000 f m/__pycache__/a.x.pyc 644 17:196764\n"},
+	 EPOCH},
+	{{"a source later than the epoch",
+	  {MODULE},
+	  "pyc m/a.pyc m/a.py\n",
+	  "900 d m 755\n900 f m/a.pyc 644 17:196764\n"},
+	 900},
+	{{"a source later than the epoch, opened",
+	  {MODULE},
+	  "open m/a.py\nmkdir m/__pycache__ 755\npyc m/__pycache__/a.x.pyc m/a.py\n",
+	  "900 d m 755\n900 d m/__pycache__ 755\n900 f m/__pycache__/a.x.pyc 644 17:196764\n"},
+	 900},
+	{{"a source later than the epoch, changed",
+	  {MODULE},
+	  "chmod m/a.py 600\nmkdir m/__pycache__ 755\npyc m/__pycache__/a.x.pyc m/a.py\n",
+	  "900 d m 755\n900 d m/__pycache__ 755\n900 f m/__pycache__/a.x.pyc 644 17:4b0742\n900 f m/a.py 600 4:982d9e\n"},
+	 900},
+	{{"bytecode that does not fit its source",
+	  {MODULE},
+	  "write m/b.py text\npyc m/b.pyc m/b.py\ntouch m/b.py 1500\n",
+	  "2000 d m 755\n1500 f m/b.py 644 4:982d9e\n2000 f m/b.pyc 644 17:91e800\n"},
+	 EPOCH},
+	{{"bytecode whose source is gone",
+	  {MODULE},
+	  "mkdir m/__pycache__ 755\nwrite m/b.py text\npyc m/__pycache__/b.x.pyc m/b.py\nrm m/b.py\n",
+	  "2000 d m 755\n2000 d m/__pycache__ 755\n2000 f m/__pycache__/b.x.pyc 644 17:fee44a\n"},
+	 EPOCH},
+	{{"bytecode in a directory made anew, its source as before",
+	  {MODULE},
+	  "rm m\nmkdir m 755\nwrite m/a.py text\ntouch m/a.py 1000\nmkdir m/__pycache__ 755\npyc m/__pycache__/a.x.pyc m/a.py\n",
+	  "2000 d m 755\n2000 d m/__pycache__ 755\n2000 f m/__pycache__/a.x.pyc 644 17:196764\n"},
+	 EPOCH},
+};
+
+static void normal(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < WH_ARRAY_SIZE(normal_rows); i++)
+		check_row(&normal_rows[i].row, true, normal_rows[i].epoch);
+}
+
 static void copies(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < WH_ARRAY_SIZE(copy_rows); i++)
-		check_row(&copy_rows[i], false);
+		check_row(&copy_rows[i], false, 0);
 }
 
 /* Devices are in the index only. A step that cannot see them has not removed them. */
@@ -535,8 +706,8 @@ static void devices(void **state)
 
 		bed_open(&bed);
 		layer_of(bed.store, "d dev 755\nc dev/null 666\nf f 644 x\n", &stack[0]);
-		run_step(&bed, k ? WH_SNAP_COPY : WH_SNAP_OVERLAY, stack, 1, "write dev/new x\n", &stack[1], &seen);
-		index = see_index(bed.store, &stack[1]);
+		run_step(&bed, k ? WH_SNAP_COPY : WH_SNAP_OVERLAY, stack, 1, "write dev/new x\n", 0, &stack[1], &seen);
+		index = see_index(bed.store, &stack[1], false);
 		assert_string_equal(index, "d dev 755\nf dev/new 644 1:2d7116\n");
 		wh_layer_release(&stack[0]);
 		wh_layer_release(&stack[1]);
@@ -553,8 +724,8 @@ static void removed_device(void **state)
 	(void)state;
 	bed_open(&bed);
 	layer_of(bed.store, "d dev 755\nc dev/null 666\n", &stack[0]);
-	run_step(&bed, WH_SNAP_COPY, stack, 1, "rm dev/null\n", &stack[1], &seen);
-	index = see_index(bed.store, &stack[1]);
+	run_step(&bed, WH_SNAP_COPY, stack, 1, "rm dev/null\n", 0, &stack[1], &seen);
+	index = see_index(bed.store, &stack[1], false);
 	assert_string_equal(index, "d dev 755\nw dev/null\n");
 	wh_layer_release(&stack[0]);
 	wh_layer_release(&stack[1]);
@@ -638,7 +809,7 @@ static void left_out(void **state)
 	{
 		WH_AUTO_FREE char *seen = NULL;
 
-		run_step(&bed, WH_SNAP_COPY, stack, 1, "xattr a/tmp user.k v\ntouch a/tmp 1234\n", &stack[1], &seen);
+		run_step(&bed, WH_SNAP_COPY, stack, 1, "xattr a/tmp user.k v\ntouch a/tmp 1234\n", 0, &stack[1], &seen);
 	}
 	layer_of(bed.store, "i a\ni a/tmp\nf a/tmp/foo 644 x\n", &stack[2]);
 	layer_of(bed.store, "f z 644 x\n", &stack[3]);
@@ -688,9 +859,9 @@ static void same_layer_on_another_base(void **state)
 	layer_of(bed.store, bases[1], &b[0]);
 	/* The first leaves an opaque directory with d/2 in it behind, which is the same as before; the layer only says
 	 * that d/1 is gone. The second does just that. */
-	run_step(&bed, WH_SNAP_OVERLAY, a, 1, "rm d\nmkdir d 755\nwrite d/2 x\ntouch d/2 1000\ntouch d 1000\n", &a[1],
-		 &left);
-	run_step(&bed, WH_SNAP_OVERLAY, b, 1, "rm d/1\ntouch d 1000\n", &b[1], &right);
+	run_step(&bed, WH_SNAP_OVERLAY, a, 1, "rm d\nmkdir d 755\nwrite d/2 x\ntouch d/2 1000\ntouch d 1000\n", 0,
+		 &a[1], &left);
+	run_step(&bed, WH_SNAP_OVERLAY, b, 1, "rm d/1\ntouch d 1000\n", 0, &b[1], &right);
 	assert_true(wh_digest_eq(&a[1].diff_id, &b[1].diff_id));
 	free(WH_TAKE_PTR(right));
 	wh_layer_release(&b[1]);
@@ -701,7 +872,7 @@ static void same_layer_on_another_base(void **state)
 
 		more[0] = b[0];
 		more[1] = b[1];
-		run_step(&bed, WH_SNAP_OVERLAY, more, 2, "write new x\n", &out, &right);
+		run_step(&bed, WH_SNAP_OVERLAY, more, 2, "write new x\n", 0, &out, &right);
 		assert_string_equal(right, "d d 755\nf d/3 644 1:a1fce4\nf new 644 1:2d7116\n");
 		wh_layer_release(&out);
 	}
@@ -716,6 +887,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(steps),
+		cmocka_unit_test(normal),
 		cmocka_unit_test(copies),
 		cmocka_unit_test(devices),
 		cmocka_unit_test(removed_device),
