@@ -420,7 +420,6 @@ static void tell_limits(struct wh_builder *b)
 		wh_builder_notice(b, "steps have this container's hostname: its seccomp profile allows no other");
 }
 
-/* The launcher is a fork: before the first thread. */
 static int start_launcher(struct wh_builder *b, struct wh_err **err)
 {
 	int r = wh_launcher_start(b->o.inner, b->loop, &b->launcher, err);
@@ -432,11 +431,37 @@ static int start_launcher(struct wh_builder *b, struct wh_err **err)
 	return 0;
 }
 
+/* The host, with the store's file system; in the user namespace. */
+static int probe(struct wh_store *s, struct wh_host *ret, struct wh_err **err)
+{
+	WH_AUTO_FREE char *path = wh_asprintf("%s/probe", wh_store_tmp_path(s));
+	int tmp = wh_store_tmp_dirfd(s), r = wh_mkdir_p(tmp, "probe", 0700);
+	WH_AUTO_FD int fd = -1;
+
+	if (r == 0)
+		/* By its path: the store's descriptors are of the mount namespace that was left, where nothing can be mounted. */
+		r = fd = wh_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+	if (r < 0)
+		return wh_err_sys(err, "builder", WH_ERR_ENV, -r, "make %s", path);
+	r = wh_host_probe(fd, path, ret, err);
+	wh_rm_rf(tmp, "probe");
+	return r;
+}
+
+int wh_builder_probe(struct wh_inner *i, struct wh_store *s, struct wh_host *ret, struct wh_err **err)
+{
+	int r = wh_inner_enter(i, err);
+
+	if (r < 0)
+		return r;
+	if (wh_inner_isolation(i) == WH_ISOLATION_CHROOT) /* where nothing is mounted */
+		return wh_chroot_try_devices(wh_store_tmp_dirfd(s), err);
+	return probe(s, ret, err);
+}
+
 int wh_builder_enter(struct wh_builder *b, bool steps, struct wh_err **err)
 {
-	int tmp = wh_store_tmp_dirfd(b->o.store), r;
-	WH_AUTO_FREE char *path = NULL;
-	WH_AUTO_FD int fd = -1;
+	int r;
 
 	if (b->entered)
 		return steps && b->no_sandbox ? refuse_steps(b, err) : 0;
@@ -459,15 +484,7 @@ int wh_builder_enter(struct wh_builder *b, bool steps, struct wh_err **err)
 		b->net = WH_SANDBOX_NET_HOST;
 		return start_launcher(b, err);
 	}
-	path = wh_asprintf("%s/probe", wh_store_tmp_path(b->o.store));
-	r = wh_mkdir_p(tmp, "probe", 0700);
-	if (r == 0)
-		/* By its path: the store's descriptors are of the mount namespace that was left, where nothing can be mounted. */
-		r = fd = wh_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
-	if (r < 0)
-		return wh_err_sys(err, "builder", WH_ERR_ENV, -r, "make %s", path);
-	r = wh_host_probe(fd, path, &b->host, err);
-	wh_rm_rf(tmp, "probe");
+	r = probe(b->o.store, &b->host, err);
 	if (r < 0)
 		return r;
 	r = choose_snapshotter(b, err);

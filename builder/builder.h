@@ -120,6 +120,9 @@ struct wh_builder_opts {
 /* A cache from elsewhere (cache_remote.h): its records by key. Owned by the caller, who lives longer than the builder. */
 struct wh_cache_source;
 
+/* What this host allows with this store; enters the user namespace. For `whittle doctor`: a build does the same on its first miss. */
+int wh_builder_probe(struct wh_inner *i, struct wh_store *s, struct wh_host *ret, struct wh_err **err);
+
 struct wh_builder;
 int wh_builder_new(const struct wh_builder_opts *o, struct wh_builder **ret, struct wh_err **err);
 void wh_builder_free(struct wh_builder *b); /* kills what still runs */

@@ -265,7 +265,7 @@ int wh_cli_temp_dir(const char *parent, const char *what, char **ret, struct wh_
 
 extern const struct wh_command wh_cmd_build, wh_cmd_explain, wh_cmd_version, wh_cmd_help;
 extern const struct wh_command wh_cmd_db, wh_cmd_scan;
-extern const struct wh_command wh_cmd_check, wh_cmd_debug;
+extern const struct wh_command wh_cmd_check, wh_cmd_debug, wh_cmd_doctor;
 extern const struct wh_command wh_cmd_pull, wh_cmd_push;
 extern const struct wh_command wh_cmd_sbom;
 extern const struct wh_command wh_cmd_keygen, wh_cmd_sign, wh_cmd_verify;

@@ -15,6 +15,8 @@ cli_libcli_a_SOURCES += cli/cmd_sbom.c cli/image_ref.c
 cli_libcli_a_SOURCES += cli/cmd_db.c cli/cmd_scan.c
 # Answers without a build.
 cli_libcli_a_SOURCES += cli/call.c cli/call.h cli/cmd_check.c
+# What this host allows.
+cli_libcli_a_SOURCES += cli/cmd_doctor.c
 # Windows into the frontend.
 cli_libcli_a_SOURCES += cli/cmd_debug.c
 # Keys and signatures.

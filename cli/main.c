@@ -15,6 +15,7 @@ const struct wh_command *const wh_commands[] = {
 	&wh_cmd_keygen,
 	&wh_cmd_sign,
 	&wh_cmd_verify,
+	&wh_cmd_doctor,
 	&wh_cmd_debug,
 	&wh_cmd_version,
 	&wh_cmd_help,

@@ -24,6 +24,11 @@ const char *const *wh_default_capabilities(void)
 	return names;
 }
 
+unsigned wh_caps_number(size_t i)
+{
+	return defaults[i];
+}
+
 static uint64_t mask_of(enum wh_caps which)
 {
 	uint64_t mask = 0;

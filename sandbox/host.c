@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What this host allows, found out by trying. */
+#include "sandbox/doctor.h"
 #include "sandbox/mount.h"
 #include "sandbox/rootfs.h"
 #include "sandbox/step.h"
@@ -130,16 +131,28 @@ static bool may_notify(void)
 	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }
 
-static void versions(struct wh_host *h)
+void wh_host_kernel(unsigned *ret_major, unsigned *ret_minor)
 {
 	struct utsname u;
 	char *end;
 
 	if (uname(&u) < 0)
 		return;
-	h->kernel_major = (unsigned)strtoul(u.release, &end, 10);
+	*ret_major = (unsigned)strtoul(u.release, &end, 10);
 	if (*end == '.')
-		h->kernel_minor = (unsigned)strtoul(end + 1, NULL, 10);
+		*ret_minor = (unsigned)strtoul(end + 1, NULL, 10);
+}
+
+uint64_t wh_self_status(const char *key, int base)
+{
+	WH_AUTO_FREE char *wanted = wh_asprintf("\n%s:\t", key);
+	WH_AUTO_BUF struct wh_buf status = WH_BUF_INIT;
+	const char *line;
+
+	if (wh_read_file(AT_FDCWD, "/proc/self/status", 65536, &status) < 0 || !status.n)
+		return 0;
+	line = strstr(status.p, wanted);
+	return line ? strtoull(line + strlen(wanted), NULL, base) : 0;
 }
 
 int wh_host_probe(int scratch_dirfd, const char *scratch_path, struct wh_host *ret, struct wh_err **err)
@@ -155,7 +168,7 @@ int wh_host_probe(int scratch_dirfd, const char *scratch_path, struct wh_host *r
 	at = wh_openat(scratch_dirfd, name, O_RDONLY | O_DIRECTORY, 0);
 	if (at < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -at, "open %s", path);
-	versions(&h);
+	wh_host_kernel(&h.kernel_major, &h.kernel_minor);
 	h.overlay_why = try_overlay(at, path);
 	h.overlay = !h.overlay_why;
 	wh_rm_rf(scratch_dirfd, name);

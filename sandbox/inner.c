@@ -55,18 +55,6 @@ static uint64_t sysctl_number(const char *path, uint64_t fallback)
 	return wh_parse_u64(text, 10, &v) ? v : fallback;
 }
 
-/* Under somebody's system call filter? */
-static bool filtered(void)
-{
-	WH_AUTO_BUF struct wh_buf status = WH_BUF_INIT;
-	const char *line;
-
-	if (wh_read_file(AT_FDCWD, "/proc/self/status", 65536, &status) < 0 || !status.n)
-		return false;
-	line = strstr(status.p, "\nSeccomp:\t");
-	return line && line[strlen("\nSeccomp:\t")] == '2';
-}
-
 /* The smallest mend for a host that refuses user namespaces. as_root: real root asks, for whom there is another way. */
 static void hint_userns(struct wh_err **err, int sys, bool as_root)
 {
@@ -78,7 +66,7 @@ static void hint_userns(struct wh_err **err, int sys, bool as_root)
 		wh_err_hint(err, "sudo sysctl kernel.unprivileged_userns_clone=1 (on the host)");
 	else if (sys == ENOSPC || sys == EUSERS)
 		wh_err_hint(err, "too many user namespaces, or nested too deep: see user.max_user_namespaces%s", other);
-	else if (filtered())
+	else if (wh_self_status("Seccomp", 10) == 2)
 		wh_err_hint(err, "this container's seccomp profile forbids it, as docker's default does: start it with "
 				 "--security-opt seccomp=unconfined (Kubernetes: seccompProfile: {type: Unconfined})%s", other);
 	else if (sysctl_number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 0) == 1)

@@ -13,4 +13,7 @@
 /* In the child, right after the fork; takes sock. Ends the process when the outer one is gone already. */
 struct wh_inner *wh_inner_new(int sock, pid_t outer);
 
+/* A number of /proc/self/status ("Seccomp", 10; "CapEff", 16); 0 where it is not there. */
+uint64_t wh_self_status(const char *key, int base);
+
 #endif

@@ -99,6 +99,35 @@ struct wh_host {
 int wh_host_probe(int scratch_dirfd, const char *scratch_path, struct wh_host *ret, struct wh_err **err);
 void wh_host_release(struct wh_host *h);
 
+/* ---------------------------------------------------------------- doctor.c: the same, in words */
+
+enum wh_check_state {
+	WH_CHECK_OK,
+	WH_CHECK_DEGRADED, /* builds go on, in another way */
+	WH_CHECK_MISSING,
+};
+struct wh_check {
+	const char *name;
+	enum wh_check_state state;
+	char *text; /* what is so, and what it means */
+	char *mend; /* the smallest, to be copied; or NULL */
+};
+struct wh_doctor {
+	struct wh_check *v;
+	size_t n, cap;
+	struct wh_strv limits; /* in what builds are other than elsewhere */
+	bool steps;            /* commands can be run */
+};
+void wh_doctor_add(struct wh_doctor *d, const char *name, enum wh_check_state state, const char *mend, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+/* Before wh_inner_enter(). */
+void wh_doctor_outside(struct wh_doctor *d);
+/* After it: refused is its error, or NULL. */
+void wh_doctor_entered(struct wh_doctor *d, const struct wh_inner *i, const struct wh_err *refused);
+/* What the probe found, and what can be tried besides. */
+void wh_doctor_inside(struct wh_doctor *d, const struct wh_host *h);
+void wh_doctor_release(struct wh_doctor *d);
+
 /* ---------------------------------------------------------------- programs of other machines */
 
 struct wh_foreign;

@@ -94,6 +94,8 @@ enum wh_caps {
 };
 /* Limits the bounding set, empties inheritable and ambient. */
 int wh_caps_bound(enum wh_caps which, struct wh_err **err);
+/* The number of the capability whose name wh_default_capabilities() has there. */
+unsigned wh_caps_number(size_t i);
 /* Limits permitted and effective likewise; after the change of user. */
 int wh_caps_limit(enum wh_caps which, struct wh_err **err);
 /* In the effective set? */
