@@ -102,7 +102,7 @@ int wh_usernet_start(int step_pidfd, bool own_dns, struct wh_usernet *ret, struc
 	tun = wh_openat(AT_FDCWD, "/dev/net/tun", O_RDWR, 0);
 	if (tun < 0) {
 		wh_err_sys(err, "sandbox", WH_ERR_ENV, -tun, "a private network needs /dev/net/tun");
-		wh_err_hint(err, "sudo modprobe tun; sudo chmod 666 /dev/net/tun; or --network host");
+		wh_err_hint(err, "sudo modprobe tun; sudo chmod 666 /dev/net/tun (for a container: --device /dev/net/tun); or --network host");
 		return tun;
 	}
 	r = find_helper(own_dns, &program, &argv, err);
