@@ -9,12 +9,14 @@
  *                          Steps that ask for another start get another cache, as in BuildKit
  *     id                   the id, for people and gc; its mtime is when the mount was used last
  *     data, data.1, …      its directory; further ones for steps that want it private at the same time
+ *     full, full.1, …      instead, when it starts from an image and cannot be laid over that: a copy of it
  *     work, work.1, …      overlay's, when the mount starts from an image (from=)
  *     lock, lock.1, …      flock: shared, or exclusive for private and locked
  */
 #include "builder/exec_private.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -330,7 +332,7 @@ static int tree_prepare(struct wh_node *n, const struct wh_op_mount *m, struct w
 	wh_node_file_input(n, (size_t)m->input, &in);
 	if (in.local_path) {
 		/* What the link names is packed, as what is digested for the key: a link alone would lead nowhere. */
-		r = wh_local_resolve(b->o.store, &in, m->source ? m->source : "/", &em->source, err);
+		r = em->source ? 0 : wh_local_resolve(b->o.store, &in, m->source ? m->source : "/", &em->source, err);
 		if (r == 0)
 			r = wh_local_layer(n, (size_t)m->input, em->source, &em->local, &em->took, err);
 		if (r < 0)
@@ -370,14 +372,10 @@ static int bind_prepare(struct wh_node *n, const struct wh_op_mount *m, struct w
 	return 0;
 }
 
-/* Makes the mount's directory with mode and owner; an existing one keeps its own. */
-static int cache_dir(const struct wh_op_mount *m, int dir, const char *name)
+static int cache_attributes(const struct wh_op_mount *m, int dir, const char *name)
 {
-	WH_AUTO_FD int fd = -1;
+	WH_AUTO_FD int fd = wh_openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 
-	if (mkdirat(dir, name, 0700) < 0)
-		return errno == EEXIST ? 0 : -errno;
-	fd = wh_openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (fd < 0)
 		return fd;
 	if (m->has_owner && fchown(fd, m->uid, m->gid) < 0)
@@ -387,9 +385,48 @@ static int cache_dir(const struct wh_op_mount *m, int dir, const char *name)
 	return 0;
 }
 
+/* Makes the mount's directory with mode and owner; an existing one keeps its own. */
+static int cache_dir(const struct wh_op_mount *m, int dir, const char *name)
+{
+	if (mkdirat(dir, name, 0700) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	return cache_attributes(m, dir, name);
+}
+
+/* Without overlay it starts as a copy of the input's tree, made once. */
+static int cache_copy(struct wh_node *n, const struct wh_op_mount *m, struct wh_exec_mount *em, int dir, struct wh_err **err)
+{
+	WH_AUTO_FREE char *name = cache_name(n, m);
+	struct wh_file_input in;
+	char full[32];
+	int r = 0;
+
+	wh_node_file_input(n, (size_t)m->input, &in);
+	if (in.local_path)
+		r = wh_local_resolve(n->b->o.store, &in, m->source ? m->source : "/", &em->source, err);
+	if (r < 0)
+		return r;
+	suffix(full, sizeof(full), "full", em->slot);
+	if (faccessat(dir, full, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
+		r = tree_prepare(n, m, em, true, err);
+		if (r < 0)
+			return r;
+		if (renameat2(AT_FDCWD, wh_work_dir(em->work), dir, full, RENAME_NOREPLACE) < 0 && errno != EEXIST)
+			r = -errno;
+		wh_work_discard(WH_TAKE_PTR(em->work));
+		if (r == 0)
+			r = cache_attributes(m, dir, full);
+	}
+	if (r < 0)
+		return wh_err_sys(err, "builder", WH_ERR_ENV, -r, "make its directory");
+	em->dir = wh_asprintf("%s/%s/%s", wh_store_path(n->b->o.store), name, full);
+	return 0;
+}
+
 static int cache_prepare(struct wh_node *n, const struct wh_op_mount *m, struct wh_exec_mount *em, struct wh_bind *bind,
 			 struct wh_err **err)
 {
+	const bool from = cache_start(n, m) != NULL, whole = n->b->snapshotter == WH_SNAP_COPY;
 	WH_AUTO_FREE char *name = cache_name(n, m);
 	WH_AUTO_FD int dir = cache_open(n, m);
 	const char *store = wh_store_path(n->b->o.store);
@@ -398,15 +435,20 @@ static int cache_prepare(struct wh_node *n, const struct wh_op_mount *m, struct 
 
 	suffix(data, sizeof(data), "data", em->slot);
 	suffix(work, sizeof(work), "work", em->slot);
-	if (dir >= 0)
+	if (dir >= 0 && !(from && whole))
 		r = cache_dir(m, dir, data);
 	if (r < 0)
 		return wh_err_sys(err, "builder", WH_ERR_ENV, -r, "make its directory");
-	em->dir = wh_asprintf("%s/%s/%s", store, name, data);
 	bind->kind = WH_BIND_PATH;
 	bind->readonly = m->readonly;
 	bind->stays = true;
-	if (!cache_start(n, m)) {
+	if (from && whole)
+		r = cache_copy(n, m, em, dir, err);
+	else
+		em->dir = wh_asprintf("%s/%s/%s", store, name, data);
+	if (r < 0)
+		return r;
+	if (!from || whole) {
 		bind->source = em->dir;
 		bind->subpath = subpath(m, em);
 		return 0;
@@ -415,9 +457,6 @@ static int cache_prepare(struct wh_node *n, const struct wh_op_mount *m, struct 
 	r = tree_prepare(n, m, em, false, err);
 	if (r < 0)
 		return r;
-	if (em->overlay.kind != WH_ROOT_OVERLAY)
-		return wh_err_set(err, "builder", WH_ERR_ENV, ENOTSUP,
-				  "a cache mount with from= needs overlay file systems");
 	if (mkdirat(dir, work, 0700) < 0 && errno != EEXIST)
 		return wh_err_sys(err, "builder", WH_ERR_ENV, errno, "make its directory");
 	em->dir_work = wh_asprintf("%s/%s/%s", store, name, work);
@@ -517,6 +556,9 @@ static int one(struct wh_exec *x, const struct wh_op_mount *m, struct wh_exec_mo
 		r = bind_prepare(n, m, em, bind, err);
 		return r < 0 ? r : 1;
 	case WH_MOUNT_CACHE:
+		if (wh_builder_moves(n->b) && own_lock(x, (size_t)(m - x->op->mounts)))
+			return wh_err_set(err, "builder", WH_ERR_ENV, ENOTSUP,
+					  "--isolation=chroot: one cache cannot be at two places of a step");
 		r = cache_prepare(n, m, em, bind, err);
 		return r < 0 ? r : 1;
 	case WH_MOUNT_TMPFS:
