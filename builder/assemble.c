@@ -219,6 +219,28 @@ static int write_image(struct wh_builder *b, const struct wh_target *t, struct w
 	return 0;
 }
 
+/* What a cache promised may turn out to be missing or something else, as late as when it is read: then without that cache. */
+static int solve(struct wh_builder *b, struct wh_vertex *const *states, size_t n, struct wh_result *results, struct wh_err **err)
+{
+	for (;;) {
+		WH_AUTO_ERR struct wh_err *why = NULL;
+		int r = wh_builder_solve(b, states, n, results, &why);
+		bool solved = r == 0;
+		size_t i;
+
+		if (solved)
+			r = wh_import_settle(b, states, n, &why);
+		if (r == 0)
+			return 0;
+		for (i = 0; solved && i < n; i++)
+			wh_result_release(&results[i]);
+		if (!wh_import_failed(b, r, why)) {
+			wh_err_move(err, &why);
+			return r;
+		}
+	}
+}
+
 int wh_builder_images(struct wh_builder *b, const struct wh_target *targets, size_t n, struct wh_image *ret,
 		      struct wh_err **err)
 {
@@ -230,7 +252,7 @@ int wh_builder_images(struct wh_builder *b, const struct wh_target *targets, siz
 
 	for (i = 0; i < n; i++)
 		states[i] = targets[i].state;
-	r = wh_builder_solve(b, states, n, results, err);
+	r = solve(b, states, n, results, err);
 	if (r < 0)
 		return r;
 	from = wh_now_ns();

@@ -268,6 +268,8 @@ int wh_builder_new(const struct wh_builder_opts *o, struct wh_builder **ret, str
 			wh_layer_copy(&b->local_layers[i], o->locals[i].layer);
 	}
 	b->o.layer.cancel = &b->cancel;
+	wh_store_set_cancel(o->store, &b->cancel);
+	b->import_off = wh_calloc(o->n_imports + 1, sizeof(bool));
 	b->o.locals = NULL; /* copied: only the copies are used */
 	for (i = 0; o->protect && o->protect[i]; i++)
 		wh_strv_add(&b->protect, o->protect[i]);
@@ -313,6 +315,8 @@ void wh_builder_free(struct wh_builder *b)
 		wh_record_release(&b->made[i]);
 	free(b->made);
 	free(b->touched);
+	wh_imports_release(b);
+	wh_store_set_cancel(b->o.store, NULL);
 	for (i = 0; i < b->local_names.n; i++)
 		wh_layer_release(&b->local_layers[i]);
 	free(b->local_layers);

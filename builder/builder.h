@@ -23,6 +23,7 @@
 #define WH_BUILDER_H
 
 #include "base/base.h"
+#include "builder/cache_remote.h"
 #include "builder/graph.h"
 #include "builder/outcomes.h"
 #include "layers/layers.h"
@@ -108,7 +109,7 @@ struct wh_builder_opts {
 	wh_pull_fn pull;                 /* NULL: no registries */
 	void *pull_arg;
 	bool reproducible;               /* as layer.reproducible; for the files of locals, too */
-	const struct wh_cache_source *imports; /* caches from elsewhere, asked in order after the store's; or NULL */
+	struct wh_cache_source *const *imports; /* caches from elsewhere, asked in order after the store's; or NULL */
 	size_t n_imports;
 	bool again;                      /* a second build, to compare with: nothing is taken from the cache or recorded; of steps
 					  * that could run at once the last comes first */
@@ -116,9 +117,6 @@ struct wh_builder_opts {
 	void (*event)(void *arg, const struct wh_event *e);
 	void *event_arg;
 };
-
-/* A cache from elsewhere (cache_remote.h): its records by key. Owned by the caller, who lives longer than the builder. */
-struct wh_cache_source;
 
 /* What this host allows with this store; enters the user namespace. For `whittle doctor`: a build does the same on its first miss. */
 int wh_builder_probe(struct wh_inner *i, struct wh_store *s, struct wh_host *ret, struct wh_err **err);
@@ -150,6 +148,9 @@ int wh_builder_image(struct wh_builder *b, const struct wh_target *t, struct wh_
 /* The same for several targets in one graph (one a platform), solved together: what they share is made once. ret has room for n; all
  * are written, or none of them is the caller's. */
 int wh_builder_images(struct wh_builder *b, const struct wh_target *targets, size_t n, struct wh_image *ret, struct wh_err **err);
+
+/* What the last solve gives to caches (cache_remote.h): its steps, those from the cache, too. */
+void wh_builder_cache(struct wh_builder *b, const struct wh_target *targets, size_t n, struct wh_cache_export **ret);
 
 /* What the target's last PRUNE and its PROFILEs left behind, after wh_builder_image(); also when they came from the cache. */
 struct wh_hardening {

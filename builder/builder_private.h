@@ -147,6 +147,10 @@ struct wh_builder {
 
 	struct wh_record *made; /* made or found by content in this solve; the first n_written are in the index */
 	size_t n_made, cap_made, n_written;
+	struct wh_record *imported; /* used from caches elsewhere; their layers may not be here */
+	size_t n_imported, cap_imported;
+	bool *import_off; /* to each import: not asked any more */
+	bool no_absent;   /* records whose layers are in no cache are no hits */
 	struct wh_digest *touched; /* keys of hits */
 	size_t n_touched, cap_touched;
 };
@@ -186,6 +190,8 @@ struct wh_node *wh_builder_node(struct wh_builder *b, const struct wh_vertex *v)
 /* The same, made when there is none. */
 struct wh_node *wh_node_get(struct wh_builder *b, const struct wh_vertex *v);
 void wh_builder_free_nodes(struct wh_builder *b);
+/* As if it had never been asked for. Nothing is under way for it. */
+void wh_node_reset(struct wh_node *n);
 
 /* ---------------------------------------------------------------- scheduler.c */
 
@@ -229,6 +235,23 @@ void wh_node_remember(struct wh_node *n, const struct wh_digest *key, const stru
 void wh_builder_write_records(struct wh_builder *b);
 /* The end of a solve: all that was made is on disk and in the index, and what was used is noted. */
 int wh_builder_record(struct wh_builder *b, struct wh_err **err);
+
+/* ---------------------------------------------------------------- cache_remote.c, imports.c */
+
+const char *wh_cache_source_name(const struct wh_cache_source *c);
+const char *wh_cache_source_origin(const struct wh_cache_source *c);
+const struct wh_record *wh_cache_source_find(const struct wh_cache_source *c, const struct wh_digest *key, uint64_t *ret_doc_size);
+bool wh_cache_source_knows_op(const struct wh_cache_source *c, const struct wh_digest *op);
+/* As wh_node_lookup(), in the caches that were imported. */
+bool wh_import_lookup(struct wh_node *n, const struct wh_digest *key, struct wh_record *ret);
+bool wh_import_knows_op(const struct wh_builder *b, const struct wh_digest *op);
+/* Another key of a result whose layer may not be here. */
+void wh_import_keep(struct wh_builder *b, const struct wh_record *rec);
+/* After a solve: what the targets are made of is in the store, and what was used in its index. */
+int wh_import_settle(struct wh_builder *b, struct wh_vertex *const *targets, size_t n, struct wh_err **err);
+/* A solve, or what came after it, failed with r. True: because of what came from a cache, which is not asked any more; solve again. */
+bool wh_import_failed(struct wh_builder *b, int r, const struct wh_err *err);
+void wh_imports_release(struct wh_builder *b);
 
 /* ---------------------------------------------------------------- key.c */
 

@@ -13,6 +13,8 @@ builder_libbuilder_a_SOURCES += \
 	builder/fileop_write.c builder/memo.c builder/memo.h
 # What each vertex came out as.
 builder_libbuilder_a_SOURCES += builder/outcomes.c builder/outcomes.h
+# caches elsewhere
+builder_libbuilder_a_SOURCES += builder/cache_remote.c builder/cache_remote.h builder/imports.c
 # profile and prune
 builder_libbuilder_a_SOURCES += \
 	builder/hardening.c builder/op_profile.c builder/op_prune.c builder/profile_app.c builder/profile_control.c \

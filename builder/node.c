@@ -68,21 +68,30 @@ struct wh_node *wh_node_get(struct wh_builder *b, const struct wh_vertex *v)
 	return n;
 }
 
+void wh_node_reset(struct wh_node *n)
+{
+	wh_claim_drop(WH_TAKE_PTR(n->claim));
+	wh_result_release(&n->result);
+	wh_fileop_free(WH_TAKE_PTR(n->fileop));
+	wh_exec_free(WH_TAKE_PTR(n->exec));
+	wh_trial_free(WH_TAKE_PTR(n->trial));
+	wh_prune_free(WH_TAKE_PTR(n->prune));
+	wh_layer_release(&n->own);
+	json_decref(WH_TAKE_PTR(n->job_reply));
+	wh_err_freep(&n->job_err);
+	n->waits_since = 0;
+	n->key = (struct wh_key_parts){0};
+	n->doc = n->inputs_blob = (struct wh_digest){0};
+	wh_buf_release(&n->listing);
+	free(WH_TAKE_PTR(n->taken));
+	n->state = WH_NODE_NEW;
+}
+
 static void node_free(struct wh_node *n)
 {
-	wh_claim_drop(n->claim);
-	wh_result_release(&n->result);
-	wh_fileop_free(n->fileop);
-	wh_exec_free(n->exec);
-	wh_trial_free(n->trial);
-	wh_prune_free(n->prune);
-	wh_layer_release(&n->own);
+	wh_node_reset(n);
 	free(n->fetched);
 	free(n->source_digest);
-	free(n->taken);
-	wh_buf_release(&n->listing);
-	json_decref(n->job_reply);
-	wh_err_free(n->job_err);
 	free(n->inputs);
 	free(n->users.v);
 	free(n);

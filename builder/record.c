@@ -12,7 +12,7 @@ static void cache_trouble(struct wh_builder *b, struct wh_err **err)
 	wh_err_freep(err);
 }
 
-bool wh_node_lookup(struct wh_node *n, const struct wh_digest *key, struct wh_record *ret)
+static bool lookup(struct wh_node *n, const struct wh_digest *key, struct wh_record *ret)
 {
 	struct wh_builder *b = n->b;
 	WH_AUTO_ERR struct wh_err *err = NULL;
@@ -40,11 +40,28 @@ bool wh_node_lookup(struct wh_node *n, const struct wh_digest *key, struct wh_re
 	return r > 0;
 }
 
+/* With the keys that were not computed, as a hit makes that needless: they go into caches. */
+static bool known(struct wh_node *n, const struct wh_record *rec)
+{
+	if (!n->key.has_selection && !wh_digest_is_zero(&rec->selection)) {
+		n->key.selection = rec->selection;
+		n->key.has_selection = true;
+	}
+	return true;
+}
+
+bool wh_node_lookup(struct wh_node *n, const struct wh_digest *key, struct wh_record *ret)
+{
+	return (lookup(n, key, ret) || (!n->v->no_cache && !n->b->o.again && wh_import_lookup(n, key, ret))) && known(n, ret);
+}
+
 bool wh_node_op_known(struct wh_node *n, struct wh_record *ret)
 {
 	WH_AUTO_ERR struct wh_err *err = NULL;
 	int r;
 
+	if (!ret && wh_import_knows_op(n->b, &n->key.op))
+		return true;
 	if (n->b->cache_failed)
 		return false;
 	r = wh_cache_find_op(n->b->cache, &n->key.op, ret, &err);
@@ -62,6 +79,11 @@ void wh_node_remember(struct wh_node *n, const struct wh_digest *key, const stru
 		rec.selection = n->key.selection;
 	rec.inputs = n->inputs_blob;
 	wh_explain_place(n->v, &rec.place, &rec.slot);
+	if (!empty && layer->origin && !wh_layer_at_hand(b->o.store, layer)) {
+		rec.layer = *layer; /* lent */
+		wh_import_keep(b, &rec);
+		return;
+	}
 	if (!empty) {
 		wh_layer_copy(&rec.layer, layer);
 		free(WH_TAKE_PTR(rec.layer.origin));

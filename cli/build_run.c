@@ -5,6 +5,7 @@
  *   Dockerfile and ignore files → syntax tree → graph → image → outputs → names
  */
 #include "cli/build_input.h"
+#include "cli/cache_opts.h"
 #include "cli/call.h"
 #include "cli/context.h"
 #include "cli/proof.h"
@@ -28,6 +29,7 @@ struct run {
 	struct wh_ssh_agent *builder_ssh;
 	const char *protect[2]; /* the key: no COPY takes it in */
 	struct wh_cli_pull pull;
+	struct wh_cache_share share;
 	struct wh_builder *builder;
 	struct wh_graph *graph;
 	struct wh_built *built; /* one a platform */
@@ -185,7 +187,14 @@ static int start_builder(struct run *r, struct wh_err **err)
 	choose_layers(r);
 	r->protect[0] = s->sign_key;
 	r->pull = (struct wh_cli_pull){.inner = r->inner, .store = r->store, .insecure = s->insecure_registry};
+	r->share.store = r->store;
+	r->share.layer = &r->layer;
+	res = wh_cache_share_import(&r->share, err);
+	if (res < 0)
+		return res;
 	r->builder_opts = (struct wh_builder_opts){
+		.imports = r->share.sources,
+		.n_imports = r->share.n,
 		.store = r->store,
 		.inner = r->inner,
 		.jobs = s->jobs,
@@ -350,6 +359,8 @@ static int solve(struct run *r, struct wh_err **err)
 	if (res < 0)
 		return res;
 	wh_builder_outcomes(r->builder, &r->verify.first);
+	if (r->spec->cache)
+		wh_builder_cache(r->builder, targets, r->n_built, &r->share.export);
 	for (size_t i = 0; i < r->n_built; i++) {
 		r->built[i].image = images[i];
 		r->built[i].n_base_layers = base_layers(&r->built[i]);
@@ -444,11 +455,14 @@ static int publish(struct run *r, struct wh_err **err)
 		.epoch = r->epoch,
 		.built = r->built,
 		.n = r->n_built,
+		.share = &r->share,
 	};
 	char id[WH_DIGEST_TEXT];
 	int res = wh_publish(&p, err);
 
 	r->image = p.image;
+	if (res == 0)
+		res = wh_cache_share_export(&r->share, err);
 	if (res < 0 || !s->iidfile)
 		return res;
 	return write_iidfile(s->iidfile, wh_digest_text(image_id(&r->image), id), err);
@@ -560,6 +574,7 @@ static void run_release(struct run *r)
 	if (r->graph)
 		wh_graph_free(r->graph);
 	wh_context_release(&r->context);
+	wh_cache_share_release(&r->share);
 	if (r->store)
 		wh_store_close(r->store);
 	wh_build_input_release(&r->input);
@@ -594,6 +609,7 @@ int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner)
 		wh_inner_set_isolation(inner, s->isolation);
 		wh_progress_warn(r.progress, "--isolation=chroot: steps see and can signal the other processes of this container, and use its network");
 	}
+	r.share = (struct wh_cache_share){.opts = s->cache, .inner = inner, .progress = r.progress, .insecure = s->insecure_registry};
 	if (s->cgroup_parent)
 		wh_progress_warn(r.progress, "--cgroup-parent does nothing: steps stay in the control group of whittle");
 	if (s->progress_missing)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the words of `whittle build` to a checked specification. Nothing of the image is read here. */
+#include "cli/cache_opts.h"
 #include "cli/cli.h"
 #include "cli/context.h"
 #include "cli/sign_service.h"
@@ -667,6 +668,8 @@ int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *arg
 		r = add_secrets(f, s, err);
 	if (!r)
 		r = store_path(f, s, err);
+	if (!r)
+		r = wh_cache_opts_make(&f->cache_from, &f->cache_to, &s->build_args, &s->cache, err);
 	if (!r && f->sign_key) {
 		s->sign_key = wh_cli_absolute(f->sign_key);
 		r = wh_sign_key_check(s->sign_key, err);
@@ -683,6 +686,7 @@ void wh_build_spec_release(struct wh_build_spec *s)
 	wh_strv_release(&s->extra_hosts);
 	wh_strv_release(&s->ulimits);
 	free(s->sign_key);
+	wh_cache_opts_free(s->cache);
 	free(s->verify_report);
 	for (size_t i = 0; i < s->n_outputs; i++)
 		free(s->outputs[i].dest);

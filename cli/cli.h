@@ -185,6 +185,7 @@ int wh_output_write(struct wh_store *s, const struct wh_image *i, const struct w
 /* ---------------------------------------------------------------- publish.c */
 
 struct wh_proof;
+struct wh_cache_share;
 /* What a build made for one platform. */
 struct wh_built {
 	struct wh_target target;
@@ -201,6 +202,7 @@ struct wh_publish {
 	struct wh_progress *progress;
 	const struct wh_layer_opts *layer;
 	int64_t epoch;
+	struct wh_cache_share *share; /* cache_opts.h: caches that go with the image; or NULL */
 	struct wh_built *built;
 	size_t n;              /* several: an index over them is what is named and handed on */
 	struct wh_image image; /* set by the call, the caller releases it: image or index, as the only output wrote it where there is one */

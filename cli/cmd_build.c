@@ -30,6 +30,14 @@ static const struct wh_option options[] = {
 	 "What FROM NAME and --from=NAME mean (repeatable). REF: a directory,\n"
 	 "oci-layout://DIR[:TAG][@DIGEST], docker-image://NAME, a git address\nor http(s)://",
 	 NULL},
+	{"cache-from", 0, WH_OPT_LIST, AT(cache_from), "SPEC",
+	 "Take results of steps from a cache elsewhere: REF, or\ntype=registry,ref=REF (a cache, or an image with an inline one) or\n"
+	 "type=local,src=DIR[,tag=TAG|,digest=DIGEST] (repeatable)",
+	 NULL},
+	{"cache-to", 0, WH_OPT_LIST, AT(cache_to), "SPEC",
+	 "Put results of steps into a cache: REF, or type=registry,ref=REF,\ntype=local,dest=DIR[,tag=TAG] or type=inline (goes with the image);\n"
+	 "[,mode=min|max][,compression=zstd|gzip|uncompressed]\n[,ignore-error=true]; min: layers of the image alone (repeatable)",
+	 NULL},
 	{"cgroup-parent", 0, WH_OPT_TEXT, AT(cgroup_parent), "NAME",
 	 "Taken for docker's sake: steps stay in the control group\nthat whittle runs in", NULL},
 	{"call", 0, WH_OPT_TEXT, AT(call), "METHOD[,format=json]",
@@ -90,8 +98,6 @@ static const struct wh_option options[] = {
 	{"annotation", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"attest", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"builder", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
-	{"cache-from", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
-	{"cache-to", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"compress", 0, WH_OPT_LATER_FLAG, 0, NULL, "--output takes compression=", NULL},
 	{"cpu-period", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"cpu-quota", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},

@@ -7,6 +7,8 @@ cli_libcli_a_SOURCES = \
 	cli/publish.c cli/sign_service.c cli/sign_service.h cli/ssh_agent.c cli/ssh_agent.h cli/text.c
 # What comes from elsewhere.
 cli_libcli_a_SOURCES += cli/context.c cli/context.h cli/source_service.c cli/source_service.h
+# Caches elsewhere.
+cli_libcli_a_SOURCES += cli/cache_opts.c cli/cache_opts.h cli/cache_share.c
 # Registries.
 cli_libcli_a_SOURCES += cli/cmd_pull.c cli/cmd_push.c cli/registry_service.c cli/registry_service.h
 # Images by any name; the bill of materials.

@@ -9,6 +9,7 @@
  * Signatures are about a manifest's digest, so an image in another compression is signed by itself. Nothing leaves before all
  * that is to go with it is there.
  */
+#include "cli/cache_opts.h"
 #include "cli/cli.h"
 #include "cli/proof.h"
 #include "cli/sign_service.h"
@@ -79,6 +80,8 @@ static int attach_each(struct publish *x, const struct wh_image *i, const struct
 			r = wh_proof_attach(x->p->built[k].proof, &parts[k], signer, repos, &x->artifacts, err);
 	if (r == 0 && signer && wh_image_is_index(i))
 		r = wh_sign_image(x->p->store, i, repos, signer, NULL, 0, &x->artifacts, err);
+	if (r == 0 && x->p->share)
+		r = wh_cache_share_inline(x->p->share, i, &x->artifacts, err);
 	return r;
 }
 

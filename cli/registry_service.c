@@ -125,12 +125,66 @@ static int do_artifacts(struct task *t, json_t **ret, struct wh_err **err)
 	return r;
 }
 
+static int do_find(struct task *t, json_t **ret, struct wh_err **err)
+{
+	const char *type = wh_json_str(t->q, "type");
+	WH_CLEANUP(wh_artifacts_release) struct wh_artifacts l = {0};
+	json_t *list;
+	int r = wh_registry_find(t->registry, t->store, t->ref, type ? type : "", &l, err);
+
+	if (r < 0)
+		return r;
+	*ret = json_pack("{s:[]}", "found");
+	list = json_object_get(*ret, "found");
+	for (size_t i = 0; i < l.n; i++) {
+		char text[WH_DIGEST_TEXT];
+
+		json_array_append_new(list, json_string(wh_digest_text(&l.v[i].manifest.digest, text)));
+	}
+	return 0;
+}
+
+static int do_blobs(struct task *t, json_t **ret, struct wh_err **err)
+{
+	const json_t *list = json_object_get(t->q, "blobs"), *o;
+	WH_AUTO_FREE struct wh_descriptor *v = wh_calloc(json_array_size(list) + 1, sizeof(*v));
+	size_t i;
+	int r;
+
+	json_array_foreach (list, i, o) {
+		const char *digest = wh_json_str(o, "digest");
+
+		if (!digest || !wh_digest_parse(digest, &v[i].digest))
+			return wh_err_set(err, "cli", WH_ERR_INTERNAL, EBADMSG, "a request for a blob without a digest");
+		v[i].size = (uint64_t)wh_json_int(o, "size", 0);
+	}
+	r = wh_registry_blobs(t->registry, t->store, t->ref, v, i, err);
+	if (r == 0)
+		*ret = json_object();
+	return r;
+}
+
+static int do_put(struct task *t, json_t **ret, struct wh_err **err)
+{
+	const char *manifest = wh_json_str(t->q, "manifest");
+	struct wh_digest d;
+	int r;
+
+	if (!manifest || !wh_digest_parse(manifest, &d))
+		return wh_err_set(err, "cli", WH_ERR_INTERNAL, EBADMSG, "a request to send a manifest without a digest");
+	r = wh_registry_put(t->registry, t->store, t->ref, &d, json_object_get(t->q, "sources"), err);
+	if (r == 0)
+		*ret = json_object();
+	return r;
+}
+
 int wh_cli_registry_service(void *arg, const json_t *request, json_t **ret_reply, struct wh_err **err)
 {
 	static const struct {
 		const char *op;
 		int (*fn)(struct task *t, json_t **ret, struct wh_err **err);
-	} table[] = {{"pull", do_pull}, {"push", do_push}, {"artifacts", do_artifacts}};
+	} table[] = {{"pull", do_pull}, {"push", do_push}, {"artifacts", do_artifacts},
+		   {"find", do_find}, {"blobs", do_blobs}, {"put", do_put}};
 	const char *op = wh_json_str(request, "op"), *root = wh_json_str(request, "root");
 	struct wh_registry_opts o = {.insecure = json_is_true(json_object_get(request, "insecure"))};
 	struct task t = {.q = request, .ref = wh_json_str(request, "ref")};
@@ -159,10 +213,10 @@ int wh_cli_registry_service(void *arg, const json_t *request, json_t **ret_reply
 static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
 /* A signal from the terminal ends the service's process at once; here it may be pending until somebody takes it. */
-static int call(struct wh_inner *inner, const json_t *q, json_t **ret, struct wh_err **err)
+static int call_while(struct wh_inner *inner, const json_t *q, const _Atomic bool *cancel, json_t **ret, struct wh_err **err)
 {
 	WH_AUTO_ERR struct wh_err *why = NULL;
-	int r = wh_inner_call(inner, WH_SERVICE_REGISTRY, q, ret, &why);
+	int r = wh_inner_call_while(inner, WH_SERVICE_REGISTRY, q, cancel, ret, &why);
 	sigset_t pending;
 
 	sigpending(&pending);
@@ -171,6 +225,11 @@ static int call(struct wh_inner *inner, const json_t *q, json_t **ret, struct wh
 			return wh_err_set(err, "cli", WH_ERR_BUILD, ECANCELED, "interrupted");
 	wh_err_move(err, &why);
 	return r;
+}
+
+static int call(struct wh_inner *inner, const json_t *q, json_t **ret, struct wh_err **err)
+{
+	return call_while(inner, q, NULL, ret, err);
 }
 
 static json_t *request_new(const char *op, struct wh_store *s, const char *ref, bool insecure)
@@ -272,6 +331,56 @@ int wh_cli_registry_artifacts(struct wh_inner *inner, struct wh_store *s, const 
 	json_object_set_new(q, "subject", json_string(wh_digest_text(subject, text)));
 	r = call(inner, q, &a, err);
 	return r < 0 ? r : artifacts_parse(json_object_get(a, "artifacts"), s, ret, err);
+}
+
+int wh_cli_registry_find(struct wh_inner *inner, struct wh_store *s, const char *ref, const char *type, bool insecure,
+			 struct wh_artifacts *ret, struct wh_err **err)
+{
+	WH_AUTO_JSON json_t *q = request_new("find", s, ref, insecure);
+	WH_AUTO_JSON json_t *a = NULL;
+	const json_t *list, *o;
+	size_t i;
+	int r;
+
+	json_object_set_new(q, "type", json_string(type));
+	r = call(inner, q, &a, err);
+	list = json_object_get(a, "found");
+	for (i = 0; r == 0 && i < json_array_size(list); i++) {
+		struct wh_artifact *x = wh_artifacts_add(ret);
+
+		o = json_array_get(list, i);
+		if (!json_is_string(o) || !wh_digest_parse(json_string_value(o), &x->manifest.digest))
+			r = wh_err_set(err, "cli", WH_ERR_INTERNAL, EBADMSG, "an artifact without its digest");
+		x->artifact_type = wh_strdup(type);
+	}
+	return r;
+}
+
+int wh_cli_registry_blobs(struct wh_inner *inner, struct wh_store *s, const char *ref, const struct wh_descriptor *blobs, size_t n,
+			  bool insecure, const _Atomic bool *cancel, struct wh_err **err)
+{
+	WH_AUTO_JSON json_t *q = request_new("blobs", s, ref, insecure);
+	WH_AUTO_JSON json_t *a = NULL;
+	json_t *list = json_array();
+	char text[WH_DIGEST_TEXT];
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_pack("{s:s, s:I}", "digest", wh_digest_text(&blobs[i].digest, text), "size",
+						      (json_int_t)blobs[i].size));
+	json_object_set_new(q, "blobs", list);
+	return call_while(inner, q, cancel, &a, err);
+}
+
+int wh_cli_registry_put(struct wh_inner *inner, struct wh_store *s, const char *ref, const struct wh_digest *manifest,
+			json_t *sources, bool insecure, struct wh_err **err)
+{
+	WH_AUTO_JSON json_t *q = request_new("put", s, ref, insecure);
+	WH_AUTO_JSON json_t *a = NULL;
+	char text[WH_DIGEST_TEXT];
+
+	json_object_set_new(q, "manifest", json_string(wh_digest_text(manifest, text)));
+	json_object_set(q, "sources", sources);
+	return call(inner, q, &a, err);
 }
 
 /* ---------------------------------------------------------------- for the commands */

@@ -22,6 +22,15 @@ int wh_cli_registry_pull_all(struct wh_inner *inner, struct wh_store *s, const c
 int wh_cli_registry_artifacts(struct wh_inner *inner, struct wh_store *s, const char *ref,
 			      const struct wh_digest *subject, bool insecure, struct wh_artifacts *ret,
 			      struct wh_err **err);
+/* Artifacts of a type, manifest and config in the store (wh_registry_find()). */
+int wh_cli_registry_find(struct wh_inner *inner, struct wh_store *s, const char *ref, const char *type, bool insecure,
+			 struct wh_artifacts *ret, struct wh_err **err);
+/* From any thread; ends with -ECANCELED once *cancel (may be NULL) is true. */
+int wh_cli_registry_blobs(struct wh_inner *inner, struct wh_store *s, const char *ref, const struct wh_descriptor *blobs, size_t n,
+			  bool insecure, const _Atomic bool *cancel, struct wh_err **err);
+/* wh_registry_put() */
+int wh_cli_registry_put(struct wh_inner *inner, struct wh_store *s, const char *ref, const struct wh_digest *manifest,
+			json_t *sources, bool insecure, struct wh_err **err);
 /* For commands that have nothing else to ask the outer process: forks, offers the service, runs fn in the inner one.
  * Returns in both: in the inner what fn gave, in the outer the inner's exit code (both as a wh_command_fn does). */
 typedef int (*wh_cli_inner_fn)(void *arg, struct wh_inner *inner, struct wh_buf *out, struct wh_err **err);

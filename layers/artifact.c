@@ -164,6 +164,19 @@ int wh_artifact_layers(struct wh_store *s, const struct wh_artifact *a, struct w
 	return 0;
 }
 
+int wh_artifact_config(struct wh_store *s, const struct wh_artifact *a, struct wh_descriptor *ret, struct wh_err **err)
+{
+	struct wh_artifact_manifest m = {0};
+	int r = wh_artifact_manifest_read(s, a, &m, err);
+
+	if (r < 0)
+		return r;
+	*ret = m.config;
+	m.config = (struct wh_descriptor){0};
+	wh_artifact_manifest_release(&m);
+	return 0;
+}
+
 /* ---------------------------------------------------------------- writing */
 
 static json_t *descriptor(const char *mt, const struct wh_digest *d, uint64_t size, const json_t *annotations)

@@ -90,6 +90,8 @@ int wh_layout_names(const char *dir, const struct wh_digest *manifest, struct wh
 /* Digest and size of each layer blob of an artifact's manifest (in the store), its media type and annotations; hostile input. */
 int wh_artifact_layers(struct wh_store *s, const struct wh_artifact *a, struct wh_descriptor **ret, size_t *ret_n,
 		       struct wh_err **err);
+/* The descriptor of its config. */
+int wh_artifact_config(struct wh_store *s, const struct wh_artifact *a, struct wh_descriptor *ret, struct wh_err **err);
 /* Every file of a layout directory against what names it: oci-layout, index.json (well formed, descriptors of the right size), each blob
  * under blobs/sha256 hashed. -EBADMSG names the first thing that is not as it must be. For verify. */
 int wh_layout_check(const char *dir, struct wh_err **err);
