@@ -94,6 +94,45 @@ static void drain_all(struct wh_node *n)
 
 /* ---------------------------------------------------------------- how it ended */
 
+/* Where few ids are mapped: what the step asked for in vain, in words. malloc'ed. */
+static char *foreign_text(const struct wh_foreign_id *f)
+{
+	switch (f->kind) {
+	case WH_FOREIGN_OWNER:
+		return wh_asprintf("it tried to give a file to user or group %u", f->id);
+	case WH_FOREIGN_USER:
+		return wh_asprintf("it tried to become user or group %u", f->id);
+	case WH_FOREIGN_NONE:
+	case WH_FOREIGN_UNKNOWN:
+		break;
+	}
+	return wh_strdup("whether it tried to change users or owners is not known");
+}
+
+static const char *few_hint(const struct wh_builder *b)
+{
+	const struct wh_err *few = wh_inner_few_ids(b->o.inner);
+
+	return few && few->hint ? few->hint : "see whittle doctor";
+}
+
+static void hint_foreign(const struct wh_builder *b, const struct wh_foreign_id *f, struct wh_err **err)
+{
+	WH_AUTO_FREE char *what = foreign_text(f);
+	uint32_t ids = wh_inner_id_count(b->o.inner);
+
+	wh_err_hint(err, "%s, and only %u id%s mapped here; mend: %s", what, ids, ids == 1 ? " is" : "s are", few_hint(b));
+}
+
+/* The command ended well, but its files are not those that it would have left elsewhere. */
+static void foreign_err(const struct wh_foreign_id *f, struct wh_err **err)
+{
+	WH_AUTO_FREE char *what = foreign_text(f);
+
+	wh_err_set(err, "builder", WH_ERR_ENV, EPERM, "the step ended as if nothing were wrong, but its layer would be another than elsewhere: %s",
+		   what);
+}
+
 static int status_err(struct wh_node *n, const struct wh_step_result *res, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf what = WH_BUF_INIT;
@@ -155,8 +194,12 @@ static void on_end(void *arg, struct wh_step_result *res)
 		wh_err_move(&n->job_err, &res->err);
 	else if (res->status && !b->stopping)
 		status_err(n, res, &n->job_err);
+	else if (res->foreign.kind && !b->stopping)
+		foreign_err(&res->foreign, &n->job_err);
 	else if (!res->status && !b->stopping)
 		x->over = true;
+	if (res->foreign.kind && n->job_err)
+		hint_foreign(b, &res->foreign, &n->job_err);
 	wh_node_submit(n, finish_work, finish_done);
 	wh_builder_pump(b);
 }

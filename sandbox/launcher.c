@@ -35,6 +35,7 @@ struct wh_launcher {
 	pid_t pid;
 	int sock;
 	bool dead;
+	bool guarded; /* few ids are mapped */
 	uint64_t next_id;
 	struct pending *v;
 	size_t n, cap;
@@ -214,6 +215,8 @@ static void on_end(struct wh_launcher *l, struct wh_wire *w)
 	result.wall_ns = wh_wire_u64(w);
 	result.started = wh_wire_u8(w) != 0;
 	result.err = wh_wire_err(w);
+	result.foreign.kind = (enum wh_foreign_kind)wh_wire_u32(w);
+	result.foreign.id = wh_wire_u32(w);
 	if (!finish(l, id, &result))
 		wh_err_freep(&result.err);
 }
@@ -283,6 +286,7 @@ int wh_launcher_start(struct wh_inner *i, struct wh_loop *loop, struct wh_launch
 	l->loop = loop;
 	l->pid = (pid_t)pid;
 	l->sock = pair[0];
+	l->guarded = wh_inner_few_ids(i) != NULL;
 	wh_loop_add_fd(loop, l->sock, POLLIN, on_packet, l);
 	*ret = l;
 	return 0;
@@ -327,6 +331,7 @@ int wh_launcher_run(struct wh_launcher *l, const struct wh_step *step, wh_step_f
 	struct wh_order order = {.kind = WH_ORDER_RUN,
 				 .net = step->net,
 				 .insecure = step->insecure,
+				 .guarded = l->guarded,
 				 .own_dns = step->resolv_conf != NULL,
 				 .join = step->join};
 

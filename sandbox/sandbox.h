@@ -231,11 +231,24 @@ struct wh_step {
 	int observe_fd;              /* above 0: observed; the log (base/observation.h) is appended here. done() comes when it is complete */
 };
 
+/* Where few ids are mapped: the first that the step asked for in vain. It may have gone on as if nothing were wrong. */
+enum wh_foreign_kind {
+	WH_FOREIGN_NONE,
+	WH_FOREIGN_OWNER,   /* a file was to be given to that user or group */
+	WH_FOREIGN_USER,    /* it was to become that user or group */
+	WH_FOREIGN_UNKNOWN, /* who watched over it died */
+};
+struct wh_foreign_id {
+	enum wh_foreign_kind kind;
+	uint32_t id;
+};
+
 struct wh_step_result {
 	int status;          /* exit status 0–255, or 128+signal; with err: 127 no such command, 126 not executable, else 125 */
 	int signal;          /* signal that killed it, or 0 */
 	uint64_t wall_ns;    /* from the command's start to its end */
 	bool started;        /* the command was executed */
+	struct wh_foreign_id foreign;
 	struct wh_err *err;  /* setup failed (the command never ran): what and why; else NULL. Owned by the receiver of the callback */
 };
 

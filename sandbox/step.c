@@ -9,6 +9,7 @@
  * no_new_privs may stay off; then capabilities, groups and user; then exec.
  */
 #include "sandbox/step.h"
+#include "sandbox/guard.h"
 #include "sandbox/mount.h"
 #include "sandbox/report.h"
 #include "sandbox/seccomp.h"
@@ -269,7 +270,7 @@ void wh_step_close_all_but(const int *keep, size_t n)
 static void forget_host(struct step *s)
 {
 	const int keep[] = {s->task->report_fd, s->task->go_fd, s->task->filter_fd, s->task->handover_fd,
-			    s->cwd};
+			    s->task->guard_fd,  s->cwd};
 
 	wh_step_close_all_but(keep, WH_ARRAY_SIZE(keep));
 }
@@ -387,6 +388,10 @@ static int confine(struct step *s, struct wh_err **err)
 		wh_landlock_scope();
 	if (fchdir(s->cwd) < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_BUILD, errno, "enter the working directory");
+	if (s->task->guard_fd >= 0)
+		r = wh_guard_join(s->task->guard_fd, err);
+	if (r < 0)
+		return r;
 	if (s->task->handover_fd >= 0)
 		r = wh_supervisor_join(s->task->handover_fd, s->task->filter_fd, err);
 	else if (s->task->filter_fd >= 0 && !insecure && may_load_filter(s))

@@ -19,6 +19,7 @@ struct wh_step_task {
 	int handover_fd; /* observed: to the supervisor; -1: not observed */
 	int root_fd;     /* chroot: the root, all in place; -1: it is to be mounted */
 	pid_t keeper;    /* chroot: whose death is the step's (chroot.c) */
+	int guard_fd;    /* few ids: to the guard (guard.h); -1: none */
 	bool joined;     /* in a container that is there already: what holds for it stands here */
 	bool insecure;
 	enum wh_net net;
@@ -35,6 +36,7 @@ struct wh_step_task {
 		.go_other = -1,                                                                                 \
 		.filter_fd = -1,                                                                                \
 		.handover_fd = -1,                                                                              \
+		.guard_fd = -1,                                                                                 \
 		.root_fd = -1,                                                                                  \
 	})
 /* Sets up and executes; never returns. */

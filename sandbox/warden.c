@@ -10,6 +10,7 @@
  */
 #include "sandbox/warden.h"
 #include "sandbox/chroot.h"
+#include "sandbox/guard.h"
 #include "sandbox/join.h"
 #include "sandbox/net.h"
 #include "sandbox/report.h"
@@ -49,6 +50,8 @@ struct child {
 	struct wh_strv marks; /* that came while it waited */
 	struct wh_supervisor observer;
 	int observer_status;
+	struct wh_guard guard;
+	struct wh_foreign_id foreign;
 	bool held; /* it has ended, but who traces it in the container has not let go: until then it is not ours to wait for */
 	siginfo_t end;
 	uint64_t end_ns;
@@ -98,6 +101,8 @@ static void answer(struct warden *w, const struct child *c, const struct wh_repo
 	wh_buf_u64(&b, r->started && c->end_ns > r->start_ns ? c->end_ns - r->start_ns : 0);
 	wh_buf_u8(&b, r->started && !r->err);
 	wh_wire_put_err(&b, err);
+	wh_buf_u32(&b, c->foreign.kind);
+	wh_buf_u32(&b, c->foreign.id);
 	wh_wire_send(w->sock, b.p, b.n, NULL, 0);
 }
 
@@ -150,6 +155,7 @@ static struct child *child_new(const struct wh_order *o)
 	c->pidfd = c->report = c->go = -1;
 	c->net = WH_USERNET_INIT;
 	c->observer = WH_SUPERVISOR_INIT;
+	c->guard = WH_GUARD_INIT;
 	for (size_t i = 0; i < WH_ARRAY_SIZE(c->fds); i++)
 		c->fds[i] = -1;
 	return c;
@@ -164,6 +170,7 @@ static void child_free(struct child *c)
 	wh_closep(&c->go);
 	if (c->observed)
 		wh_supervisor_end(&c->observer);
+	wh_guard_end(&c->guard);
 	wh_buf_release(&c->records);
 	wh_strv_release(&c->marks);
 	wh_err_freep(&c->err);
@@ -234,6 +241,7 @@ static void conclude(struct warden *w, struct child *c)
 		take_end(w, c, &report);
 	wh_stub_unmake(&report.made);
 	wh_usernet_stop(&c->net, &said);
+	c->foreign = wh_guard_end(&c->guard);
 	if (said.n && report.err && report.err->sys == ENETDOWN)
 		wh_err_detail(&report.err, said.p);
 	answer(w, c, &report);
@@ -387,6 +395,10 @@ static int launch(struct warden *w, struct child *c, const struct child *target,
 		c->observed = r == 0;
 		task->handover_fd = c->observer.handover;
 	}
+	if (r == 0 && log < 0 && !target && c->order.guarded) {
+		r = wh_guard_start(&c->guard, err);
+		task->guard_fd = c->guard.handover;
+	}
 	if (!target)
 		usernet = c->order.net == WH_SANDBOX_NET_USER;
 	if (r == 0)
@@ -396,6 +408,7 @@ static int launch(struct warden *w, struct child *c, const struct child *target,
 	wh_closep(&task->report_fd);
 	wh_closep(&task->go_fd);
 	wh_closep(&c->observer.handover);
+	wh_closep(&c->guard.handover);
 	if (r == 0 && usernet)
 		start_network(c, c->order.own_dns);
 	return r;

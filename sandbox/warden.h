@@ -21,6 +21,7 @@ struct wh_order {
 	uint32_t kind;
 	uint32_t net; /* enum wh_net */
 	uint32_t insecure;
+	uint32_t guarded; /* few ids are mapped: what it asks for in vain is told */
 	uint32_t own_dns; /* the step brings its resolv.conf */
 	uint64_t carries; /* WH_ORDER_INPUT … */
 	uint64_t id;
@@ -30,7 +31,7 @@ struct wh_order {
 #define WH_ORDER_MAX_TEXT ((size_t)4096)
 
 enum wh_said_kind {
-	WH_SAID_END = 1, /* u64 id, u32 status, u32 signal, u64 wall_ns, u8 started, error (wire.h) */
+	WH_SAID_END = 1, /* u64 id, u32 status, u32 signal, u64 wall_ns, u8 started, error (wire.h), u32 and u32 foreign id */
 	WH_SAID_EXISTS,  /* u64 number, u32 answer */
 	WH_SAID_EXIT,    /* u64 id, u32 status: the command is over, what it left is not */
 };
