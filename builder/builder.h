@@ -111,6 +111,13 @@ struct wh_builder_opts {
 	bool reproducible;               /* as layer.reproducible; for the files of locals, too */
 	struct wh_cache_source *const *imports; /* caches from elsewhere, asked in order after the store's; or NULL */
 	size_t n_imports;
+	/* Of every EXEC it is kept what apt was seen to unpack (exec_seen.c tells the document); records without that are no
+	 * hits. judge (may be NULL; a worker thread calls it) may refuse it: then the step has failed with its error. */
+	struct {
+		bool wanted;
+		int (*judge)(void *arg, const struct wh_vertex *v, const json_t *seen, struct wh_err **err);
+		void *arg;
+	} seen;
 	bool again;                      /* a second build, to compare with: nothing is taken from the cache or recorded; of steps
 					  * that could run at once the last comes first */
 	bool explain;                    /* send notices that say why a step missed the cache */

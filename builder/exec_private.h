@@ -32,6 +32,7 @@ struct wh_exec {
 	struct wh_bind *binds; /* for the step, in order; a secret that is only a variable has none */
 	size_t n_binds;
 	struct wh_strv env;
+	struct wh_seen *seen; /* apt is watched */
 
 	bool running; /* id is of a step whose end was not told yet */
 	bool over;    /* it ran to its good end: commit */
@@ -54,6 +55,13 @@ void wh_exec_mounts_release(struct wh_exec *x); /* trees are discarded, locks dr
 /* On the loop: its ssh sockets are served from now on; no longer. Before the step starts; when it is over. */
 void wh_exec_serve(struct wh_exec *x);
 void wh_exec_serve_end(struct wh_exec *x);
+
+/* exec_seen.c. Job, behind the mounts, with room for three binds more: apt is watched where the root has one. */
+#define WH_SEEN_BINDS 3
+int wh_seen_prepare(struct wh_exec *x, struct wh_err **err);
+/* Job, when the step went well: what was seen, as a blob. */
+int wh_seen_finish(struct wh_exec *x, struct wh_digest *ret, struct wh_err **err);
+void wh_seen_free(struct wh_exec *x);
 
 /* ssh_relay.c. Job: the socket. The agent's path is borrowed. */
 struct wh_ssh_relay;

@@ -246,6 +246,13 @@ struct wh_history {
 	const struct wh_vertex *vertex;/* the vertex whose layer this is; NULL: empty_layer */
 };
 
+/* A stage of the file that the target needs. */
+struct wh_stage_tree {
+	const char *name;              /* as vertices have it, or its number */
+	struct wh_vertex *begin;       /* what it stands on: an image, another stage's state; NULL: scratch */
+	struct wh_vertex *state;       /* its final tree; NULL: scratch */
+};
+
 /* What building one stage yields. Strings and arrays are in the graph's arena; config belongs to the target. */
 struct wh_target {
 	const char *stage;             /* name as written, or its number */
@@ -254,6 +261,9 @@ struct wh_target {
 	json_t *base_history;          /* the base image's history array, or NULL */
 	struct wh_history *history;    /* what this Dockerfile adds, in order */
 	size_t n_history;
+	const char *platform;          /* what the file was lowered for, "linux/amd64" */
+	struct wh_stage_tree *stages;  /* in the order of the file */
+	size_t n_stages;
 };
 void wh_target_release(struct wh_target *t);
 

@@ -11,7 +11,8 @@ builder_libbuilder_a_SOURCES += \
 	builder/chmod.c builder/fileop.c builder/fileop_copy.c builder/fileop_dest.c builder/fileop_local.c \
 	builder/fileop_private.h builder/fileop_select.c builder/fileop_unpack.c builder/fileop_view.c \
 	builder/fileop_write.c builder/memo.c builder/memo.h
-# What each vertex came out as.
+# What steps were seen to install; what each vertex came out as.
+builder_libbuilder_a_SOURCES += builder/exec_seen.c
 builder_libbuilder_a_SOURCES += builder/outcomes.c builder/outcomes.h
 # caches elsewhere
 builder_libbuilder_a_SOURCES += builder/cache_remote.c builder/cache_remote.h builder/imports.c

@@ -156,7 +156,9 @@ static void finish_work(struct wh_node *n)
 	struct wh_exec *x = n->exec;
 
 	/* job_r and job_err say how the step ended; wh_node_submit() cleared job_r. */
-	if (x->over) {
+	if (x->over && n->b->o.seen.wanted)
+		n->job_r = wh_seen_finish(x, &n->doc, &n->job_err);
+	if (x->over && n->job_r == 0) {
 		n->job_r = wh_work_commit(WH_TAKE_PTR(x->root), &n->b->o.layer, &n->own, &n->job_err);
 		n->own_empty = n->job_r == 0 && !n->own.n_entries;
 		if (n->job_r == 0)
@@ -303,7 +305,9 @@ static void prepare_work(struct wh_node *n)
 	int r;
 
 	wh_exec_env(x);
-	r = wh_exec_mounts_prepare(x, 0, &n->job_err);
+	r = wh_exec_mounts_prepare(x, b->o.seen.wanted ? WH_SEEN_BINDS : 0, &n->job_err);
+	if (r == 0 && b->o.seen.wanted)
+		r = wh_seen_prepare(x, &n->job_err);
 	if (r == 0)
 		r = wh_work_new(b->o.store, b->snapshotter, base ? base->result.layers : NULL,
 				base ? base->result.n_layers : 0, true, &x->root, &n->job_err);
@@ -347,6 +351,7 @@ void wh_exec_free(struct wh_exec *x)
 	if (x->root)
 		wh_work_discard(x->root);
 	wh_exec_mounts_release(x);
+	wh_seen_free(x);
 	free(x->mounts);
 	free(x->binds);
 	for (i = 0; i < x->env.n; i++)

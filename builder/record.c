@@ -30,8 +30,9 @@ static bool lookup(struct wh_node *n, const struct wh_digest *key, struct wh_rec
 	r = wh_cache_get(b->cache, key, ret, &err);
 	if (r < 0)
 		cache_trouble(b, &err);
-	if (r > 0 && wh_digest_is_zero(&ret->doc) && (n->v->kind == WH_OP_PROFILE || n->v->kind == WH_OP_PRUNE)) {
-		/* Written by an older program that passed the field over. */
+	if (r > 0 && wh_digest_is_zero(&ret->doc) &&
+	    (n->v->kind == WH_OP_PROFILE || n->v->kind == WH_OP_PRUNE || (n->v->kind == WH_OP_EXEC && b->o.seen.wanted))) {
+		/* Written by an older program that passed the field over, or nobody watched the step. */
 		wh_record_release(ret);
 		return false;
 	}

@@ -8,6 +8,7 @@
 #include "cli/cache_opts.h"
 #include "cli/call.h"
 #include "cli/context.h"
+#include "cli/lock.h"
 #include "cli/proof.h"
 #include "cli/verify_build.h"
 
@@ -36,6 +37,7 @@ struct run {
 	size_t n_built;
 	struct wh_lint_list findings;
 	struct wh_builder_opts builder_opts;
+	struct wh_locking locking;
 	struct wh_verify verify; /* its outcomes are those of the build */
 	struct wh_image image;  /* what came out: that of the only platform, or the index */
 };
@@ -218,7 +220,24 @@ static int start_builder(struct run *r, struct wh_err **err)
 		.event = wh_progress_event,
 		.event_arg = r->progress,
 	};
+	if (wh_locking_wanted(s)) {
+		r->locking.spec = s;
+		r->locking.store = r->store;
+		r->locking.inner = r->inner;
+		r->locking.progress = r->progress;
+		res = wh_locking_open(&r->locking, err);
+		if (res < 0)
+			return res;
+		wh_locking_opts(&r->locking, &r->builder_opts);
+	}
 	return wh_builder_new(&r->builder_opts, &r->builder, err);
+}
+
+static const struct wh_image_resolver *resolver(struct run *r)
+{
+	const struct wh_image_resolver *of = wh_builder_resolver(r->builder);
+
+	return wh_locking_wanted(r->spec) ? wh_locking_resolver(&r->locking, of) : of;
 }
 
 /* Findings are about the file: those of the first platform are enough. What its bases are is another thing. */
@@ -230,7 +249,7 @@ static void add_platform_finding(void *findings, const struct wh_lint_warning *w
 
 /* Once for each platform, into one graph. warn NULL: it is not the last time. */
 static int lower_for(struct run *r, const struct wh_named_context *contexts, size_t i,
-		     const struct wh_image_resolver *resolver, void (*warn)(void *, const struct wh_lint_warning *),
+		     const struct wh_image_resolver *images, void (*warn)(void *, const struct wh_lint_warning *),
 		     struct wh_graph *graph, struct wh_target *ret, struct wh_err **err)
 {
 	struct wh_build_spec *s = r->spec;
@@ -246,7 +265,9 @@ static int lower_for(struct run *r, const struct wh_named_context *contexts, siz
 					   .n_contexts = s->n_contexts,
 					   .ignore_of = wh_build_input_ignore,
 					   .ignore_arg = &r->input,
-					   .resolver = resolver,
+					   .resolver = images,
+					   .pins_of = wh_locking_wanted(s) ? wh_locking_pins : NULL,
+					   .pins_arg = &r->locking,
 					   .no_context = s->context_kind == WH_CONTEXT_STDIN && r->context.has_text &&
 							 !r->context.has_layer,
 					   .no_cache = s->no_cache,
@@ -286,8 +307,8 @@ static int resolve_dated(void *arg, const char *ref, const char *platform, char 
  * number had been given. */
 static int epoch_of_bases(struct run *r, const struct wh_named_context *contexts, size_t n, struct wh_err **err)
 {
-	struct dated dated = {.of = wh_builder_resolver(r->builder)};
-	const struct wh_image_resolver resolver = {.arg = &dated, .resolve = resolve_dated};
+	struct dated dated = {.of = resolver(r)};
+	const struct wh_image_resolver noting = {.arg = &dated, .resolve = resolve_dated};
 	struct wh_graph *graph = wh_graph_new();
 	char text[24];
 	int res = 0;
@@ -295,7 +316,7 @@ static int epoch_of_bases(struct run *r, const struct wh_named_context *contexts
 	for (size_t i = 0; i < n && res == 0; i++) {
 		struct wh_target target = {0};
 
-		res = lower_for(r, contexts, i, &resolver, NULL, graph, &target, err);
+		res = lower_for(r, contexts, i, &noting, NULL, graph, &target, err);
 		if (res == 0)
 			wh_target_release(&target);
 	}
@@ -323,7 +344,7 @@ static int lower(struct run *r, struct wh_err **err)
 	if (s->reproducible && r->epoch == INT64_MAX)
 		res = epoch_of_bases(r, contexts, n, err);
 	for (; r->n_built < n && res == 0; r->n_built += res == 0)
-		res = lower_for(r, contexts, r->n_built, wh_builder_resolver(r->builder),
+		res = lower_for(r, contexts, r->n_built, resolver(r),
 				r->n_built ? add_platform_finding : wh_lint_list_add, r->graph,
 				&r->built[r->n_built].target, err);
 	wh_lint_list_tell(&r->findings, r->progress);
@@ -355,7 +376,11 @@ static int solve(struct run *r, struct wh_err **err)
 
 	for (size_t i = 0; i < r->n_built; i++)
 		targets[i] = r->built[i].target; /* lent */
+	if (wh_locking_wanted(r->spec))
+		wh_locking_begin(&r->locking, r->graph, targets, r->n_built);
 	res = wh_builder_images(r->builder, targets, r->n_built, images, err);
+	if (res < 0 && wh_locking_wanted(r->spec))
+		wh_locking_failed(&r->locking, err);
 	if (res < 0)
 		return res;
 	wh_builder_outcomes(r->builder, &r->verify.first);
@@ -389,6 +414,28 @@ static int verify(struct run *r, struct wh_err **err)
 	r->verify.images = images;
 	r->verify.n = r->n_built;
 	return wh_verify_build(&r->verify, err);
+}
+
+static int end_locking(struct run *r, struct wh_err **err)
+{
+	WH_AUTO_FREE struct wh_target *targets = wh_calloc(r->n_built, sizeof(*targets));
+
+	for (size_t i = 0; i < r->n_built; i++)
+		targets[i] = r->built[i].target; /* lent */
+	return wh_locking_end(&r->locking, &r->verify.first, targets, r->n_built, err);
+}
+
+/* Gates: what does not pass is not published. */
+static int check(struct run *r, struct wh_err **err)
+{
+	bool lock = wh_locking_wanted(r->spec), locked = r->spec->locked;
+	int res = lock && locked ? end_locking(r, err) : 0;
+
+	if (!res && r->spec->verify_reproducible)
+		res = verify(r, err);
+	if (!res && lock && !locked)
+		res = end_locking(r, err);
+	return res;
 }
 
 /* ---------------------------------------------------------------- what came out */
@@ -551,8 +598,8 @@ static int run_all(struct run *r, struct wh_err **err)
 		res = solve(r, err);
 	if (r->builder)
 		wh_builder_free(WH_TAKE_PTR(r->builder));
-	if (!res && r->spec->verify_reproducible)
-		res = verify(r, err);
+	if (!res)
+		res = check(r, err);
 	if (res < 0)
 		return res;
 	allow_signals();
@@ -569,6 +616,7 @@ static void run_release(struct run *r)
 	}
 	free(r->built);
 	wh_outcomes_release(&r->verify.first);
+	wh_locking_close(&r->locking);
 	free(r->verify.told);
 	wh_image_release(&r->image);
 	if (r->graph)

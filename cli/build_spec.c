@@ -637,6 +637,24 @@ static void add_choices(const struct wh_build_flags *f, struct wh_build_spec *s)
 	s->quiet = f->quiet || wh_streq(f->progress, "quiet");
 }
 
+/* The lock: where --lock says, else beside the Dockerfile. */
+static int add_lock(const struct wh_build_flags *f, struct wh_build_spec *s, struct wh_err **err)
+{
+	s->locked = f->locked;
+	if (f->lock && !f->lock[0])
+		return misuse(err, "--lock is empty");
+	if (f->lock) {
+		s->lock = wh_cli_absolute(f->lock);
+	} else if (f->locked && s->context_kind == WH_CONTEXT_DIR && !wh_streq(f->file, "-")) {
+		WH_AUTO_FREE char *file = f->file ? wh_cli_absolute(f->file) : wh_asprintf("%s/Dockerfile", s->context);
+
+		s->lock = wh_asprintf("%s.lock", file);
+	} else if (f->locked) {
+		return misuse(err, "--locked needs --lock FILE where the Dockerfile is no file of this machine");
+	}
+	return 0;
+}
+
 int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *args, struct wh_build_spec *ret,
 		       struct wh_err **err)
 {
@@ -665,6 +683,8 @@ int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *arg
 	if (!r)
 		r = add_outputs(f, s, err);
 	if (!r)
+		r = add_lock(f, s, err);
+	if (!r)
 		r = add_secrets(f, s, err);
 	if (!r)
 		r = store_path(f, s, err);
@@ -688,6 +708,7 @@ void wh_build_spec_release(struct wh_build_spec *s)
 	free(s->sign_key);
 	wh_cache_opts_free(s->cache);
 	free(s->verify_report);
+	free(s->lock);
 	for (size_t i = 0; i < s->n_outputs; i++)
 		free(s->outputs[i].dest);
 	for (size_t i = 0; i < s->n_contexts; i++) {

@@ -414,6 +414,7 @@ void wh_stage_begin(struct wh_lower *l, struct wh_stage *s)
 			WH_PUSH(s->args, s->n_args, s->cap_args) = s->base->args[i];
 	}
 	take_solid(l, s);
+	s->begin = s->state;
 	wh_image_get_list(s, "Env", &env);
 	if (!wh_env_get(&env, "PATH")) {
 		wh_strv_add(&env, WH_PATH_DEFAULT);

@@ -150,6 +150,10 @@ struct wh_lower_opts {
 	const char *const *(*ignore_of)(void *arg, const char *local, const struct wh_patterns **ret_filter);
 	void *ignore_arg;
 	const struct wh_image_resolver *resolver;
+	/* apt_preferences(5) for the RUNs of a stage (its name, or its number), laid into its /etc/apt/preferences.d and part of
+	 * the operation; NULL: none. May be NULL. */
+	const char *(*pins_of)(void *arg, const char *stage, const char *platform);
+	void *pins_arg;
 	bool no_cache;                             /* every vertex of every stage */
 	const struct wh_strv *no_cache_filter;     /* stage names; NULL: none */
 	const struct wh_strv *labels;              /* --label K=V */

@@ -306,9 +306,33 @@ static void apply_platform(struct wh_lower *l, struct wh_stage *s)
 	normalize_platform(s->image);
 }
 
-static void take_target(struct wh_lower *l, struct wh_stage *s, struct wh_target *ret)
+const char *wh_stage_title(struct wh_lower *l, const struct wh_stage *s)
 {
 	size_t i;
+
+	for (i = 0; !s->name && i < l->n_file_stages; i++)
+		if (l->stages[i] == s)
+			return wh_arena_printf(l->a, "%zu", i);
+	return s->name;
+}
+
+static void take_stages(struct wh_lower *l, struct wh_target *ret)
+{
+	size_t i;
+
+	ret->platform = wh_lower_platform(l, &l->target);
+	ret->stages = wh_arena_alloc(l->a, (l->n_file_stages + 1) * sizeof(*ret->stages));
+	for (i = 0; i < l->n_file_stages; i++)
+		if (l->stages[i]->needed && !l->stages[i]->replaced)
+			ret->stages[ret->n_stages++] = (struct wh_stage_tree){
+				.name = wh_stage_title(l, l->stages[i]),
+				.begin = l->stages[i]->begin,
+				.state = l->stages[i]->state,
+			};
+}
+
+static void take_target(struct wh_lower *l, struct wh_stage *s, struct wh_target *ret)
+{
 
 	s->state = wh_solid_tree(l, s->state); /* --target may be the name of a context */
 	apply_labels(l, s);
@@ -322,10 +346,8 @@ static void take_target(struct wh_lower *l, struct wh_stage *s, struct wh_target
 	};
 	if (s->n_history)
 		memcpy(ret->history, s->history, s->n_history * sizeof(*ret->history));
-	ret->stage = s->name ? wh_arena_strdup(l->a, s->from->args[2]) : NULL;
-	for (i = 0; !ret->stage && i < l->n_file_stages; i++)
-		if (l->stages[i] == s)
-			ret->stage = wh_arena_printf(l->a, "%zu", i);
+	ret->stage = s->name ? wh_arena_strdup(l->a, s->from->args[2]) : wh_stage_title(l, s);
+	take_stages(l, ret);
 }
 
 static void release(struct wh_lower *l)

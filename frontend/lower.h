@@ -58,6 +58,7 @@ struct wh_stage {
 	const struct wh_pos *leads_at;
 
 	/* What lowering makes: */
+	struct wh_vertex *begin; /* the state that it began with */
 	struct wh_vertex *state;
 	json_t *image; /* config document without rootfs, history, created */
 	json_t *base_history;
@@ -245,6 +246,8 @@ int wh_lower_prune(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *
 int wh_stage_check_after_profile(const struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
 
 /* ---- lower.c ---- */
+/* Its name, or its number in the file. In the arena. */
+const char *wh_stage_title(struct wh_lower *l, const struct wh_stage *s);
 /* "[build 2/5] text", counted up. In the arena. */
 const char *wh_step_name(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, const char *text);
 /* Says which step of the file the vertex is. After wh_step_name(). */

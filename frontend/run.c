@@ -406,11 +406,43 @@ static int lower_command(struct run *run, const struct wh_cmd *c, size_t first_s
 	return 0;
 }
 
+/* Where the lock's versions stand for apt; nothing where the step has a mount of its own above it. */
+#define PINS_TARGET "/etc/apt/preferences.d/00-whittle-lock"
+
+static void add_pins(struct run *run, struct wh_op_exec *op)
+{
+	const struct wh_lower_opts *o = run->l->o;
+	const char *text = NULL;
+	size_t i;
+
+	for (i = 0; i < op->n_mounts; i++) {
+		size_t n = op->mounts[i].target ? strlen(op->mounts[i].target) : 0;
+
+		if (n && strncmp(op->mounts[i].target, PINS_TARGET, n) == 0 && (PINS_TARGET[n] == '/' || !PINS_TARGET[n]))
+			return;
+	}
+	if (o->pins_of)
+		text = o->pins_of(o->pins_arg, wh_stage_title(run->l, run->s), wh_lower_platform(run->l, &run->l->target));
+	if (!text)
+		return;
+	run->mounts[run->n_mounts++] = (struct wh_op_mount){
+		.type = WH_MOUNT_FILE,
+		.input = -1,
+		.target = PINS_TARGET,
+		.readonly = true,
+		.has_mode = true,
+		.mode = 0644,
+		.data = wh_arena_strdup(run->l->a, text),
+		.data_len = strlen(text),
+	};
+	op->n_mounts = run->n_mounts;
+}
+
 static void begin(struct run *run, struct wh_lower *l, struct wh_stage *s, struct wh_stage *scope,
 		  const struct wh_cmd *c, size_t more)
 {
 	*run = (struct run){.l = l, .s = s, .scope = scope};
-	run->mounts = wh_arena_alloc(l->a, (c->n_sources + 1) * sizeof(*run->mounts));
+	run->mounts = wh_arena_alloc(l->a, (c->n_sources + 2) * sizeof(*run->mounts));
 	run->inputs = wh_arena_alloc(l->a, (c->n_sources + more) * sizeof(struct wh_vertex *));
 }
 
@@ -445,6 +477,7 @@ int wh_lower_run(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c,
 	r = lower_command(&run, c, 0, op, &args, err);
 	if (r < 0)
 		return r;
+	add_pins(&run, op);
 	v.inputs = run.inputs;
 	v.n_inputs = run.n_inputs;
 	v.no_cache = s->no_cache;
