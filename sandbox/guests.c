@@ -72,10 +72,44 @@ static void keep_times(int dir, const struct stat *was)
 	futimens(dir, (struct timespec[2]){was->st_atim, was->st_mtim});
 }
 
+/* In a directory that came before it. There what is made for it stays, as a mount point would. */
+static bool in_a_guest(const struct wh_guests *g, const char *real)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		size_t n = strlen(g->v[i].real);
+
+		if (wh_has_prefix(real, g->v[i].real) && real[n] == '/')
+			return true;
+	}
+	return false;
+}
+
+static int set_aside(const struct wh_guests *g, struct wh_guest *m, bool made, bool dir)
+{
+	/* Made for us, and nobody's to miss. */
+	if (made && !in_a_guest(g, m->real))
+		return unlinkat(m->parent, m->name, dir ? AT_REMOVEDIR : 0) < 0 ? -errno : 0;
+	m->aside = wh_asprintf("%zu", g->n);
+	return renameat(m->parent, m->name, g->aside, m->aside) < 0 ? -errno : 0;
+}
+
+static void forget(struct wh_guest *m)
+{
+	wh_closep(&m->parent);
+	wh_closep(&m->self);
+	wh_closep(&m->content);
+	wh_closep(&m->home);
+	free(m->name);
+	free(m->real);
+	free(m->aside);
+	free(m->home_name);
+}
+
 /* The place is made free for a guest, which is added to the list: whatever fails from here on, leaving sets it right. */
 static int make_room(struct wh_guests *g, const char *path, bool dir, struct wh_guest **ret, struct wh_err **err)
 {
-	WH_AUTO_FREE char *clean = wh_path_abs_in("/", path), *real = NULL, *parent = NULL;
+	WH_AUTO_FREE char *clean = wh_path_abs_in("/", path), *parent = NULL;
+	const size_t known = g->root->made.n;
 	WH_AUTO_FD int target = -1;
 	struct wh_guest m = {.parent = -1, .self = -1, .content = -1, .home = -1};
 	struct stat was;
@@ -86,23 +120,20 @@ static int make_room(struct wh_guests *g, const char *path, bool dir, struct wh_
 	target = wh_rootfs_target(g->root, clean, dir, err);
 	if (target < 0)
 		return target;
-	r = wh_stub_resolve(g->root->fd, clean, &real);
+	r = wh_stub_resolve(g->root->fd, clean, &m.real);
 	if (r < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_BUILD, -r, "find %s", clean);
-	parent = wh_path_dir(real);
+	parent = wh_path_dir(m.real);
+	m.name = wh_strdup(wh_path_base(m.real));
 	m.parent = wh_open_in_root(g->root->fd, parent, O_RDONLY | O_DIRECTORY, 0);
-	if (m.parent < 0)
-		return wh_err_sys(err, "sandbox", WH_ERR_BUILD, -m.parent, "open %s", parent);
-	m.name = wh_strdup(wh_path_base(real));
-	m.aside = wh_asprintf("%zu", g->n);
-	if (!same_file(target, m.parent, m.name) || fstat(m.parent, &was) < 0 ||
-	    renameat(m.parent, m.name, g->aside, m.aside) < 0) {
-		r = wh_err_sys(err, "sandbox", WH_ERR_ENV, errno ? errno : ESTALE, "move %s aside", real);
+	r = m.parent < 0 ? m.parent : fstat(m.parent, &was) < 0 ? -errno : same_file(target, m.parent, m.name) ? 0 : -ESTALE;
+	if (r == 0)
+		r = set_aside(g, &m, g->root->made.n > known, dir);
+	if (r < 0) {
+		wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "move %s aside", m.real);
 		if (r == -EXDEV)
 			wh_err_hint(err, "the store lies in a lower layer of the container's file system: have it on a volume, or made anew");
-		close(m.parent);
-		free(m.name);
-		free(m.aside);
+		forget(&m);
 		return r;
 	}
 	keep_times(m.parent, &was);
@@ -256,7 +287,7 @@ static int leave(const struct wh_guests *g, struct wh_guest *m)
 	if (m->content >= 0 && fstat(m->content, &st) == 0 && st.st_nlink > 0 && ftruncate(m->content, 0) < 0)
 		r = r < 0 ? r : -errno;
 	/* With its directory removed it has no place to go back to. */
-	if (renameat2(g->aside, m->aside, m->parent, m->name, RENAME_NOREPLACE) < 0 && errno != ENOENT)
+	if (m->aside && renameat2(g->aside, m->aside, m->parent, m->name, RENAME_NOREPLACE) < 0 && errno != ENOENT)
 		r = r < 0 ? r : -errno;
 	keep_times(m->parent, &now);
 	return r;
@@ -272,13 +303,7 @@ int wh_guests_leave(struct wh_guests *g, struct wh_err **err)
 
 		if (e < 0 && r == 0)
 			r = wh_err_sys(err, "sandbox", WH_ERR_ENV, -e, "take the step's %s out of its root", m->name);
-		wh_closep(&m->parent);
-		wh_closep(&m->self);
-		wh_closep(&m->content);
-		wh_closep(&m->home);
-		free(m->name);
-		free(m->aside);
-		free(m->home_name);
+		forget(m);
 	}
 	free(g->v);
 	free(g->root_path);

@@ -15,7 +15,8 @@
 struct wh_guest {
 	int parent;    /* the directory that it is in */
 	char *name;    /* there */
-	char *aside;   /* what was there before, by its name in the directory beside */
+	char *real;    /* its path in the root, as it was when it came */
+	char *aside;   /* what was there before, by its name in the directory beside; NULL: nothing */
 	int self;      /* O_PATH */
 	int content;   /* of a file of ours: open for writing; -1 */
 	int home;      /* where it goes back to: directory, and name in it; -1: it ends with the step */

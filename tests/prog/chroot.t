@@ -5,9 +5,13 @@
 . "$(dirname "$0")/lib.sh"
 is_root || skip_all 'needs root, to run containers'
 . "$SRC/tests/tools/container-lib.sh"
-busybox=$(test_base busybox) && debian=$(test_base debian) || { echo "Bail out! no base"; exit 1; }
+busybox=$(test_base busybox) || { echo "Bail out! no base"; exit 1; }
+debian=$(test_base debian) || { echo "Bail out! no base"; exit 1; }
 
 mkdir -p ctx/dir out
+for tool in poke ssh_ask; do
+	${CC:-cc} -std=gnu17 -D_GNU_SOURCE -O1 -static -o ctx/$tool "$SRC/tests/tools/$tool.c" || { echo "Bail out! $tool does not build"; exit 1; }
+done
 printf 'geheimnis-4711\n' >out/secret
 printf 'file of the context\n' >ctx/file
 printf 'int answer(void);\nint main(void) { return answer() != 42; }\n' >ctx/dir/main.c
@@ -17,6 +21,7 @@ container_tree "$T/tree" "$WHITTLE" || { echo "Bail out! no tree"; exit 1; }
 volumes=(-v "$T/ctx:/ctx" -v "$T/out:/out" -v "$busybox:/busybox:ro" -v "$debian:/debian:ro" -v "$SRC:/src:ro")
 container_start docker "$T/tree" "${volumes[@]}" || { echo "Bail out! no container"; exit 1; }
 
+# shellcheck disable=SC2054
 words=(--root /var/lib/whittle --progress=plain --build-context base=oci-layout:///busybox --build-context debian=oci-layout:///debian
 	--secret id=s,src=/out/secret)
 inside() { # ARGS…: whittle build in the container, with what builds need; the Dockerfile on standard input
@@ -119,6 +124,24 @@ RUN --mount=type=secret,id=s,env=S echo ${#S} >/seen.env
 RUN test ! -e /run/secrets && test ! -e /etc/deep && test ! -e /mnt/a && test ! -e /var/cache/x && test ! -e /ctx
 D
 
+if command -v ssh-agent >/dev/null && command -v ssh-keygen >/dev/null; then
+	ssh-agent -D -a out/agent >/dev/null 2>&1 &
+	agent=$!
+	on_exit "kill $agent"
+	for _ in $(seq 50); do [ ! -S out/agent ] || break; sleep 0.1; done
+	ssh-keygen -q -t ed25519 -N '' -C key-one -f out/key && SSH_AUTH_SOCK=$T/out/agent ssh-add -q out/key
+	ssh_words=(--ssh default=/out/agent)
+	chrooted "${ssh_words[@]}" <<'D'
+FROM base
+COPY --chmod=755 ssh_ask /
+RUN --mount=type=ssh [ "$(/ssh_ask list)" = "$(printf 'keys 1\nkey-one')" ] && /ssh_ask sign | grep -q '^signed .* answer 14'
+RUN --mount=type=ssh,uid=33,target=/s SSH_AUTH_SOCK=/s /ssh_ask list | grep -q key-one && stat -c %u /s | grep -x 33
+RUN test ! -e /s && test ! -e /run/buildkit
+D
+	is "$status" 0 'an ssh agent is reached'
+	[ "$status" = 0 ] || show "$err"
+fi
+
 same 'a program of several stages' <<'D'
 FROM debian AS build
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev
@@ -139,4 +162,176 @@ RUN install -d -o www-data -g www-data /srv/extra
 USER www-data
 RUN nginx -v && id >/tmp/id
 D
+# ---- a step's reach ----
+
+processes() { # SECONDS: how many sleeps of so many seconds run in the container
+	container_run sh -c 'n=0; for p in /proc/[0-9]*; do case $(tr "\0" " " <$p/cmdline 2>/dev/null) in *"sleep $1 ") n=$((n + 1)) ;; esac; done; echo $n' - "$1" 2>/dev/null
+}
+left() { # files of builds that are no more, and processes of theirs
+	container_run sh -c 'find /var/lib/whittle/tmp -mindepth 2 ! -name lock ! -name unsynced | head -5
+		for p in /proc/[0-9]*; do [ -z "$(tr "\0" x <$p/cmdline 2>/dev/null)" ] || grep -l -s -e whittle-keep -e whittle-launch $p/comm; done; true'
+}
+
+container_run sh -c 'echo the container >/marker'
+chrooted --no-cache <<'D'
+FROM base
+COPY --chmod=755 poke /bin/
+RUN echo "fds: $(poke fds)"
+RUN echo "escape: $(poke escape /marker)"
+RUN cd / && cd ../../.. && ls -d marker var/lib/whittle 2>&1 | sed 's/^/up: /'
+RUN poke mounts 2>&1 | sed 's/^/mounts: /'
+RUN echo "mknod: $(poke mknod /tmp/disk)"
+RUN i=$$; while [ $i -gt 1 ]; do i=$((i - 1)); echo "trace: $(poke ptrace $i) $(poke vm $i)"; done | sort | uniq -c
+RUN grep . /proc/*/environ /proc/1/cmdline /proc/[0-9]*/root/marker 2>&1 | grep -v 'No such file' | sed 's/^/proc: /'; true
+USER 1000
+RUN echo "user: $(poke kill 1)"
+D
+is "$status" 0 'a step that tries to get out ends'
+[ "$status" = 0 ] || show "$err"
+like "$err" ' fds: 0 1 2 ?$' 'it has no descriptor but its three'
+like "$err" ' escape: chroot: EPERM$' 'it may not change its root, and so not leave it'
+unlike "$err" ' (up|proc): .*the container|up: marker$' 'it does not see the container'
+unlike "$err" ' mounts: .*: ok$' 'it can neither mount nor make namespaces'
+like "$err" ' mknod: EPERM$' 'it makes no device'
+like "$err" ' [0-9]+ trace: (EPERM|ESRCH) ' 'it looked for processes to trace'
+unlike "$err" ' trace: .*ok' 'it can trace none, of ours or of the container'
+like "$err" ' user: EPERM$' 'another user than root can signal none either'
+
+chrooted --no-cache <<'D'
+FROM base
+RUN (setsid sleep 98761 &) ; (trap '' HUP TERM; sleep 98761) & sh -c 'sh -c "sleep 98761 & sleep 98761" &' ; echo started
+D
+is "$status" 0 'a step that leaves processes behind ends'
+is "$(processes 98761)" 0 'nothing of it runs on'
+
+chrooted --no-cache <<'D'
+FROM base
+RUN f() { (sleep 0.01; f) & }; f; f; setsid sleep 98762 & exit 0
+D
+is "$status" 0 'so does one that forks on and on'
+is "$(processes 98762)" 0 'nothing of it runs on, either'
+
+chrooted --no-cache <<'D'
+FROM base
+RUN --mount=type=cache,target=/keep echo kept >/keep/it && exit 3
+D
+is "$status" 1 'a step that fails'
+chrooted --no-cache <<'D'
+FROM base
+RUN --mount=type=cache,target=/keep cat /keep/it
+D
+like "$err" ' kept$' '… has its cache mount brought back'
+
+chrooted --no-cache <<'D'
+FROM base
+RUN --mount=type=cache,target=/keep --mount=type=secret,id=s mv /keep /elsewhere; rm -f /etc/resolv.conf /etc/hosts; \
+    ln /run/secrets/s /stolen; mv /run/secrets/s /moved; mkdir -p /keep/decoy; echo more >>/elsewhere/it; mv /etc /etc2
+RUN test ! -s /stolen && test ! -e /moved && test ! -e /elsewhere && test ! -e /keep && grep -q root /etc2/passwd && test ! -e /etc2/hosts
+RUN --mount=type=cache,target=/keep cat /keep/it
+D
+is "$status" 0 'a step that moves what is not its own about'
+[ "$status" = 0 ] || show "$err"
+like "$err" ' more$' '… leaves the cache mount where it was'
+
+chrooted --no-cache <<'D'
+FROM base
+RUN (setsid sleep 98763 &); kill -9 $PPID; sleep 98763
+D
+is "$status" 1 'a step that kills its keeper fails'
+like "$err" '^error: .*the process that keeps the step was killed' '… and the error says so'
+is "$(processes 98763)" 0 'nothing of it runs on'
+is "$(left)" '' 'no file and no process of these builds is left'
+
+# ---- killed ----
+
+cat >ctx/Dockerfile <<'D'
+FROM base
+RUN --mount=type=cache,target=/keep --mount=type=secret,id=s echo later >/keep/it; (setsid sleep 98764 &); sleep 98764
+D
+container_run "$WHITTLE" build "${words[@]}" --isolation=chroot /ctx >killed 2>&1 &
+job=$!
+for _ in $(seq 150); do [ "$(processes 98764)" != 2 ] || break; sleep 0.2; done
+is "$(processes 98764)" 2 'a build whose step runs'
+container_run sh -c 'for p in /proc/[0-9]*; do [ "$(cat $p/comm)" != whittle ] || { kill -9 ${p#/proc/}; break; }; done'
+wait "$job"
+for _ in $(seq 100); do [ "$(processes 98764)" != 0 ] || break; sleep 0.1; done
+is "$(processes 98764)" 0 'killed with SIGKILL, it takes the step along'
+chrooted --no-cache <<'D'
+FROM base
+RUN --mount=type=cache,target=/keep cat /keep/it
+D
+is "$status" 0 'the next build is none the worse'
+like "$err" ' later$' 'the cache mount is where it was'
+is "$(left)" '' 'nothing is left of the one that was killed'
+
+# ---- what is refused ----
+
+refused() { # STATUS ERE DESC ARGS…
+	local code=$1 pattern=$2 desc=$3
+	shift 3
+	chrooted --no-cache "$@"
+	is "$status" "$code" "$desc: refused"
+	like "$err" "$pattern" "$desc: one clear line"
+}
+refused 4 '^error: .*Dockerfile:2: --isolation=chroot: there is no network but this container' 'RUN --network=none' <<'D'
+FROM base
+RUN --network=none true
+D
+refused 4 '^error: .*Dockerfile:2: --isolation=chroot: a step cannot have more rights' 'RUN --security=insecure' --allow security.insecure <<'D'
+FROM base
+RUN --security=insecure true
+D
+refused 4 '^error: .*Dockerfile:3: --isolation=chroot: nothing would keep the observer apart' PROFILE <<'D'
+FROM base
+CMD ["/bin/sh", "-c", "sleep 10"]
+PROFILE --ready=delay:1s true
+PRUNE
+D
+refused 2 'excludes --snapshotter=overlay' '--snapshotter=overlay' --snapshotter=overlay <<'D'
+FROM base
+D
+run "$WHITTLE" build --isolation=hyperv ctx
+is "$status" 2 'another kind of isolation is an error of usage'
+run env WHITTLE_ISOLATION=vm "$WHITTLE" build ctx
+is "$status" 2 'in the environment as well'
+run as_user "$WHITTLE" build --root "$UT/store" --isolation=chroot --build-context "base=oci-layout://$busybox" -f - "$UT" <<'D'
+FROM base
+RUN true
+D
+inside <<'D'
+FROM base
+RUN echo by option
+D
+run container_run env WHITTLE_ISOLATION=chroot "$WHITTLE" build "${words[@]}" /ctx
+is "$status" 0 'the environment variable chooses it'
+like "$err" '^warning: --isolation=chroot' '… and is told as the option is'
+run container_run env WHITTLE_ISOLATION=chroot "$WHITTLE" build "${words[@]}" --isolation=default --no-cache /ctx
+is "$status" 4 'the option wins over the variable'
+printf 'FROM base\nRUN true\n' >"$UT/Dockerfile"
+run as_user "$WHITTLE" build --root "$UT/store" --isolation=chroot --build-context "base=oci-layout://$busybox" "$UT"
+is "$status" 4 'an ordinary user cannot'
+like "$err" '^error: --isolation=chroot is for root' '… and is told'
+container_stop
+
+container_start docker "$T/tree" "${volumes[@]}" --cap-drop MKNOD --cap-drop SETFCAP
+chrooted <<'D'
+FROM base
+RUN true
+D
+is "$status" 4 'a capability is missing'
+like "$err" '^error: --isolation=chroot .* the capability SETFCAP, which this root lacks' '… the error names it'
+container_stop
+container_start docker "$T/tree" "${volumes[@]}" --cap-drop MKNOD
+chrooted <<'D'
+FROM base
+RUN true
+D
+is "$status" 4 'devices cannot be made'
+like "$err" 'cap-add MKNOD' '… the hint tells how they can'
+inside --isolation=chroot <<'D'
+FROM base
+COPY file /
+D
+is "$status" 0 'without RUN none are needed'
+container_stop
 done_testing
