@@ -173,4 +173,13 @@ struct wh_hardening {
 int wh_builder_hardening(struct wh_builder *b, const struct wh_target *t, struct wh_hardening *ret, struct wh_err **err);
 void wh_hardening_release(struct wh_hardening *h);
 
+/* ---------------------------------------------------------------- gc (collect.c) */
+
+/* Adds every record, before wh_gc_scan(). */
+int wh_cache_tell_gc(struct wh_gc *g, struct wh_err **err);
+/* A wh_gc_forget_fn whose arg is the store. */
+int wh_cache_forget(void *store, const struct wh_digest *keys, size_t n, struct wh_err **err);
+/* The index becomes as small as what is left in it. */
+void wh_cache_compact(struct wh_store *s);
+
 #endif

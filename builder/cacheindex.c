@@ -20,6 +20,7 @@
 #define TABLE 4 /* 1 had no doc, 2 no place and inputs, 3 no slot */
 #define RECORD_MAX ((size_t)64 * 1024)
 #define BUSY_MS 10000
+#define SHRINK_MS 200
 #define TOUCH_GRAIN 3600 /* seconds */
 
 enum question {
@@ -699,6 +700,19 @@ int wh_cache_remove(struct wh_cache *c, const struct wh_digest *keys, size_t n, 
 	struct remove_args a = {keys, n};
 
 	return n ? change(c, remove_all, &a, "remove records", err) : 0;
+}
+
+void wh_cache_shrink(struct wh_cache *c)
+{
+	char text[128];
+
+	sqlite3_busy_timeout(c->db, SHRINK_MS);
+	snprintf(text, sizeof(text), "UPDATE record SET used = %lld WHERE used > %lld", (long long)time(NULL),
+		 (long long)time(NULL) + TOUCH_GRAIN);
+	(void)run(c, text);
+	(void)run(c, "VACUUM");
+	(void)run(c, "PRAGMA wal_checkpoint(TRUNCATE)");
+	sqlite3_busy_timeout(c->db, BUSY_MS);
 }
 
 static int rebuild_all(struct wh_cache *c, void *arg)

@@ -58,6 +58,9 @@ int wh_cache_remove(struct wh_cache *c, const struct wh_digest *keys, size_t n, 
 int wh_cache_put(struct wh_cache *c, const struct wh_record *recs, size_t n, struct wh_err **err);
 /* Notes that these keys were used now; one transaction; skipped for those noted within the last hour. */
 int wh_cache_touch(struct wh_cache *c, const struct wh_digest *keys, size_t n, struct wh_err **err);
+/* After many removals: the file becomes as small as its rows, and uses that lie in the future are now. For a gc; what cannot be had
+ * within a moment, as builds write, is left. */
+void wh_cache_shrink(struct wh_cache *c);
 /* Empties the index and reads records/ again. *ret_n: how many were taken. */
 int wh_cache_rebuild(struct wh_cache *c, size_t *ret_n /* may be NULL */, struct wh_err **err);
 

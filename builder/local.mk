@@ -5,7 +5,7 @@ builder_libbuilder_a_SOURCES += \
 	builder/assemble.c builder/builder.c builder/builder.h builder/builder_private.h builder/cacheindex.c builder/cacheindex_record.c \
 	builder/cacheindex.h builder/exec_mount.c builder/exec_private.h builder/fileop.h builder/foreign.c builder/isolation.c builder/key.c builder/mask.c \
 	builder/mask.h builder/node.c \
-	builder/claim.c builder/claim.h builder/queue.c \
+	builder/claim.c builder/claim.h builder/collect.c builder/queue.c \
 	builder/op_exec.c builder/op_file.c builder/op_merge.c builder/op_source.c builder/record.c builder/scheduler.c builder/ssh_relay.c
 builder_libbuilder_a_SOURCES += \
 	builder/chmod.c builder/fileop.c builder/fileop_copy.c builder/fileop_dest.c builder/fileop_local.c \

@@ -270,6 +270,7 @@ extern const struct wh_command wh_cmd_db, wh_cmd_scan;
 extern const struct wh_command wh_cmd_check, wh_cmd_debug, wh_cmd_doctor;
 extern const struct wh_command wh_cmd_pull, wh_cmd_push;
 extern const struct wh_command wh_cmd_sbom;
+extern const struct wh_command wh_cmd_du, wh_cmd_gc;
 extern const struct wh_command wh_cmd_keygen, wh_cmd_sign, wh_cmd_verify;
 /* Prints a buffer to standard output; exit code. */
 int wh_cli_say(const struct wh_buf *text);

@@ -15,6 +15,8 @@ cli_libcli_a_SOURCES += cli/cmd_pull.c cli/cmd_push.c cli/registry_service.c cli
 cli_libcli_a_SOURCES += cli/cmd_sbom.c cli/image_ref.c
 # Vulnerabilities.
 cli_libcli_a_SOURCES += cli/cmd_db.c cli/cmd_scan.c
+# What takes room, and what goes.
+cli_libcli_a_SOURCES += cli/cmd_du.c cli/cmd_gc.c cli/gc.c cli/gc.h
 # Answers without a build.
 cli_libcli_a_SOURCES += cli/call.c cli/call.h cli/cmd_check.c
 # What this host allows.

@@ -12,6 +12,8 @@ const struct wh_command *const wh_commands[] = {
 	&wh_cmd_sbom,
 	&wh_cmd_scan,
 	&wh_cmd_db,
+	&wh_cmd_du,
+	&wh_cmd_gc,
 	&wh_cmd_keygen,
 	&wh_cmd_sign,
 	&wh_cmd_verify,

@@ -40,6 +40,7 @@
 #include "base/base.h"
 #include "base/match.h"
 #include "layers/artifact.h"
+#include "layers/gc.h"
 #include "layers/registry.h"
 #include "layers/remote.h"
 

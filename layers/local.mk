@@ -15,7 +15,7 @@ layers_liblayers_a_SOURCES += \
 	layers/reader.c layers/reader.h layers/registry.h layers/root.c layers/root.h layers/stream.c layers/stream.h \
 	layers/tag.c layers/unpack.c layers/xattr.c layers/xattr.h
 # What is used, and what goes.
-layers_liblayers_a_SOURCES += layers/use.c
+layers_liblayers_a_SOURCES += layers/gc.c layers/gc.h layers/gc_mark.c layers/gc_private.h layers/gc_scan.c layers/use.c
 # URLs and repositories.
 layers_liblayers_a_SOURCES += \
 	layers/remote.c layers/remote.h layers/remote_git.c layers/remote_gitrun.c layers/remote_http.c layers/remote_private.h \

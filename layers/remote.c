@@ -29,14 +29,19 @@ int wh_sources_dir(struct wh_store *s, const char *name, struct wh_err **err)
 int wh_sources_lock(struct wh_store *s, const char *name, struct wh_err **err)
 {
 	WH_AUTO_FD int dir = wh_sources_dir(s, "locks", err), fd = -1;
+	struct stat held, named;
 	int r;
 
 	if (dir < 0)
 		return dir;
-	r = fd = wh_openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-	while (r >= 0 && flock(fd, LOCK_EX) < 0)
-		if (errno != EINTR)
-			r = -errno;
+	do { /* gc removes files that nobody holds: one that has lost its name holds nothing */
+		wh_closep(&fd);
+		r = fd = wh_openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+		while (r >= 0 && flock(fd, LOCK_EX) < 0)
+			if (errno != EINTR)
+				r = -errno;
+	} while (r >= 0 && (fstat(fd, &held) < 0 || fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+			    held.st_ino != named.st_ino));
 	if (r < 0)
 		return wh_err_sys(err, "source", WH_ERR_ENV, -r, "lock %s/sources/locks/%s", s->path, name);
 	return WH_TAKE_FD(fd);

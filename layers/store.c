@@ -332,6 +332,18 @@ int wh_store_open(const char *path, struct wh_store **ret, struct wh_err **err)
 	return open_store(path, false, ret, err);
 }
 
+bool wh_store_lease_again(struct wh_store *s)
+{
+	struct wh_lease l;
+
+	if (wh_lease_take(s->dir_fd, &l, NULL) < 0)
+		return false;
+	wh_lease_forget(&s->lease);
+	s->lease = l;
+	s->tmp_path = wh_asprintf("%s/tmp/%s", s->path, s->lease.id);
+	return true;
+}
+
 int wh_store_open_gc(const char *path, struct wh_store **ret, struct wh_err **err)
 {
 	return open_store(path, true, ret, err);

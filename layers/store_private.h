@@ -54,6 +54,7 @@ int wh_lease_sweep(const struct wh_lease *l, int (*recover)(void *arg, const str
 
 /* For the gc: nothing is swept, and a full disk is no reason to fail. */
 int wh_store_open_gc(const char *path, struct wh_store **ret, struct wh_err **err);
+bool wh_store_lease_again(struct wh_store *s);
 
 /* layers/use.c, beside what layers.h has. Now, or our lease's beginning where the clock was set back since. */
 struct timespec wh_store_now(const struct wh_store *s);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The cache's part of a gc: which records there are, with all that they need; and forgetting those that go. */
+#include "builder/builder.h"
+#include "builder/cacheindex.h"
+
+#include <errno.h>
+
+static int add_record(void *arg, const struct wh_record *r, int64_t used)
+{
+	struct wh_digest blobs[3];
+	size_t n = 0;
+
+	if (!r->empty)
+		blobs[n++] = r->layer.blob;
+	if (!wh_digest_is_zero(&r->doc))
+		blobs[n++] = r->doc;
+	if (!wh_digest_is_zero(&r->inputs))
+		blobs[n++] = r->inputs;
+	wh_gc_add_record(arg, &(struct wh_gc_record){.key = r->key, .blobs = blobs, .n_blobs = n, .used = used});
+	return 0;
+}
+
+int wh_cache_tell_gc(struct wh_gc *g, struct wh_err **err)
+{
+	struct wh_store *s = wh_gc_store(g);
+	struct wh_cache *c = NULL;
+	int r;
+
+	/* Where nothing was ever built there is no index, and none is to be made. */
+	if (faccessat(wh_store_dirfd(s), "records", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	r = wh_cache_open(s, NULL, NULL, &c, err);
+	if (r == 0)
+		r = wh_cache_each(c, add_record, g, err);
+	wh_cache_close(c);
+	return r;
+}
+
+int wh_cache_forget(void *store, const struct wh_digest *keys, size_t n, struct wh_err **err)
+{
+	struct wh_cache *c = NULL;
+	int r = wh_cache_open(store, NULL, NULL, &c, err);
+
+	if (r == 0)
+		r = wh_cache_remove(c, keys, n, err);
+	wh_cache_close(c);
+	return r;
+}
+
+void wh_cache_compact(struct wh_store *s)
+{
+	struct wh_cache *c = NULL;
+
+	if (faccessat(wh_store_dirfd(s), "cache.db", F_OK, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    wh_cache_open(s, NULL, NULL, &c, NULL) < 0)
+		return;
+	wh_cache_shrink(c);
+	wh_cache_close(c);
+}
