@@ -413,6 +413,8 @@ static int inner_main(struct driver *d, struct wh_inner *inner)
 		status = driver_play(d->script, inner);
 	else
 		status = d->probe ? probe(d) : run_steps(d, inner);
+	if (wh_inner_few_ids(inner))
+		fprintf(stderr, "few: %s\nhint: %s\n", wh_inner_few_ids(inner)->msg, wh_inner_few_ids(inner)->hint);
 	wh_inner_free(inner);
 	return status;
 }
