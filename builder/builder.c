@@ -236,7 +236,8 @@ void wh_builder_set_epoch(struct wh_builder *b, int64_t epoch)
 
 /* ---------------------------------------------------------------- life */
 
-int wh_builder_local(const struct wh_builder *b, const char *name, const char **ret_path, const struct wh_layer **ret_layer)
+int wh_builder_local(const struct wh_builder *b, const char *name, const char **ret_path, struct wh_local_attrs *ret_attrs,
+		     const struct wh_layer **ret_layer)
 {
 	size_t i;
 
@@ -247,6 +248,7 @@ int wh_builder_local(const struct wh_builder *b, const char *name, const char **
 			continue;
 		*ret_layer = wh_digest_is_zero(&layer->blob) ? NULL : layer;
 		*ret_path = *ret_layer ? NULL : b->local_paths.v[i];
+		*ret_attrs = b->local_attrs[i];
 		return 0;
 	}
 	return -ENOENT;
@@ -261,9 +263,12 @@ int wh_builder_new(const struct wh_builder_opts *o, struct wh_builder **ret, str
 
 	b->o = *o;
 	b->local_layers = wh_calloc(o->n_locals + 1, sizeof(*b->local_layers));
+	b->local_attrs = wh_calloc(o->n_locals + 1, sizeof(*b->local_attrs));
 	for (i = 0; i < o->n_locals; i++) {
 		wh_strv_add(&b->local_names, o->locals[i].name);
 		wh_strv_add(&b->local_paths, o->locals[i].path ? o->locals[i].path : "");
+		b->local_attrs[i] =
+			(struct wh_local_attrs){.has_umask = o->locals[i].has_umask, .umask = o->locals[i].umask};
 		if (o->locals[i].layer)
 			wh_layer_copy(&b->local_layers[i], o->locals[i].layer);
 	}
@@ -320,6 +325,7 @@ void wh_builder_free(struct wh_builder *b)
 	for (i = 0; i < b->local_names.n; i++)
 		wh_layer_release(&b->local_layers[i]);
 	free(b->local_layers);
+	free(b->local_attrs);
 	wh_strv_release(&b->local_names);
 	wh_strv_release(&b->local_paths);
 	wh_strv_release(&b->protect);

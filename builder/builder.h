@@ -58,7 +58,8 @@ struct wh_local {          /* what "local://NAME" means */
 	const char *name;
 	const char *path;  /* directory */
 	const struct wh_layer *layer; /* instead: a tree of this one layer (an archive that is a context); or NULL */
-	uint32_t umask;    /* path: the umask that its files were made under; 0 or 022: modes are as they are */
+	bool has_umask;    /* path: its files were made under this one; modes that come of it are taken as 022's would be */
+	uint32_t umask;
 };
 struct wh_secret {
 	const char *id;

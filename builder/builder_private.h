@@ -64,6 +64,7 @@ struct wh_node {
 	struct wh_digest tree_key;
 	int64_t base_time;      /* time of the newest thing in the tree that its images' configs and our layers tell */
 	const char *local_path; /* local://: the directory; such a node has no layers. Of what was fetched, too */
+	struct wh_local_attrs local_attrs;
 	char *fetched;          /* the same, owned: its content never changes, and tree_key tells it */
 	char *source_digest;    /* of what was fetched: the body's digest, the commit */
 	struct wh_digest doc;   /* PROFILE, PRUNE: the blob of their document */
@@ -105,6 +106,7 @@ struct wh_builder {
 	struct wh_builder_opts o;
 	struct wh_strv local_names, local_paths; /* pairs */
 	struct wh_layer *local_layers;           /* to each a layer, or one without a blob */
+	struct wh_local_attrs *local_attrs;
 	struct wh_strv protect;
 	const struct wh_ssh_agent *ssh; /* borrowed, as the locals are */
 	size_t n_ssh;
@@ -156,7 +158,8 @@ struct wh_builder {
 };
 
 /* The directory, or (then *ret_layer) the layer; -ENOENT. */
-int wh_builder_local(const struct wh_builder *b, const char *name, const char **ret_path, const struct wh_layer **ret_layer);
+int wh_builder_local(const struct wh_builder *b, const char *name, const char **ret_path, struct wh_local_attrs *ret_attrs,
+		     const struct wh_layer **ret_layer);
 void wh_builder_event(struct wh_builder *b, const struct wh_event *e);
 void wh_builder_notice(struct wh_builder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* On the first miss: user namespace, host probe, launcher. From then on jobs go to the pool. steps: a command is to be run, so

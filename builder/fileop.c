@@ -27,6 +27,7 @@ static void copy_inputs(struct wh_fileop *f, const struct wh_fileop_args *a)
 		f->inputs[i] = (struct wh_file_input){
 			.v = in->v,
 			.local_path = in->local_path ? wh_arena_strdup(f->arena, in->local_path) : NULL,
+			.attrs = in->attrs,
 			.layers = layers,
 			.n_layers = in->n_layers,
 		};

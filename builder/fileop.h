@@ -33,9 +33,18 @@
 #include "builder/graph.h"
 #include "layers/layers.h"
 
+/* How modes and times of local files are read. */
+struct wh_local_attrs {
+	bool has_umask; /* modes that come of this umask are as 022's would be */
+	uint32_t umask;
+	bool plain;     /* --reproducible: 0644 or, where the owner may execute it and for directories, 0755; and one time */
+	int64_t time;
+};
+
 struct wh_file_input {
 	const struct wh_vertex *v;       /* the source vertex (for messages and its ignore filter) */
 	const char *local_path;          /* local://: the directory; NULL: a tree */
+	struct wh_local_attrs attrs;     /* of what is in it */
 	const struct wh_layer *layers;   /* tree: lowest first */
 	size_t n_layers;
 };

@@ -143,8 +143,28 @@ static bool hidden(const struct view *v, const char *path, bool dir)
 	return hidden_child(v, path, dir);
 }
 
+/* What a checkout's umask, and the time of the checkout, did to an entry says nothing about the image. */
+static void normalise(const struct wh_local_attrs *a, struct node *n)
+{
+	uint32_t plain = n->type == WH_T_DIR ? 0777 : 0666;
+
+	if (n->type == WH_T_SYMLINK) {
+		if (a->plain)
+			n->mtime = a->time;
+		return;
+	}
+	if (a->plain) {
+		n->mode = n->type == WH_T_DIR || n->mode & 0100 ? 0755 : 0644;
+		n->mtime = a->time;
+	} else if (a->has_umask && n->mode == (0777 & ~a->umask)) {
+		n->mode = 0755;
+	} else if (a->has_umask && n->mode == (plain & ~a->umask)) {
+		n->mode = 0644;
+	}
+}
+
 /* -ENOTSUP: something nobody knows. */
-static int fill(const struct stat *st, struct node *n)
+static int fill(const struct view *v, const struct stat *st, struct node *n)
 {
 	memset(n, 0, sizeof(*n));
 	switch (st->st_mode & S_IFMT) {
@@ -182,6 +202,7 @@ static int fill(const struct stat *st, struct node *n)
 	n->ctime_ns = ns(&st->st_ctim);
 	n->dev = st->st_dev;
 	n->ino = st->st_ino;
+	normalise(&v->in->attrs, n);
 	return 0;
 }
 
@@ -211,7 +232,7 @@ static int look(struct view *v, const char *path, struct node *ret, struct wh_er
 		return wh_err_sys(err, DOMAIN, WH_ERR_BUILD, -fd, "look up %s/%s", v->in->local_path, path);
 	if (fstat(fd, &st) < 0)
 		return wh_err_sys(err, DOMAIN, WH_ERR_BUILD, errno, "stat %s/%s", v->in->local_path, path);
-	if (fill(&st, ret) < 0)
+	if (fill(v, &st, ret) < 0)
 		return -ENOENT;
 	if (ret->type == WH_T_SYMLINK) {
 		r = read_link(v, fd, "", path, &link, err);
@@ -417,7 +438,7 @@ static int read_dir(struct view *v, struct wh_buf *path, struct kids *k, struct 
 				       path->n ? path->p : ".", name);
 			break;
 		}
-		if (fill(&st, &kid->n) < 0)
+		if (fill(v, &st, &kid->n) < 0)
 			continue;
 		if (kid->n.type == WH_T_SYMLINK) {
 			r = read_link(v, fd, name, name, &link, err);
@@ -586,7 +607,7 @@ int local_open_file(struct view *v, struct node *n, struct wh_err **err)
 		return wh_err_sys(err, DOMAIN, WH_ERR_BUILD, -fd, "open %s/%s", v->in->local_path, n->path);
 	if (fstat(fd, &st) < 0)
 		return wh_err_sys(err, DOMAIN, WH_ERR_BUILD, errno, "stat %s/%s", v->in->local_path, n->path);
-	if (fill(&st, &now) < 0 || now.type != WH_T_FILE)
+	if (fill(v, &st, &now) < 0 || now.type != WH_T_FILE)
 		return -EAGAIN;
 	now.path = n->path;
 	r = check_protected(v, &now, err);
@@ -643,7 +664,7 @@ int local_hash(struct view *v, struct node *n, struct wh_err **err)
 		r = hash_fd(v, fd, h, buf, &size);
 		if (r < 0)
 			return wh_err_sys(err, DOMAIN, WH_ERR_BUILD, -r, "read %s/%s", v->in->local_path, n->path);
-		if (fstat(fd, &st) < 0 || fill(&st, &after) < 0)
+		if (fstat(fd, &st) < 0 || fill(v, &st, &after) < 0)
 			continue;
 		if (size != n->size || after.size != n->size || after.mtime_ns != n->mtime_ns ||
 		    after.ctime_ns != n->ctime_ns)

@@ -12,6 +12,11 @@ void wh_node_file_input(const struct wh_node *n, size_t input, struct wh_file_in
 	*ret = (struct wh_file_input){.v = n->v->inputs[input]};
 	if (in) {
 		ret->local_path = in->local_path;
+		ret->attrs = in->local_attrs;
+		if (in->local_path && !in->fetched && n->b->o.reproducible) {
+			ret->attrs.plain = true;
+			ret->attrs.time = n->b->o.layer.epoch;
+		}
 		ret->layers = in->result.layers;
 		ret->n_layers = in->result.n_layers;
 	}

@@ -135,7 +135,7 @@ int wh_source_solve(struct wh_node *n, struct wh_err **err)
 	if (wh_has_prefix(s->ref, LOCAL)) {
 		const struct wh_layer *layer = NULL;
 
-		if (wh_builder_local(n->b, s->ref + strlen(LOCAL), &n->local_path, &layer) < 0)
+		if (wh_builder_local(n->b, s->ref + strlen(LOCAL), &n->local_path, &n->local_attrs, &layer) < 0)
 			return wh_err_set(err, "builder", WH_ERR_INTERNAL, ENOENT,
 					  "%s: no such local directory is known", s->ref);
 		n->result.cached = true;

@@ -83,6 +83,7 @@ static int open_dockerfile(struct wh_build_input *in, struct wh_err **err)
 		return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "read the Dockerfile \"%s\": it is no file",
 				  in->file_shown);
 	}
+	in->file_st = st;
 	return fd;
 }
 
@@ -253,11 +254,38 @@ static int read_ignores(struct wh_build_input *in, struct wh_err **err)
 	return 0;
 }
 
+/* The umask that a checkout was made under, where it is not the usual one: told by the context's directory and by the Dockerfile
+ * that lies in it. One that takes rights from the owner is no checkout's, but somebody's intention. */
+static void find_umask(const struct wh_build_input *in, struct wh_input_local *l)
+{
+	const char *name = wh_path_base(in->file_shown);
+	struct stat dir_st, st;
+	WH_AUTO_FD int dir = -1;
+	uint32_t mask;
+
+	if (in->foreign || !l->path || !S_ISREG(in->file_st.st_mode))
+		return;
+	dir = wh_openat(AT_FDCWD, l->path, O_PATH | O_DIRECTORY, 0);
+	if (dir < 0 || fstat(dir, &dir_st) < 0 || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    st.st_ino != in->file_st.st_ino || st.st_dev != in->file_st.st_dev)
+		return;
+	mask = ~dir_st.st_mode & 0777;
+	if (mask == 022 || mask & 0700 || (dir_st.st_mode & 07777) != (0777 & ~mask) ||
+	    (st.st_mode & 07777) != (0666 & ~mask))
+		return;
+	l->has_umask = true;
+	l->umask = mask;
+}
+
 int wh_build_input_read(struct wh_build_input *in, struct wh_err **err)
 {
 	int res = read_dockerfile(in, err);
 
-	return res < 0 ? res : read_ignores(in, err);
+	if (res == 0)
+		res = read_ignores(in, err);
+	if (res == 0)
+		find_umask(in, &in->locals[0]);
+	return res;
 }
 
 const char *const *wh_build_input_ignore(void *arg, const char *name, const struct wh_patterns **ret_filter)

@@ -10,6 +10,8 @@ struct wh_input_local {   /* a directory that COPY can read */
 	const char *name; /* "context", or the named context's */
 	const char *path;  /* NULL: layer */
 	const struct wh_layer *layer;
+	bool has_umask; /* as in struct wh_local */
+	uint32_t umask;
 	char *ignore_file; /* as messages show it; NULL: none was found */
 	struct wh_strv lines;
 	struct wh_patterns *patterns;
@@ -30,6 +32,7 @@ struct wh_build_input {
 	struct wh_progress *progress; /* NULL: quiet */
 	/* Read: */
 	char *file_shown; /* the Dockerfile in messages */
+	struct stat file_st;
 	struct wh_buf text;
 	struct wh_dockerfile *dockerfile;
 	struct wh_input_local *locals; /* [0]: the context */

@@ -171,7 +171,9 @@ static int start_builder(struct run *r, struct wh_err **err)
 	for (size_t i = 0; i < r->input.n_locals; i++)
 		locals[i] = (struct wh_local){.name = r->input.locals[i].name,
 					      .path = r->input.locals[i].path,
-					      .layer = r->input.locals[i].layer};
+					      .layer = r->input.locals[i].layer,
+					      .has_umask = r->input.locals[i].has_umask,
+					      .umask = r->input.locals[i].umask};
 	for (size_t i = 0; i < s->n_secrets; i++)
 		secrets[i] = (struct wh_secret){
 			.id = s->secrets[i].id, .data = s->secrets[i].data, .len = s->secrets[i].len};

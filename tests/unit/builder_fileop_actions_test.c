@@ -376,6 +376,76 @@ static void test_times(void **state)
 	job_end(&j);
 }
 
+/* What a checkout's umask did to modes is undone, and nothing else; --reproducible knows two modes and one time. */
+static void test_checkout(void **state)
+{
+	static const struct {
+		const char *name;
+		struct wh_local_attrs attrs;
+		const char *context, *want;
+	} rows[] = {
+		{"as it is",
+		 {0},
+		 "f 0600 a 1\nf 0700 b 2\nd 0700 d\nf 0644 e 3",
+		 "f 0600 a 1\nf 0700 b 2\nd 0700 d\nf 0644 e 3"},
+		{"077",
+		 {.has_umask = true, .umask = 077},
+		 "f 0600 a 1\nf 0700 b 2\nd 0700 d\nf 0600 d/f 5\nf 0644 e 3\nf 0400 g 4\nd 0755 h\nf 04700 i 6",
+		 "f 0644 a 1\nf 0755 b 2\nd 0755 d\nf 0644 d/f 5\nf 0644 e 3\nf 0400 g 4\nd 0755 h\nf 4700 i 6"},
+		{"002",
+		 {.has_umask = true, .umask = 002},
+		 "f 0664 a 1\nf 0775 b 2\nd 0775 d\nf 0600 e 3\nd 01775 h\nl k -> a",
+		 "f 0644 a 1\nf 0755 b 2\nd 0755 d\nf 0600 e 3\nd 1775 h\nl k -> a"},
+		{"0: as some runners have it",
+		 {.has_umask = true, .umask = 0},
+		 "f 0666 a 1\nf 0777 b 2\nd 0777 d\nf 0600 e 3",
+		 "f 0644 a 1\nf 0755 b 2\nd 0755 d\nf 0600 e 3"},
+		{"a directory of a file's mode",
+		 {.has_umask = true, .umask = 077},
+		 "d 0600 d",
+		 "d 0600 d"},
+		{"plain",
+		 {.plain = true, .time = 7},
+		 "f 0600 a 1\nf 0710 b 2\nd 0700 d\nf 04755 e 3\nf 0466 g 4\nl k -> a\nd 0555 m",
+		 "f 0644 a 1\nf 0755 b 2\nd 0755 d\nf 0755 e 3\nf 0644 g 4\nl k -> a\nd 0755 m"},
+		{"plain counts more",
+		 {.plain = true, .time = 7, .has_umask = true, .umask = 007},
+		 "f 0660 a 1\nf 0600 b 2\nd 0770 d",
+		 "f 0644 a 1\nf 0644 b 2\nd 0755 d"},
+	};
+	struct copy c = {{"."}, .dest = "/"};
+	struct wh_digest digests[WH_ARRAY_SIZE(rows)], digest;
+	struct wh_layer_opts o = plain();
+	WH_AUTO_ERR struct wh_err *err = NULL;
+	struct job j = {0};
+	struct env *e = *state;
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(rows); i++) {
+		WH_AUTO_FREE char *got = NULL;
+		struct wh_layer layer = {0};
+		bool empty;
+
+		j.attrs = rows[i].attrs;
+		job_start(e, &j, &c, "", rows[i].context, false);
+		MUST(wh_fileop_scan(j.f, &err));
+		MUST(wh_fileop_write(j.f, &o, &layer, &empty, &err));
+		got = show(e, &layer);
+		if (strcmp(got, rows[i].want) != 0)
+			fail_msg("%s:\n--- want\n%s\n--- got\n%s", rows[i].name, rows[i].want, got);
+		assert_int_equal(layer.newest == 7, rows[i].attrs.plain);
+		MUST(wh_fileop_digest(j.f, &digests[i], &err));
+		wh_layer_release(&layer);
+		job_end(&j);
+	}
+	/* Cache keys see the same as layers do. */
+	job_start(e, &j, &c, "", rows[3].want, false);
+	MUST(wh_fileop_scan(j.f, &err));
+	MUST(wh_fileop_hash(j.f, &err));
+	digest = job_digest(&j);
+	assert_true(wh_digest_eq(&digests[3], &digest));
+	job_end(&j);
+}
+
 static void test_content_digests(void **state)
 {
 	struct env *e = *state;
@@ -646,6 +716,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_digest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_digest_links_and_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_times, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_checkout, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_content_digests, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_known, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged_store, setup, teardown),

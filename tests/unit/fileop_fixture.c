@@ -232,7 +232,7 @@ void job_start(struct env *e, struct job *j, const struct copy *c, const char *b
 		} else {
 			wh_mkdir_p(e->fd, "ctx", 0755);
 		}
-		j->in[1] = (struct wh_file_input){.v = &j->from, .local_path = j->local};
+		j->in[1] = (struct wh_file_input){.v = &j->from, .local_path = j->local, .attrs = j->attrs};
 	}
 	if (base && *base) {
 		make_layer(e, base, &j->base);

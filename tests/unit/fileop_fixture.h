@@ -50,6 +50,7 @@ struct job {
 	struct wh_vertex from, v;
 	struct wh_vertex *inputs[2];
 	struct wh_file_input in[2];
+	struct wh_local_attrs attrs; /* for in[1] */
 	char local[96];
 	struct wh_layer base, tree;
 	struct wh_fileop *f;
