@@ -592,7 +592,7 @@ int wh_gc_run(struct wh_gc *g, wh_gc_forget_fn forget, void *arg, struct wh_err 
 	if (r < 0)
 		return r;
 	if (g->s->lease.id)
-		wh_store_sweep(g->s);
+		(void)wh_store_sweep(g->s, NULL); /* what is in doubt is left to who wants to use it */
 	account_gone(g, WH_AT_TMP);
 	/* The first time there may have been no room to write in. */
 	if (rf < 0) {

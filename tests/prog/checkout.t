@@ -4,6 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 base=$(test_base busybox) || { echo "Bail out! no base"; exit 1; }
 
+export SOURCE_DATE_EPOCH=1600000000 # the time of a checkout is a change, if a layer is made anew
+
 # checkout NAME UMASK: what git would leave
 checkout() {
 	(
@@ -27,7 +29,7 @@ build() {
 cached() { grep -q '^#[0-9]* CACHED' <<<"$all" && ! grep -q '^#[0-9]* \[.*\] \(COPY\|RUN\)' <(awk '/^#[0-9]+ \[/ { name[$1] = $0 } $2 == "DONE" { print name[$1] }' <<<"$all"); }
 for who in root user; do
 	[ "$who" = user ] || is_root || continue
-	mkdir "$T/$who"
+	mkdir -p "$T/$who"
 	[ "$who" = root ] || ! is_root || chown "$TEST_USER" "$T/$who"
 done
 for u in 022 002 007 027 077 000; do checkout "c$u" $u; done
