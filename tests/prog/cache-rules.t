@@ -167,10 +167,30 @@ context_rules() {
 	before=$ignore rule miss '.dockerignore: more is left out' "$every" 'echo d/sub >>.dockerignore'
 	before=$ignore rule miss '.dockerignore: less is left out' "$every" 'echo .dockerignore >.dockerignore'
 	before='echo d/one >.dockerignore' rule miss '.dockerignore, which is copied itself' "$every" 'echo "#" >>.dockerignore'
+	# The whole context anew, as another umask leaves it: files and directories, not their contents.
+	rule hit 'a checkout under umask 002' "$every" 'checkout 002'
+	rule hit 'a checkout under umask 077' "$every" 'checkout 077'
+	rule hit 'a checkout under umask 027, mounted' $'FROM base\nRUN --mount=target=/m cat /m/a' 'checkout 027'
+	rule miss 'a checkout under umask 002, and one more change' "$every" 'checkout 002; chmod 600 a'
 	rule hit 'the umask of who builds' "$every" 'umask 077'
 	rule hit 'the environment of who builds' $'FROM base\nRUN env >/e' 'export ANY=thing TZ=Asia/Tokyo LC_ALL=C.UTF-8'
 	unset ANY TZ
 	export LC_ALL=C
+}
+
+checkout() {
+	rm -rf ../old && cp -a . ../old && find . -mindepth 1 -delete
+	umask "$1"
+	chmod "$(printf %o $((0777 & ~$1)))" .
+	(cd ../old && find . -mindepth 1 -type d) | while read -r f; do mkdir "$f"; done
+	(cd ../old && find . -type l) | while read -r f; do cp -P "../old/$f" "$f"; done
+	(cd ../old && find . -type f) | while read -r f; do
+		cat "../old/$f" >"$f"
+		[ ! -x "../old/$f" ] || chmod +x "$f"
+	done
+	cat "$D" >"$D.new" && rm "$D" && cat "$D.new" >"$D"
+	umask 022
+	[ "$who" = root ] || ! is_root || chown -R "$TEST_USER:" "$home"
 }
 
 # ---------------------------------------------------------------- COPY --from and mounts
