@@ -158,7 +158,7 @@ copy_rules() {
 # ---------------------------------------------------------------- the context as a whole
 
 context_rules() {
-	local every=$'FROM base\nCOPY . /all' ignore='printf "%s\n" .dockerignore d/one >.dockerignore'
+	local every=$'FROM base\nCOPY . /all' inside='mv "$D" . && D=$ctx/Dockerfile' ignore='printf "%s\n" .dockerignore d/one >.dockerignore'
 
 	before=$ignore rule hit 'ignored files' "$every" 'echo new >d/one; chmod 755 d/one'
 	before=$ignore rule hit 'ignored files that are gone' "$every" 'rm d/one'
@@ -168,10 +168,10 @@ context_rules() {
 	before=$ignore rule miss '.dockerignore: less is left out' "$every" 'echo .dockerignore >.dockerignore'
 	before='echo d/one >.dockerignore' rule miss '.dockerignore, which is copied itself' "$every" 'echo "#" >>.dockerignore'
 	# The whole context anew, as another umask leaves it: files and directories, not their contents.
-	rule hit 'a checkout under umask 002' "$every" 'checkout 002'
-	rule hit 'a checkout under umask 077' "$every" 'checkout 077'
-	rule hit 'a checkout under umask 027, mounted' $'FROM base\nRUN --mount=target=/m cat /m/a' 'checkout 027'
-	rule miss 'a checkout under umask 002, and one more change' "$every" 'checkout 002; chmod 600 a'
+	before=$inside rule hit 'a checkout under umask 002' "$every" 'checkout 002'
+	before=$inside rule hit 'a checkout under umask 077' "$every" 'checkout 077'
+	before=$inside rule hit 'a checkout under umask 027, mounted' $'FROM base\nRUN --mount=target=/m cat /m/a' 'checkout 027'
+	before=$inside rule miss 'a checkout under umask 002, and one more change' "$every" 'checkout 002; chmod 600 a'
 	rule hit 'the umask of who builds' "$every" 'umask 077'
 	rule hit 'the environment of who builds' $'FROM base\nRUN env >/e' 'export ANY=thing TZ=Asia/Tokyo LC_ALL=C.UTF-8'
 	unset ANY TZ
@@ -188,7 +188,6 @@ checkout() {
 		cat "../old/$f" >"$f"
 		[ ! -x "../old/$f" ] || chmod +x "$f"
 	done
-	cat "$D" >"$D.new" && rm "$D" && cat "$D.new" >"$D"
 	umask 022
 	[ "$who" = root ] || ! is_root || chown -R "$TEST_USER:" "$home"
 }
