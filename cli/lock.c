@@ -474,7 +474,8 @@ static int collect_stage(struct wh_locking *l, struct trees *known, const struct
 
 		if (!has_package(before, type, p->name, p->version, p->arch))
 			add_package(s, &(struct wh_lock_package){
-					       .type = type, .name = p->name, .version = p->version, .arch = p->arch});
+					       .type = type, .name = p->name, .version = p->version, .arch = p->arch,
+					       .digest = p->digest});
 	}
 	return r;
 }

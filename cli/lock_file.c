@@ -232,6 +232,14 @@ static bool good_digest(const char *s)
 	return wh_digest_parse(s, &d);
 }
 
+/* npm's are of 512 bits. */
+static bool good_archive(const char *s)
+{
+	size_t n = strlen("sha512:");
+
+	return good_digest(s) || (wh_has_prefix(s, "sha512:") && strlen(s + n) == 128 && strspn(s + n, "0123456789abcdef") == 128);
+}
+
 static bool good_commit(const char *s)
 {
 	size_t n = strlen(s);
@@ -313,7 +321,7 @@ static int read_package(struct reader *x, struct wh_lock_stage *s, json_t *o, st
 		return wrong(x, err, "%.100s: the unknown type \"%.40s\"", name, type);
 	if (wh_streq(type, "deb") && !good_deb(&p))
 		return wrong(x, err, "%.100s %.100s is no package of dpkg's", name, version);
-	if (digest && !good_digest(digest))
+	if (digest && !good_archive(digest))
 		return wrong(x, err, "%.100s: \"%.100s\" is no digest", name, digest);
 	return 0;
 }

@@ -51,6 +51,8 @@ struct wh_package {
 	char *name, *version, *arch;         /* arch: deb, else NULL */
 	char *source, *source_version;       /* deb: source package (equal to name and version when the record has no Source) */
 	char *maintainer, *license, *homepage; /* or NULL */
+	char *digest;                        /* of the archive it came in, "sha256:…" or "sha512:…", where its record says so (direct_url.json,
+					      * npm's node_modules/.package-lock.json); else NULL */
 	char *record;                        /* path of the record: "var/lib/dpkg/status", "usr/lib/…/METADATA" … */
 	struct wh_strv depends;              /* deb: names of packages in this image that it depends on (Depends, Pre-Depends; first that is there) */
 };

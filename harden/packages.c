@@ -266,6 +266,7 @@ static int add_langs(struct wh_tree *t, const struct wh_dpkg *d, struct wh_packa
 			.maintainer = WH_TAKE_PTR(x->author),
 			.license = WH_TAKE_PTR(x->license),
 			.homepage = WH_TAKE_PTR(x->homepage),
+			.digest = WH_TAKE_PTR(x->digest),
 			.record = WH_TAKE_PTR(x->record),
 		};
 	}
@@ -350,6 +351,7 @@ void wh_packages_release(struct wh_packages *p)
 		free(x->maintainer);
 		free(x->license);
 		free(x->homepage);
+		free(x->digest);
 		free(x->record);
 		wh_strv_release(&x->depends);
 	}

@@ -10,6 +10,7 @@
 #include "harden/packages_private.h"
 
 #include <errno.h>
+#include <sodium.h>
 
 #define MAX_HEADER ((size_t)1 << 20) /* METADATA has the whole README behind its header */
 #define MAX_JSON ((size_t)16 << 20)
@@ -119,6 +120,101 @@ static int read_npm(struct wh_tree *t, struct wh_lang_package *p, struct wh_err 
 	return 0;
 }
 
+/* ---------------------------------------------------------------- archives */
+
+static bool is_hex(const char *s, size_t n)
+{
+	return s && strlen(s) == n && strspn(s, "0123456789abcdef") == n;
+}
+
+/* direct_url.json: a wheel or source archive that was named by its place (packaging.python.org, "direct URL"). What came from an
+ * index has none. */
+static void find_python_archive(struct wh_tree *t, struct wh_lang_package *p)
+{
+	WH_AUTO_FREE char *path = wh_asprintf("%s/direct_url.json", p->dir);
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *j = NULL;
+	const json_t *info;
+	const char *hex, *old;
+
+	if (!wh_has_suffix(p->dir, ".dist-info") || wh_pkg_read_file(t, path, MAX_HEADER, false, &buf, NULL) < 0 || !buf.n ||
+	    wh_json_parse(buf.p, buf.n, path, &j, NULL) < 0)
+		return;
+	info = json_object_get(j, "archive_info");
+	hex = wh_json_str(json_object_get(info, "hashes"), "sha256");
+	old = wh_json_str(info, "hash");
+	if (!hex && old && wh_has_prefix(old, "sha256="))
+		hex = old + strlen("sha256=");
+	if (is_hex(hex, 64))
+		p->digest = wh_asprintf("sha256:%s", hex);
+}
+
+/* "sha512-BASE64" (w3.org/TR/SRI), the first of them when there are several. */
+static char *integrity_digest(const char *text)
+{
+	size_t n = text ? strcspn(text, " ") : 0, used = 0;
+	unsigned char raw[64];
+	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
+
+	if (!text || !wh_has_prefix(text, "sha512-") || n != strlen("sha512-") + 88 ||
+	    sodium_base642bin(raw, sizeof(raw), text + strlen("sha512-"), n - strlen("sha512-"), NULL, &used, NULL,
+			      sodium_base64_VARIANT_ORIGINAL) < 0 ||
+	    used != sizeof(raw))
+		return NULL;
+	wh_buf_adds(&out, "sha512:");
+	for (size_t i = 0; i < sizeof(raw); i++)
+		wh_buf_addf(&out, "%02x", raw[i]);
+	return wh_buf_take(&out);
+}
+
+struct npm_lock { /* what npm left of its last install in a directory's node_modules */
+	char *root;
+	json_t *doc; /* NULL: there is none that can be read */
+};
+struct npm_locks {
+	struct npm_lock *v;
+	size_t n, cap;
+};
+
+static void npm_locks_release(struct npm_locks *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		free(l->v[i].root);
+		json_decref(l->v[i].doc);
+	}
+	free(l->v);
+}
+
+static const json_t *npm_lock(struct wh_tree *t, struct npm_locks *l, const char *root)
+{
+	WH_AUTO_FREE char *path = wh_asprintf("%snode_modules/.package-lock.json", root);
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	json_t *doc = NULL;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (wh_streq(l->v[i].root, root))
+			return l->v[i].doc;
+	if (wh_pkg_read_file(t, path, MAX_JSON, false, &buf, NULL) == 0 && buf.n)
+		(void)wh_json_parse(buf.p, buf.n, path, &doc, NULL);
+	WH_PUSH(l->v, l->n, l->cap) = (struct npm_lock){wh_strdup(root), doc};
+	return doc;
+}
+
+static void find_npm_archive(struct wh_tree *t, struct npm_locks *locks, struct wh_lang_package *p)
+{
+	const char *at = wh_has_prefix(p->dir, "node_modules/") ? p->dir : strstr(p->dir, "/node_modules/");
+	WH_AUTO_FREE char *root = NULL;
+	const json_t *entry;
+
+	if (!at)
+		return;
+	at += *at == '/';
+	root = wh_strndup(p->dir, (size_t)(at - p->dir)); /* with its slash */
+	entry = json_object_get(json_object_get(npm_lock(t, locks, root), "packages"), at);
+	if (wh_streq(wh_json_str(entry, "version"), p->version))
+		p->digest = integrity_digest(wh_json_str(entry, "integrity"));
+}
+
 static bool kind_of(const char *path, enum wh_package_kind *ret)
 {
 	*ret = WH_PKG_PYPI;
@@ -160,10 +256,12 @@ static void release_one(struct wh_lang_package *p)
 	free(p->author);
 	free(p->license);
 	free(p->homepage);
+	free(p->digest);
 }
 
 int wh_lang_find(struct wh_tree *t, struct wh_lang_packages *ret, struct wh_err **err)
 {
+	WH_CLEANUP(npm_locks_release) struct npm_locks locks = {0};
 	struct wh_lang_packages l = {0};
 	size_t n = 0;
 	int r = wh_tree_walk(t, "", collect, &l);
@@ -175,10 +273,15 @@ int wh_lang_find(struct wh_tree *t, struct wh_lang_packages *ret, struct wh_err 
 
 		if (r == 0)
 			r = p->kind == WH_PKG_NPM ? read_npm(t, p, err) : read_python(t, p, err);
-		if (r == 0 && p->name && p->version)
-			l.v[n++] = *p;
-		else
+		if (r < 0 || !p->name || !p->version) {
 			release_one(p);
+			continue;
+		}
+		if (p->kind == WH_PKG_NPM)
+			find_npm_archive(t, &locks, p);
+		else
+			find_python_archive(t, p);
+		l.v[n++] = *p;
 	}
 	l.n = n;
 	if (r < 0) {

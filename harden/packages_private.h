@@ -92,6 +92,7 @@ struct wh_lang_package {
 	char *record; /* METADATA, PKG-INFO, NAME.egg-info or package.json */
 	char *dir;    /* the directory that holds it; "" is the root */
 	char *name, *version, *author, *license, *homepage;
+	char *digest; /* of its archive, or NULL */
 };
 struct wh_lang_packages {
 	struct wh_lang_package *v; /* in the tree's order */
