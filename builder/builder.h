@@ -160,6 +160,10 @@ int wh_builder_images(struct wh_builder *b, const struct wh_target *targets, siz
 /* What the last solve gives to caches (cache_remote.h): its steps, those from the cache, too. */
 void wh_builder_cache(struct wh_builder *b, const struct wh_target *targets, size_t n, struct wh_cache_export **ret);
 
+/* CHROOT when any step that the target's tree is made of ran so, in this build or in the one that the cache has it from. After
+ * wh_builder_image(). */
+enum wh_isolation wh_builder_isolation(struct wh_builder *b, const struct wh_target *t);
+
 /* What the target's last PRUNE and its PROFILEs left behind, after wh_builder_image(); also when they came from the cache. */
 struct wh_hardening {
 	bool present;           /* the target's state is a PRUNE */

@@ -68,6 +68,7 @@ struct wh_node {
 	char *fetched;          /* the same, owned: its content never changes, and tree_key tells it */
 	char *source_digest;    /* of what was fetched: the body's digest, the commit */
 	struct wh_digest doc;   /* PROFILE, PRUNE: the blob of their document */
+	bool chroot, in_chroot; /* the step ran under --isolation=chroot, now or when it was recorded; or one that the result is made of */
 
 	struct wh_key_parts key;
 	bool wants_selection; /* other inputs than the first */

@@ -17,7 +17,7 @@
 #include <sys/file.h>
 #include <time.h>
 
-#define TABLE 4 /* 1 had no doc, 2 no place and inputs, 3 no slot */
+#define TABLE 5 /* 1 had no doc, 2 no place and inputs, 3 no slot, 4 no chroot */
 #define RECORD_MAX ((size_t)64 * 1024)
 #define BUSY_MS 10000
 #define SHRINK_MS 200
@@ -123,8 +123,8 @@ static int version(struct wh_cache *c, int *ret)
 	return rc;
 }
 
-#define COLUMNS "key, op, base, selection, empty, diff_id, blob, size, comp, newest, entries, doc, place, inputs, slot"
-#define N_COLUMNS 15
+#define COLUMNS "key, op, base, selection, empty, diff_id, blob, size, comp, newest, entries, doc, place, inputs, slot, chroot"
+#define N_COLUMNS 16
 #define SELECT "SELECT " COLUMNS " FROM record"
 
 static int prepare(struct wh_cache *c)
@@ -136,7 +136,7 @@ static int prepare(struct wh_cache *c)
 		[BY_SLOT] = SELECT " WHERE slot = ?1 ORDER BY made DESC LIMIT 1",
 	};
 	static const char put[] = "INSERT OR REPLACE INTO record (" COLUMNS ", used, made)"
-				  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+				  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
 	static const char touch[] = "UPDATE record SET used = ?2 WHERE key = ?1 AND used < ?3";
 	int rc = SQLITE_OK;
 	size_t i;
@@ -177,8 +177,9 @@ static int insert(struct wh_cache *c, const struct wh_record *r, const struct ti
 	bind_digest(st, 13, &r->place);
 	bind_digest(st, 14, &r->inputs);
 	bind_digest(st, 15, &r->slot);
-	sqlite3_bind_int64(st, 16, made->tv_sec);
-	sqlite3_bind_int64(st, 17, (int64_t)made->tv_sec * 1000000000 + made->tv_nsec);
+	sqlite3_bind_int(st, 16, r->chroot);
+	sqlite3_bind_int64(st, 17, made->tv_sec);
+	sqlite3_bind_int64(st, 18, (int64_t)made->tv_sec * 1000000000 + made->tv_nsec);
 	rc = sqlite3_step(st);
 	sqlite3_reset(st);
 	sqlite3_clear_bindings(st);
@@ -225,12 +226,13 @@ static int recreate(struct wh_cache *c, size_t *ret_n)
 				   "CREATE TABLE record(key BLOB PRIMARY KEY, op BLOB NOT NULL, base BLOB NOT NULL,"
 				   " selection BLOB NOT NULL, empty INT NOT NULL, diff_id BLOB, blob BLOB,"
 				   " size INT NOT NULL, comp INT NOT NULL, newest INT NOT NULL, entries INT NOT NULL,"
-				   " doc BLOB, place BLOB, inputs BLOB, slot BLOB, used INT NOT NULL, made INT NOT NULL)"
+				   " doc BLOB, place BLOB, inputs BLOB, slot BLOB, chroot INT NOT NULL,"
+				   " used INT NOT NULL, made INT NOT NULL)"
 				   " WITHOUT ROWID;"
 				   "CREATE INDEX record_op ON record(op, used);"
 				   "CREATE INDEX record_place ON record(place, made) WHERE place IS NOT NULL;"
 				   "CREATE INDEX record_slot ON record(slot, made) WHERE slot IS NOT NULL;"
-				   "PRAGMA user_version = 4";
+				   "PRAGMA user_version = 5";
 	int rc;
 
 	finalize(c);
@@ -241,7 +243,7 @@ static int recreate(struct wh_cache *c, size_t *ret_n)
 		rc = fill(c, ret_n);
 	return rc;
 }
-_Static_assert(TABLE == 4, "user_version in recreate()");
+_Static_assert(TABLE == 5, "user_version in recreate()");
 
 static int make_schema(struct wh_cache *c)
 {
@@ -427,7 +429,7 @@ static bool column_optional(sqlite3_stmt *st, int i, struct wh_digest *ret)
 
 static bool row(sqlite3_stmt *st, struct wh_record *ret)
 {
-	struct wh_record r = {.empty = sqlite3_column_int(st, 4) != 0};
+	struct wh_record r = {.empty = sqlite3_column_int(st, 4) != 0, .chroot = sqlite3_column_int(st, 15) != 0};
 	int comp = sqlite3_column_int(st, 8);
 
 	if (!column_digest(st, 0, &r.key) || !column_digest(st, 1, &r.op) || !column_digest(st, 2, &r.base) ||

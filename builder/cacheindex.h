@@ -21,6 +21,7 @@ struct wh_record {
 	struct wh_digest selection; /* content of the other inputs; zero when there are none or it was not told */
 	bool empty;                 /* nothing changed: no layer */
 	struct wh_layer layer;      /* unless empty; never has an origin */
+	bool chroot;                /* the step ran under --isolation=chroot */
 	struct wh_digest doc;       /* a blob that belongs to the result (PROFILE, PRUNE); zero: none */
 	struct wh_digest place;     /* stage and instruction, for --explain-cache; zero: not told */
 	struct wh_digest slot;      /* stage and number of the step: the second chance, when the instruction was edited */

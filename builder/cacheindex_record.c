@@ -11,8 +11,9 @@
  * "selection" and "newest" may be missing. "doc":HEX tells the blob of a
  * document that belongs to the result; "place":HEX which instruction of which
  * stage it was, "slot":HEX which step of that stage, and "inputs":HEX the blob
- * that tells what it was made of. All four may be missing. Documents of another
- * schema are left alone and not read.
+ * that tells what it was made of. All four may be missing. "isolation":"chroot"
+ * is there where the step ran so. Documents of another schema are left alone
+ * and not read.
  */
 #include "builder/cacheindex.h"
 
@@ -82,6 +83,8 @@ void wh_record_dump(const struct wh_record *r, struct wh_buf *out)
 	put_optional(o, "place", &r->place);
 	put_optional(o, "inputs", &r->inputs);
 	put_optional(o, "slot", &r->slot);
+	if (r->chroot)
+		json_object_set_new(o, "isolation", json_string("chroot"));
 	wh_json_dump(o, out);
 	wh_buf_addc(out, '\n');
 }
@@ -126,6 +129,7 @@ bool wh_record_load(const char *hex, const char *p, size_t n, struct wh_record *
 	get_hex(o, "slot", &r.slot);
 	if (json_object_get(o, "doc") && !get_hex(o, "doc", &r.doc))
 		return false;
+	r.chroot = wh_streq(wh_json_str(o, "isolation"), "chroot");
 	r.empty = json_is_true(json_object_get(o, "empty"));
 	if (!r.empty && !layer_load(json_object_get(o, "layer"), &r.layer))
 		return false;

@@ -9,6 +9,13 @@ bool wh_builder_moves(const struct wh_builder *b)
 	return b->o.inner && wh_inner_isolation(b->o.inner) == WH_ISOLATION_CHROOT;
 }
 
+enum wh_isolation wh_builder_isolation(struct wh_builder *b, const struct wh_target *t)
+{
+	const struct wh_node *n = t->state ? wh_builder_node(b, t->state) : NULL;
+
+	return n && n->in_chroot ? WH_ISOLATION_CHROOT : WH_ISOLATION_NAMESPACES;
+}
+
 static int refuse(const struct wh_vertex *v, struct wh_err **err, const char *what, const char *hint)
 {
 	wh_err_set(err, "builder", WH_ERR_ENV, ENOTSUP, "--isolation=chroot: %s", what);

@@ -176,6 +176,7 @@ static void finish_done(struct wh_node *n)
 	wh_exec_free(WH_TAKE_PTR(n->exec));
 	if (!over)
 		n->job_r = n->job_err && n->job_err->sys ? -n->job_err->sys : -ECANCELED;
+	n->chroot = wh_builder_moves(n->b);
 	wh_node_ran(n);
 }
 

@@ -74,7 +74,7 @@ bool wh_node_op_known(struct wh_node *n, struct wh_record *ret)
 void wh_node_remember(struct wh_node *n, const struct wh_digest *key, const struct wh_layer *layer, bool empty)
 {
 	struct wh_builder *b = n->b;
-	struct wh_record rec = {.key = *key, .op = n->key.op, .base = n->key.base, .empty = empty, .doc = n->doc};
+	struct wh_record rec = {.key = *key, .op = n->key.op, .base = n->key.base, .empty = empty, .chroot = n->chroot, .doc = n->doc};
 
 	if (n->key.has_selection)
 		rec.selection = n->key.selection;

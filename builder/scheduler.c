@@ -183,6 +183,9 @@ static void done(struct wh_node *n, bool cached)
 	n->result.cached = cached;
 	if (!n->fetched)
 		wh_tree_key(n->result.layers, n->result.n_layers, &n->tree_key);
+	n->in_chroot = n->chroot;
+	for (i = 0; i < n->n_inputs; i++)
+		n->in_chroot |= n->inputs[i] && n->inputs[i]->in_chroot;
 	b->remaining--;
 	if (n->started)
 		wh_builder_event(b, &(struct wh_event){.kind = WH_EV_DONE, .v = n->v, .ns = wh_now_ns() - n->started});
@@ -325,6 +328,7 @@ static void miss(struct wh_node *n)
 static void hit(struct wh_node *n, struct wh_record *rec)
 {
 	n->doc = rec->doc;
+	n->chroot = rec->chroot;
 	wh_buf_release(&n->listing);
 	wh_node_finish(n, rec->empty ? NULL : &rec->layer, true);
 	wh_record_release(rec);
@@ -349,6 +353,7 @@ static void selected(struct wh_node *n)
 		if (wh_node_lookup(n, &n->key.content, &rec)) {
 			n->doc = rec.doc;
 			n->inputs_blob = rec.inputs;
+			n->chroot = rec.chroot;
 			/* Next time without a look at the files. */
 			if (n->key.has_fast)
 				wh_node_remember(n, &n->key.fast, &rec.layer, rec.empty);

@@ -391,6 +391,9 @@ static int solve(struct run *r, struct wh_err **err)
 	for (size_t i = 0; i < r->n_built; i++) {
 		r->built[i].image = images[i];
 		r->built[i].n_base_layers = base_layers(&r->built[i]);
+		r->built[i].isolation = wh_builder_isolation(r->builder, &targets[i]);
+		r->built[i].provenance = wh_provenance_of(r->spec, r->spec->file ? wh_path_base(r->spec->file) : "Dockerfile", r->graph, &targets[i],
+							  r->built[i].isolation);
 	}
 	for (size_t i = 0; i < r->n_built && res == 0; i++)
 		res = wh_builder_hardening(r->builder, &r->built[i].target, &r->built[i].hardening, err);
@@ -612,6 +615,7 @@ static void run_release(struct run *r)
 {
 	for (size_t i = 0; i < r->n_built; i++) {
 		wh_proof_free(r->built[i].proof);
+		json_decref(r->built[i].provenance);
 		wh_hardening_release(&r->built[i].hardening);
 		wh_image_release(&r->built[i].image);
 		wh_target_release(&r->built[i].target);

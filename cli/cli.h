@@ -192,6 +192,8 @@ struct wh_built {
 	struct wh_image image;
 	size_t n_base_layers;
 	struct wh_hardening hardening;
+	enum wh_isolation isolation; /* what its steps were kept apart by */
+	json_t *provenance;          /* predicate */
 	struct wh_proof *proof; /* set by wh_publish(). NULL: nothing was to be proved */
 };
 /* From the finished images to wherever they are to be: evidence, signatures, outputs, registries, the store's name for them. */

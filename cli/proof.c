@@ -16,7 +16,8 @@ struct side { /* the image before, and after */
 struct wh_proof {
 	struct wh_store *store;
 	char *name;
-	bool pruned;
+	bool pruned, built_only;
+	json_t *provenance;
 	struct side before, after;
 	json_t *verdict;
 	json_t *report; /* predicate of WH_PREDICATE_REPORT */
@@ -82,11 +83,18 @@ int wh_proof_make(const struct wh_proof_opts *o, struct wh_proof **ret, struct w
 	const char *created = wh_json_str(o->image->config, "created");
 	struct wh_proof *p = wh_calloc(1, sizeof(*p));
 	struct wh_vulndb *db = NULL;
-	int r = wh_vulndb_open(o->store, &db, err);
+	int r = 0;
 
 	p->store = o->store;
 	p->name = wh_strdup(o->name ? o->name : "image");
+	p->provenance = json_incref(o->provenance);
+	p->built_only = o->built_only;
+	if (o->built_only) {
+		*ret = p;
+		return 0;
+	}
 	p->pruned = h && h->present;
+	r = wh_vulndb_open(o->store, &db, err);
 	if (r == 0)
 		r = read_side(o->store, o->image->layers, o->image->n_layers, db, &p->after, err);
 	if (r == 0 && p->pruned) {
@@ -124,6 +132,7 @@ void wh_proof_free(struct wh_proof *p)
 	json_decref(p->verdict);
 	json_decref(p->report);
 	json_decref(p->profiles);
+	json_decref(p->provenance);
 	free(p->name);
 	free(p);
 }
@@ -159,13 +168,16 @@ int wh_proof_attach(struct wh_proof *p, const struct wh_image *i, const struct w
 						.digest = i->manifest,
 						.created = created ? created : "1970-01-01T00:00:00Z"};
 	WH_AUTO_JSON json_t *sbom = NULL;
-	struct wh_attest_item items[3];
+	struct wh_attest_item items[4];
 	size_t n = 0;
-	int r = wh_sbom_spdx(&p->after.packages, &subject, &sbom, err);
+	int r = p->built_only ? 0 : wh_sbom_spdx(&p->after.packages, &subject, &sbom, err);
 
 	if (r < 0)
 		return r;
-	items[n++] = (struct wh_attest_item){WH_PREDICATE_SPDX, sbom};
+	if (sbom)
+		items[n++] = (struct wh_attest_item){WH_PREDICATE_SPDX, sbom};
+	if (p->provenance)
+		items[n++] = (struct wh_attest_item){WH_PREDICATE_PROVENANCE, p->provenance};
 	if (p->pruned) {
 		items[n++] = (struct wh_attest_item){WH_PREDICATE_VERDICT, p->verdict};
 		items[n++] = (struct wh_attest_item){WH_PREDICATE_REPORT, p->report};

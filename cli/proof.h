@@ -12,6 +12,7 @@
 #define WH_CLI_PROOF_H
 
 #include "builder/builder.h"
+#include "cli/cli.h"
 #include "evidence/evidence.h"
 
 struct wh_proof;
@@ -20,6 +21,8 @@ struct wh_proof_opts {
 	const struct wh_image *image;
 	const struct wh_hardening *hardening; /* present false: an image that was not pruned */
 	const char *name;                     /* as the user named it, or NULL */
+	json_t *provenance;                   /* how it was built, or NULL: not to be told */
+	bool built_only;                      /* that alone: no tree is read */
 };
 /* Reads both trees. Inside the user namespace. Options are copied but for the store. */
 int wh_proof_make(const struct wh_proof_opts *o, struct wh_proof **ret, struct wh_err **err);
@@ -27,6 +30,9 @@ void wh_proof_free(struct wh_proof *p);
 /* Writes the artifacts of the image into the store. signer NULL: unsigned. repo: the image's name without tag, or "". */
 int wh_proof_attach(struct wh_proof *p, const struct wh_image *i, const struct wh_signer *signer, const struct wh_strv *repos,
 		    struct wh_artifacts *list, struct wh_err **err);
+/* provenance.c: the predicate. dockerfile: how the user called it, or NULL. New reference. */
+json_t *wh_provenance_of(const struct wh_build_spec *s, const char *dockerfile, const struct wh_graph *g, const struct wh_target *t,
+			 enum wh_isolation isolation);
 /* A table for people; nothing for an image that was not pruned. */
 void wh_proof_summary(const struct wh_proof *p, struct wh_buf *out);
 

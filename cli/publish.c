@@ -39,11 +39,15 @@ static void repos_of(const struct wh_build_spec *s, struct wh_strv *ret)
 static int make_proof(struct publish *x, struct wh_built *built, struct wh_err **err)
 {
 	struct wh_publish *p = x->p;
+	/* Without a key or a verdict nothing is said of an image, but that its steps had less around them than usual. */
+	const bool weak = built->isolation == WH_ISOLATION_CHROOT;
 	const struct wh_proof_opts opts = {
 		.store = p->store,
 		.image = &built->image,
 		.hardening = &built->hardening,
 		.name = p->spec->tags.n ? p->spec->tags.v[0] : NULL,
+		.provenance = p->spec->sign_key || weak ? built->provenance : NULL,
+		.built_only = !p->spec->sign_key && !built->hardening.present,
 	};
 	WH_AUTO_ERR struct wh_err *e = NULL;
 	struct wh_platform platform;
@@ -51,8 +55,10 @@ static int make_proof(struct publish *x, struct wh_built *built, struct wh_err *
 	unsigned id;
 	int r;
 
-	if (!p->spec->sign_key && !built->hardening.present)
+	if (!p->spec->sign_key && !built->hardening.present && !weak)
 		return 0;
+	if (opts.built_only)
+		return wh_proof_make(&opts, &built->proof, err);
 	wh_image_platform(&built->image, &platform);
 	which = p->spec->index ? wh_platform_text(&platform) : NULL;
 	id = wh_progress_begin(p->progress, "[%s%sinternal] evidence: packages, findings, figures", which ? which : "",

@@ -83,6 +83,7 @@ json_t *wh_findings_json(const struct wh_findings *f); /* counts, database, and 
 #define WH_PREDICATE_VERDICT "https://whittle.dev/hardening-verdict/v1"
 #define WH_PREDICATE_SPDX "https://spdx.dev/Document"
 #define WH_PREDICATE_REPORT "https://whittle.dev/prune-report/v1"
+#define WH_PREDICATE_PROVENANCE "https://slsa.dev/provenance/v1"
 
 struct wh_verdict_input {
 	const struct wh_measure *before, *after;
@@ -97,6 +98,22 @@ struct wh_verdict_input {
 int wh_verdict_make(const struct wh_verdict_input *in, json_t **ret, struct wh_err **err);
 /* in-toto Statement v1 about the image; takes neither reference. */
 json_t *wh_statement(const char *subject_name, const struct wh_digest *manifest, const char *predicate_type, const json_t *predicate);
+
+/* ---------------------------------------------------------------- provenance */
+
+struct wh_provenance_base {
+	const char *name; /* as the Dockerfile or the command line calls it; UTF-8 */
+	struct wh_digest digest; /* of its manifest, or of the index that names it */
+};
+struct wh_provenance_input {
+	const char *dockerfile, *target, *platform; /* NULL: not told */
+	const struct wh_strv *build_args;           /* KEY=VALUE; only the names are told */
+	const char *isolation;                      /* how its steps were kept apart: "namespaces", or "chroot" where any of them was kept by that alone */
+	const struct wh_provenance_base *bases;
+	size_t n_bases;
+};
+/* WH_PREDICATE_PROVENANCE's predicate, a new reference. */
+json_t *wh_provenance_make(const struct wh_provenance_input *in);
 
 /* ---------------------------------------------------------------- keys */
 

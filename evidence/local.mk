@@ -10,5 +10,7 @@ evidence_libevidence_a_SOURCES += \
 evidence_libevidence_a_SOURCES += \
 	evidence/cvss.c evidence/debversion.c evidence/findings.c evidence/langversion.c evidence/severity.c evidence/verdict.c \
 	evidence/vulndb.c evidence/vulndb_private.h evidence/vulndb_range.c evidence/vulndb_record.c evidence/vulndb_stream.c
+# How it was built.
+evidence_libevidence_a_SOURCES += evidence/provenance.c
 # The bill of materials.
 evidence_libevidence_a_SOURCES += evidence/purl.c evidence/sbom.c evidence/sbom_license.c evidence/sbom_private.h

@@ -162,6 +162,43 @@ RUN install -d -o www-data -g www-data /srv/extra
 USER www-data
 RUN nginx -v && id >/tmp/id
 D
+# ---- what is said of it ----
+
+provenance() { # LAYOUT: of the image in it, as a plain statement or in a signed envelope
+	local digest
+
+	for digest in $(jq -r '.manifests[].digest' "$1/index.json"); do
+		jq -r '.layers[]?.digest' "$1/blobs/sha256/${digest#sha256:}"
+	done | while read -r digest; do
+		jq -c '(.dsseEnvelope // .) | if .payload then .payload | @base64d | fromjson else . end
+			| select(.predicateType? == "https://slsa.dev/provenance/v1").predicate' "$1/blobs/sha256/${digest#sha256:}" 2>/dev/null
+	done | head -1
+}
+isolation() { # LAYOUT
+	provenance "$1" | jq -r .buildDefinition.internalParameters.isolation
+}
+here() { # LAYOUT ARGS…: built by this root, in a store of its own
+	run "$WHITTLE" build --root "$T/said" --build-context "base=oci-layout://$busybox" --output "type=oci,dest=$1,tar=false" "${@:2}" ctx
+	is "$status" 0 "$1: built"
+}
+printf 'FROM base\nRUN echo "$TOKEN" | wc -c >/x\n' >ctx/Dockerfile
+here said1 --isolation=chroot --build-arg TOKEN=abc
+is "$(isolation said1)" chroot 'the image has a statement that tells it'
+is "$(provenance said1 | jq -c .buildDefinition.externalParameters.buildArgs)" '["TOKEN"]' '… with the names of build arguments'
+unlike "$(provenance said1)" abc '… without their values'
+is "$(provenance said1 | jq -r '.buildDefinition.resolvedDependencies[0].digest.sha256')" "$(jq -r '.manifests[0].digest' "$busybox/index.json" | cut -d: -f2)" \
+	'… and the base by its digest'
+here said2 --build-arg TOKEN=abc
+is "$(isolation said2)" chroot 'so has one whose step is from the cache'
+rm "$T"/said/cache.db*
+here said3 --build-arg TOKEN=abc
+is "$(isolation said3)" chroot 'whose index may be made anew'
+here said4 --no-cache
+is "$(provenance said4)" '' 'one whose steps had namespaces needs none'
+ok 'a key' env COSIGN_PASSWORD= "$WHITTLE" keygen --output-key-prefix "$T/key"
+COSIGN_PASSWORD='' here said5 --sign-key "$T/key.key" --no-cache
+is "$(isolation said5)" namespaces 'signed, it tells that'
+
 # ---- a step's reach ----
 
 processes() { # SECONDS: how many sleeps of so many seconds run in the container
