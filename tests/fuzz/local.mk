@@ -80,3 +80,9 @@ tests_fuzz_fuzz_artifact_SOURCES = tests/fuzz/fuzz_artifact.c tests/fuzz/replay.
 tests_fuzz_fuzz_artifact_LDADD = layers/liblayers.a base/libbase.a $(DEPS_LIBS)
 tests_fuzz_fuzz_bundle_SOURCES = tests/fuzz/fuzz_bundle.c tests/fuzz/replay.c
 tests_fuzz_fuzz_bundle_LDADD = evidence/libevidence.a harden/libharden.a layers/liblayers.a base/libbase.a $(DEPS_LIBS)
+
+# cli: the lock
+check_PROGRAMS += tests/fuzz/fuzz_lock
+tests_fuzz_fuzz_lock_SOURCES = tests/fuzz/fuzz_lock.c tests/fuzz/replay.c
+tests_fuzz_fuzz_lock_LDADD = cli/libcli.a frontend/libfrontend.a builder/libbuilder.a frontend/libfrontend.a evidence/libevidence.a \
+	harden/libharden.a layers/liblayers.a sandbox/libsandbox.a base/libbase.a $(DEPS_LIBS)

@@ -175,3 +175,7 @@ tests_unit_layers_imageindex_test_LDADD = $(LAYERS_LIBS)
 # sandbox: programs of other machines
 check_PROGRAMS += tests/unit/sandbox_foreign_test
 tests_unit_sandbox_foreign_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST_LIBS)
+
+# cli: the lock, contents that differ
+check_PROGRAMS += tests/unit/cli_lock_test
+tests_unit_cli_lock_test_LDADD = $(tests_unit_cli_spec_test_LDADD)
