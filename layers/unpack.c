@@ -35,7 +35,8 @@ struct unpack {
 
 static int failed(struct unpack *u, const struct wh_name *n, int sys, const char *what, struct wh_err **err)
 {
-	int r = wh_err_sys(err, "layers", WH_ERR_BUILD, sys, "%s %s", what, wh_name_path(n, &u->path));
+	/* EINVAL: an id that is not mapped. */
+	int r = wh_err_sys(err, "layers", sys == EINVAL ? WH_ERR_ENV : WH_ERR_BUILD, sys, "%s %s", what, wh_name_path(n, &u->path));
 
 	if (sys == EPERM || sys == EINVAL)
 		wh_err_hint(err,
@@ -281,7 +282,7 @@ static int finish_dir(void *arg, const char *path, const struct wh_inode *i, str
 	if (r == 0)
 		r = set_attributes(u, fd, i, false);
 	if (r < 0) {
-		r = wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "set the attributes of directory /%s", path);
+		r = wh_err_sys(err, "layers", r == -EINVAL ? WH_ERR_ENV : WH_ERR_BUILD, -r, "set the attributes of directory /%s", path);
 		wh_err_hint(err,
 			    "is its owner %lu:%lu among the ids of this user namespace? (see /etc/subuid, /etc/subgid)",
 			    (unsigned long)i->uid, (unsigned long)i->gid);
