@@ -88,7 +88,7 @@ misuse 'shm-size' 'is no size' build --shm-size lots ctx
 misuse 'jobs' 'a number from 1' build --jobs 0 ctx
 misuse 'allow' '--allow is' build --allow everything ctx
 misuse 'option to come' '--load is not supported yet' build --load ctx
-misuse 'option to come, with a value' '--cache-from is not supported yet' build --cache-from type=local,src=x ctx
+misuse 'option to come, with a value' '--memory is not supported yet' build --memory 1g ctx
 SOURCE_DATE_EPOCH=soon misuse 'SOURCE_DATE_EPOCH in the environment' 'invalid SOURCE_DATE_EPOCH "soon"' build ctx
 
 # Docker's words for what is so in any case.
