@@ -10,7 +10,6 @@
  */
 #include "builder/claim.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <sys/file.h>
 
@@ -23,12 +22,12 @@ struct wh_claim {
 };
 
 /* The file of that name, locked. -EWOULDBLOCK: somebody has it. */
-static int lock_file(int store, const char *path, int flags)
+static int lock_file(int store, const char *path)
 {
 	struct stat held, named;
 
 	for (;;) {
-		WH_AUTO_FD int fd = wh_openat(store, path, O_RDWR | O_NOFOLLOW | flags, 0600);
+		WH_AUTO_FD int fd = wh_openat(store, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 
 		if (fd < 0)
 			return fd;
@@ -53,9 +52,9 @@ bool wh_claim_take(struct wh_store *s, const struct wh_digest *key, struct wh_cl
 
 	c->store = wh_store_dirfd(s);
 	snprintf(c->path, sizeof(c->path), DIR_NAME "/%s", wh_digest_hex(key, hex));
-	c->fd = lock_file(c->store, c->path, O_CREAT);
+	c->fd = lock_file(c->store, c->path);
 	if (c->fd == -ENOENT && wh_mkdir_p(c->store, DIR_NAME, 0700) == 0)
-		c->fd = lock_file(c->store, c->path, O_CREAT);
+		c->fd = lock_file(c->store, c->path);
 	if (c->fd >= 0) {
 		*ret = c;
 		return true;
@@ -76,26 +75,4 @@ void wh_claim_drop(struct wh_claim *c)
 	unlinkat(c->store, c->path, 0);
 	close(c->fd);
 	free(c);
-}
-
-size_t wh_claims_sweep(struct wh_store *s)
-{
-	int store = wh_store_dirfd(s), fd = wh_openat(store, DIR_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-	const struct dirent *e;
-	size_t n = 0;
-
-	if (!d) {
-		wh_closep(&fd);
-		return 0;
-	}
-	while ((e = readdir(d))) {
-		WH_AUTO_FREE char *path = wh_asprintf(DIR_NAME "/%s", e->d_name);
-		WH_AUTO_FD int lock = e->d_name[0] == '.' ? -1 : lock_file(store, path, 0);
-
-		if (lock >= 0 && unlinkat(store, path, 0) == 0)
-			n++;
-	}
-	closedir(d);
-	return n;
 }

@@ -2,7 +2,8 @@
 /*
  * Claims: of all builds that share a store, one runs a step, and the others wait for what it gives.
  *
- *   ROOT/claims/HEX    held with flock(2) by the build that runs the step of this key; the kernel lets go however it ends
+ *   ROOT/claims/HEX    held with flock(2) by the build that runs the step of this key; the kernel lets go however it ends.
+ *                      Files that killed builds left count for nothing, and go with the next gc
  *
  * A claim is asked for and never waited for here. Nothing can deadlock, because who holds a claim waits for nobody:
  *
@@ -30,7 +31,5 @@ struct wh_claim;
 /* False: another build, or another step of this one, has it. True: it is ours, or there are no claims here (then *ret is NULL). */
 bool wh_claim_take(struct wh_store *s, const struct wh_digest *key, struct wh_claim **ret);
 void wh_claim_drop(struct wh_claim *c); /* NULL is none */
-/* Removes what killed builds left, as seen by whether anybody holds it. How many. */
-size_t wh_claims_sweep(struct wh_store *s);
 
 #endif
