@@ -282,6 +282,111 @@ static void very_many_literals(void **state)
 	wh_patterns_free(p);
 }
 
+static char *fill_in(const char *form, int i)
+{
+	const char *at = strstr(form, "%d");
+
+	return wh_asprintf("%.*s%d%s", (int)(at - form), form, i, at + 2);
+}
+
+/* Wildcards are found by what they begin with, end in, or hold; and 5,000 of them over 3,400 files are nothing to wait for. */
+static void very_many_wildcards(void **state)
+{
+	static const struct {
+		const char *pattern, *path, *beside;
+	} kinds[] = {
+		{"dir%d/sub*/x", "dir%d/subway/x", "dir%d/su/x"},
+		{"**/*file%d.tmp", "a/b/my-file%d.tmp/below", "a/b/file%d.tmp2"},
+		{"**/tmp-%d-*", "c/tmp-%d-more", "c/tmp-%d"},
+		{"*-%d", "some-%d/below/this", "below/some-%d"},
+	};
+	size_t k;
+	int i;
+
+	(void)state;
+	for (k = 0; k < WH_ARRAY_SIZE(kinds); k++) {
+		WH_AUTO_STRV struct wh_strv lines = {0};
+		struct wh_patterns *p = NULL;
+		unsigned hits = 0, beside = 0;
+
+		for (i = 0; i < 5000; i++)
+			wh_strv_take(&lines, fill_in(kinds[k].pattern, i));
+		assert_int_equal(wh_patterns_new(&lines, &p, NULL), 0);
+		for (i = 3300; i < 6700; i++) {
+			WH_AUTO_FREE char *path = fill_in(kinds[k].path, i), *other = fill_in(kinds[k].beside, i);
+
+			hits += wh_patterns_excluded(p, path);
+			beside += wh_patterns_excluded(p, other);
+		}
+		assert_int_equal(hits, 1700);
+		assert_int_equal(beside, 0);
+		wh_patterns_free(p);
+	}
+}
+
+static unsigned dice(unsigned *seed, unsigned n)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return (*seed >> 8) % n;
+}
+
+/* A set decides as the same one whose plain characters are written as sets of one, by which nothing can be found. */
+static void indexed_as_tried(void **state)
+{
+	static const char *const pieces[] = {"a", "b", "ab", "a*", "*b", "*", "**", "?", "a?b", "*a*", "[ab]c", "\xc3\xa9*", "*c"};
+	static const char *const names[] = {"a", "b", "ab", "ba", "aab", "abb", "ac", "bc", "\xc3\xa9", "\xc3\xa9""a", "c"};
+	unsigned seed = 7, excluded = 0;
+	int round, i, j;
+
+	(void)state;
+	for (round = 0; round < 400; round++) {
+		WH_AUTO_STRV struct wh_strv lines = {0}, slow = {0};
+		struct wh_patterns *p = NULL, *q = NULL;
+
+		for (i = (int)dice(&seed, 12); i >= 0; i--) {
+			WH_AUTO_BUF struct wh_buf x = WH_BUF_INIT, y = WH_BUF_INIT;
+
+			if (dice(&seed, 3) == 0) {
+				wh_buf_addc(&x, '!');
+				wh_buf_addc(&y, '!');
+			}
+			for (j = (int)dice(&seed, 3); j >= 0; j--) {
+				const char *s = pieces[dice(&seed, WH_ARRAY_SIZE(pieces))];
+				bool in_set = false;
+
+				wh_buf_adds(&x, s);
+				for (; *s; s++) {
+					in_set = *s == '[' || (in_set && s[-1] != ']');
+					if (!in_set && *s >= 'a' && *s <= 'z')
+						wh_buf_addf(&y, "[%c]", *s);
+					else
+						wh_buf_addc(&y, *s);
+				}
+				if (j) {
+					wh_buf_addc(&x, '/');
+					wh_buf_addc(&y, '/');
+				}
+			}
+			wh_strv_add(&lines, x.p);
+			wh_strv_add(&slow, y.p);
+		}
+		assert_int_equal(wh_patterns_new(&lines, &p, NULL), 0);
+		assert_int_equal(wh_patterns_new(&slow, &q, NULL), 0);
+		for (i = 0; i < 200; i++) {
+			WH_AUTO_BUF struct wh_buf path = WH_BUF_INIT;
+
+			for (j = (int)dice(&seed, 4); j >= 0; j--)
+				wh_buf_addf(&path, "%s%s", names[dice(&seed, WH_ARRAY_SIZE(names))], j ? "/" : "");
+			if (wh_patterns_decider(p, path.p) != wh_patterns_decider(q, path.p))
+				fail_msg("%s: round %d", path.p, round);
+			excluded += wh_patterns_excluded(p, path.p);
+		}
+		wh_patterns_free(p);
+		wh_patterns_free(q);
+	}
+	assert_true(excluded > 8000 && excluded < 72000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -293,6 +398,8 @@ int main(void)
 		cmocka_unit_test(refused),
 		cmocka_unit_test(literals_in_order),
 		cmocka_unit_test(very_many_literals),
+		cmocka_unit_test(very_many_wildcards),
+		cmocka_unit_test(indexed_as_tried),
 	};
 
 	return cmocka_run_group_tests_name("base_match", tests, NULL, NULL);
