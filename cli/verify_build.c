@@ -14,6 +14,7 @@ struct compare {
 	struct wh_store *store;
 	const struct wh_outcomes *first, *second;
 	json_t *begins, *follows; /* differences */
+	bool *saw_other; /* by outcome: a PROFILE that observed something else; its tree is the same */
 	size_t steps, layers, files, writers;
 };
 
@@ -54,7 +55,7 @@ static bool same_inputs(const struct compare *x, const struct wh_outcome *a, con
 		if (i && looked && v->kind != WH_OP_PRUNE)
 			same = wh_digest_eq(&a->selection, &b->selection) || *ret_context;
 		else
-			same = same_tree(in, wh_outcomes_find(x->second, v->inputs[i]));
+			same = same_tree(in, wh_outcomes_find(x->second, v->inputs[i])) && !(in && x->saw_other[in - x->first->v]);
 	}
 	return same;
 }
@@ -169,6 +170,7 @@ static int compare_one(struct compare *x, const struct wh_outcome *a, const stru
 			json_decref(seen);
 			return r;
 		}
+		x->saw_other[a - x->first->v] = true;
 	} else {
 		r = wh_verify_layers(x->store, la, lb, &files, err);
 		if (r < 0)
@@ -192,6 +194,7 @@ int wh_verify_compare(struct wh_store *s, const struct wh_outcomes *first, const
 		.store = s, .first = first, .second = second, .begins = json_array(), .follows = json_array()};
 	int r = 0;
 
+	x.saw_other = wh_calloc(first->n + 1, sizeof(*x.saw_other));
 	for (size_t i = 0; i < first->n && r == 0; i++) {
 		const struct wh_outcome *a = &first->v[i], *b = wh_outcomes_find(second, a->v);
 
@@ -201,6 +204,7 @@ int wh_verify_compare(struct wh_store *s, const struct wh_outcomes *first, const
 		else if (makes_files(a->v))
 			r = compare_one(&x, a, b, err);
 	}
+	free(x.saw_other);
 	json_array_extend(x.begins, x.follows);
 	json_decref(x.follows);
 	if (r < 0) {

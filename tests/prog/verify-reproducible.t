@@ -4,8 +4,14 @@
 . "$(dirname "$0")/lib.sh"
 . "$SRC/tests/prog/step-lib.sh"
 base=$(test_base busybox) || skip_all 'no busybox base'
+platforms=$(test_base platforms) || skip_all 'no base of two platforms'
+command -v "${CC:=cc}" >/dev/null || skip_all 'no C compiler'
 mkdir -p ctx root && chmod 755 ctx
 echo context >ctx/f
+mkdir ctx/data
+echo hello >ctx/data/hello
+echo other >ctx/data/other
+ok 'a static C program for a profile' "$CC" -static -O1 -std=gnu17 -D_GNU_SOURCE -o ctx/app "$SRC/tests/prog/profile-app.c"
 export SOURCE_DATE_EPOCH=1700000000
 
 # again WHO ARGS…: the same Dockerfile
@@ -14,8 +20,10 @@ again() {
 	build "$@" <Dockerfile.again
 }
 
-# $n in a step: how often it has run in this store. A cache mount is what differs between two builds in a known way.
-COUNT='--mount=type=cache,target=/count n=$(cat /count/n 2>/dev/null || echo 0); echo $((n + 1)) >/count/n;'
+# count NAME: a step's beginning. $n is how often it has run in this store: a cache mount differs between two builds in a known way.
+count() {
+	printf '%s' "--mount=type=cache,target=/count,id=$1 n=\$(cat /count/n 2>/dev/null || echo 0); echo \$((n + 1)) >/count/n;"
+}
 
 users=(root user)
 is_root || users=(user)
@@ -74,7 +82,7 @@ for who in "${users[@]}"; do
 	# ---- kinds of difference ----
 	build "$who" --verify-report "$T/$who/kinds.json" <<-DOCKERFILE
 		FROM base
-		RUN $COUNT \\
+		RUN $(count kinds) \\
 		    echo x >/mode; chmod 64\$((4 - n * 4)) /mode; echo x >/owner; chown \$n:0 /owner; \\
 		    ln -s to\$n /link; echo x >/touched; touch -d "2020-01-0\$((n + 1)) 00:00:00" /touched; \\
 		    { printf abc; [ \$n = 0 ] || printf d; } >/size; head -c 300000 /dev/zero >/big; [ \$n = 0 ] || echo >>/big; \\
@@ -99,5 +107,81 @@ for who in "${users[@]}"; do
 	like "$err" "/x.gz: content from byte 4 on \\(the time in gzip's header\\)" "$who: a place that is known"
 	like "$err" '/long: content from byte [0-9]+ on, line 2: "…0+1*0' "$who: a long line is cut around the place"
 	unlike "$err" $'\033' "$who: no control character reaches the terminal"
+
+	# ---- a context that changes between the two ----
+	echo before >ctx/g
+	(
+		# The second build stands still in its step until the file has changed.
+		for i in $(seq 600); do
+			id=$(grep -lsx pause "$T/$who"/store/caches/*/id) && [ "$(cat "${id%/id}/data/n" 2>/dev/null)" = 2 ] && break
+			sleep 0.1
+		done
+		echo after >ctx/g
+		touch "${id%/id}/data/go"
+	) &
+	build "$who" --verify-report "$T/$who/context.json" <<-DOCKERFILE
+		FROM base
+		RUN $(count pause) [ \$n = 0 ] || until [ -e /count/go ]; do sleep 0.1; done
+		COPY f g /
+		RUN --mount=type=bind,target=/context cp /context/g /h
+		RUN cat /f >/i
+	DOCKERFILE
+	wait $!
+	is "$status" 3 "$who: a context that changes: exit code"
+	like "$err" 'the context changed while it was built from' "$who: is told as such"
+	like "$err" '^  \|   files of the context changed between the two builds:$' "$who: at the step, too"
+	is "$(jq -c '[.differences[] | [.line, .context_changed // false, [.files[].path]]]' "$T/$who/context.json")" \
+		'[[3,true,["/g"]],[4,true,["/h"]]]' "$who: with its files, in all steps that read them"
+
+	# ---- a second build that fails; several platforms ----
+	build "$who" --verify-reproducible -t fails <<-DOCKERFILE
+		FROM base
+		RUN $(count fails) echo try \$n; exit \$n
+	DOCKERFILE
+	is "$status" 1 "$who: a step that fails in the second build: exit code"
+	like "$err" '^error: .*Dockerfile:2: the second build: process .* did not complete successfully: exit code: 1' "$who: says so"
+	like "$err" '^  \| try 1$' "$who: with what it printed"
+	unlike "$(cat "$T/$who/store/index.json")" 'library/fails' "$who: and no name was given"
+	build "$who" --build-context "both=oci-layout://$platforms" --platform linux/amd64,linux/arm64 --verify-report \
+		"$T/$who/platforms.json" <<-'DOCKERFILE'
+		FROM --platform=$BUILDPLATFORM base AS tool
+		ARG TARGETARCH
+		RUN echo $TARGETARCH >/arch; cat /proc/sys/kernel/random/uuid >/id
+		FROM both
+		COPY --from=tool /arch /
+		COPY --from=tool /id /
+	DOCKERFILE
+	is "$status" 3 "$who: several platforms: exit code"
+	is "$(jq -c '[.steps, [.differences[] | [.line, .follows, .files[].path]]]' "$T/$who/platforms.json")" \
+		'[6,[[3,false,"/id"],[3,false,"/id"],[6,true,"/id"],[6,true,"/id"]]]' "$who: each is compared"
+
+	# ---- an image that is profiled and pruned ----
+	pruned=$(
+		cat <<-'DOCKERFILE'
+			FROM base AS tests
+			FROM scratch
+			COPY app /bin/app
+			COPY data /data
+			ENTRYPOINT ["/bin/app"]
+			CMD ["serve"]
+		DOCKERFILE
+	)
+	get='wget -q -O - http://localhost:8080'
+	build "$who" --verify-reproducible <<-DOCKERFILE
+		$pruned
+		PROFILE --from=tests --ready=tcp:8080 $get/hello
+		PRUNE
+	DOCKERFILE
+	is "$status" 0 "$who: pruned twice: exit code"
+	like "$out" '^same   4 steps in 3 layers' "$who: profiles and prunes count"
+	build "$who" --verify-report "$T/$who/pruned.json" <<-DOCKERFILE
+		$pruned
+		PROFILE --from=tests --ready=tcp:8080 --mount=type=cache,target=/count,id=app n=\$(cat /count/n || echo 0); echo \$((n + 1)) >/count/n; [ \$n = 0 ] && $get/hello || $get/other
+		PRUNE
+	DOCKERFILE
+	is "$status" 3 "$who: tests that try something else: exit code"
+	like "$err" '/data/hello: used in the first build only' "$who: what was observed once"
+	is "$(jq -c '[.differences[] | [.line, .follows, [.files[].path | select(startswith("/data/"))]]]' "$T/$who/pruned.json")" \
+		'[[7,false,[]],[8,true,["/data/hello","/data/other"]]]' "$who: and what followed"
 done
 done_testing
