@@ -242,8 +242,6 @@ int wh_builder_record(struct wh_builder *b, struct wh_err **err);
 
 /* ---------------------------------------------------------------- cache_remote.c, imports.c */
 
-const char *wh_cache_source_name(const struct wh_cache_source *c);
-const char *wh_cache_source_origin(const struct wh_cache_source *c);
 const struct wh_record *wh_cache_source_find(const struct wh_cache_source *c, const struct wh_digest *key, uint64_t *ret_doc_size);
 bool wh_cache_source_knows_op(const struct wh_cache_source *c, const struct wh_digest *op);
 /* As wh_node_lookup(), in the caches that were imported. */

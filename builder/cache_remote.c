@@ -83,6 +83,13 @@ const struct wh_record *wh_cache_source_find(const struct wh_cache_source *c, co
 	return rec;
 }
 
+bool wh_cache_source_has(const struct wh_cache_source *c, const struct wh_digest *key)
+{
+	uint64_t size;
+
+	return wh_cache_source_find(c, key, &size) != NULL;
+}
+
 bool wh_cache_source_knows_op(const struct wh_cache_source *c, const struct wh_digest *op)
 {
 	return c->n && bsearch(op, c->ops, c->n, sizeof(*c->ops), by_digest);
@@ -92,7 +99,7 @@ bool wh_cache_source_knows_op(const struct wh_cache_source *c, const struct wh_d
 
 struct reading {
 	const char *origin;
-	struct wh_descriptor *blobs; /* of the manifest */
+	const struct wh_descriptor *blobs; /* of the manifest */
 	size_t n_blobs;
 	struct wh_layer *layers;
 	size_t n_layers;
@@ -240,13 +247,38 @@ static int read_config(struct reading *x, const json_t *config, struct wh_err **
 	return r;
 }
 
-static int read_documents(struct wh_store *s, struct reading *x, const struct wh_digest *manifest, struct wh_err **err)
+int wh_cache_source_parse(const char *p, size_t n, const struct wh_descriptor *blobs, size_t n_blobs, const char *name,
+			  const char *origin, struct wh_cache_source **ret, struct wh_err **err)
+{
+	struct reading x = {.origin = origin, .blobs = blobs, .n_blobs = n_blobs, .to = wh_calloc(1, sizeof(*x.to))};
+	WH_AUTO_JSON json_t *config = NULL;
+	int r = wh_json_parse_max(p, n, "its config", VALUES_MAX, &config, err);
+
+	x.to->name = wh_strdup(name);
+	x.to->origin = wh_strdup(origin);
+	if (r == 0)
+		r = read_config(&x, config, err);
+	for (size_t i = 0; i < x.n_layers; i++)
+		wh_layer_release(&x.layers[i]);
+	free(x.layers);
+	free(x.docs);
+	if (r < 0) {
+		wh_cache_source_free(x.to);
+		return r;
+	}
+	*ret = x.to;
+	return 0;
+}
+
+int wh_cache_source_read(struct wh_store *s, const struct wh_digest *manifest, const char *name, const char *origin,
+			 struct wh_cache_source **ret, struct wh_err **err)
 {
 	struct wh_artifact a = {.manifest.digest = *manifest};
 	WH_CLEANUP(wh_descriptor_release) struct wh_descriptor config = {0};
 	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
-	WH_AUTO_JSON json_t *doc = NULL;
-	int r = wh_artifact_layers(s, &a, &x->blobs, &x->n_blobs, err);
+	struct wh_descriptor *blobs = NULL;
+	size_t n = 0;
+	int r = wh_artifact_layers(s, &a, &blobs, &n, err);
 
 	if (r == 0)
 		r = wh_artifact_config(s, &a, &config, err);
@@ -255,32 +287,11 @@ static int read_documents(struct wh_store *s, struct reading *x, const struct wh
 	if (r == 0)
 		r = wh_blob_read(s, &config.digest, CONFIG_MAX, &buf, err);
 	if (r == 0)
-		r = wh_json_parse_max(buf.p ? buf.p : "", buf.n, "its config", VALUES_MAX, &doc, err);
-	return r < 0 ? r : read_config(x, doc, err);
-}
-
-int wh_cache_source_read(struct wh_store *s, const struct wh_digest *manifest, const char *name, const char *origin,
-			 struct wh_cache_source **ret, struct wh_err **err)
-{
-	struct reading x = {.origin = origin, .to = wh_calloc(1, sizeof(*x.to))};
-	int r;
-
-	x.to->name = wh_strdup(name);
-	x.to->origin = wh_strdup(origin);
-	r = read_documents(s, &x, manifest, err);
-	for (size_t i = 0; i < x.n_layers; i++)
-		wh_layer_release(&x.layers[i]);
-	for (size_t i = 0; i < x.n_blobs; i++)
-		wh_descriptor_release(&x.blobs[i]);
-	free(x.layers);
-	free(x.blobs);
-	free(x.docs);
-	if (r < 0) {
-		wh_cache_source_free(x.to);
-		return r;
-	}
-	*ret = x.to;
-	return 0;
+		r = wh_cache_source_parse(buf.p ? buf.p : "", buf.n, blobs, n, name, origin, ret, err);
+	for (size_t i = 0; i < n; i++)
+		wh_descriptor_release(&blobs[i]);
+	free(blobs);
+	return r;
 }
 
 /* ---------------------------------------------------------------- what a solve gives */

@@ -25,8 +25,14 @@ struct wh_cache_source;
  * contradicts itself. */
 int wh_cache_source_read(struct wh_store *s, const struct wh_digest *manifest, const char *name, const char *origin,
 			 struct wh_cache_source **ret, struct wh_err **err);
+/* The same from the config's text and the manifest's blobs. */
+int wh_cache_source_parse(const char *p, size_t n, const struct wh_descriptor *blobs, size_t n_blobs, const char *name,
+			  const char *origin, struct wh_cache_source **ret, struct wh_err **err);
 void wh_cache_source_free(struct wh_cache_source *c);
 size_t wh_cache_source_count(const struct wh_cache_source *c); /* records */
+const char *wh_cache_source_name(const struct wh_cache_source *c);
+const char *wh_cache_source_origin(const struct wh_cache_source *c);
+bool wh_cache_source_has(const struct wh_cache_source *c, const struct wh_digest *key);
 
 /* ---------------------------------------------------------------- writing */
 

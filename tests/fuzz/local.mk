@@ -86,3 +86,8 @@ check_PROGRAMS += tests/fuzz/fuzz_lock
 tests_fuzz_fuzz_lock_SOURCES = tests/fuzz/fuzz_lock.c tests/fuzz/replay.c
 tests_fuzz_fuzz_lock_LDADD = cli/libcli.a frontend/libfrontend.a builder/libbuilder.a frontend/libfrontend.a evidence/libevidence.a \
 	harden/libharden.a layers/liblayers.a sandbox/libsandbox.a base/libbase.a $(DEPS_LIBS)
+
+# builder: caches from elsewhere
+check_PROGRAMS += tests/fuzz/fuzz_cache
+tests_fuzz_fuzz_cache_SOURCES = tests/fuzz/fuzz_cache.c tests/fuzz/replay.c
+tests_fuzz_fuzz_cache_LDADD = builder/libbuilder.a harden/libharden.a layers/liblayers.a sandbox/libsandbox.a base/libbase.a $(DEPS_LIBS)

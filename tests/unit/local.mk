@@ -179,3 +179,7 @@ tests_unit_sandbox_foreign_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TE
 # cli: the lock, contents that differ
 check_PROGRAMS += tests/unit/cli_lock_test
 tests_unit_cli_lock_test_LDADD = $(tests_unit_cli_spec_test_LDADD)
+
+# cli: caches elsewhere
+check_PROGRAMS += tests/unit/cli_cache_test
+tests_unit_cli_cache_test_LDADD = $(tests_unit_cli_spec_test_LDADD)
