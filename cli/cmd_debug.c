@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* whittle debug WORD …: what the frontend makes of its input. Nothing is built: no store, network or namespace. */
+/* whittle debug WORD …: what the frontend makes of its input, and tables that are data. Nothing is built: no store, network or namespace. */
 #include "cli/cli.h"
 #include "frontend/frontend.h"
+#include "layers/layers.h"
 
 #include <errno.h>
 
@@ -580,9 +581,43 @@ static const struct wh_command cmd_graph = {
 	.run = run_graph,
 };
 
+/* ---------------------------------------------------------------- rules */
+
+/* In the form of DOCKERFILE.md, which a test compares. */
+static int rules(void *flags, const struct wh_strv *args, struct wh_buf *out, struct wh_err **err)
+{
+	size_t n;
+	const struct wh_normal_rule *r = wh_normal_rules(&n);
+
+	(void)flags;
+	(void)args;
+	(void)err;
+	wh_buf_adds(out, "| path | action | why |\n|---|---|---|\n");
+	for (; n--; r++)
+		wh_buf_addf(out, "| `/%s` | %s | %s |\n", r->pattern, wh_normal_name(r->action), r->reason);
+	return 0;
+}
+
+static int run_rules(const struct wh_command *c, int argc, char **argv)
+{
+	return wh_command_main(c, argc, argv, NULL, rules);
+}
+
+static const struct wh_command cmd_rules = {
+	.name = "debug rules",
+	.summary = "Show what build --reproducible does to files that steps write",
+	.about = "A row a rule: the path's pattern, the action, the reason.\n"
+		 "  below   as the layers below have it; gone where they do not\n"
+		 "  empty   without content\n"
+		 "  jks     the times in a Java keystore are clamped like those of files\n"
+		 "  pyc     the source's time in Python's bytecode becomes the one that it has in the layer",
+	.examples = "  whittle debug rules",
+	.run = run_rules,
+};
+
 /* ---------------------------------------------------------------- debug */
 
-static const struct wh_command *const subs[] = {&cmd_ast, &cmd_expand, &cmd_words, &cmd_ignore, &cmd_graph};
+static const struct wh_command *const subs[] = {&cmd_ast, &cmd_expand, &cmd_words, &cmd_ignore, &cmd_graph, &cmd_rules};
 
 static const char *word_of(const struct wh_command *c)
 {
@@ -614,17 +649,18 @@ static int run(const struct wh_command *c, int argc, char **argv)
 
 const struct wh_command wh_cmd_debug = {
 	.name = "debug",
-	.args = "ast|expand|words|ignore|graph …",
+	.args = "ast|expand|words|ignore|graph|rules …",
 	.summary = "Show what is made of a Dockerfile: syntax tree, words, ignored paths, graph",
 	.about = "  ast FILE      the syntax tree of a Dockerfile\n"
 		 "  expand        words, one a line of standard input, with their variables expanded\n"
 		 "  words         the same, split\n"
 		 "  ignore FILE   which paths, one a line of standard input, a .dockerignore file excludes\n"
-		 "  graph FILE    the graph of operations, as text, dot or JSON\n\n"
+		 "  graph FILE    the graph of operations, as text, dot or JSON\n"
+		 "  rules         what build --reproducible does to files that steps write\n\n"
 		 "Nothing is built or fetched. \"whittle debug WORD --help\" says more about each.",
 	.examples = "  whittle debug graph --target build Dockerfile",
 	.min_args = 1,
 	.max_args = 64,
-	.args_wanted = "ast, expand, words, ignore or graph",
+	.args_wanted = "ast, expand, words, ignore, graph or rules",
 	.run = run,
 };

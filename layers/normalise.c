@@ -15,26 +15,20 @@
  * it, and the writer makes it again or does without. What an image needs (a key, a database) is never touched.
  */
 static const struct wh_normal_rule rules[] = {
-	{"var/cache/apt/pkgcache.bin", WH_NORMAL_BELOW, "holds inode times; apt makes it again"},
-	{"var/cache/apt/srcpkgcache.bin", WH_NORMAL_BELOW, "holds inode times; apt makes it again"},
+	{"var/cache/apt/pkgcache.bin", WH_NORMAL_BELOW, "times of files, and chance; apt makes it again"},
+	{"var/cache/apt/srcpkgcache.bin", WH_NORMAL_BELOW, "the same"},
 	{"var/log/apt/history.log", WH_NORMAL_BELOW, "when packages were installed"},
-	{"var/log/apt/term.log", WH_NORMAL_BELOW, "when packages were installed, and what was said"},
-	{"var/log/apt/eipp.log.xz", WH_NORMAL_BELOW, "the last plan of apt"},
-	{"var/log/dpkg.log", WH_NORMAL_BELOW, "when packages were installed"},
+	{"var/log/apt/term.log", WH_NORMAL_BELOW, "the same"},
+	{"var/log/dpkg.log", WH_NORMAL_BELOW, "the same"},
 	{"var/log/alternatives.log", WH_NORMAL_BELOW, "when alternatives were set"},
-	{"var/log/bootstrap.log", WH_NORMAL_BELOW, "what debootstrap did, and when"},
-	{"var/cache/ldconfig/aux-cache", WH_NORMAL_BELOW, "holds inode numbers and times; ldconfig makes it again"},
-	{"var/cache/debconf/*-old", WH_NORMAL_BELOW, "the state before the last one"},
-	{"var/log/fontconfig.log", WH_NORMAL_BELOW, "the order of directories as they were read"},
-	{ANYWHERE ".cache/pip" BELOW, WH_NORMAL_BELOW, "answers of a server, with their dates"},
-	{ANYWHERE "*.pyc", WH_NORMAL_PYC, "holds its source's time, which would not be that of the layer"},
+	{"var/cache/ldconfig/aux-cache", WH_NORMAL_BELOW, "numbers and times of inodes; ldconfig makes it again"},
+	{ANYWHERE ".cache/pip" BELOW, WH_NORMAL_BELOW, "what servers answered, and where packages were built"},
+	{ANYWHERE ".npm/_cacache" BELOW, WH_NORMAL_BELOW, "what servers answered, and when"},
+	{ANYWHERE ".npm/_logs" BELOW, WH_NORMAL_BELOW, "npm's logs, named by the time"},
+	{ANYWHERE "*.pyc", WH_NORMAL_PYC, "the time of the source, which would not be that of the layer"},
 	{"etc/ssl/certs/java/cacerts", WH_NORMAL_JKS, "when each certificate was put into it"},
-	{"etc/machine-id", WH_NORMAL_EMPTY, "chance; empty means that the machine that starts makes its own"},
+	{"etc/machine-id", WH_NORMAL_EMPTY, "chance; without content, the machine that starts makes its own"},
 	{"var/lib/dbus/machine-id", WH_NORMAL_BELOW, "chance; dbus makes its own"},
-	{"var/log/btmp", WH_NORMAL_EMPTY, "logins, with their times"},
-	{"var/log/faillog", WH_NORMAL_EMPTY, "logins, with their times"},
-	{"var/log/lastlog", WH_NORMAL_EMPTY, "logins, with their times"},
-	{"var/log/wtmp", WH_NORMAL_EMPTY, "logins, with their times"},
 };
 
 #define CODE_VERSION 1U /* of what actions do, and of how times are set */
