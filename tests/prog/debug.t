@@ -10,10 +10,10 @@ run "$WHITTLE" debug
 is "$status" 2 'debug alone is misuse'
 run "$WHITTLE" help debug
 like "$out" '^  graph FILE ' 'help debug names its words'
-for word in ast expand words ignore graph; do
+for word in ast expand words ignore graph rules; do
 	run "$WHITTLE" debug "$word" --help
 	is "$status" 0 "debug $word --help"
-	like "$out" "^Usage: whittle debug $word " "debug $word --help: its usage"
+	like "$out" "^Usage: whittle debug $word( |$)" "debug $word --help: its usage"
 done
 run "$WHITTLE" debug grahp x
 is "$status" 2 'an unknown word is misuse'
