@@ -24,6 +24,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define KILL_NS ((uint64_t)20 * 1000000000)
@@ -112,7 +113,7 @@ static bool spared(pid_t pid, const pid_t *spare, size_t n)
 	return false;
 }
 
-/* Number of children that were killed, or reaped. */
+/* Number of children that there were. They are waited for in a later round, as one that is traced by another ends only with that. */
 static int kill_some(const pid_t *spare, size_t n)
 {
 	DIR *dir = opendir("/proc");
@@ -127,9 +128,8 @@ static int kill_some(const pid_t *spare, size_t n)
 		if (!wh_parse_u64(de->d_name, 10, &pid) || pid > INT32_MAX || spared((pid_t)pid, spare, n) || !is_child(de->d_name))
 			continue;
 		kill((pid_t)pid, SIGKILL);
-		while (waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR)
-			;
-		found++;
+		if (waitpid((pid_t)pid, NULL, WNOHANG) == 0)
+			found++;
 	}
 	closedir(dir);
 	return found;
@@ -137,14 +137,22 @@ static int kill_some(const pid_t *spare, size_t n)
 
 int wh_chroot_kill_children(const pid_t *spare, size_t n)
 {
+	const struct timespec pause = {.tv_nsec = 500000};
 	const uint64_t end = wh_now_ns() + KILL_NS;
-	int r;
+	int r, quiet = 0;
 
-	/* A killed one leaves its own children to us: once more, until there are none. */
-	do
+	/* A killed one leaves its own children to us: once more, until there are none. A look at /proc takes a while, in which one may
+	 * have come from where it was not looked for: hence two in a row that find nothing. */
+	for (;;) {
 		r = kill_some(spare, n);
-	while (r > 0 && wh_now_ns() < end);
-	return r > 0 ? -EBUSY : r;
+		quiet = r == 0 ? quiet + 1 : 0;
+		if (r < 0 || quiet == 2)
+			return r;
+		if (wh_now_ns() > end)
+			return -EBUSY;
+		if (r > 0)
+			nanosleep(&pause, NULL);
+	}
 }
 
 /* ---------------------------------------------------------------- the keeper */

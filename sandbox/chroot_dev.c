@@ -4,6 +4,7 @@
 #include "sandbox/guests.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -37,6 +38,16 @@ static int make_device(int dev, const char *name, unsigned major, unsigned minor
 	return fchmodat(dev, name, 0666, 0) < 0 ? -errno : 0;
 }
 
+/* In another user namespace than the machine's first? */
+static bool ids_are_mapped(void)
+{
+	WH_AUTO_BUF struct wh_buf map = WH_BUF_INIT;
+	unsigned inside, outside, count;
+
+	return wh_read_file(AT_FDCWD, "/proc/self/uid_map", 64 << 10, &map) == 0 && map.n &&
+	       (sscanf(map.p, "%u %u %u", &inside, &outside, &count) != 3 || inside || outside || count != UINT32_MAX);
+}
+
 int wh_chroot_try_devices(int dirfd, struct wh_err **err)
 {
 	static const char name[] = "whittle-null";
@@ -49,7 +60,10 @@ int wh_chroot_try_devices(int dirfd, struct wh_err **err)
 	if (r >= 0)
 		return 0;
 	wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "--isolation=chroot: make /dev/null for the steps");
-	if (fd == -EACCES)
+	if (ids_are_mapped())
+		wh_err_hint(err, "this container has a user namespace, where nobody can make devices: leave --isolation=chroot out, "
+				 "and start it so that user namespaces may be nested (see whittle doctor)");
+	else if (fd == -EACCES)
 		wh_err_hint(err, "the store's file system is mounted nodev: put it on another one (--root DIR)");
 	else
 		wh_err_hint(err, "this container lacks the capability MKNOD, or its device rules forbid it: run it with --cap-add MKNOD");

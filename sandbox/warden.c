@@ -488,6 +488,8 @@ static void send_signal(struct warden *w, uint64_t id, int sig)
 	if (w->isolation == WH_ISOLATION_CHROOT && sig == SIGKILL)
 		sig = SIGTERM;
 	syscall(SYS_pidfd_send_signal, c->pidfd, sig, NULL, 0);
+	if (w->isolation == WH_ISOLATION_CHROOT) /* the step may have stopped it */
+		syscall(SYS_pidfd_send_signal, c->pidfd, SIGCONT, NULL, 0);
 	/* A container ends with its first process. Of what a joined command has started only its group is known, which
 	 * has its number; that stays its own until it has been waited for. */
 	if (sig == SIGKILL && c->order.join)
