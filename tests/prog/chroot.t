@@ -331,10 +331,6 @@ run "$WHITTLE" build --isolation=hyperv ctx
 is "$status" 2 'another kind of isolation is an error of usage'
 run env WHITTLE_ISOLATION=vm "$WHITTLE" build ctx
 is "$status" 2 'in the environment as well'
-run as_user "$WHITTLE" build --root "$UT/store" --isolation=chroot --build-context "base=oci-layout://$busybox" -f - "$UT" <<'D'
-FROM base
-RUN true
-D
 inside <<'D'
 FROM base
 RUN echo by option
@@ -348,6 +344,39 @@ printf 'FROM base\nRUN true\n' >"$UT/Dockerfile"
 run as_user "$WHITTLE" build --root "$UT/store" --isolation=chroot --build-context "base=oci-layout://$busybox" "$UT"
 is "$status" 4 'an ordinary user cannot'
 like "$err" '^error: --isolation=chroot is for root' '… and is told'
+# ---- together, and interrupted ----
+
+inside --isolation=chroot --no-cache --verify-reproducible <<'D'
+FROM base AS a
+RUN --mount=type=cache,target=/both sleep 0.3; echo a >>/both/log
+FROM base AS b
+RUN --mount=type=cache,target=/both sleep 0.3; echo b >>/both/log
+FROM base
+COPY --from=a /etc/passwd /a
+COPY --from=b /etc/passwd /b
+RUN --mount=type=cache,target=/both echo "lines: $(wc -l </both/log)"
+D
+is "$status" 0 'steps at once that share a cache mount wait for each other; a second build comes out the same'
+like "$err" ' lines: 2$' 'both have written to it'
+inside --isolation=chroot <<'D'
+FROM base
+RUN --mount=type=cache,target=/both --mount=type=cache,target=/twice,id=/both true
+D
+is "$status" 4 'one cache at two places of a step is refused'
+like "$err" 'one cache cannot be at two places' '… in a clear line'
+cat >ctx/Dockerfile <<'D'
+FROM base
+RUN --mount=type=cache,target=/both echo c >>/both/log; kill -STOP $PPID; sleep 98765
+D
+container_run timeout -s INT 4 "$WHITTLE" build "${words[@]}" --isolation=chroot --no-cache /ctx >interrupted 2>&1
+ok 'a build whose step has stopped its keeper can be interrupted' grep -q 'canceled (SIGINT)' interrupted
+is "$(processes 98765)" 0 'nothing of it runs on'
+is "$(left)" '' 'nothing of it is left'
+inside --isolation=chroot --no-cache <<'D'
+FROM base
+RUN --mount=type=cache,target=/both tail -1 /both/log
+D
+like "$err" ' c$' 'the cache mount is where it was'
 container_stop
 
 container_start docker "$T/tree" "${volumes[@]}" --cap-drop MKNOD --cap-drop SETFCAP
@@ -370,5 +399,11 @@ FROM base
 COPY file /
 D
 is "$status" 0 'without RUN none are needed'
+container_stop
+container_start runc "$T/tree" --userns --privileged -v "$T/ctx:/ctx:ro" -v "$busybox:/busybox:ro"
+printf 'FROM base\nRUN true\n' >ctx/Dockerfile
+run container_run "$WHITTLE" build --root /var/lib/whittle --isolation=chroot --build-context base=oci-layout:///busybox /ctx
+is "$status" 4 'nor can they be made in a container with a user namespace'
+like "$err" '^hint: this container has a user namespace, where nobody can make devices' '… the hint tells what to do there'
 container_stop
 done_testing
