@@ -50,7 +50,7 @@ static const struct wh_option options[] = {
 	 NULL},
 	{"isolation", 0, WH_OPT_TEXT, AT(isolation), "KIND",
 	 "How steps are kept apart: default (namespaces), or chroot, for\nroot of a container that may not have them: weaker, see\n"
-	 "the manual ($WHITTLE_ISOLATION)", isolations},
+	 "DOCKERFILE.md ($WHITTLE_ISOLATION)", isolations},
 	{"jobs", 0, WH_OPT_COUNT, AT(jobs), "N", "Steps run at once (default: as many as CPUs, at least 4)", NULL},
 	{"label", 0, WH_OPT_LIST, AT(labels), "KEY=VALUE", "Label of the image (repeatable)", NULL},
 	{"lock", 0, WH_OPT_TEXT, AT(lock), "FILE",
