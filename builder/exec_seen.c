@@ -96,7 +96,8 @@ int wh_seen_prepare(struct wh_exec *x, struct wh_err **err)
 						  .data = s->conf, .data_len = strlen(s->conf)};
 	x->binds[x->n_binds++] = (struct wh_bind){.kind = WH_BIND_DATA, .target = s->hook_path, .readonly = true,
 						  .mode = 0755, .data = hook, .data_len = sizeof(hook) - 1};
-	x->binds[x->n_binds++] = (struct wh_bind){.kind = WH_BIND_PATH, .target = s->seen_path, .source = s->dir};
+	x->binds[x->n_binds++] = (struct wh_bind){.kind = WH_BIND_PATH, .target = s->seen_path, .source = s->dir,
+						  .stays = true};
 	return 0;
 }
 

@@ -173,6 +173,7 @@ int wh_guests_dir(struct wh_guests *g, const char *path, mode_t mode, uint32_t u
 int wh_guests_file(struct wh_guests *g, const char *path, const void *p, size_t n, mode_t mode, uint32_t uid, uint32_t gid,
 		   struct wh_err **err)
 {
+	WH_AUTO_FD int fd = -1;
 	struct wh_guest *m;
 	struct stat was;
 	int r = make_room(g, path, false, &m, err);
@@ -181,10 +182,13 @@ int wh_guests_file(struct wh_guests *g, const char *path, const void *p, size_t 
 		return r;
 	if (fstat(m->parent, &was) < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "look at the directory of %s", path);
-	m->content = wh_openat(m->parent, m->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-	r = m->content < 0 ? m->content : wh_write_all(m->content, p, n);
-	if (r == 0 && (fchown(m->content, uid, gid) < 0 || fchmod(m->content, mode & 07777) < 0))
-		r = -errno;
+	fd = wh_openat(m->parent, m->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	r = fd < 0 ? fd : wh_write_all(fd, p, n);
+	/* Not for writing: a script that anybody has open so cannot be executed. */
+	if (r == 0)
+		r = m->content = wh_openat(m->parent, m->name, O_RDONLY | O_NOFOLLOW, 0);
+	if (r >= 0)
+		r = fchown(fd, uid, gid) < 0 || fchmod(fd, mode & 07777) < 0 ? -errno : 0;
 	if (r < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "make a file of %zu bytes for %u:%u", n, uid, gid);
 	return settle(m, &was, err);
@@ -263,6 +267,14 @@ static int go_home(const struct wh_guests *g, struct wh_guest *m)
 	return renameat2(m->parent, m->name, m->home, m->home_name, RENAME_NOREPLACE) < 0 ? -errno : 0;
 }
 
+static int empty(int content)
+{
+	WH_AUTO_FREE char *path = wh_asprintf("/proc/self/fd/%d", content);
+	WH_AUTO_FD int fd = wh_openat(AT_FDCWD, path, O_WRONLY | O_TRUNC, 0);
+
+	return fd < 0 ? fd : 0;
+}
+
 static int leave(const struct wh_guests *g, struct wh_guest *m)
 {
 	WH_AUTO_FREE char *elsewhere = NULL;
@@ -284,8 +296,10 @@ static int leave(const struct wh_guests *g, struct wh_guest *m)
 		r = r < 0 ? r : e;
 	}
 	/* A further name that the step gave it leads to nothing of it. */
-	if (m->content >= 0 && fstat(m->content, &st) == 0 && st.st_nlink > 0 && ftruncate(m->content, 0) < 0)
-		r = r < 0 ? r : -errno;
+	if (m->content >= 0 && fstat(m->content, &st) == 0 && st.st_nlink > 0) {
+		e = empty(m->content);
+		r = r < 0 ? r : e;
+	}
 	/* With its directory removed it has no place to go back to. */
 	if (m->aside && renameat2(g->aside, m->aside, m->parent, m->name, RENAME_NOREPLACE) < 0 && errno != ENOENT)
 		r = r < 0 ? r : -errno;
