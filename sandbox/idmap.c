@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sandbox/idmap.h"
+#include "sandbox/inner.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -234,17 +235,23 @@ static void hint_subid(struct wh_err **err, const char *name)
 static void hint_helper(struct wh_err **err, const char *tool, const char *path, const char *name)
 {
 	WH_AUTO_FD int fd = wh_openat(AT_FDCWD, path, O_RDONLY, 0);
+	bool set_id = false;
 	struct statvfs fs;
 	struct stat st;
 
+	if (fd >= 0 && fstat(fd, &st) == 0)
+		set_id = (st.st_mode & S_ISUID) != 0;
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
 		wh_err_hint(err, "no_new_privs is set, under which %s has no privileges: start this container without "
 				 "--security-opt no-new-privileges (Kubernetes: allowPrivilegeEscalation: true)", tool);
 	else if (fd >= 0 && fstatvfs(fd, &fs) == 0 && (fs.f_flag & ST_NOSUID))
 		wh_err_hint(err, "%s lies on a file system that is mounted nosuid", path);
-	else if (fd >= 0 && fstat(fd, &st) == 0 && !(st.st_mode & S_ISUID) &&
-		 fgetxattr(fd, "security.capability", NULL, 0) < 0)
+	else if (fd >= 0 && !set_id && fgetxattr(fd, "security.capability", NULL, 0) < 0)
 		wh_err_hint(err, "sudo chmod u+s %s", path);
+	/* The kernel wants who writes the map to be mighty in the namespace: its owner is, another user only with CAP_SYS_ADMIN around it. */
+	else if (set_id && !(wh_self_status("CapBnd", 16) >> CAP_SYS_ADMIN & 1))
+		wh_err_hint(err, "in a container without CAP_SYS_ADMIN it works with file capabilities alone; in the container's image: chmod u-s %s && "
+				 "setcap cap_set%cid+ep %s (and so for the other one of newuidmap and newgidmap)", path, tool[3], path);
 	else
 		hint_subid(err, name);
 }

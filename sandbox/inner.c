@@ -66,6 +66,9 @@ static void hint_userns(struct wh_err **err, int sys, bool as_root)
 		wh_err_hint(err, "sudo sysctl kernel.unprivileged_userns_clone=1 (on the host)");
 	else if (sys == ENOSPC || sys == EUSERS)
 		wh_err_hint(err, "too many user namespaces, or nested too deep: see user.max_user_namespaces%s", other);
+	else if (sys == EACCES)
+		wh_err_hint(err, "this container's AppArmor or SELinux profile forbids it: start it with --security-opt apparmor=unconfined, or "
+				 "label=disable%s", other);
 	else if (wh_self_status("Seccomp", 10) == 2)
 		wh_err_hint(err, "this container's seccomp profile forbids it, as docker's default does: start it with "
 				 "--security-opt seccomp=unconfined (Kubernetes: seccompProfile: {type: Unconfined})%s", other);
