@@ -130,6 +130,7 @@ struct wh_builder {
 	struct wh_err *no_sandbox; /* why it could not be entered: then files are all that can be made. NULL: it could */
 	enum wh_snapshotter snapshotter;
 	enum wh_net net; /* what WH_NET_DEFAULT means here */
+	bool net_failed; /* a step's own network did not come up */
 	bool net_told;   /* that steps use the host's network */
 	bool devices_tried; /* isolation.c: they can be made */
 

@@ -182,6 +182,23 @@ static void finish_done(struct wh_node *n)
 
 /* ---------------------------------------------------------------- the step */
 
+static int start(struct wh_node *n, struct wh_err **err);
+
+/* Whether a private network can be had shows when its helper is started. Where the user has left the choice to us the step, which has
+ * not begun, takes this host's. */
+static bool again_on_host(struct wh_node *n, struct wh_step_result *res)
+{
+	struct wh_builder *b = n->b;
+
+	if (!res->err || res->err->sys != ENETDOWN || b->stopping || b->o.network != WH_NETCHOICE_AUTO ||
+	    n->v->op.exec->network != WH_NET_DEFAULT)
+		return false;
+	b->net = WH_SANDBOX_NET_HOST;
+	b->net_failed = true;
+	wh_err_freep(&res->err);
+	return start(n, &n->job_err) == 0;
+}
+
 static void on_end(void *arg, struct wh_step_result *res)
 {
 	struct wh_node *n = arg;
@@ -192,6 +209,8 @@ static void on_end(void *arg, struct wh_step_result *res)
 	x->running = false;
 	wh_exec_serve_end(x);
 	drain_all(n);
+	if (again_on_host(n, res))
+		return;
 	wh_builder_slot_free(b);
 	if (res->err)
 		wh_err_move(&n->job_err, &res->err);
@@ -221,6 +240,7 @@ static enum wh_net network(struct wh_builder *b, const struct wh_op_exec *op)
 		b->net_told = true;
 		wh_builder_notice(b, "network: steps use this host's, as %s",
 				  wh_builder_moves(b) ? "--isolation=chroot has no other"
+				  : b->net_failed ? "a private one did not come up (see whittle doctor)"
 				  : !b->host.tun ? "/dev/net/tun cannot be opened"
 					       : "neither pasta nor slirp4netns is installed");
 	}

@@ -250,9 +250,11 @@ static int try_network(struct wh_err **err)
 		;
 	wh_usernet_stop(&net, &said);
 	if (r == 0 && (end.si_code != CLD_EXITED || end.si_status != 0)) {
+		/* One line of what the helper said. */
+		if (said.n)
+			said.p[strcspn(said.p, "\r\n")] = '\0';
 		r = wh_err_set(err, "sandbox", WH_ERR_ENV, ENETDOWN, "a private network did not come up%s%s", said.n ? ": " : "",
 			       said.n ? said.p : "");
-		wh_err_hint(err, "--network host");
 	}
 	return r;
 }
@@ -260,16 +262,11 @@ static int try_network(struct wh_err **err)
 static void network(struct wh_doctor *d)
 {
 	WH_AUTO_ERR struct wh_err *err = NULL;
-	char *end;
 
 	if (try_network(&err) == 0) {
 		wh_doctor_add(d, "network", WH_CHECK_OK, NULL, "steps have their own");
 		return;
 	}
-	/* One line of what the helper said. */
-	end = strchr(err->msg, '\n');
-	if (end)
-		*end = '\0';
 	add_err(d, "network", WH_CHECK_DEGRADED, err);
 	wh_strv_add(&d->limits, "with this host's network");
 }

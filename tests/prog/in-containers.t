@@ -96,7 +96,7 @@ verdict() { # WHERE CODE TEXT
 }
 
 whittle_there=$WHITTLE
-container_tree "$T/tree" "$WHITTLE" "$(command -v newuidmap)" "$(command -v newgidmap)" "$(command -v pasta)" ||
+container_tree "$T/tree" "$WHITTLE" "$(command -v newuidmap)" "$(command -v newgidmap)" "$(command -v pasta)" /usr/sbin/setcap ||
 	{ echo "Bail out! no tree"; exit 1; }
 grep -q "^$TEST_USER:" "$T/tree/etc/passwd" || echo "$TEST_USER:x:1000:1000::/tmp:/bin/sh" >>"$T/tree/etc/passwd"
 echo "$TEST_USER:100000:65536" | tee "$T/tree/etc/subuid" >"$T/tree/etc/subgid"
@@ -140,7 +140,8 @@ if with_volume 'docker' docker; then
 	same 'docker, without a user namespace' files
 	container_stop
 fi
-if with_volume 'docker, no seccomp' docker --security-opt seccomp=unconfined; then
+mkdir user-volume && chown 1000:1000 user-volume
+if with_volume 'docker, no seccomp' docker --security-opt seccomp=unconfined -v "$T/user-volume:/user"; then
 	verdict 'docker, no seccomp' 0 "$masked"
 	same 'docker, no seccomp, /proc masked, no tun' steps files apt
 	like "$err" "^note: this container's /proc is masked" 'docker, no seccomp: a notice'
@@ -164,10 +165,23 @@ if with_volume 'docker, no seccomp' docker --security-opt seccomp=unconfined; th
 	like "$err" ' own$' 'docker, no seccomp: it finds itself in /proc'
 	like "$err" ' secrets: 0$' 'docker, no seccomp: and what is masked empty'
 	unlike "$err" ' (wrote|looked into|read the environment)' 'docker, no seccomp: writes nothing there, looks into no process of the builder'
+	there=(container_run setpriv --reuid 1000 --regid 1000 --clear-groups --reset-env) store=/user/store
+	verdict 'docker, an ordinary user' 0 "all, with 1 user id, ${masked#all, }"
+	like "$out" '^ +mend: .*chmod u-s /usr/bin/newuidmap && setcap cap_setuid.ep /usr/bin/newuidmap' 'docker, an ordinary user: newuidmap needs file capabilities'
+	same 'docker, an ordinary user' files
+	container_run sh -c 'chmod u-s /usr/bin/newuidmap /usr/bin/newgidmap; setcap cap_setuid+ep /usr/bin/newuidmap; setcap cap_setgid+ep /usr/bin/newgidmap'
+	verdict 'docker, an ordinary user with that' 0 "$masked"
+	same 'docker, an ordinary user with that' steps
+	there=(container_run) store=/store
 	printf 'FROM base\nRUN --security=insecure true\n' >ctx/steps/Dockerfile.insecure
 	build_there steps --allow security.insecure -f /ctx/steps/Dockerfile.insecure
 	is "$status" 4 'docker, no seccomp: an insecure step is refused'
 	like "$err" 'needs a /proc of its own' 'docker, no seccomp: and why'
+	container_stop
+fi
+if with_volume "docker with podman's profile" docker --security-opt seccomp=/usr/share/containers/seccomp.json; then
+	verdict "docker with podman's profile" 0 "$masked"
+	same "docker with podman's profile" steps
 	container_stop
 fi
 if with_volume 'docker, unconfined' docker --security-opt seccomp=unconfined --security-opt systempaths=unconfined --device /dev/net/tun; then
@@ -297,6 +311,22 @@ is "$status" 4 'one id, a layer of another owner: refused'
 like "$err" 'owner 5:6' 'one id, a layer of another owner: says whose'
 build_there steps
 isnt "$status" 0 'one id: the whole build is refused'
+
+# ---- a network helper that does not work ----
+
+mkdir -p broken
+printf '#!/bin/sh\necho "no network today" >&2\nexit 1\n' >broken/pasta
+chmod 755 broken/pasta
+without_network() {
+	env PATH="$T/broken:$PATH" "$@"
+}
+there=(without_network) store=$T/no-network
+verdict 'pasta fails' 0 "all, with this host's network"
+like "$out" '^degraded +network +a private network did not come up: no network today$' "pasta fails: the doctor has it in pasta's words"
+same 'pasta fails' steps
+is "$(grep -c "^note: network: steps use this host's, as a private one did not come up" <<<"$err")" 1 'pasta fails: one notice'
+build_there steps --no-cache --network none
+is "$status" 0 'pasta fails: without a network there is nothing to fail'
 
 # ---- no namespaces, no privileges ----
 
