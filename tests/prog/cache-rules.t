@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# When a step is taken from the cache, and when not: a row a rule. Each row builds twice in a store of its own, with a change in
-# between, and looks at the last step of the last stage. tests/tools/break_rules.py breaks the rules in the program one by one,
+# When a step is taken from the cache, and when not: a row a rule. Each row builds twice with a cache of its own, with a change
+# in between, and looks at the last step of the last stage. tests/tools/break_rules.py breaks the rules in the program one by one,
 # and names the rows that have to fail then.
 . "$(dirname "$0")/lib.sh"
 
 base=$(test_base busybox) || skip_all 'no busybox base'
-[ $# = 0 ] || only=$1 # rows whose name matches
+# Options: only rows whose name matches; only as one of "root" and "user".
+only=${1:-} users=${2:-root user}
 
 # rule WANT NAME DOCKERFILE CHANGE [ARG… [-- ARG…]]
 #   WANT        hit or miss: of the second build
@@ -25,7 +26,7 @@ rule() {
 		esac
 	done
 	[ $both = 0 ] || second=("${first[@]}")
-	[[ ! ${only:-} || $name =~ $only ]] || return 0
+	[[ ! $only || $name =~ $only ]] || return 0
 	fresh "$text"
 	in_context "${before:-}"
 	args=("${first[@]}")
@@ -33,7 +34,6 @@ rule() {
 	in_context "$change"
 	step_is "$want" "$who: $name" "${second[@]}"
 	umask 022
-	remove_tree "$home/store"
 }
 
 # A context as a checkout would make it.
@@ -50,6 +50,15 @@ fresh() {
 	ln -s a "$ctx/link"
 	find "$ctx" -exec touch -h -d @1500000000 {} +
 	[ "$who" = root ] || ! is_root || chown -R "$TEST_USER:" "$home"
+	# What the cache knows; the base stays.
+	as "$who" rm -rf "$store"/{records,memo,caches} "$store"/cache.db*
+}
+
+# A store that has the base.
+seed() {
+	mkdir -p "$home"
+	[ "$who" = root ] || ! is_root || chown -R "$TEST_USER:" "$home"
+	printf 'FROM base\nRUN : seed\n' | as "$who" "$WHITTLE" build --root "$store" --build-context base="oci-layout://$base" -q -f - "$home" >"$T/seed.log" 2>&1 || fail "$who: a store" "$(cat "$T/seed.log")"
 }
 
 in_context() {
@@ -59,7 +68,7 @@ in_context() {
 }
 
 build() {
-	run as "$who" timeout 120 "$WHITTLE" build --root "$home/store" --progress=plain --build-context base="oci-layout://$base" \
+	run as "$who" timeout 120 "$WHITTLE" build --root "$store" --progress=plain --build-context base="oci-layout://$base" \
 		-f "$D" "$@" "$ctx"
 }
 
@@ -145,6 +154,7 @@ copy_rules() {
 	rule miss 'COPY: the destination' "$a" 'sed -i "s,/a$,/b," "$D"'
 	rule miss 'COPY: the source, content alike' "$a" 'cp -p a b; sed -i "s,a /a,b /a," "$D"'
 	before='tar -cf t.tar x.sh' rule miss 'ADD: an archive' $'FROM base\nADD t.tar /t/' 'tar -cf t.tar a'
+	rule miss 'COPY: the tree below' $'FROM base\nRUN echo 1 >/f\nCOPY a /a' 'sed -i "s/echo 1/echo 2/" "$D"'
 	rule hit 'COPY: --link, another tree below' $'FROM base\nRUN echo 1\nCOPY --link a /a' 'sed -i "s/echo 1/echo 2 >2/" "$D"'
 	rule miss 'COPY: --link, content' $'FROM base\nCOPY --link a /a' 'echo new >a'
 	rule miss 'COPY: a here-document' $'FROM base\nCOPY <<E /e\none\nE' 'sed -i s/one/two/ "$D"'
@@ -239,7 +249,7 @@ stage_rules() {
 	rule miss 'RUN --mount=bind: the target' "$bind" 'sed -i "s,target=/m,target=/n,; s,/m/one,/n/one," "$D"'
 	rule miss 'RUN --mount=bind: readonly or not' "$bind" 'sed -i s/source=d/rw,source=d/ "$D"'
 	rule hit 'RUN --mount=cache: what is in it' $'FROM base\nRUN --mount=type=cache,target=/c date +%N >/c/f' \
-		'for f in "$home"/store/caches/*/data; do echo other >"$f/f"; done'
+		'for f in "$store"/caches/*/data; do echo other >"$f/f"; done'
 	rule miss 'RUN --mount=cache: its id' $'FROM base\nRUN --mount=type=cache,id=x,target=/c true' 'sed -i s/id=x/id=y/ "$D"'
 	rule hit 'RUN --mount=cache: how it is shared' $'FROM base\nRUN --mount=type=cache,id=x,target=/c true' 'sed -i s/id=x/id=x,sharing=locked/ "$D"'
 	rule hit 'RUN --mount=tmpfs: its size' $'FROM base\nRUN --mount=type=tmpfs,size=1m,target=/c true' 'sed -i s/size=1m/size=2m/ "$D"'
@@ -332,7 +342,7 @@ no_cache_rules() {
 
 	rule miss '--no-cache' "$two" '' -- --no-cache
 	rule miss '--no-cache: the build after it finds its results' "$two" '' -- --no-cache
-	[[ ! ${only:-} || no-cache-filter =~ $only ]] || return 0
+	[[ ! $only || no-cache-filter =~ $only ]] || return 0
 	fresh "$two"
 	build
 	filtered 'a stage' 'one' '' --no-cache-filter one
@@ -342,7 +352,6 @@ no_cache_rules() {
 	filtered 'a number is no name' '' '^note: .*--no-cache-filter 0: no stage' --no-cache-filter 0
 	filtered 'it says so' 'one' '^note: \[one 2/2\] RUN echo 1 >/f: not cached: --no-cache-filter asks for it' \
 		--no-cache-filter one --explain-cache
-	remove_tree "$home/store"
 }
 
 # filtered DESC STAGES MESSAGE ARG…: which stages' RUN were run
@@ -360,11 +369,11 @@ filtered() {
 
 # A step waits in its cache mount, which the test can see, until it is told to go on.
 waiting() {
-	until_true compgen -G "$home/store/caches/*/data/ready"
+	until_true compgen -G "$store/caches/*/data/ready"
 }
 
 changing() {
-	[[ ! ${only:-} || changes =~ $only ]] || return 0
+	[[ ! $only || changes =~ $only ]] || return 0
 	local gate='touch /g/ready; until [ -e /g/go ]; do sleep 0.1; done; rm /g/ready /g/go' pid got
 
 	fresh $'FROM base\nRUN --mount=type=cache,id=gate,target=/g '"$gate"$'\nCOPY a /a'
@@ -382,7 +391,7 @@ FROM base
 RUN --mount=type=cache,id=gate,sharing=locked,target=/g --mount=source=a,target=/in cat /in >/a
 COPY --from=holder /etc/passwd /p"
 	start
-	ok "$who: a context that changes: looked at and waiting" until_true eval 'compgen -G "$home/store/caches/*/data/ready" && compgen -G "$home/store/memo/[0-9a-f]*"'
+	ok "$who: a context that changes: looked at and waiting" until_true eval 'compgen -G "$store/caches/*/data/ready" && compgen -G "$store/memo/[0-9a-f]*"'
 	echo two >"$ctx/a"
 	go_on
 	got=$(value a)
@@ -391,7 +400,7 @@ COPY --from=holder /etc/passwd /p"
 }
 
 start() {
-	as "$who" timeout 120 "$WHITTLE" build --root "$home/store" --progress=plain --build-context base="oci-layout://$base" -f "$D" \
+	as "$who" timeout 120 "$WHITTLE" build --root "$store" --progress=plain --build-context base="oci-layout://$base" -f "$D" \
 		-o "$home/out" "$ctx" >"$T/log" 2>&1 </dev/null &
 	pid=$!
 }
@@ -399,7 +408,7 @@ start() {
 go_on() {
 	local dir
 
-	for dir in "$home"/store/caches/*/data; do
+	for dir in "$store"/caches/*/data; do
 		as "$who" touch "$dir/go"
 	done
 	wait "$pid"
@@ -422,9 +431,11 @@ at_rest() {
 
 # ----------------------------------------------------------------
 
-for who in root user; do
+for who in $users; do
 	home=$T/$who
 	[ "$who" = root ] || home=$UT/home
+	store=$home.store
+	seed
 	copy_rules
 	context_rules
 	stage_rules
