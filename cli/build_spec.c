@@ -445,6 +445,13 @@ static int add_names(const struct wh_build_flags *f, struct wh_build_spec *s, st
 	for (size_t i = 0; i < f->no_cache_filter.n; i++)
 		if (!wh_strv_add_csv(&s->no_cache_filter, f->no_cache_filter.v[i]))
 			return misuse(err, "--no-cache-filter \"%s\": a quote is not closed", f->no_cache_filter.v[i]);
+	/* As buildx: a list without a name means all stages. */
+	if (f->no_cache_filter.n && (!s->no_cache_filter.n || (s->no_cache_filter.n == 1 && !s->no_cache_filter.v[0][0]))) {
+		wh_strv_release(&s->no_cache_filter);
+		s->no_cache = true;
+	}
+	if (f->no_cache && f->no_cache_filter.n)
+		return misuse(err, "--no-cache and --no-cache-filter cannot currently be used together");
 	for (size_t i = 0; i < f->add_hosts.n; i++) {
 		r = add_host(f->add_hosts.v[i], &s->extra_hosts, err);
 		if (r < 0)
@@ -623,7 +630,7 @@ static void add_choices(const struct wh_build_flags *f, struct wh_build_spec *s)
 	s->cgroup_parent = f->cgroup_parent != NULL;
 	s->file = f->file;
 	s->target = f->target && f->target[0] ? f->target : NULL;
-	s->no_cache = f->no_cache;
+	s->no_cache |= f->no_cache;
 	s->explain = f->explain;
 	s->reproducible = f->reproducible;
 	s->iidfile = f->iidfile;

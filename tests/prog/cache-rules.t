@@ -350,6 +350,10 @@ no_cache_rules() {
 	filtered 'said twice' 'one two' '' --no-cache-filter one --no-cache-filter two
 	filtered 'a name that no stage has' '' '^note: .*--no-cache-filter nobody: no stage' --no-cache-filter nobody
 	filtered 'a number is no name' '' '^note: .*--no-cache-filter 0: no stage' --no-cache-filter 0
+	filtered 'no name is all' 'one two' '' --no-cache-filter=
+	run "$WHITTLE" build --root "$store" --no-cache --no-cache-filter one "$ctx"
+	is "$status" 2 "$who: --no-cache-filter: not with --no-cache"
+	like "$err" '--no-cache and --no-cache-filter cannot currently be used together' "$who: --no-cache-filter: and says so"
 	filtered 'it says so' 'one' '^note: \[one 2/2\] RUN echo 1 >/f: not cached: --no-cache-filter asks for it' \
 		--no-cache-filter one --explain-cache
 }

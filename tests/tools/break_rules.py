@@ -71,7 +71,7 @@ RULES = [
     ("ARG not handed on", "frontend/base.c", "wh_strv_copy(&s->env, s->base ? &s->base->env : &env);", "wh_strv_copy(&s->env, &env);", []),
     ("ARG seen where it is not declared", "frontend/base.c", "wh_strv_copy(&s->env, s->base ? &s->base->env : &env);",
      "wh_strv_copy(&s->env, s->base ? &s->base->env : &env); wh_strv_copy(&s->env, &l->build_args);", []),
-    ("--no-cache not heard", "builder/record.c", "if (n->v->no_cache || b->cache_failed)", "if (b->cache_failed)", []),
+    ("--no-cache not heard", "builder/record.c", "if (n->v->no_cache || b->o.again || b->cache_failed)", "if (b->o.again || b->cache_failed)", []),
     ("--no-cache-filter with letters as they stand", "frontend/stages.c", "strcasecmp(names->v[i], name)", "strcmp(names->v[i], name)", []),
 ]
 
