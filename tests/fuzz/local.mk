@@ -91,3 +91,8 @@ tests_fuzz_fuzz_lock_LDADD = cli/libcli.a frontend/libfrontend.a builder/libbuil
 check_PROGRAMS += tests/fuzz/fuzz_cache
 tests_fuzz_fuzz_cache_SOURCES = tests/fuzz/fuzz_cache.c tests/fuzz/replay.c
 tests_fuzz_fuzz_cache_LDADD = builder/libbuilder.a harden/libharden.a layers/liblayers.a sandbox/libsandbox.a base/libbase.a $(DEPS_LIBS)
+
+# layers: what --reproducible reads of a step's files
+check_PROGRAMS += tests/fuzz/fuzz_normalise
+tests_fuzz_fuzz_normalise_SOURCES = tests/fuzz/fuzz_normalise.c tests/fuzz/replay.c
+tests_fuzz_fuzz_normalise_LDADD = layers/liblayers.a base/libbase.a $(DEPS_LIBS)
