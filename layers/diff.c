@@ -161,12 +161,38 @@ static int same_content(int dirfd, const char *name, const char *path, const str
 
 /* ---------------------------------------------------------------- writing */
 
-static int add(struct diff *d, const struct wh_entry *e, struct wh_err **err)
+static int add_dir(struct diff *d, const struct wh_entry *e, struct wh_err **err)
 {
 	struct wh_entry x = *e;
 
 	x.mtime = clamp(d, e->mtime);
 	return wh_layer_writer_add(d->w, &x, err);
+}
+
+static bool has_suffix(const char *s, const char *suffix)
+{
+	size_t n = strlen(s), m = strlen(suffix);
+
+	return n >= m && strcmp(s + n - m, suffix) == 0;
+}
+
+/*
+ * The time in the layer of a file that is not as below (was, NULL: nothing).
+ *
+ * Python takes bytecode for that of a source which has the time and size that the bytecode tells. A source that is changed
+ * in one step after the other would have the epoch after each, and so the bytecode of the first would pass for that of the
+ * second. Hence one that was changed without growing is a second older than it was; what a thousand changes later is
+ * of the first time again is beyond any layers that there can be.
+ */
+#define CHANGES_MAX 1000
+static int64_t time_of(const struct diff *d, const char *path, const struct stat *st, const struct wh_entry *was)
+{
+	int64_t was_written = st->st_mtim.tv_sec, t = clamp(d, was_written);
+
+	if (t == was_written || !was || was->type != WH_T_FILE || !S_ISREG(st->st_mode) || st->st_nlink != 1 ||
+	    (uint64_t)st->st_size != was->size || !has_suffix(path, ".py"))
+		return t;
+	return was->mtime <= t && was->mtime > t - CHANGES_MAX ? was->mtime - 1 : t;
 }
 
 /* Directories above what is to be written come first. The root is in a layer only if it changed itself. */
@@ -178,7 +204,7 @@ static int flush_dirs(struct diff *d, struct frame *f, struct wh_err **err)
 		return 0;
 	r = flush_dirs(d, f->up, err);
 	if (r == 0)
-		r = add(d, &f->e, err);
+		r = add_dir(d, &f->e, err);
 	f->emitted = true;
 	return r;
 }
@@ -187,7 +213,7 @@ static int emit(struct diff *d, struct frame *parent, const struct wh_entry *e, 
 {
 	int r = flush_dirs(d, parent, err);
 
-	return r == 0 ? add(d, e, err) : r;
+	return r == 0 ? wh_layer_writer_add(d->w, e, err) : r;
 }
 
 static int emit_file(struct diff *d, struct frame *f, const char *name, const struct wh_entry *e, struct wh_err **err)
@@ -198,22 +224,22 @@ static int emit_file(struct diff *d, struct frame *f, const char *name, const st
 	return r == 0 ? wh_layer_writer_fd(d->w, fd, e->path, err) : r;
 }
 
-static int set_time(const struct diff *d, int dirfd, const char *name, const struct stat *st)
+static int set_time(int dirfd, const char *name, int64_t t)
 {
-	struct timespec ts[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = clamp(d, st->st_mtim.tv_sec)}};
+	struct timespec ts[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = t}};
 
 	return utimensat(dirfd, name, ts, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
-/* The time in the directory becomes the layer's. */
-static int cut_time(const struct diff *d, struct frame *f, const char *name, const struct stat *st, const char *path,
-		    struct wh_err **err)
+/* The time in the directory becomes the layer's, t. */
+static int cut_time(const struct diff *d, struct frame *f, const char *name, const struct stat *st, int64_t t,
+		    const char *path, struct wh_err **err)
 {
 	int r;
 
-	if (d->o->whole || (!st->st_mtim.tv_nsec && st->st_mtim.tv_sec == clamp(d, st->st_mtim.tv_sec)))
+	if (d->o->whole || (!st->st_mtim.tv_nsec && st->st_mtim.tv_sec == t))
 		return 0;
-	r = set_time(d, f->fd, name, st);
+	r = set_time(f->fd, name, t);
 	return r < 0 ? failed("set the time of", path, r, err) : 0;
 }
 
@@ -290,12 +316,9 @@ static int as_below(const struct diff *d, const struct frame *f, const char *nam
 /* Bytecode that comes later in the order of names knows its source by the time that it had. */
 static void keep_time(const struct diff *d, struct frame *f, const char *name, const struct stat *st)
 {
-	size_t n = strlen(name);
-
-	if (!d->o->normal || d->o->whole || n < 4 || strcmp(name + n - 3, ".py") != 0 ||
-	    clamp(d, st->st_mtim.tv_sec) == st->st_mtim.tv_sec)
-		return;
-	WH_PUSH(f->times, f->n_times, f->cap_times) = (struct old_time){wh_strdup(name), st->st_mtim.tv_sec};
+	if (d->o->normal && !d->o->whole && has_suffix(name, ".py") &&
+	    clamp(d, st->st_mtim.tv_sec) != st->st_mtim.tv_sec)
+		WH_PUSH(f->times, f->n_times, f->cap_times) = (struct old_time){wh_strdup(name), st->st_mtim.tv_sec};
 }
 
 static int by_name(const void *key, const void *x)
@@ -310,11 +333,13 @@ static void forget_times(struct frame *f)
 	free(f->times);
 }
 
-/* Is the source of a bytecode file as below, and so keeps its time, though that is later than the epoch? */
-static int keeps_time(int dirfd, const char *name, const struct stat *st,
+/* Is the source of a bytecode file as below, and so keeps its time? */
+static int keeps_time(const struct diff *d, int dirfd, const char *name, const struct stat *st,
 		      const struct wh_entry *was, struct wh_err **err)
 {
-	if (was->type != WH_T_FILE || st->st_mtim.tv_sec != was->mtime || (uint64_t)st->st_size != was->size ||
+	int64_t t = st->st_mtim.tv_sec;
+
+	if ((t != was->mtime && clamp(d, t) != was->mtime) || (uint64_t)st->st_size != was->size ||
 	    (st->st_mode & 07777) != was->mode || st->st_uid != was->uid || st->st_gid != was->gid)
 		return 0;
 	return same_content(dirfd, name, was->path, &was->digest, err);
@@ -342,11 +367,14 @@ static int find_source(const struct diff *d, const struct frame *f, const char *
 	if (fstatat(dir->fd, source, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		if (!S_ISREG(st.st_mode) || (!d->o->whole && wh_whiteout_is(dir->fd, source, &st)))
 			return 0;
-		*ret = (struct wh_pyc_source){old ? old->mtime : st.st_mtim.tv_sec, clamp(d, st.st_mtim.tv_sec),
+		*ret = (struct wh_pyc_source){old ? old->mtime : st.st_mtim.tv_sec, st.st_mtim.tv_sec,
 					      (uint64_t)st.st_size};
-		r = below && !old && ret->was != ret->becomes ? keeps_time(dir->fd, source, &st, &was.e, err) : 0;
+		if (old) /* it has its time already */
+			return 1;
+		ret->becomes = time_of(d, path, &st, below ? &was.e : NULL);
+		r = below && ret->was != ret->becomes ? keeps_time(d, dir->fd, source, &st, &was.e, err) : 0;
 		if (r == 1)
-			ret->becomes = ret->was;
+			ret->becomes = was.e.mtime;
 		return r < 0 ? r : 1;
 	}
 	/* Names are visited in order: one that was before us and is not here any more was as below, one that is still to
@@ -457,11 +485,12 @@ static int leaf(struct diff *d, struct frame *f, const char *name, struct stat *
 		keep_time(d, f, name, st);
 	if (same)
 		return drop(d, f, name, e->path, 0, err);
+	e->mtime = time_of(d, e->path, st, was ? &was->e : NULL);
 	if (st->st_nlink > 1)
 		r = linked_file(d, f, name, st, e, err);
 	else
 		r = e->type == WH_T_FILE ? emit_file(d, f, name, e, err) : emit(d, f, e, err);
-	return r == 0 ? cut_time(d, f, name, st, e->path, err) : r;
+	return r == 0 ? cut_time(d, f, name, st, e->mtime, e->path, err) : r;
 }
 
 static int directory(struct diff *d, struct frame *up, const char *name, const struct stat *st,
@@ -597,7 +626,7 @@ static int in_directory(struct diff *d, struct frame *f, const struct wh_node_re
 	if (r == 0 && (!was || !same_meta(d, &f->e, &was->e))) {
 		r = f->up ? flush_dirs(d, f->up, err) : 0;
 		if (r == 0)
-			r = add(d, &f->e, err);
+			r = add_dir(d, &f->e, err);
 		f->emitted = true;
 	}
 	return r == 0 ? children(d, f, err) : r;
@@ -616,7 +645,8 @@ static int directory(struct diff *d, struct frame *up, const char *name, const s
 	r = f.fd < 0 ? failed("open directory", f.path, f.fd, err) : in_directory(d, &f, was, err);
 	if (r == 0 && !f.emitted)
 		r = drop(d, up, name, f.path, AT_REMOVEDIR, err);
-	else if (r == 0 && !d->o->whole && set_time(d, up->fd, name, st) < 0) /* changed by what was cleaned up in it */
+	else if (r == 0 && !d->o->whole &&
+		 set_time(up->fd, name, clamp(d, st->st_mtim.tv_sec)) < 0) /* changed by what was cleaned up in it */
 		r = failed("set the time of", f.path, -errno, err);
 	wh_closep(&f.fd);
 	wh_arena_freep(&f.mem);
@@ -644,7 +674,7 @@ int wh_diff_run(const struct wh_diff *o, struct wh_layer_writer *w, struct wh_er
 		keep_entry(&root, &e);
 		r = in_directory(&d, &root, &was, err);
 	}
-	if (r == 0 && !o->whole && set_time(&d, o->root_fd, ".", &st) < 0)
+	if (r == 0 && !o->whole && set_time(o->root_fd, ".", clamp(&d, st.st_mtim.tv_sec)) < 0)
 		r = failed("set the time of", "", -errno, err);
 	HASH_ITER (hh, d.links, l, next) {
 		HASH_DEL(d.links, l);

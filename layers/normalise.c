@@ -186,7 +186,7 @@ uint32_t wh_pyc_time(const struct wh_pyc *pyc, const struct wh_pyc_source *sourc
 		return (uint32_t)clamped;
 	if (pyc->mtime == (uint32_t)source->was && pyc->size == (uint32_t)source->size)
 		return (uint32_t)source->becomes;
-	if (clamped == (int64_t)pyc->mtime)
+	if (clamped == (int64_t)pyc->mtime && pyc->mtime != (uint32_t)source->becomes)
 		return pyc->mtime;
 	/* Made from another state of the source: it was of no use, and must not become so. */
 	return (uint32_t)source->becomes ? 0 : 1;

@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					   other = {(int64_t)pyc.mtime + 1, 17, pyc.size};
 
 		check(wh_pyc_time(&pyc, &same, 17) == 17);
-		check(wh_pyc_time(&pyc, &other, 17) != 17 || pyc.mtime == 17);
+		check(wh_pyc_time(&pyc, &other, 17) != 17);
 	}
 	check(!in_cache || !strchr(in_cache, '/') || strchr(text, '/'));
 	check(!beside || strlen(beside) + 1 == strlen(text));

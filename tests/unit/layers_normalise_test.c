@@ -116,7 +116,8 @@ static void times(void **state)
 		{{5000, 5000, 7}, 2000, 5000}, /* its source keeps a late time */
 		{{5000, 2000, 8}, 2000, 0},    /* did not fit */
 		{{5001, 2000, 7}, 2000, 0},
-		{{5001, 0, 7}, 0, 1},                                       /* must not fit by chance */
+		{{5001, 0, 7}, 0, 1}, /* must not fit by chance */
+		{{4000, 5000, 7}, 5000, 0},
 		{{900, 900, 7}, 5000, 5000},                                /* did not fit, is not of this step */
 		{{(1LL << 32) + 5000, 2000, (1ULL << 32) + 7}, 2000, 2000}, /* 32 bits are compared */
 	};
