@@ -19,8 +19,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -169,6 +171,12 @@ struct keeper {
 	uint64_t end_ns;
 };
 
+/* Not in every such container is that forbidden: then /proc and /sys can be had. */
+static bool own_mounts(void)
+{
+	return wh_caps_has(CAP_SYS_ADMIN) && unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == 0;
+}
+
 static void on_made(void *arg, const struct wh_stub_made *m)
 {
 	const struct keeper *k = arg;
@@ -296,6 +304,7 @@ _Noreturn void wh_keeper_main(const struct wh_step_task *t, pid_t launcher)
 	const int keep[] = {t->spec_fd, t->in_fd, t->out_fd, t->err_fd, t->report_fd, t->filter_fd};
 	struct wh_err *err = NULL, *late = NULL;
 	sigset_t set;
+	bool mounts;
 
 	/* Not SIGKILL: the launcher's death is the step's end, and this is who has to bring it about. */
 	sigemptyset(&set);
@@ -309,13 +318,17 @@ _Noreturn void wh_keeper_main(const struct wh_step_task *t, pid_t launcher)
 	prctl(PR_SET_NAME, "whittle-keep");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	umask(0);
+	mounts = own_mounts(); /* before anything is opened in it */
 	k.root.on_made = on_made;
 	k.root.arg = &k;
 	k.signals = signalfd(-1, &set, SFD_CLOEXEC);
 	if (k.signals < 0)
 		wh_err_sys(&err, "sandbox", WH_ERR_ENV, errno, "signalfd");
-	else if (read_spec(&k, &err) == 0 && wh_guests_open(&k.guests, &k.root, &k.spec.root, &err) == 0 && bring_in(&k, &err) == 0)
-		run(&k, &err);
+	else if (read_spec(&k, &err) == 0 && wh_guests_open(&k.guests, &k.root, &k.spec.root, &err) == 0) {
+		k.guests.mounts = mounts;
+		if (bring_in(&k, &err) == 0)
+			run(&k, &err);
+	}
 	if (wh_guests_leave(&k.guests, &late) < 0 && !err)
 		err = WH_TAKE_PTR(late);
 	tell_end(&k, err);

@@ -2,6 +2,7 @@
 /* /dev, /proc and /sys of a step where nothing can be mounted. */
 #include "sandbox/chroot.h"
 #include "sandbox/guests.h"
+#include "sandbox/mount.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -110,6 +111,18 @@ static int fill_proc(int proc, struct wh_err **err)
 	return 0;
 }
 
+/* The container's own, with its masks, and read-only: the files of processes are the kernel's to guard. Where that is refused the
+ * directory stays as it is. */
+static void show(struct wh_guests *g, const char *path)
+{
+	struct wh_guest *m = &g->v[g->n - 1];
+	WH_AUTO_FD int tree = g->mounts ? wh_mount_clone(AT_FDCWD, path, true) : -1;
+	WH_AUTO_FD int target = tree < 0 ? -1 : wh_openat(m->parent, m->name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+
+	m->mounted = target >= 0 && wh_mount_attach(tree, target,
+						    MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, true) == 0;
+}
+
 int wh_guests_system(struct wh_guests *g, struct wh_err **err)
 {
 	WH_AUTO_FD int dev = -1, proc = -1;
@@ -118,10 +131,14 @@ int wh_guests_system(struct wh_guests *g, struct wh_err **err)
 	if (r == 0)
 		r = fill_proc(proc, err);
 	if (r == 0)
+		show(g, "/proc");
+	if (r == 0)
 		r = wh_guests_dir(g, "/dev", 0755, 0, 0, &dev, err);
 	if (r == 0)
 		r = fill_dev(dev, err);
 	if (r == 0)
 		r = wh_guests_dir(g, "/sys", 0555, 0, 0, NULL, err);
+	if (r == 0)
+		show(g, "/sys");
 	return r;
 }

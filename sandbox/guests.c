@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #define ASIDE "aside"
@@ -283,6 +284,11 @@ static int leave(const struct wh_guests *g, struct wh_guest *m)
 
 	if (fstat(m->parent, &now) < 0)
 		return -errno;
+	if (m->mounted) {
+		WH_AUTO_FREE char *at = wh_asprintf("/proc/self/fd/%d/%s", m->parent, m->name);
+
+		umount2(at, MNT_DETACH | UMOUNT_NOFOLLOW);
+	}
 	if (m->home >= 0 && m->self >= 0)
 		r = go_home(g, m);
 	/* Another process has made itself one meanwhile: that one counts. */

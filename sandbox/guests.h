@@ -19,6 +19,7 @@ struct wh_guest {
 	char *aside;   /* what was there before, by its name in the directory beside; NULL: nothing */
 	int self;      /* O_PATH */
 	int content;   /* of a file of ours: open for writing; -1 */
+	bool mounted;  /* over it something is mounted */
 	int home;      /* where it goes back to: directory, and name in it; -1: it ends with the step */
 	char *home_name;
 };
@@ -26,6 +27,7 @@ struct wh_guests {
 	struct wh_rootfs *root; /* borrowed: fd and base, no mount */
 	char *root_path;        /* as /proc/self/fd shows what is below it */
 	int aside;              /* the directory beside the root */
+	bool mounts;            /* this process is in a mount namespace of its own: what can be mounted nevertheless is */
 	struct wh_guest *v;
 	size_t n, cap;
 };

@@ -400,6 +400,21 @@ COPY file /
 D
 is "$status" 0 'without RUN none are needed'
 container_stop
+container_start docker "$T/tree" "${volumes[@]}" --cap-add SYS_ADMIN
+same 'where mounts are allowed' <<'D'
+FROM base
+RUN echo "stdout works" >/dev/stdout; mount | grep -c ' on /proc type proc (ro,' >/n; grep -c . /proc/self/status >/dev/null && mkdir /made && rm -rf /n
+RUN ls /proc/1/root/marker /proc/$PPID/root/etc 2>&1 | sed 's/^/reach: /' >&2; test ! -e /proc/self/nothing
+D
+chrooted --no-cache <<'D'
+FROM base
+RUN echo "stdout works" >/dev/stdout; poke status 2>/dev/null; grep Seccomp_filters /proc/self/status; ls /proc/1/root/etc /proc/$PPID/root/etc 2>&1 | sed 's/^/reach: /'; echo x >/proc/sys/kernel/hostname
+D
+like "$err" ' stdout works$' 'a step there has /proc'
+like "$err" 'Seccomp_filters:.2$' '… and a filter more than the container'
+unlike "$err" ' reach: passwd' '… and no way through it'
+like "$err" 'hostname: Read-only file system' '… nor a switch in it'
+container_stop
 container_start runc "$T/tree" --userns --privileged -v "$T/ctx:/ctx:ro" -v "$busybox:/busybox:ro"
 printf 'FROM base\nRUN true\n' >ctx/Dockerfile
 run container_run "$WHITTLE" build --root /var/lib/whittle --isolation=chroot --build-context base=oci-layout:///busybox /ctx
