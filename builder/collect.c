@@ -3,7 +3,10 @@
 #include "builder/builder.h"
 #include "builder/cacheindex.h"
 
+#include <dirent.h>
 #include <errno.h>
+
+#define RECORD_MAX ((size_t)64 * 1024)
 
 static int add_record(void *arg, const struct wh_record *r, int64_t used)
 {
@@ -20,6 +23,32 @@ static int add_record(void *arg, const struct wh_record *r, int64_t used)
 	return 0;
 }
 
+/* Without the index, which a disk that is full may not let us open: what lies in records/ is the truth. */
+static int add_files(struct wh_gc *g, struct wh_err **err)
+{
+	int fd = wh_openat(wh_store_dirfd(wh_gc_store(g)), "records", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *e;
+
+	if (!d) {
+		wh_closep(&fd);
+		return wh_err_sys(err, "builder", WH_ERR_ENV, errno, "read the cache's records");
+	}
+	while ((e = readdir(d))) {
+		WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+		struct wh_record r;
+		struct stat st;
+
+		if (strlen(e->d_name) != 64 || fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    wh_read_file(fd, e->d_name, RECORD_MAX, &b) < 0 || !b.n || !wh_record_load(e->d_name, b.p, b.n, &r))
+			continue;
+		add_record(g, &r, st.st_mtim.tv_sec);
+		wh_record_release(&r);
+	}
+	closedir(d);
+	return 0;
+}
+
 int wh_cache_tell_gc(struct wh_gc *g, struct wh_err **err)
 {
 	struct wh_store *s = wh_gc_store(g);
@@ -29,9 +58,10 @@ int wh_cache_tell_gc(struct wh_gc *g, struct wh_err **err)
 	/* Where nothing was ever built there is no index, and none is to be made. */
 	if (faccessat(wh_store_dirfd(s), "records", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	r = wh_cache_open(s, NULL, NULL, &c, err);
-	if (r == 0)
-		r = wh_cache_each(c, add_record, g, err);
+	r = wh_cache_open(s, NULL, NULL, &c, NULL);
+	if (r < 0)
+		return add_files(g, err);
+	r = wh_cache_each(c, add_record, g, err);
 	wh_cache_close(c);
 	return r;
 }

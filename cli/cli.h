@@ -262,7 +262,8 @@ int wh_cli_contents_open(const char *ref, const char *root, const char *platform
 int wh_cli_contents_read(struct wh_cli_contents *c, struct wh_err **err);
 void wh_cli_contents_release(struct wh_cli_contents *c); /* also of what failed half-way, or of {0} */
 
-/* A new empty directory PARENT/whittle-WHAT-XXXXXX (parent NULL: $TMPDIR, else /tmp), which the caller removes; malloc'ed. */
+/* A new empty directory PARENT/whittle-WHAT-XXXXXX (parent NULL: $TMPDIR, else /tmp), which the caller removes; malloc'ed. It stays
+ * locked while this process lives: those that killed ones left are removed here. */
 int wh_cli_temp_dir(const char *parent, const char *what, char **ret, struct wh_err **err);
 
 /* ---------------------------------------------------------------- commands */

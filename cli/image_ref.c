@@ -3,21 +3,62 @@
 #include "cli/cli.h"
 #include "cli/registry_service.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <sys/file.h>
+
+/* Such a directory is locked (flock) as long as a process of ours lives. fd, or -1: it is another's, or gone. */
+static int lock_dir(int at, const char *name)
+{
+	WH_AUTO_FD int fd = wh_openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	struct stat held, named;
+
+	if (fd < 0 || fstat(fd, &held) < 0 || held.st_uid != geteuid() || flock(fd, LOCK_EX | LOCK_NB) < 0 ||
+	    fstatat(at, name, &named, AT_SYMLINK_NOFOLLOW) < 0 || held.st_ino != named.st_ino)
+		return -1;
+	return WH_TAKE_FD(fd);
+}
+
+/* Those of processes that were killed. */
+static void sweep_dirs(const char *parent, const char *what)
+{
+	WH_AUTO_FREE char *prefix = wh_asprintf("whittle-%s-", what);
+	DIR *d = opendir(parent);
+	const struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		WH_AUTO_FD int fd = -1;
+
+		if (!wh_has_prefix(e->d_name, prefix) || strlen(e->d_name) != strlen(prefix) + 6)
+			continue;
+		fd = lock_dir(dirfd(d), e->d_name);
+		if (fd >= 0)
+			(void)wh_rm_rf(dirfd(d), e->d_name);
+	}
+	if (d)
+		closedir(d);
+}
 
 int wh_cli_temp_dir(const char *parent, const char *what, char **ret, struct wh_err **err)
 {
 	const char *tmp = getenv("TMPDIR");
-	WH_AUTO_FREE char *dir = wh_asprintf("%s/whittle-%s-XXXXXX",
-					     parent                 ? parent
-					     : tmp && tmp[0] == '/' ? tmp
-								    : "/tmp",
-					     what);
+	int fd;
 
-	if (!mkdtemp(dir))
-		return wh_err_sys(err, "cli", WH_ERR_ENV, errno, "make the directory \"%s\"", dir);
-	*ret = WH_TAKE_PTR(dir);
-	return 0;
+	if (!parent)
+		parent = tmp && tmp[0] == '/' ? tmp : "/tmp";
+	sweep_dirs(parent, what);
+	for (;;) {
+		WH_AUTO_FREE char *dir = wh_asprintf("%s/whittle-%s-XXXXXX", parent, what);
+
+		if (!mkdtemp(dir))
+			return wh_err_sys(err, "cli", WH_ERR_ENV, errno, "make the directory \"%s\"", dir);
+		fd = lock_dir(AT_FDCWD, dir);
+		/* Who swept before it was locked took it away. The descriptor stays open to the end of the process. */
+		if (fd >= 0 || access(dir, F_OK) == 0) {
+			*ret = WH_TAKE_PTR(dir);
+			return 0;
+		}
+	}
 }
 
 struct ref {

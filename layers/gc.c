@@ -592,7 +592,9 @@ int wh_gc_run(struct wh_gc *g, wh_gc_forget_fn forget, void *arg, struct wh_err 
 	if (r < 0)
 		return r;
 	if (g->s->lease.id)
-		(void)wh_store_sweep(g->s, NULL); /* what is in doubt is left to who wants to use it */
+		r = wh_store_sweep(g->s, err);
+	if (r < 0)
+		return r;
 	account_gone(g, WH_AT_TMP);
 	/* The first time there may have been no room to write in. */
 	if (rf < 0) {
