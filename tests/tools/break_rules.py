@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """break_rules.py BUILD WORK [NAME…]: does every rule of the cache have a test?
 
-Breaks the rules one by one: each change below goes into a copy of the source tree (WORK/src, with objects in WORK/build, configured as
+Breaks the rules one by one: each change below goes into a copy of the source tree (WORK/wt, with objects in WORK/wb, configured as
 BUILD is), the program is built, and tests/prog/cache-rules.t is run as root. The change is "killed" when rows fail, and they must be the
 rows that it names ('*' at the end: all that begin so). A table goes to standard output; exit code 0 when all are killed by just these.
 About a minute and a half for each: by hand, after a change to keys, selections or the memo.
@@ -106,14 +106,14 @@ def judge(failed, wanted):
 def main():
     top = pathlib.Path(__file__).resolve().parents[2]
     given, work = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
-    names, src, build = sys.argv[3:], work / "src", work / "build"
+    names, src, build = sys.argv[3:], work / "wt", work / "wb"
     if not src.exists():
         work.mkdir(parents=True, exist_ok=True)
         run(["git", "clone", "-q", "--shared", str(top), str(src)])
         run(["autoreconf", "-fi"], cwd=src)
         build.mkdir()
         options = run([str(given / "config.status"), "--config"]).stdout
-        run(["sh", "-c", f"{src}/configure --quiet {options}"], cwd=build)
+        run(["sh", "-c", f"../wt/configure --quiet {options}"], cwd=build)
     else:
         run(["git", "-C", str(src), "fetch", "-q", str(top)])
         run(["git", "-C", str(src), "reset", "-q", "--hard", "FETCH_HEAD"])
