@@ -431,11 +431,18 @@ static int last_run(struct wh_node *n, struct wh_record *ret)
 	return r > 0;
 }
 
-static bool recorded(struct wh_node *n, const struct wh_digest *key)
+/* There is a record of this very key: why was it no hit? NULL: there is none. */
+static const char *recorded(struct wh_node *n, bool has, const struct wh_digest *key)
 {
 	WH_AUTO_ERR struct wh_err *err = NULL;
+	struct wh_record rec = {.empty = true};
+	bool whole;
 
-	return wh_cache_known(n->b->cache, key, &err) > 0;
+	if (!has || n->b->cache_failed || wh_cache_known(n->b->cache, key, &err) <= 0)
+		return NULL;
+	whole = wh_cache_get(n->b->cache, key, &rec, &err) > 0;
+	wh_record_release(&rec);
+	return whole ? "its last run did not note all that is asked for now" : "its layer is no longer in the store";
 }
 
 static int read_inputs(struct wh_node *n, const struct wh_record *rec, json_t **ret)
@@ -492,14 +499,17 @@ void wh_node_explain(struct wh_node *n)
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
 	struct wh_record old = {.empty = true};
 	struct reasons r = {0};
+	const char *why;
 
 	if (!n->b->o.explain)
 		return;
+	why = recorded(n, n->key.has_fast, &n->key.fast);
+	if (!why)
+		why = recorded(n, n->key.has_content, &n->key.content);
 	if (n->v->no_cache)
 		reason(&r, "%s asks for it", n->v->place.no_cache ? n->v->place.no_cache : "--no-cache");
-	else if (!n->b->cache_failed && ((n->key.has_fast && recorded(n, &n->key.fast)) ||
-					 (n->key.has_content && recorded(n, &n->key.content))))
-		reason(&r, "its layer is no longer in the store");
+	else if (why)
+		reason(&r, "%s", why);
 	else if (last_run(n, &old) || wh_node_op_known(n, &old))
 		compare(n, &old, &r);
 	else
