@@ -426,6 +426,8 @@ static void tell_limits(struct wh_builder *b)
 				     "with --security-opt systempaths=unconfined");
 		b->slots = 1;
 	}
+	if (b->snapshotter == WH_SNAP_COPY && b->host.nosuid)
+		wh_builder_notice(b, "the store's file system is mounted nosuid: set-id programs have no effect in copied roots");
 	if (b->host.hostname_error)
 		wh_builder_notice(b, "steps have this container's hostname: its seccomp profile allows no other");
 }
@@ -500,6 +502,13 @@ int wh_builder_enter(struct wh_builder *b, bool steps, struct wh_err **err)
 	r = choose_snapshotter(b, err);
 	if (r < 0)
 		return r;
+	if (b->snapshotter == WH_SNAP_COPY && b->host.noexec) {
+		wh_err_set(&b->no_sandbox, "builder", WH_ERR_ENV, EACCES,
+			   "the store's file system is mounted noexec: nothing can be run from a copied root");
+		wh_err_hint(&b->no_sandbox, "--root DIR on a file system that is not");
+		b->entered = true;
+		return steps ? refuse_steps(b, err) : 0;
+	}
 	choose_network(b);
 	tell_limits(b);
 	return start_launcher(b, err);

@@ -171,6 +171,14 @@ static void mounts(struct wh_doctor *d, const struct wh_host *h)
 		wh_doctor_add(d, "overlay", WH_CHECK_DEGRADED, "a store on ext4, xfs, btrfs or tmpfs: --root DIR (in a container: on a volume)",
 			      "%s; every step gets a copy of its root", h->overlay_why);
 		wh_strv_add(&d->limits, "with copied roots");
+		if (h->noexec) {
+			wh_doctor_add(d, "noexec", WH_CHECK_MISSING, "--root DIR on a file system that is not mounted noexec",
+				      "the store's file system: nothing can be run from a copied root");
+			d->steps = false;
+		}
+		if (h->nosuid)
+			wh_doctor_add(d, "nosuid", WH_CHECK_DEGRADED, "--root DIR on a file system that is not mounted nosuid",
+				      "the store's file system: set-id programs have no effect in copied roots");
 	}
 	if (h->proc == WH_PROC_FRESH) {
 		wh_doctor_add(d, "/proc", WH_CHECK_OK, NULL, "steps have their own");

@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
@@ -161,6 +162,7 @@ int wh_host_probe(int scratch_dirfd, const char *scratch_path, struct wh_host *r
 	WH_AUTO_FREE char *path = wh_path_join(scratch_path, name);
 	WH_AUTO_FD int at = -1, tun = -1;
 	uint32_t action = SECCOMP_RET_ERRNO;
+	struct statvfs fs;
 	struct wh_host h = {0};
 
 	if (mkdirat(scratch_dirfd, name, 0700) < 0)
@@ -168,6 +170,10 @@ int wh_host_probe(int scratch_dirfd, const char *scratch_path, struct wh_host *r
 	at = wh_openat(scratch_dirfd, name, O_RDONLY | O_DIRECTORY, 0);
 	if (at < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -at, "open %s", path);
+	if (fstatvfs(at, &fs) == 0) {
+		h.noexec = fs.f_flag & ST_NOEXEC;
+		h.nosuid = fs.f_flag & ST_NOSUID;
+	}
 	wh_host_kernel(&h.kernel_major, &h.kernel_minor);
 	h.overlay_why = try_overlay(at, path);
 	h.overlay = !h.overlay_why;
@@ -176,7 +182,7 @@ int wh_host_probe(int scratch_dirfd, const char *scratch_path, struct wh_host *r
 	h.tun = tun >= 0;
 	h.tun_error = tun < 0 ? -tun : 0;
 	h.proc_error = try_in_child(CLONE_NEWPID, try_proc);
-	h.proc = h.proc_error ? WH_PROC_BOUND : WH_PROC_FRESH;
+	h.proc = h.proc_error == EPERM || h.proc_error == EACCES ? WH_PROC_BOUND : WH_PROC_FRESH;
 	h.hostname_error = try_in_child(CLONE_NEWUTS, try_hostname);
 	h.sys_error = try_in_child(CLONE_NEWNET, try_sys);
 	h.pasta = wh_proc_find("pasta");

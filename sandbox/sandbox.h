@@ -84,6 +84,7 @@ struct wh_host {
 	unsigned kernel_major, kernel_minor;
 	bool overlay;          /* overlay with userxattr works on the given directory */
 	char *overlay_why;     /* why not, or NULL */
+	bool noexec, nosuid;   /* so is the given directory mounted: it holds for roots that are copies, not for overlays */
 	enum wh_proc_kind proc;
 	int proc_error;        /* BOUND: why (errno) */
 	int sys_error;         /* no sysfs of a network namespace's own (errno): steps see the host's, or an empty one */

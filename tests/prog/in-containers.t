@@ -328,6 +328,25 @@ is "$(grep -c "^note: network: steps use this host's, as a private one did not c
 build_there steps --no-cache --network none
 is "$status" 0 'pasta fails: without a network there is nothing to fail'
 
+# ---- stores where nothing may be executed, and none of /sys ----
+
+mkdir noexec
+on_noexec() {
+	unshare -m sh -c 'mount -t tmpfs -o noexec,nosuid none "$0" && exec "$@"' "$T/noexec" "$@"
+}
+there=(on_noexec) store=$T/noexec/store
+same 'a store on noexec, overlay' steps
+build_there steps --snapshotter copy
+is "$status" 4 'a store on noexec, copies: refused'
+like "$err" '^error: .*mounted noexec' 'a store on noexec, copies: and why'
+same_copy=$(build_there files --snapshotter copy && image_of "$out")
+is "$same_copy" "${want[files]}" 'a store on noexec, copies: what runs nothing is the same image'
+no_sys() {
+	unshare -m sh -c 'umount -R /sys && exec "$@"' sh "$@"
+}
+there=(no_sys) store=$T/no-sys
+same 'a host without /sys' steps
+
 # ---- no namespaces, no privileges ----
 
 store=$T/none
