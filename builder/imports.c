@@ -136,6 +136,16 @@ static int write_imported(struct wh_builder *b, struct wh_err **err)
 	return r < 0 ? r : wh_cache_put(b->cache, v, n, err);
 }
 
+/* Other origins are those of bases, which may never be needed. */
+static bool is_from_cache(const struct wh_builder *b, const struct wh_layer *l)
+{
+	bool found = l->origin && wh_has_prefix(l->origin, WH_ORIGIN_NOWHERE);
+
+	for (size_t i = 0; i < b->o.n_imports && l->origin && !found; i++)
+		found = wh_streq(l->origin, wh_cache_source_origin(b->o.imports[i]));
+	return found && !wh_layer_at_hand(b->o.store, l);
+}
+
 /* An image in the store is whole, and so is the tree that the evidence of a pruned one is about. */
 static int settle(struct wh_builder *b, struct wh_vertex *const *targets, size_t n, struct wh_err **err)
 {
@@ -149,10 +159,10 @@ static int settle(struct wh_builder *b, struct wh_vertex *const *targets, size_t
 		const struct wh_node *before = t && t->v->kind == WH_OP_PRUNE ? t->inputs[0] : NULL;
 
 		for (j = 0; t && j < t->result.n_layers; j++)
-			if (t->result.layers[j].origin && !wh_layer_at_hand(b->o.store, &t->result.layers[j]))
+			if (is_from_cache(b, &t->result.layers[j]))
 				WH_PUSH(v, k, cap) = &t->result.layers[j];
 		for (j = 0; before && j < before->result.n_layers; j++)
-			if (before->result.layers[j].origin && !wh_layer_at_hand(b->o.store, &before->result.layers[j]))
+			if (is_from_cache(b, &before->result.layers[j]))
 				WH_PUSH(v, k, cap) = &before->result.layers[j];
 	}
 	r = wh_layers_settle(b->o.store, v, k, err);

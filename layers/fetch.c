@@ -180,6 +180,17 @@ static int fetch_all(struct wh_store *s, const struct wh_layer *const *layers, s
 	return r;
 }
 
+int wh_layers_bring(struct wh_store *s, const struct wh_layer *layers, size_t n, struct wh_err **err)
+{
+	WH_AUTO_FREE const struct wh_layer **v = wh_calloc(n + 1, sizeof(*v));
+	size_t i, k = 0;
+
+	for (i = 0; i < n; i++)
+		if (layers[i].origin && !is_directory(layers[i].origin))
+			v[k++] = &layers[i];
+	return k ? fetch_all(s, v, k, err) : 0;
+}
+
 int wh_layers_settle(struct wh_store *s, const struct wh_layer *const *layers, size_t n, struct wh_err **err)
 {
 	int r = fetch_all(s, layers, n, err);

@@ -152,6 +152,8 @@ void wh_store_set_cancel(struct wh_store *s, const _Atomic bool *cancel);
 char *wh_store_failed_origin(struct wh_store *s);
 /* The layer can be read without asking anybody: its blob is in the store and was seen to have this diff id. */
 bool wh_layer_at_hand(struct wh_store *s, const struct wh_layer *l);
+/* Fetches what is in registries, many blobs at once. */
+int wh_layers_bring(struct wh_store *s, const struct wh_layer *layers, size_t n, struct wh_err **err);
 /* Brings those that are not at hand into the store, many at once, and reads each. */
 int wh_layers_settle(struct wh_store *s, const struct wh_layer *const *layers, size_t n, struct wh_err **err);
 

@@ -32,6 +32,7 @@ int wh_tree_open(struct wh_store *s, const struct wh_layer *layers, size_t n, st
 	t->layers = wh_calloc(n + 1, sizeof(*t->layers));
 	t->ix = wh_calloc(n + 1, sizeof(*t->ix));
 	t->snapshot_fd = wh_calloc(n + 1, sizeof(*t->snapshot_fd));
+	r = wh_layers_bring(s, layers, n, err);
 	while (r == 0 && t->n < n) {
 		size_t i = t->n++;
 

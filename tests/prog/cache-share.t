@@ -212,6 +212,39 @@ nothing_ran 'inline, in a layout'
 run skopeo copy -q "oci:$UT/layout:latest" "oci:$T/copied:1"
 is "$(jq -r '.manifests[0].digest' copied/index.json)" "$want" 'skopeo finds the image in it'
 
+# ---- a registry with a login, that lists referrers by itself ----
+
+front_start "$T/front" "$reg" --referrers --token me:secret || { echo 'Bail out! no front'; exit 1; }
+on_exit "server_stop $FRONT_PID"
+ci --cache-to "$FRONT/app/cache:1" -t x "${secret[@]}" "$T/src"
+is "$status" 4 'a registry that wants a login'
+like "$err" "^error: export the cache to $FRONT/app/cache:1: .*" 'is told'
+like "$err" '^hint: .*login' 'with what helps'
+mkdir -p .docker && printf '{"auths":{"%s":{"username":"me","password":"secret"}}}' "$FRONT" >.docker/config.json
+ci --cache-from "$reg/cache:max" -t "$FRONT/app/ref:1" --push "${secret[@]}" --cache-to type=inline,mode=max --cache-to "$FRONT/app/cache:1" "$T/src"
+is "$status" 0 'with a login the image, its cache and another are pushed'
+[ "$status" = 0 ] || show "$err"
+for from in "$FRONT/app/ref:1" "$FRONT/app/cache:1"; do
+	ci --cache-from "$from" -t x "${secret[@]}" "$T/src"
+	nothing_ran "$from"
+	is "$(image)" "$want" "$from: the same image"
+done
+unlike "$(cat front/log)" "manifests/sha256-${want#sha256:} " 'no fallback tag where there is an API'
+rm -r .docker
+
+# ---- what a build does on top of it ----
+
+laptop -t "$reg/cache-user:1" "${secret[@]}" --cache-to "$reg/user:1" "$UT/src"
+sed -i '$aRUN cat /result >/again' "$UT/src/Dockerfile"
+run as_user "$WHITTLE" build --root "$UT/store2" "${base[@]}" --cache-from "$reg/user:1" -t x "${secret[@]}" "$UT/src"
+is "$(ran)" '[stage-1 6/6] RUN cat /result >/again' 'an ordinary user runs a new step on layers that are fetched'
+sed -i '$d' "$UT/src/Dockerfile"
+ci --cache-from "$reg/user:1" -t x --explain-cache --build-arg WHO=you "${secret[@]}" "$T/src"
+is "$status" 0 '--explain-cache'
+ci --cache-from "$reg/user:1" -t x "${secret[@]}" "$T/src"
+again -t x --explain-cache --build-arg WHO=you "${secret[@]}" "$T/src"
+like "$err" 'RUN echo "hello.*not cached: .*WHO' 'explains what changed since the build that took it from elsewhere'
+
 # ---- two platforms ----
 
 cat >two.Dockerfile <<'D'
