@@ -75,6 +75,32 @@ packages() { # LOCK STAGE
 	jq -r --arg s "$2" '.stages[] | select(.stage == $s).packages[] | [.type, .name, .version, .arch // "-", if .removed then "removed" else "" end] | join(" ") | rtrimstr(" ")' "$1"
 }
 
+# wheel VERSION, tarball VERSION: packages of Python and Node.js, installed by pip and npm of this machine into the context
+wheel() {
+	python3 - "$1" <<-'PYTHON'
+		import sys, zipfile
+		v = sys.argv[1]
+		with zipfile.ZipFile(f"wheeled-{v}-py3-none-any.whl", "w") as z:
+		    for name, text in (
+		        ("wheeled.py", f"version = '{v}'\n"),
+		        (f"wheeled-{v}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: wheeled\nVersion: {v}\n"),
+		        (f"wheeled-{v}.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
+		        (f"wheeled-{v}.dist-info/RECORD", ""),
+		    ):
+		        z.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), text)
+	PYTHON
+	rm -rf ctx/site && python3 -m pip install -q --no-index --no-compile --disable-pip-version-check --root-user-action ignore \
+		--target ctx/site "./wheeled-$1-py3-none-any.whl"
+}
+tarball() {
+	rm -rf package ctx/js && mkdir -p package ctx/js
+	printf '{"name":"@t/tarred","version":"%s"}' "$1" >package/package.json
+	touch -d @1600000000 package/package.json
+	tar -czf "tarred-$1.tgz" package
+	(cd ctx/js && echo '{"name":"app","version":"0.0.1"}' >package.json &&
+		npm install --silent --offline --no-audit --no-fund --cache "$T/npm" "$T/tarred-$1.tgz")
+}
+
 users=(root user)
 is_root || users=(user)
 for who in "${users[@]}"; do
@@ -172,6 +198,45 @@ for who in "${users[@]}"; do
 	build "$who" --build-context "other=oci-layout://$T/other" "${locked[@]}" < <(dockerfile '' 'COPY --from=other / /')
 	is "$status" 3 "$who: a base that the lock does not know: exit code"
 	like "$err" 'the lock has no base of this name' "$who: which is told"
+
+	# ---- Python's and Node.js's ----
+	ok "$who: pip installs a wheel" wheel 1.0
+	ok "$who: npm installs a tarball" tarball 1.0.0
+	chmod -R a+rX ctx
+	printf 'FROM base\nCOPY site /site\nCOPY js/node_modules /js/node_modules\n' >lang
+	build "$who" --lock "$dir/lang.lock" <lang
+	is "$status" 0 "$who: Python's and Node.js's packages: locked"
+	is "$(jq -c '.stages[].packages[] | [.type, .name, .version, .digest]' "$dir/lang.lock" | paste -sd' ')" \
+		"[\"npm\",\"@t/tarred\",\"1.0.0\",\"sha512:$(sha512sum tarred-1.0.0.tgz | cut -d ' ' -f 1)\"] [\"pypi\",\"wheeled\",\"1.0\",\"$(sum_of wheeled-1.0-py3-none-any.whl)\"]" \
+		"$who: with the digests of what they came in"
+	build "$who" --locked --lock "$dir/lang.lock" <lang
+	is "$status" 0 "$who: and kept to"
+	wheel 1.1 && tarball 1.0.1 && chmod -R a+rX ctx
+	build "$who" --locked --lock "$dir/lang.lock" -t lang <lang
+	is "$status" 3 "$who: other versions: exit code"
+	like "$err" '^  \| stage 0: npm @t/tarred: the lock has 1.0.0, this build 1.0.1$' "$who: Node.js's is told"
+	like "$err" '^  \| stage 0: pypi wheeled: the lock has 1.0, this build 1.1$' "$who: Python's is told"
+	unlike "$(cat "$T/$who/store/index.json")" 'library/lang' "$who: and no name was given"
+
+	# ---- the lock itself ----
+	build "$who" --locked --lock "$dir/none.lock" <lang
+	is "$status" 2 "$who: no lock: exit code"
+	like "$err" "^error: --locked: there is no lock \"$dir/none.lock\"\$" "$who: says so"
+	printf '{"schema":1,"bases":[{"name":"base"}],"urls":[],"repositories":[],"stages":[]}' >"$dir/bad.lock"
+	build "$who" --locked --lock "$dir/bad.lock" <lang
+	is "$status" 2 "$who: a lock that is none: exit code"
+	is "$(grep -c '^error: ' <<<"$err") $(grep '^error: ' <<<"$err")" "1 error: $dir/bad.lock: an entry of bases has no platform" \
+		"$who: in one line"
+
+	# ---- Debian's own ----
+	printf 'FROM base\nRUN apt-get update && apt-get install -y --no-install-recommends hello && rm -rf /var/lib/apt/lists/*\n' >real
+	build "$who" --lock "$dir/real.lock" <real
+	is "$status" 0 "$who: a package of Debian's: locked"
+	like "$(jq -r '.stages[].packages[] | [.type, .name, .arch, .digest] | join(" ")' "$dir/real.lock")" \
+		"^deb hello $(dpkg --print-architecture) sha256:[0-9a-f]{64}\$" "$who: with its archive"
+	build "$who" --locked --lock "$dir/real.lock" --reproducible --verify-reproducible <real
+	is "$status" 0 "$who: kept to, and the same twice"
+	[ "$status" = 0 ] || show "$err"
 
 	# ---- a base that moves on ----
 	rm -rf moved && cp -r "$base" moved && chmod -R a+rX moved
