@@ -166,7 +166,7 @@ touch -d 2001-01-01 times/file times/program # in the other directory they are n
 number=$(date -d "$(config "$busybox" | jq -r .created)" +%s)
 same times times 'times, and files from all over'
 derived=$(image)
-is "$(python3 times.py "$T/times.one" 1 "$number")" '' 'every entry has the time of the base'
+is "$(python3 times.py "$T/times.one" 1 "$number" 2>&1)" '' 'every entry has the time of the base'
 one given times --build-arg "SOURCE_DATE_EPOCH=$number"
 is "$(image)" "$derived" 'the number itself gives the same image'
 run env SOURCE_DATE_EPOCH="$number" "$WHITTLE" build --root "$T/store" --no-cache --reproducible --build-context "busybox=oci-layout://$busybox" times
@@ -180,14 +180,14 @@ behind=$(image)
 while [ "$(date +%s)" -le "$soon" ]; do sleep 1; done
 other behind times --build-arg "SOURCE_DATE_EPOCH=$soon"
 is "$(image)" "$behind" 'a clock that is behind the epoch changes nothing'
-is "$(python3 times.py "$T/behind.one" 1 "$soon")" 'etc/passwd 1700000000' 'every entry that was written has the epoch'
+is "$(python3 times.py "$T/behind.one" 1 "$soon" 2>&1)" 'etc/passwd 1700000000' 'every entry that was written has the epoch'
 
 mkdir scratch
 printf 'FROM scratch\nCOPY file /\nWORKDIR /w\n' >scratch/Dockerfile
 echo x >scratch/file
 same scratch scratch 'scratch alone'
 is "$(config "$T/scratch.one" | jq -r .created)" 1970-01-01T00:00:00Z 'its time is the beginning'
-is "$(python3 times.py "$T/scratch.one" 0 0)" '' 'and so are those of its entries'
+is "$(python3 times.py "$T/scratch.one" 0 0 2>&1)" '' 'and so are those of its entries'
 
 # The newest of all bases counts, wherever it stands; what a stage that is not needed stands on does not.
 mkdir bases
@@ -203,6 +203,75 @@ run "$WHITTLE" build --root "$T/store" --reproducible --build-context "busybox=o
 is "$status" 0 'bases of several ages' || show "$err"
 is "$(cat bases.out/epoch)" 1800000000 'RUN has the time of the newest that the build asks for'
 is "$(stat -c %Y bases.out/epoch)" 1800000000 'and so has its file'
+
+# ---- SOURCE_DATE_EPOCH alone: nothing that a build writes is newer ----
+
+cat >"$T/newer.py" <<'END'
+import base64, io, json, os, re, subprocess, sys, tarfile, datetime
+
+epoch = int(sys.argv[1])
+stamp = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
+seen = 0
+
+def check(what, t):
+    global seen
+    seen += 1
+    if t > epoch:
+        print(what, t)
+
+def texts(what, v):
+    for envelope in (v, v.get("dsseEnvelope", {})):
+        if "payload" in envelope:
+            texts(what, json.loads(base64.b64decode(envelope["payload"])))
+    for m in stamp.findall(json.dumps(v)):
+        check(what, datetime.datetime.fromisoformat(m + "+00:00").timestamp())
+
+def tar(what, data):
+    for m in tarfile.open(fileobj=io.BytesIO(data)):
+        check(what + " " + m.name, m.mtime)
+
+for path in sys.argv[2:]:
+    if not os.path.isdir(path):
+        tar(path, open(path, "rb").read())
+    elif os.path.exists(path + "/oci-layout"):
+        for name in ["index.json"] + ["blobs/sha256/" + n for n in os.listdir(path + "/blobs/sha256")]:
+            data = open(path + "/" + name, "rb").read()
+            if data[:1] == b"{":
+                texts(name, json.loads(data))
+            else:
+                tar(name, subprocess.run(["zstd", "-dc"], input=data, stdout=subprocess.PIPE).stdout)
+    else:
+        for root, dirs, files in os.walk(path):
+            for n in dirs + files:
+                check(root + "/" + n, os.lstat(root + "/" + n).st_mtime)
+if seen < 80:
+    print("only %d times seen" % seen)
+END
+mkdir everything
+cat >everything/Dockerfile <<'END'
+FROM busybox AS base
+RUN touch -d 2030-01-01 /new && for i in 1 2 3 4 5 6 7 8 9; do echo $i >/f$i; done
+COPY file /x/
+WORKDIR /w
+FROM scratch AS app
+COPY --from=base / /
+RUN echo text >/srv.txt
+CMD ["/bin/sh", "-c", "trap 'exit 0' TERM; echo up; while :; do cat /srv.txt >/dev/null; sleep 0.1; done"]
+FROM app
+PROFILE --ready=log:up cat /srv.txt
+PRUNE --shell=keep
+END
+echo x >everything/file
+export COSIGN_PASSWORD=''
+"$WHITTLE" keygen --output-key-prefix "$T/ours" >/dev/null 2>&1
+for target in app ''; do
+	rm -rf out.*
+	run env SOURCE_DATE_EPOCH=1650000000 "$WHITTLE" build --root "$T/store" --no-cache -t n:1 ${target:+--target "$target"} --sign-key "$T/ours.key" \
+		--build-context "busybox=oci-layout://$busybox" -o "type=oci,dest=$T/out.oci,tar=false" -o "type=oci,dest=$T/out.oci.tar" \
+		-o "type=tar,dest=$T/out.tar" -o "type=local,dest=$T/out.local" everything
+	is "$status" 0 "everything${target:+ to $target}: built" || show "$err"
+	is "$(python3 newer.py 1650000000 out.* 2>&1)" '' 'layers, config, history, outputs and evidence have no newer time'
+done
 
 # ---- the cache ----
 
@@ -227,7 +296,7 @@ package() {
 		sed 's/^/ \&\& /; $!s/$/ \\/'
 	} >"$1/Dockerfile"
 	same "$1" "$1" "$1"
-	rm -rf "$T/$1.one" "$UT/$1.other"
+	rm -rf "$T/$1.one" "$UT/$1.other" "$T/store" "$UT/store" # a few GB each
 }
 
 if [ "${WHITTLE_REPRODUCIBLE:-}" = all ]; then
