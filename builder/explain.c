@@ -23,7 +23,8 @@
 
 /* ---------------------------------------------------------------- places */
 
-static void place_digest(const char *kind, const struct wh_place *p, const char *text, unsigned number, struct wh_digest *ret)
+static void place_digest(const char *kind, const struct wh_place *p, const char *text, unsigned number,
+			 struct wh_digest *ret)
 {
 	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
 
@@ -111,7 +112,8 @@ void wh_explain_keep(struct wh_node *n)
 
 	if (n->v->place.stage && wh_digest_is_zero(&n->inputs_blob)) {
 		describe(n, &text);
-		if (!wh_buf_ok(&text) || text.n > BLOB_MAX || wh_blob_put(n->b->o.store, text.p, text.n, &n->inputs_blob, &err) < 0)
+		if (!wh_buf_ok(&text) || text.n > BLOB_MAX ||
+		    wh_blob_put(n->b->o.store, text.p, text.n, &n->inputs_blob, &err) < 0)
 			n->inputs_blob = (struct wh_digest){0}; /* only an explanation is lost */
 	}
 	wh_buf_release(&n->listing);
@@ -162,13 +164,14 @@ static bool in_list(const json_t *doc, const char *key, const char *name)
 	size_t i;
 	json_t *v;
 
-	json_array_foreach(list, i, v)
+	json_array_foreach (list, i, v)
 		if (wh_streq(json_string_value(v), name))
 			return true;
 	return false;
 }
 
-static void variable_differs(const json_t *old, const json_t *now, const char *name, bool was, bool is, struct reasons *r)
+static void variable_differs(const json_t *old, const json_t *now, const char *name, bool was, bool is,
+			     struct reasons *r)
 {
 	const char *kind = in_list(is ? now : old, "args", name) ? "ARG" : "ENV";
 
@@ -178,8 +181,8 @@ static void variable_differs(const json_t *old, const json_t *now, const char *n
 /* Facts whose texts say nothing to people. */
 static bool is_digest(const char *name)
 {
-	return wh_has_suffix(name, "text") || wh_streq(name, "image's config") || wh_streq(name, "profiles' findings") ||
-	       wh_streq(name, "tests' tree");
+	return wh_has_suffix(name, "text") || wh_streq(name, "image's config") ||
+	       wh_streq(name, "profiles' findings") || wh_streq(name, "tests' tree");
 }
 
 /* One fact of a mount differs: the mount does. */
@@ -205,7 +208,8 @@ static bool mount_differs(const char *name, const json_t *old, const json_t *now
 	return true;
 }
 
-static void fact_differs(const char *name, const json_t *old_doc, const json_t *now_doc, json_t *told, struct reasons *r)
+static void fact_differs(const char *name, const json_t *old_doc, const json_t *now_doc, json_t *told,
+			 struct reasons *r)
 {
 	const json_t *old = json_object_get(old_doc, "facts"), *now = json_object_get(now_doc, "facts");
 	const char *was = wh_json_str(old, name), *is = wh_json_str(now, name), *env = strstr(name, "ENV ");
@@ -216,7 +220,7 @@ static void fact_differs(const char *name, const json_t *old_doc, const json_t *
 	else if (mount_differs(name, old, now, told, r))
 		return;
 	else if (wh_streq(name, "SOURCE_DATE_EPOCH") || is_digest(name))
-		reason(r, "%s%s changed", wh_streq(name, "text") ? "its " : "", name);
+		reason(r, "%s%s changed", wh_streq(name, "text") ? "its " : is_digest(name) ? "the " : "", name);
 	else if (!was || !is || wh_streq(is, "yes"))
 		reason(r, "%s%s %s", name[0] == '-' ? "" : "the ", name, was ? "is gone" : "is new");
 	else
@@ -240,7 +244,7 @@ static void compare_facts(const json_t *old, const json_t *now, struct reasons *
 	json_object_update(all, a);
 	json_object_update(all, b);
 	names = wh_calloc(json_object_size(all) + 1, sizeof(*names));
-	json_object_foreach(all, name, v)
+	json_object_foreach (all, name, v)
 		names[n++] = name;
 	qsort(names, n, sizeof(*names), by_name);
 	/* What people wrote last first. */
@@ -311,7 +315,8 @@ static void say_file(const char *path, const char *was, const char *is, struct w
 		x = word(was, 4, &n);
 		y = word(is, 4, &m);
 		if (strcmp(x, y) != 0)
-			wh_buf_addf(&b, "%sother %s", sep, *x == 'x' || *y == 'x' ? "extended attributes" : "hard links");
+			wh_buf_addf(&b, "%sother %s", sep,
+				    *x == 'x' || *y == 'x' ? "extended attributes" : "hard links");
 	}
 	wh_strv_add(out, b.p);
 }
@@ -350,7 +355,7 @@ static void compare_files(const json_t *old, const json_t *now, struct reasons *
 	}
 	json_object_update(all, a);
 	json_object_update(all, b);
-	json_object_foreach(all, name, v)
+	json_object_foreach (all, name, v)
 		if (!wh_streq(wh_json_str(a, name), wh_json_str(b, name)))
 			names[n++] = name;
 	qsort(names, n, sizeof(*names), by_name);
@@ -381,7 +386,8 @@ static const struct wh_node *maker(const struct wh_node *n, size_t i)
 		size_t k, below = base ? base->result.n_layers : 0;
 
 		if (at->v->kind == WH_OP_MERGE) {
-			for (k = 0; k + 1 < at->n_inputs && i >= (at->inputs[k] ? at->inputs[k]->result.n_layers : 0); k++)
+			for (k = 0; k + 1 < at->n_inputs && i >= (at->inputs[k] ? at->inputs[k]->result.n_layers : 0);
+			     k++)
 				i -= at->inputs[k] ? at->inputs[k]->result.n_layers : 0;
 			at = at->inputs[k];
 			continue;

@@ -150,7 +150,7 @@ static void list_folders(const struct pick *p, size_t from, const char *label, s
 		struct folder *top;
 
 		while (s.n && (top = &s.v[s.n - 1], top->len > len || memcmp(top->path, path, top->len) != 0 ||
-						     (top->len && path[top->len] != '/')))
+							    (top->len && path[top->len] != '/')))
 			pop(&s, out, label);
 		if (!s.n || s.v[s.n - 1].len != len)
 			WH_PUSH(s.v, s.n, s.cap) = (struct folder){.path = path, .len = len, .sum = MIX_START};

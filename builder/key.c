@@ -213,8 +213,11 @@ static void add_mount(struct out *out, const struct wh_op_mount *m)
 		[WH_MOUNT_BIND] = "bind",     [WH_MOUNT_CACHE] = "cache", [WH_MOUNT_TMPFS] = "tmpfs",
 		[WH_MOUNT_SECRET] = "secret", [WH_MOUNT_SSH] = "ssh",     [WH_MOUNT_FILE] = "file",
 	};
-	WH_AUTO_FREE char *prefix =
-		out->facts ? wh_asprintf("%smount %s: ", out->prefix, m->target ? m->target : m->env ? m->env : "?") : NULL;
+	WH_AUTO_FREE char *prefix = out->facts ? wh_asprintf("%smount %s: ", out->prefix,
+							     m->target ? m->target
+							     : m->env  ? m->env
+								       : "?")
+					       : NULL;
 	struct out o = {out->key, out->facts, prefix};
 
 	wh_buf_u8(o.key, (uint8_t)m->type);
@@ -269,7 +272,7 @@ static void add_exec(struct out *o, const struct wh_op_exec *x)
 static void add_action(struct out *out, const struct wh_file_action *a, size_t i)
 {
 	static const char *const kinds[] = {
-		[WH_FILE_COPY] = "copy", [WH_FILE_MKFILE] = "a file", [WH_FILE_MKDIR] = "a directory",
+		[WH_FILE_COPY] = "copy", [WH_FILE_MKFILE] = "a file",     [WH_FILE_MKDIR] = "a directory",
 		[WH_FILE_RM] = "remove", [WH_FILE_SYMLINK] = "a symlink",
 	};
 	WH_AUTO_FREE char *prefix = i ? wh_asprintf("%ssource %zu: ", out->prefix, i + 1) : wh_strdup(out->prefix);

@@ -205,13 +205,13 @@ checkout() {
 # ---------------------------------------------------------------- COPY --from and mounts
 
 stage_rules() {
-	local one=$'FROM base AS one\nRUN mkdir /s && echo 1 >/s/f && echo other >/o\nFROM base\nCOPY --from=one /s /s'
-	local mount=$'FROM base AS one\nRUN mkdir /s && echo 1 >/s/f && echo other >/o\nFROM base\nRUN --mount=from=one,source=/s,target=/m cat /m/f'
+	local one=$'FROM base AS one\nRUN mkdir /s && echo 1 >/s/f && echo other >/o && touch -d "2001-01-01 00:00" /s/f\nFROM base\nCOPY --from=one /s /s'
+	local mount=$'FROM base AS one\nRUN mkdir /s && echo 1 >/s/f && echo other >/o && touch -d "2001-01-01 00:00" /s/f\nFROM base\nRUN --mount=from=one,source=/s,target=/m cat /m/f'
 	local bind=$'FROM base\nRUN --mount=source=d,target=/m cat /m/one'
 	local whole=$'FROM base\nRUN --mount=target=/m cat /m/a'
 	local tar=$'FROM scratch AS one\nADD t.tar /s/\nFROM base\nCOPY --from=one /s /s'
 
-	rule hit 'COPY --from: something else in the stage' "$one" 'sed -i s/other/changed/ "$D"'
+	rule hit 'COPY --from: something else in the stage, and times' "$one" 'sed -i "s/other/changed/; s/2001/2002/" "$D"'
 	rule miss 'COPY --from: content' "$one" 'sed -i "s/echo 1/echo 2/" "$D"'
 	rule miss 'COPY --from: mode' "$one" 'sed -i "s,echo other,chmod 755 /s/f; echo other," "$D"'
 	rule miss 'COPY --from: owner' "$one" 'sed -i "s,echo other,chown 5 /s/f; echo other," "$D"'
@@ -231,7 +231,7 @@ stage_rules() {
 	rule miss 'COPY --from: content of a context by name' $'FROM base\nCOPY --from=named one /one' 'echo new >d/one' \
 		--build-context "named=$home/ctx/d"
 
-	rule hit 'RUN --mount=from: something else in the stage' "$mount" 'sed -i s/other/changed/ "$D"'
+	rule hit 'RUN --mount=from: something else in the stage, and times' "$mount" 'sed -i "s/other/changed/; s/2001/2002/" "$D"'
 	rule miss 'RUN --mount=from: content' "$mount" 'sed -i "s/echo 1/echo 2/" "$D"'
 	rule miss 'RUN --mount=from: mode' "$mount" 'sed -i "s,echo other,chmod 755 /s/f; echo other," "$D"'
 	rule miss 'RUN --mount=from: mode of the directory' "$mount" 'sed -i "s,echo other,chmod 700 /s; echo other," "$D"'
