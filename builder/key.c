@@ -133,6 +133,22 @@ static void add_data(struct out *o, const char *name, const char *p, size_t n)
 	fact_digest(o, name, p, n);
 }
 
+/* As a shell would want it, so that what was split otherwise looks otherwise. */
+static void add_quoted(struct wh_buf *b, const char *word)
+{
+	if (*word && !word[strcspn(word, " \t\n'\"")]) {
+		wh_buf_adds(b, word);
+		return;
+	}
+	wh_buf_addc(b, '\'');
+	for (; *word; word++)
+		if (*word == '\'')
+			wh_buf_adds(b, "'\\''");
+		else
+			wh_buf_addc(b, *word);
+	wh_buf_addc(b, '\'');
+}
+
 static void add_list(struct out *o, const char *name, const char *const *v)
 {
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
@@ -145,8 +161,10 @@ static void add_list(struct out *o, const char *name, const char *const *v)
 		wh_buf_lstr(o->key, v[i]);
 	if (!o->facts || !v)
 		return;
-	for (i = 0; i < n; i++)
-		wh_buf_addf(&text, "%s%s", i ? " " : "", v[i]);
+	for (i = 0; i < n; i++) {
+		wh_buf_adds(&text, i ? " " : "");
+		add_quoted(&text, v[i]);
+	}
 	fact(o, name, text.n ? text.p : "(nothing)");
 }
 

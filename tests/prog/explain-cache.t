@@ -66,7 +66,7 @@ words() {
 	says 'ARG' 'ARG V changed' '' --build-arg V=2
 	says 'ARG and ENV' 'ENV E changed; ARG V changed' 'sed -i s/E=x/E=y/ "$D"'
 	says 'new and gone' 'ENV E is gone; ENV F is new' 'sed -i s/E=y/F=y/ "$D"'
-	says 'the command' 'the command changed: was "/bin/sh -c echo hello"' 'sed -i s/hello/bye/ "$D"'
+	says 'the command' "the command changed: was \"/bin/sh -c 'echo hello'\"" 'sed -i s/hello/bye/ "$D"'
 	says 'a step above was put in: it is still known' 'the tree it builds on changed: by step "[2/3] RUN echo 1 >/f"' \
 		'sed -i "s/^RUN/RUN echo 1 >\/f\nRUN/" "$D"'
 	says 'a step above changed' 'the tree it builds on changed: by step "[2/3] RUN echo 2 >/f"' 'sed -i "s/echo 1/echo 2/" "$D"'

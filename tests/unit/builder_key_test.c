@@ -186,6 +186,66 @@ static void test_op_key(void **state)
 	}
 }
 
+/* What is in a key can be told in words, and nothing else is. */
+static void test_facts(void **state)
+{
+	struct wh_layer_opts opts = WH_LAYER_OPTS_INIT;
+	struct op o;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < WH_ARRAY_SIZE(cases); i++) {
+		json_t *plain, *changed;
+
+		cases[i].make(&o);
+		opts.epoch = o.epoch;
+		opts.reproducible = o.reproducible;
+		plain = wh_op_facts(&o.v, &opts);
+		cases[i].change(&o);
+		opts.epoch = o.epoch;
+		opts.reproducible = o.reproducible;
+		changed = wh_op_facts(&o.v, &opts);
+		if (json_equal(plain, changed) == cases[i].differs)
+			fail_msg("%s %s the facts", cases[i].what, cases[i].differs ? "does not change" : "changes");
+		json_decref(plain);
+		json_decref(changed);
+	}
+}
+
+/* Values are told by digest, long texts are cut but told apart, and what is no text does no harm. */
+static void test_fact_values(void **state)
+{
+	static char text[2][1000];
+	struct wh_layer_opts opts = WH_LAYER_OPTS_INIT;
+	WH_AUTO_JSON json_t *long_one = NULL, *long_two = NULL, *odd = NULL;
+	WH_AUTO_BUF struct wh_buf dump = WH_BUF_INIT;
+	struct op o;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		memset(text[i], 'x', sizeof(text[i]) - 1);
+		memcpy(text[i] + 397, "\xe2\x82\xac", 3); /* where it is cut */
+	}
+	text[1][900] = 'y';
+	make_exec(&o);
+	o.exec.env = V("A=SESAME", "B=\xff");
+	o.exec.args = V(text[0]);
+	long_one = wh_op_facts(&o.v, &opts);
+	o.exec.args = V(text[1]);
+	long_two = wh_op_facts(&o.v, &opts);
+	assert_non_null(wh_json_str(long_one, "command"));
+	assert_true(strlen(wh_json_str(long_one, "command")) < 500);
+	assert_string_not_equal(wh_json_str(long_one, "command"), wh_json_str(long_two, "command"));
+	wh_json_dump(long_one, &dump);
+	assert_null(strstr(dump.p, "SESAME"));
+	assert_non_null(strstr(dump.p, "\"ENV A\""));
+	o.exec.args = V("\xff\xfe");
+	o.exec.proxy_env = V("HTTP_PROXY=http://SESAME");
+	odd = wh_op_facts(&o.v, &opts);
+	assert_non_null(wh_json_str(odd, "command"));
+}
+
 /* All the changes that count make keys of their own: none stands for another. */
 static void test_op_key_distinct(void **state)
 {
@@ -285,7 +345,7 @@ static void test_golden(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_op_key),   cmocka_unit_test(test_op_key_distinct),
+		cmocka_unit_test(test_op_key), cmocka_unit_test(test_facts), cmocka_unit_test(test_fact_values),   cmocka_unit_test(test_op_key_distinct),
 		cmocka_unit_test(test_tree_key), cmocka_unit_test(test_chaining),
 		cmocka_unit_test(test_golden),
 	};
