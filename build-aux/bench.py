@@ -133,6 +133,39 @@ def big_context(d, files, total):
             f.write(b' '.join(rnd.choices(words, k=size // 8))[:size] if i % 2 else rnd.randbytes(size))
 
 
+SMALL = 'a context of small files'
+
+
+def small_context(d, dirs):
+    """100 files a directory, 100 to 1,700 bytes each"""
+    rnd = random.Random(2)
+    words = [bytes(rnd.choices(b'abcdefghijklmnopqrstuvwxyz', k=6)) for _ in range(4000)]
+    for i in range(dirs):
+        p = '%s/pkg%02d/mod%02d' % (d, i // 100, i % 100)
+        os.makedirs(p)
+        for k in range(100):
+            open('%s/file%03d.txt' % (p, k), 'wb').write(b'%d %d ' % (i, k) + b' '.join(rnd.choices(words, k=rnd.randint(20, 250))) + b'\n')
+
+
+def small_files(o, tools, dirs):
+    """Each tool with an empty cache, with a full one, and with one file changed. One tool after the other: each needs several GB."""
+    ctx = context(o.work, 'small', 'FROM base\nCOPY . /app/\n')
+    small_context(ctx, dirs)
+    print('%s: %d in %d directories' % (SMALL, dirs * 100, dirs))
+    times = {}
+    for i, t in enumerate(tools):
+        t.fresh()
+        sh(['sync'])
+        v = [t.build(ctx, False), t.build(ctx, True), t.build(ctx, True)]
+        open(ctx + '/pkg00/mod07/file050.txt', 'a').write('%d\n' % i)
+        v.append(t.build(ctx, True))
+        t.fresh()
+        times[t.name] = v
+        print('  %-16s first %.2f s, again %.2f and %.2f s, one file changed %.2f s' % (t.name, *v))
+        sys.stdout.flush()
+    return times
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument('--whittle', required=True)
@@ -189,6 +222,8 @@ def main():
             m = statistics.median(v)
             print('  %-16s %8.3f s  (%.3f – %.3f, %d runs)  %6.2f × whittle' % (k, m, min(v), max(v), len(v), m / w))
         sys.stdout.flush()
+    if not o.only or any(x in SMALL for x in o.only):
+        result[SMALL] = small_files(o, tools, 300 if o.quick else 3000)
     if o.json:
         json.dump(result, open(o.json, 'w'), indent=1)
     for t in tools:

@@ -330,6 +330,7 @@ static void hit(struct wh_node *n, struct wh_record *rec)
 	n->doc = rec->doc;
 	n->chroot = rec->chroot;
 	wh_buf_release(&n->listing);
+	wh_fileop_free(WH_TAKE_PTR(n->fileop)); /* of a large context it is large */
 	wh_node_finish(n, rec->empty ? NULL : &rec->layer, true);
 	wh_record_release(rec);
 }
