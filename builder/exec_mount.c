@@ -46,8 +46,10 @@ static int input_digest(struct wh_node *n, size_t input, const char *source, con
 		r = wh_tree_content_digest(t, source, ret, label, &list, err);
 		wh_tree_close(t);
 	}
-	if (r == 0 && list.n)
-		wh_buf_addf(&n->listing, "%s%s", n->listing.n ? "," : "", list.p);
+	if (r == 0 && list.n) {
+		wh_buf_adds(&n->listing, n->listing.n ? "," : "");
+		wh_buf_add(&n->listing, list.p, list.n);
+	}
 	return r;
 }
 

@@ -97,8 +97,11 @@ static void describe(struct wh_node *n, struct wh_buf *out)
 	wh_json_dump(below, out);
 	wh_buf_adds(out, ",\"facts\":");
 	wh_json_dump(facts, out);
-	if (n->wants_selection && n->listing.n)
-		wh_buf_addf(out, ",\"files\":[%s]", n->listing.p);
+	if (n->wants_selection && n->listing.n) {
+		wh_buf_adds(out, ",\"files\":[");
+		wh_buf_add(out, n->listing.p, n->listing.n);
+		wh_buf_addc(out, ']');
+	}
 	wh_buf_addf(out, ",\"schema\":%d}", SCHEMA);
 	json_decref(args);
 	json_decref(below);
