@@ -611,6 +611,14 @@ static int run_all(struct run *r, struct wh_err **err)
 	return publish(r, err);
 }
 
+/* Files of subordinate ids that a killed build left: a build that ran something removed them on its way, for one that was cached
+ * they are worth the user namespace, too. */
+static void sweep(struct run *r)
+{
+	if (r->store && geteuid() != 0 && wh_store_leavings(r->store) && wh_inner_enter(r->inner, NULL) == 0)
+		(void)wh_store_sweep(r->store, NULL);
+}
+
 static void run_release(struct run *r)
 {
 	for (size_t i = 0; i < r->n_built; i++) {
@@ -629,6 +637,7 @@ static void run_release(struct run *r)
 		wh_graph_free(r->graph);
 	wh_context_release(&r->context);
 	wh_cache_share_release(&r->share);
+	sweep(r);
 	if (r->store)
 		wh_store_close(r->store);
 	wh_build_input_release(&r->input);

@@ -53,6 +53,7 @@ int wh_store_open(const char *path, struct wh_store **ret, struct wh_err **err);
 /* Removes what dead processes left under tmp/, as an opening does. Inside the user namespace that is all of it.
  * What they had not synced is, and after a crash of the machine it is checked; when that fails the store must not be used. */
 int wh_store_sweep(struct wh_store *s, struct wh_err **err);
+bool wh_store_leavings(const struct wh_store *s); /* is something of the dead left? */
 void wh_store_close(struct wh_store *s); /* drops the lease and this process's temporaries */
 /* After fork(): keep the child from sweeping what the parent owns. Call in a child that will not use the store. */
 void wh_store_forget(struct wh_store *s);

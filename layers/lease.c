@@ -173,6 +173,30 @@ static bool claim(int tmp_fd, const char *name, struct dead *ret, enum left *ret
 	return true;
 }
 
+bool wh_lease_leavings(const struct wh_lease *l)
+{
+	WH_AUTO_FD int fd = wh_openat(l->tmp_fd, ".", O_RDONLY | O_DIRECTORY, 0);
+	DIR *d = fd < 0 ? NULL : fdopendir(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+	const struct dirent *de;
+	bool any = false;
+
+	while (d && !any && (de = readdir(d))) {
+		struct dead x = {.lock_fd = -1};
+		struct timespec since;
+		enum left left;
+
+		if (de->d_name[0] == '.' || wh_streq(de->d_name, l->id) ||
+		    !claim(l->tmp_fd, de->d_name, &x, &left, &since))
+			continue;
+		any = true;
+		free(x.name);
+		wh_closep(&x.lock_fd);
+	}
+	if (d)
+		closedir(d);
+	return any;
+}
+
 int wh_lease_sweep(const struct wh_lease *l, int (*recover)(void *arg, const struct timespec *since), void *arg)
 {
 	WH_AUTO_FD int gate = -1;

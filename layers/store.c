@@ -301,6 +301,11 @@ static int open_at(struct wh_store *s, const char *path, bool gc, struct wh_err 
 	return r;
 }
 
+bool wh_store_leavings(const struct wh_store *s)
+{
+	return wh_lease_leavings(&s->lease);
+}
+
 int wh_store_sweep(struct wh_store *s, struct wh_err **err)
 {
 	int r = wh_lease_sweep(&s->lease, recover, s);

@@ -50,6 +50,8 @@ void wh_lease_unmark(const struct wh_lease *l);
  * ended by a crash of the machine with things unsynced, recover is called first, with the time from which on things
  * are in doubt; when one died by itself with such, they are synced. Unless that went well nothing is removed, and the
  * store must not be used. */
+/* Is there something left of a dead process after a sweep, that is, can it be removed inside the user namespace alone? */
+bool wh_lease_leavings(const struct wh_lease *l);
 int wh_lease_sweep(const struct wh_lease *l, int (*recover)(void *arg, const struct timespec *since), void *arg);
 
 /* For the gc: nothing is swept, and a full disk is no reason to fail. */
