@@ -270,22 +270,31 @@ static int removed(struct diff *d, struct frame *f, const char *name, const char
 
 /* ---------------------------------------------------------------- one name */
 
-/* A file with several names: the first is the file, the others link to it. All of them are in the layer if one is: the
- * layer below may not know them as one. */
-static int linked_file(struct diff *d, struct frame *f, const char *name, const struct stat *st, struct wh_entry *e,
-		       struct wh_err **err)
+static struct first_name *first_name(const struct diff *d, const struct stat *st)
 {
 	struct first_name *l, key = {0};
 
 	key.key.dev = st->st_dev;
 	key.key.ino = st->st_ino;
 	HASH_FIND(hh, d->links, &key.key, sizeof(key.key), l);
+	return l;
+}
+
+/* A file with several names: the first is the file, the others link to it. All of them are in the layer if one is: the
+ * layer below may not know them as one. */
+static int linked_file(struct diff *d, struct frame *f, const char *name, const struct stat *st, struct wh_entry *e,
+		       struct wh_err **err)
+{
+	struct first_name *l = first_name(d, st), key = {0};
+
 	if (l) {
 		e->type = WH_T_HARDLINK;
 		e->link = l->path;
 		e->n_xattrs = 0;
 		return emit(d, f, e, err);
 	}
+	key.key.dev = st->st_dev;
+	key.key.ino = st->st_ino;
 	l = wh_memdup(&key, sizeof(key));
 	l->path = wh_strdup(e->path);
 	HASH_ADD(hh, d->links, key, sizeof(l->key), l);
@@ -442,6 +451,8 @@ static int normalise(struct diff *d, const struct frame *f, const char *name, st
 	if (action == WH_NORMAL_BELOW)
 		return !was || was->e.type != WH_T_DIR;
 	if (action == WH_NORMAL_NONE || e->type != WH_T_FILE || !e->size)
+		return 0;
+	if (st->st_nlink > 1 && first_name(d, st)) /* it is in the layer already */
 		return 0;
 	switch (action) {
 	case WH_NORMAL_EMPTY:
