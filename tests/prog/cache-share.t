@@ -98,6 +98,13 @@ ci --cache-from "$reg/cache:min" -t x "${secret[@]}" "$T/src"
 nothing_ran 'mode=min'
 is "$(image)" "$want" 'mode=min: the same image'
 
+rm -rf "$T/src" && (umask 077 && cp -r --no-preserve=mode "$UT/src" "$T/src")
+is "$(stat -c %a "$T/src/main.txt" "$T/src/conf" | tr '\n' ' ')" '600 700 ' 'a checkout under another umask'
+ci --cache-from "$reg/cache:max" -t x "${secret[@]}" "$T/src"
+nothing_ran 'a checkout under another umask'
+is "$(image)" "$want" 'the same image'
+checkout
+
 look
 echo changed >>"$T/src/main.txt"
 ci --cache-from "$reg/cache:max" -t x "${secret[@]}" "$T/src"
