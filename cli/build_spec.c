@@ -697,6 +697,9 @@ int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *arg
 		r = store_path(f, s, err);
 	if (!r)
 		r = wh_cache_opts_make(&f->cache_from, &f->cache_to, &s->build_args, &s->cache, err);
+	for (size_t i = 0; i < s->n_outputs && !r; i++)
+		if (s->outputs[i].type == WH_OUT_REGISTRY)
+			r = wh_cache_opts_check(s->cache, &s->tags, err);
 	if (!r && f->sign_key) {
 		s->sign_key = wh_cli_absolute(f->sign_key);
 		r = wh_sign_key_check(s->sign_key, err);

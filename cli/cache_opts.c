@@ -307,6 +307,18 @@ int wh_cache_opts_make(const struct wh_strv *from, const struct wh_strv *to, con
 	return r;
 }
 
+int wh_cache_opts_check(const struct wh_cache_opts *o, const struct wh_strv *tags, struct wh_err **err)
+{
+	for (size_t i = 0; o && i < o->n_to; i++) {
+		if (!o->to[i].ref || !wh_strv_has(tags, o->to[i].ref))
+			continue;
+		misuse(err, "--cache-to ref=%s is the name of the image, which the cache would replace", o->to[i].shown);
+		wh_err_hint(err, "another tag, say :cache, or type=inline");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 void wh_cache_opts_free(struct wh_cache_opts *o)
 {
 	if (!o)

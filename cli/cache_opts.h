@@ -31,6 +31,8 @@ struct wh_cache_opts {
 /* NULL where nothing is said. build_args: BUILDKIT_INLINE_CACHE=1 is --cache-to type=inline. */
 int wh_cache_opts_make(const struct wh_strv *from, const struct wh_strv *to, const struct wh_strv *build_args,
 		       struct wh_cache_opts **ret, struct wh_err **err);
+/* A cache must not take the name under which the image is pushed. */
+int wh_cache_opts_check(const struct wh_cache_opts *o, const struct wh_strv *tags, struct wh_err **err);
 void wh_cache_opts_free(struct wh_cache_opts *o);
 
 /* ---------------------------------------------------------------- cache_share.c */

@@ -91,6 +91,32 @@ static int do_pull(struct task *t, json_t **ret, struct wh_err **err)
 	return r;
 }
 
+/* Where layers came from: the image that was read from the store does not say. */
+static void set_origins(struct wh_image *i, const json_t *origins)
+{
+	char text[WH_DIGEST_TEXT];
+
+	for (size_t k = 0; k < i->n_parts; k++)
+		set_origins(&i->parts[k], origins);
+	for (size_t k = 0; k < i->n_layers; k++) {
+		const char *origin = wh_json_str(origins, wh_digest_text(&i->layers[k].blob, text));
+
+		if (origin && !i->layers[k].origin)
+			i->layers[k].origin = wh_strdup(origin);
+	}
+}
+
+static void add_origins(const struct wh_image *i, json_t *origins)
+{
+	char text[WH_DIGEST_TEXT];
+
+	for (size_t k = 0; k < i->n_parts; k++)
+		add_origins(&i->parts[k], origins);
+	for (size_t k = 0; k < i->n_layers; k++)
+		if (i->layers[k].origin && wh_has_prefix(i->layers[k].origin, WH_ORIGIN_REGISTRY))
+			json_object_set_new(origins, wh_digest_text(&i->layers[k].blob, text), json_string(i->layers[k].origin));
+}
+
 static int do_push(struct task *t, json_t **ret, struct wh_err **err)
 {
 	const char *manifest = wh_json_str(t->q, "image");
@@ -100,6 +126,7 @@ static int do_push(struct task *t, json_t **ret, struct wh_err **err)
 
 	if (r == 0)
 		r = artifacts_parse(json_object_get(t->q, "artifacts"), t->store, &l, err);
+	set_origins(&i, json_object_get(t->q, "origins"));
 	if (r == 0)
 		r = wh_registry_push(t->registry, t->store, t->ref, &i, &l, err);
 	wh_artifacts_release(&l);
@@ -309,13 +336,17 @@ int wh_cli_registry_push(struct wh_inner *inner, struct wh_store *s, const char 
 {
 	WH_AUTO_JSON json_t *q = request_new("push", s, ref, insecure);
 	WH_AUTO_JSON json_t *a = NULL;
+	json_t *origins;
 	char text[WH_DIGEST_TEXT];
 	int r = wh_registry_prepare(s, i, err);
 
 	if (r < 0)
 		return r;
+	origins = json_object();
 	json_object_set_new(q, "image", json_string(wh_digest_text(&i->manifest, text)));
 	json_object_set_new(q, "artifacts", artifacts_json(artifacts));
+	json_object_set_new(q, "origins", origins);
+	add_origins(i, origins);
 	return call(inner, q, &a, err);
 }
 

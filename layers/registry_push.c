@@ -113,6 +113,26 @@ static int put_blob(struct wh_reg_conn *c, void *arg, size_t i, struct wh_err **
 	return r < 0 ? r : wh_reg_blob_put(c, b->s, &b->v[i], err);
 }
 
+/* What came from a cache in another repository of this registry is still there. */
+static void note_origins(const struct wh_reg_conn *c, struct blobs *b)
+{
+	size_t host = strlen(c->ref.domain);
+
+	for (size_t i = 0; i < b->image->n_layers; i++) {
+		const struct wh_layer *l = &b->image->layers[i];
+		const char *name = l->origin;
+
+		if (!name || !wh_has_prefix(name, WH_ORIGIN_REGISTRY))
+			continue;
+		name += strlen(WH_ORIGIN_REGISTRY);
+		if (strncmp(name, c->ref.domain, host) != 0 || name[host] != '/' || strcmp(name + host + 1, c->ref.path) == 0)
+			continue;
+		for (size_t k = 0; k < b->n; k++)
+			if (wh_digest_eq(&b->v[k].digest, &l->blob))
+				b->v[k].from = name + host + 1;
+	}
+}
+
 /* Blobs of the manifest can be had from this repository. True: some, which did not have a source. */
 static bool note_layers(struct blobs *b, const json_t *manifest, const char *repository)
 {
@@ -193,8 +213,10 @@ static int put_blobs(struct wh_reg_conn *c, struct wh_store *s, const struct wh_
 	struct blobs b = {.s = s, .image = image};
 	int r = blobs_of(manifest, &b, err);
 
-	if (r == 0 && image)
+	if (r == 0 && image) {
+		note_origins(c, &b);
 		find_sources(c, &b);
+	}
 	if (r == 0)
 		r = wh_reg_each(c, b.n, put_blob, &b, err);
 	wh_strv_release(&b.repositories);

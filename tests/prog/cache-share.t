@@ -134,6 +134,12 @@ ci --cache-from "$reg/cache:max" -t x "${secret[@]}" --cache-to "type=registry,r
 is "$(manifest other/place 1 | sha256sum)" "$(manifest cache max | sha256sum)" 'to another repository of the same registry'
 like "$(requests)" "POST /v2/other/place/blobs/uploads/\?mount=sha256(%3A|:)${big#sha256:}.* 201" 'a layer that is not here is mounted'
 unlike "$(requests)" "GET .*$big" 'not fetched'
+look
+ci --cache-from "$reg/cache:max" -t "$reg/app/mounted:1" --push "${secret[@]}" "$T/src"
+is "$(image)" "$want" 'an image is pushed beside its cache'
+requests >seen.txt
+is "$(grep -c 'POST /v2/app/mounted/blobs/uploads/?mount=.*from=cache.* 201' seen.txt)" 4 'its layers are mounted from there'
+is "$(grep -c 'PUT /v2/app/mounted/blobs/' seen.txt)" 2 'what is sent is the config and the base'
 echo 'RUN true >/new' >>"$T/src/Dockerfile"
 again -t x "${secret[@]}" --cache-from "$reg/cache:max" --cache-to "type=registry,ref=$reg/cache:again,mode=max" "$T/src"
 sed -i 's/new$/newer/' "$T/src/Dockerfile"
@@ -301,6 +307,9 @@ usage to type=registry,ref=x,moed=max 'has no key "moed"'
 usage to ref=x 'says no type='
 usage to type=registry,ref=x,oci-mediatypes=false 'always OCI'
 usage to type=registry,ref=x,compression=estargz 'compression is zstd, gzip or uncompressed'
+run "$WHITTLE" build --root "$T/ci" -t "$reg/a:1" --push --cache-to "$reg/a:1" "$T/src"
+is "$status" 2 'a cache under the name of the image'
+like "$err" '^error: --cache-to ref=.*/a:1 is the name of the image' 'says so'
 usage to type=inline,dest=x 'dest belongs to type=local'
 usage to type=registry,ref=x,ignore-error=maybe 'true or false'
 
