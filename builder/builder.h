@@ -180,8 +180,8 @@ void wh_hardening_release(struct wh_hardening *h);
 
 /* ---------------------------------------------------------------- gc (collect.c) */
 
-/* Adds every record, before wh_gc_scan(). */
-int wh_cache_tell_gc(struct wh_gc *g, struct wh_err **err);
+/* Adds every record, before wh_gc_scan(). names: with the words of its step, which takes a look into each. */
+int wh_cache_tell_gc(struct wh_gc *g, bool names, struct wh_err **err);
 /* A wh_gc_forget_fn whose arg is the store. */
 int wh_cache_forget(void *store, const struct wh_digest *keys, size_t n, struct wh_err **err);
 /* The index becomes as small as what is left in it. */

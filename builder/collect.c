@@ -7,9 +7,46 @@
 #include <errno.h>
 
 #define RECORD_MAX ((size_t)64 * 1024)
+#define INPUTS_MAX ((size_t)4 << 20)
+#define SHELL "/bin/sh -c "
+
+struct teller {
+	struct wh_gc *gc;
+	bool names;
+};
+
+/* What a step was, by what its record was made of. The file is read as it lies there: to be shown is not to be used. */
+static char *name_of(struct wh_store *s, const struct wh_record *r)
+{
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *o = NULL;
+	WH_AUTO_FREE char *path = NULL;
+	const char *command, *kind, *source, *destination;
+	const json_t *facts;
+	char hex[65];
+
+	if (wh_digest_is_zero(&r->inputs))
+		return NULL;
+	path = wh_asprintf("blobs/sha256/%s", wh_digest_hex(&r->inputs, hex));
+	if (wh_read_file(wh_store_dirfd(s), path, INPUTS_MAX, &b) < 0 || !b.n ||
+	    wh_json_parse(b.p, b.n, "inputs", &o, NULL) < 0)
+		return NULL;
+	facts = json_object_get(o, "facts");
+	command = wh_json_str(facts, "command");
+	kind = wh_json_str(facts, "kind");
+	source = wh_json_str(facts, "source");
+	destination = wh_json_str(facts, "destination");
+	if (command && wh_has_prefix(command, SHELL))
+		command += strlen(SHELL);
+	if (command)
+		return wh_asprintf("RUN %s", command);
+	return kind ? wh_asprintf("%s %s %s", kind, source ? source : "", destination ? destination : "") : NULL;
+}
 
 static int add_record(void *arg, const struct wh_record *r, int64_t used)
 {
+	const struct teller *t = arg;
+	WH_AUTO_FREE char *name = t->names ? name_of(wh_gc_store(t->gc), r) : NULL;
 	struct wh_digest blobs[3];
 	size_t n = 0;
 
@@ -19,14 +56,15 @@ static int add_record(void *arg, const struct wh_record *r, int64_t used)
 		blobs[n++] = r->doc;
 	if (!wh_digest_is_zero(&r->inputs))
 		blobs[n++] = r->inputs;
-	wh_gc_add_record(arg, &(struct wh_gc_record){.key = r->key, .blobs = blobs, .n_blobs = n, .used = used});
+	wh_gc_add_record(t->gc, &(struct wh_gc_record){
+					.key = r->key, .blobs = blobs, .n_blobs = n, .used = used, .name = name});
 	return 0;
 }
 
 /* Without the index, which a disk that is full may not let us open: what lies in records/ is the truth. */
-static int add_files(struct wh_gc *g, struct wh_err **err)
+static int add_files(struct teller *t, struct wh_err **err)
 {
-	int fd = wh_openat(wh_store_dirfd(wh_gc_store(g)), "records", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	int fd = wh_openat(wh_store_dirfd(wh_gc_store(t->gc)), "records", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *e;
 
@@ -42,15 +80,16 @@ static int add_files(struct wh_gc *g, struct wh_err **err)
 		if (strlen(e->d_name) != 64 || fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 		    wh_read_file(fd, e->d_name, RECORD_MAX, &b) < 0 || !b.n || !wh_record_load(e->d_name, b.p, b.n, &r))
 			continue;
-		add_record(g, &r, st.st_mtim.tv_sec);
+		add_record(t, &r, st.st_mtim.tv_sec);
 		wh_record_release(&r);
 	}
 	closedir(d);
 	return 0;
 }
 
-int wh_cache_tell_gc(struct wh_gc *g, struct wh_err **err)
+int wh_cache_tell_gc(struct wh_gc *g, bool names, struct wh_err **err)
 {
+	struct teller t = {g, names};
 	struct wh_store *s = wh_gc_store(g);
 	struct wh_cache *c = NULL;
 	int r;
@@ -60,8 +99,8 @@ int wh_cache_tell_gc(struct wh_gc *g, struct wh_err **err)
 		return 0;
 	r = wh_cache_open(s, NULL, NULL, &c, NULL);
 	if (r < 0)
-		return add_files(g, err);
-	r = wh_cache_each(c, add_record, g, err);
+		return add_files(&t, err);
+	r = wh_cache_each(c, add_record, &t, err);
 	wh_cache_close(c);
 	return r;
 }

@@ -143,7 +143,7 @@ static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct 
 	struct wh_gc_sum there = {0}, goes = {0};
 	struct rows l = {0};
 	struct wh_gc *g = NULL;
-	int r = wh_cli_gc_look(f->root, false, inner, &g, err);
+	int r = wh_cli_gc_look(f->root, false, f->verbose, inner, &g, err);
 
 	if (r < 0)
 		return r;

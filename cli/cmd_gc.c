@@ -129,7 +129,7 @@ static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct 
 {
 	const struct job *j = arg;
 	struct wh_gc *g = NULL;
-	int r = wh_cli_gc_look(j->flags->root, !j->flags->dry, inner, &g, err);
+	int r = wh_cli_gc_look(j->flags->root, !j->flags->dry, false, inner, &g, err);
 
 	if (r < 0)
 		return r;

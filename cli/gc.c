@@ -126,7 +126,8 @@ static int enter(struct wh_inner *inner, bool change, struct wh_err **err)
 	return r < 0 && change ? r : 0;
 }
 
-static int look(const char *path, bool change, struct wh_inner *inner, struct wh_gc **ret, struct wh_err **err)
+static int look(const char *path, bool change, bool names, struct wh_inner *inner, struct wh_gc **ret,
+		struct wh_err **err)
 {
 	struct wh_gc *g = NULL;
 	int r = wh_gc_open(path, change, &g, err);
@@ -137,7 +138,7 @@ static int look(const char *path, bool change, struct wh_inner *inner, struct wh
 	if (r == 0)
 		r = wh_gc_begin(g, err);
 	if (r == 0)
-		r = wh_cache_tell_gc(g, err);
+		r = wh_cache_tell_gc(g, names, err);
 	if (r == 0)
 		r = wh_gc_scan(g, err);
 	if (r < 0) {
@@ -148,7 +149,8 @@ static int look(const char *path, bool change, struct wh_inner *inner, struct wh
 	return 0;
 }
 
-int wh_cli_gc_look(const char *root, bool change, struct wh_inner *inner, struct wh_gc **ret, struct wh_err **err)
+int wh_cli_gc_look(const char *root, bool change, bool names, struct wh_inner *inner, struct wh_gc **ret,
+		   struct wh_err **err)
 {
 	WH_AUTO_FREE char *path = wh_cli_store_path(root);
 
@@ -160,5 +162,5 @@ int wh_cli_gc_look(const char *root, bool change, struct wh_inner *inner, struct
 	*ret = NULL;
 	if (access(path, F_OK) < 0 && errno == ENOENT)
 		return 0; /* none is made for a look at it */
-	return look(path, change, inner, ret, err);
+	return look(path, change, names, inner, ret, err);
 }

@@ -89,6 +89,7 @@ for WHO in root user; do
 	is "$(gc --all -q)" 0 "$WHO: a second run finds nothing"
 	like "$(w du --root "$ST" --verbose)" '^images +[0-9a-f]{12} .* named +docker.io/library/one:latest$' "$WHO: du names the image"
 	b one >/dev/null && b two >/dev/null && ok "$WHO: builds go on" sound
+	like "$(w du --root "$ST" --verbose)" '^cache records .* RUN .*seq 100000' "$WHO: and the steps of records"
 	is "$(du_total)" "$(du_says)" "$WHO: du is right again"
 	is "$(gc --all -q)" $((before - after)) "$WHO: -q prints the bytes, the same as before"
 done
