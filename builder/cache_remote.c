@@ -2,7 +2,7 @@
 /*
  * Caches elsewhere: the config of the artifact, written and read.
  *
- *   {"documents":[{"digest":"sha256:…","size":N}, …],          of PROFILE and PRUNE
+ *   {"documents":[{"digest":"sha256:…","size":N}, …],          of PROFILE and PRUNE; of RUN with --lock
  *    "layers":[{"compression":"zstd", "diff_id":"sha256:…", "digest":"sha256:…", "entries":N, "newest":N, "size":N,
  *               "absent":true or left out: the manifest does not have it}, …],
  *    "records":[{"key":HEX, "op":HEX, "base":HEX, "selection":HEX or left out, "layer":N or left out: empty, "document":N or left out}, …],
@@ -301,6 +301,7 @@ struct item {
 	struct wh_digest keys[2];
 	size_t n_keys;
 	uint64_t doc_size;
+	bool spare_doc; /* an EXEC's: its record is worth something without */
 	bool *in_image; /* to each target */
 };
 
@@ -383,6 +384,7 @@ static void add_item(struct wh_cache_export *x, struct wh_store *s, struct found
 	size_t below = base && n->v->kind != WH_OP_PRUNE ? base->result.n_layers : 0;
 	struct item it = {.rec = {.op = n->key.op, .base = n->key.base, .doc = n->doc, .empty = n->result.n_layers <= below}};
 
+	it.spare_doc = n->v->kind == WH_OP_EXEC;
 	if (n->key.has_selection)
 		it.rec.selection = n->key.selection;
 	if (n->key.has_fast)
@@ -549,12 +551,12 @@ static int by_line(const void *a, const void *b)
 static int item_lines(struct writing *x, const struct wh_cache_export *e, const struct item *it, struct line *to, size_t *n,
 		      struct wh_err **err)
 {
-	bool whole = goes_with(x, e, it);
+	bool whole = goes_with(x, e, it), document = !wh_digest_is_zero(&it->rec.doc) && (whole || !it->spare_doc);
 	char hex[65];
 	json_int_t layer = 0, doc = 0;
 	int r = 0;
 
-	if (!wh_digest_is_zero(&it->rec.doc)) {
+	if (document) {
 		if (!whole) /* without its document it is worth nothing */
 			return 0;
 		doc = add_document(x, &it->rec.doc, it->doc_size);
@@ -571,7 +573,7 @@ static int item_lines(struct writing *x, const struct wh_cache_export *e, const 
 			json_object_set_new(o, "selection", json_string(wh_digest_hex(&it->rec.selection, hex)));
 		if (!it->rec.empty)
 			json_object_set_new(o, "layer", json_integer(layer));
-		if (!wh_digest_is_zero(&it->rec.doc))
+		if (document)
 			json_object_set_new(o, "document", json_integer(doc));
 		to[(*n)++] = (struct line){.key = it->keys[k], .o = o};
 	}

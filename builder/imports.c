@@ -31,7 +31,8 @@ static bool get_document(struct wh_builder *b, size_t i, const struct wh_record 
 	wh_layer_release(&blob);
 	if (r == 0)
 		r = wh_doc_read(b, &rec->doc, &doc, &err);
-	if (r == 0 && !json_is_object(json_object_get(doc, "document")) && !json_is_object(json_object_get(doc, "report")))
+	if (r == 0 && !json_is_object(json_object_get(doc, "document")) && !json_is_object(json_object_get(doc, "report")) &&
+	    !json_is_array(json_object_get(doc, "debs")))
 		r = wh_err_set(&err, "builder", WH_ERR_BUILD, EBADMSG, "it has a document that is none");
 	if (r < 0) {
 		free(wh_store_failed_origin(b->o.store));
@@ -42,7 +43,7 @@ static bool get_document(struct wh_builder *b, size_t i, const struct wh_record 
 
 static bool needs_document(const struct wh_node *n)
 {
-	return n->v->kind == WH_OP_PROFILE || n->v->kind == WH_OP_PRUNE;
+	return n->v->kind == WH_OP_PROFILE || n->v->kind == WH_OP_PRUNE || (n->v->kind == WH_OP_EXEC && n->b->o.seen.wanted);
 }
 
 /* A layer that is in the store is as good as one that was made here. */
@@ -60,7 +61,7 @@ static bool ask(struct wh_node *n, size_t i, const struct wh_digest *key, struct
 	const struct wh_record *rec =
 		b->import_off[i] ? NULL : wh_cache_source_find(b->o.imports[i], key, &doc_size);
 
-	if (!rec || wh_digest_is_zero(&rec->doc) == needs_document(n))
+	if (!rec || (wh_digest_is_zero(&rec->doc) ? needs_document(n) : n->v->kind == WH_OP_FILE))
 		return false;
 	if (!rec->empty && b->no_absent && wh_streq(rec->layer.origin, WH_ORIGIN_NOWHERE) &&
 	    !wh_layer_at_hand(b->o.store, &rec->layer))
@@ -68,6 +69,8 @@ static bool ask(struct wh_node *n, size_t i, const struct wh_digest *key, struct
 	if (needs_document(n) && !get_document(b, i, rec, doc_size))
 		return false;
 	take(b, rec, ret);
+	if (!needs_document(n)) /* what a step was seen to install: nobody asks, and it stays where it is */
+		ret->doc = (struct wh_digest){0};
 	return true;
 }
 

@@ -12,6 +12,16 @@ static void cache_trouble(struct wh_builder *b, struct wh_err **err)
 	wh_err_freep(err);
 }
 
+/* Without the document that its kind of step has, a record was written by an older program that passed the field over, or nobody
+ * watched the step. */
+static bool has_document(const struct wh_node *n, const struct wh_record *rec)
+{
+	bool wanted = n->v->kind == WH_OP_PROFILE || n->v->kind == WH_OP_PRUNE ||
+		      (n->v->kind == WH_OP_EXEC && n->b->o.seen.wanted);
+
+	return !wanted || !wh_digest_is_zero(&rec->doc);
+}
+
 static bool lookup(struct wh_node *n, const struct wh_digest *key, struct wh_record *ret)
 {
 	struct wh_builder *b = n->b;
@@ -30,9 +40,7 @@ static bool lookup(struct wh_node *n, const struct wh_digest *key, struct wh_rec
 	r = wh_cache_get(b->cache, key, ret, &err);
 	if (r < 0)
 		cache_trouble(b, &err);
-	if (r > 0 && wh_digest_is_zero(&ret->doc) &&
-	    (n->v->kind == WH_OP_PROFILE || n->v->kind == WH_OP_PRUNE || (n->v->kind == WH_OP_EXEC && b->o.seen.wanted))) {
-		/* Written by an older program that passed the field over, or nobody watched the step. */
+	if (r > 0 && !has_document(n, ret)) {
 		wh_record_release(ret);
 		return false;
 	}
@@ -51,9 +59,19 @@ static bool known(struct wh_node *n, const struct wh_record *rec)
 	return true;
 }
 
+static bool import_lookup(struct wh_node *n, const struct wh_digest *key, struct wh_record *ret)
+{
+	if (n->v->no_cache || n->b->o.again || !wh_import_lookup(n, key, ret))
+		return false;
+	if (has_document(n, ret))
+		return true;
+	wh_record_release(ret);
+	return false;
+}
+
 bool wh_node_lookup(struct wh_node *n, const struct wh_digest *key, struct wh_record *ret)
 {
-	return (lookup(n, key, ret) || (!n->v->no_cache && !n->b->o.again && wh_import_lookup(n, key, ret))) && known(n, ret);
+	return (lookup(n, key, ret) || import_lookup(n, key, ret)) && known(n, ret);
 }
 
 bool wh_node_op_known(struct wh_node *n, struct wh_record *ret)

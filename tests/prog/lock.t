@@ -142,6 +142,15 @@ for who in "${users[@]}"; do
 	build "$who" -t plain < <(dockerfile)
 	is "$(grep -c ' CACHED$' <<<"$err")" 5 "$who: and without a lock it is cached as well"
 
+	# ---- with a cache from elsewhere ----
+	build "$who" --lock "$dir/again.lock" --cache-to "type=local,dest=$dir/cache,mode=max" < <(dockerfile)
+	is "$status" 0 "$who: its cache is written"
+	build "$who" --root "$T/$who/far" --cache-from "type=local,src=$dir/cache" < <(dockerfile)
+	is "$(grep -c ' CACHED$' <<<"$err")" 5 "$who: another store takes the steps from it without a lock"
+	build "$who" --root "$T/$who/far" --cache-from "type=local,src=$dir/cache" --lock "$dir/far.lock" < <(dockerfile)
+	unlike "$err" 'Unpacking' "$who: and with one"
+	ok "$who: which says what was seen elsewhere" cmp "$lock" "$dir/far.lock"
+
 	# ---- kept to ----
 	build "$who" "${locked[@]}" < <(dockerfile)
 	is "$status" 0 "$who: --locked where nothing changed: exit code"
