@@ -5,7 +5,8 @@
  *   {"documents":[{"digest":"sha256:…","size":N}, …],          of PROFILE and PRUNE; of RUN with --lock
  *    "layers":[{"compression":"zstd", "diff_id":"sha256:…", "digest":"sha256:…", "entries":N, "newest":N, "size":N,
  *               "absent":true or left out: the manifest does not have it}, …],
- *    "records":[{"key":HEX, "op":HEX, "base":HEX, "selection":HEX or left out, "layer":N or left out: empty, "document":N or left out}, …],
+ *    "records":[{"key":HEX, "op":HEX, "base":HEX, "selection":HEX or left out, "layer":N or left out: empty, "document":N or left out,
+ *                "isolation":"chroot" where the step ran so, else left out}, …],
  *    "version":1}
  *
  * Layers and documents stand in the order of the steps, records in that of their keys. Nothing else is in it: no name, path, time of
@@ -205,6 +206,7 @@ static int read_record(struct reading *x, const json_t *o, struct wh_err **err)
 	}
 	if (document)
 		rec.doc = x->docs[doc].digest;
+	rec.chroot = wh_streq(wh_json_str(o, "isolation"), "chroot");
 	c->doc_sizes[c->n] = document ? x->docs[doc].size : 0;
 	c->ops[c->n] = rec.op;
 	c->records[c->n++] = rec;
@@ -382,7 +384,8 @@ static void add_item(struct wh_cache_export *x, struct wh_store *s, struct found
 {
 	const struct wh_node *n = f->n, *base = n->n_inputs ? n->inputs[0] : NULL;
 	size_t below = base && n->v->kind != WH_OP_PRUNE ? base->result.n_layers : 0;
-	struct item it = {.rec = {.op = n->key.op, .base = n->key.base, .doc = n->doc, .empty = n->result.n_layers <= below}};
+	struct item it = {.rec = {.op = n->key.op, .base = n->key.base, .doc = n->doc, .chroot = n->chroot,
+				  .empty = n->result.n_layers <= below}};
 
 	it.spare_doc = n->v->kind == WH_OP_EXEC;
 	if (n->key.has_selection)
@@ -575,6 +578,8 @@ static int item_lines(struct writing *x, const struct wh_cache_export *e, const 
 			json_object_set_new(o, "layer", json_integer(layer));
 		if (document)
 			json_object_set_new(o, "document", json_integer(doc));
+		if (it->rec.chroot)
+			json_object_set_new(o, "isolation", json_string("chroot"));
 		to[(*n)++] = (struct line){.key = it->keys[k], .o = o};
 	}
 	return r;

@@ -191,8 +191,11 @@ is "$(provenance said1 | jq -r '.buildDefinition.resolvedDependencies[0].digest.
 here said2 --build-arg TOKEN=abc
 is "$(isolation said2)" chroot 'so has one whose step is from the cache'
 rm "$T"/said/cache.db*
-here said3 --build-arg TOKEN=abc
+here said3 --build-arg TOKEN=abc --cache-to "type=local,dest=$T/taken-along"
 is "$(isolation said3)" chroot 'whose index may be made anew'
+here said6 --build-arg TOKEN=abc --cache-from "type=local,src=$T/taken-along" --root "$T/said-elsewhere"
+like "$err" CACHED 'a cache from elsewhere: its step is taken'
+is "$(isolation said6)" chroot '… and its isolation is told'
 here said4 --no-cache
 is "$(provenance said4)" '' 'one whose steps had namespaces needs none'
 ok 'a key' env COSIGN_PASSWORD= "$WHITTLE" keygen --output-key-prefix "$T/key"
