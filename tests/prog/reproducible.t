@@ -348,7 +348,7 @@ if [ "${WHITTLE_REPRODUCIBLE:-}" = all ]; then
 			run as_user "$WHITTLE" build --root "$UT/store" --no-cache --reproducible --build-context "debian=oci-layout://$debian" "$UT/$e.$i"
 			digests+=$(image)$'\n'
 		done
-		is "$(sort <<<"$digests" | uniq -c | sed 's/sha256:.*/image/; s/^ *//' | tr '\n' ' ')" '1 10 image ' "examples/$e: ten builds, one image"
+		is "$(grep sha256 <<<"$digests" | sort | uniq -c | sed 's/sha256:.*/image/; s/^ *//')" '10 image' "examples/$e: ten builds, one image"
 	done
 fi
 
