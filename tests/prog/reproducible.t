@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # build --reproducible: the same digest by another user, umask, time zone, number of cores, directory, snapshotter and date.
 #
-# Of packages nginx alone is built here; with WHITTLE_REPRODUCIBLE=all all those that DOCKERFILE.md names, each twice, and the examples'
+# Of packages nginx alone is built here; with WHITTLE_REPRODUCIBLE=all all those that DOCKERFILE.md names but npm, each twice, and the examples'
 # images ten times (an hour).
 . "$(dirname "$0")/lib.sh"
 is_root || skip_all 'compares root with an ordinary user'
