@@ -11,20 +11,6 @@
 
 #define MAX_SECRET (500 * 1024) /* as BuildKit's */
 
-static int misuse(struct wh_err **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static int misuse(struct wh_err **err, const char *fmt, ...)
-{
-	WH_AUTO_FREE char *text = NULL;
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
-	va_end(ap);
-	return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "%s", text);
-}
-
 char *wh_cli_absolute(const char *path)
 {
 	WH_AUTO_FREE char *cwd = NULL;
@@ -77,7 +63,7 @@ int wh_epoch_parse(const char *text, int64_t *ret, struct wh_err **err)
 		return 0;
 	}
 	if (!wh_parse_u64(text, 10, &n) || n > 253402300799) /* the end of the year 9999 */
-		return misuse(err, "invalid SOURCE_DATE_EPOCH \"%s\": it is a number of seconds since 1970", text);
+		return wh_cli_misuse(err, "invalid SOURCE_DATE_EPOCH \"%s\": it is a number of seconds since 1970", text);
 	*ret = (int64_t)n;
 	return 0;
 }
@@ -117,9 +103,9 @@ static int output_type(const char *value, struct wh_output *o, struct wh_err **e
 	else if (wh_streq(value, "registry"))
 		o->type = WH_OUT_REGISTRY;
 	else if (wh_streq(value, "image") || wh_streq(value, "docker"))
-		return misuse(err, "--output type=%s is not supported yet; oci, local, tar and registry are", value);
+		return wh_cli_misuse(err, "--output type=%s is not supported yet; oci, local, tar and registry are", value);
 	else
-		return misuse(err, "--output type is oci, local, tar or registry, not \"%s\"", value);
+		return wh_cli_misuse(err, "--output type is oci, local, tar or registry, not \"%s\"", value);
 	return 0;
 }
 
@@ -133,14 +119,14 @@ static int output_field(const char *key, const char *value, struct wh_output *o,
 		return output_type(value, o, err);
 	if (wh_streq(key, "dest")) {
 		if (!value[0])
-			return misuse(err, "--output dest is empty");
+			return wh_cli_misuse(err, "--output dest is empty");
 		free(o->dest);
 		o->dest = wh_streq(value, "-") ? wh_strdup("-") : wh_cli_absolute(value);
 		return 0;
 	}
 	if (wh_streq(key, "tar") || wh_streq(key, "force-compression")) {
 		if (!parse_bool(value, key[0] == 't' ? &o->tar : &o->force_comp))
-			return misuse(err, "--output %s is true or false, not \"%s\"", key, value);
+			return wh_cli_misuse(err, "--output %s is true or false, not \"%s\"", key, value);
 		return 0;
 	}
 	if (wh_streq(key, "compression")) {
@@ -152,16 +138,16 @@ static int output_field(const char *key, const char *value, struct wh_output *o,
 		else if (wh_streq(value, "uncompressed"))
 			o->comp = WH_COMP_NONE;
 		else
-			return misuse(err, "--output compression is zstd, gzip or uncompressed, not \"%s\"", value);
+			return wh_cli_misuse(err, "--output compression is zstd, gzip or uncompressed, not \"%s\"", value);
 		return 0;
 	}
 	if (wh_streq(key, "compression-level")) {
 		if (!wh_parse_u64(value, 10, &n) || n > 22)
-			return misuse(err, "--output compression-level is a number from 0 to 22, not \"%s\"", value);
+			return wh_cli_misuse(err, "--output compression-level is a number from 0 to 22, not \"%s\"", value);
 		o->level = (int)n;
 		return 0;
 	}
-	misuse(err,
+	wh_cli_misuse(err,
 	       "--output has no key \"%s\"; it takes type, dest, tar, compression, compression-level, force-compression",
 	       key);
 	if (wh_streq(key, "dst") || wh_streq(key, "destination") || wh_streq(key, "path"))
@@ -177,22 +163,22 @@ static int output_check(const char *text, struct wh_output *o, struct wh_err **e
 {
 	if (o->type == WH_OUT_REGISTRY) {
 		if (o->dest)
-			return misuse(err, "--output \"%s\": a registry's image goes to where --tag says", text);
+			return wh_cli_misuse(err, "--output \"%s\": a registry's image goes to where --tag says", text);
 		return 0;
 	}
 	if (!o->dest) {
 		if (o->type == WH_OUT_LOCAL || isatty(STDOUT_FILENO))
-			return misuse(err, "--output \"%s\" says no dest=", text);
+			return wh_cli_misuse(err, "--output \"%s\" says no dest=", text);
 		o->dest = wh_strdup("-");
 	}
 	if (wh_streq(o->dest, "-") && (o->type == WH_OUT_LOCAL || (o->type == WH_OUT_OCI && !o->tar)))
-		return misuse(err, "--output \"%s\": a directory cannot go to standard output", text);
+		return wh_cli_misuse(err, "--output \"%s\": a directory cannot go to standard output", text);
 	if (wh_streq(o->dest, "-") && isatty(STDOUT_FILENO))
-		return misuse(err, "--output \"%s\": standard output is a terminal", text);
+		return wh_cli_misuse(err, "--output \"%s\": standard output is a terminal", text);
 	if (o->type != WH_OUT_OCI && o->has_comp)
-		return misuse(err, "--output \"%s\": compression belongs to type=oci", text);
+		return wh_cli_misuse(err, "--output \"%s\": compression belongs to type=oci", text);
 	if (o->has_comp && o->comp == WH_COMP_GZIP && o->level > 9)
-		return misuse(err, "--output \"%s\": gzip has compression levels 1 to 9", text);
+		return wh_cli_misuse(err, "--output \"%s\": gzip has compression levels 1 to 9", text);
 	return 0;
 }
 
@@ -204,11 +190,11 @@ int wh_output_parse(const char *text, struct wh_output *ret, struct wh_err **err
 	int r = 0;
 
 	if (!wh_strv_add_csv(&fields, text))
-		return misuse(err, "--output \"%s\": a quote is not closed or stands inside a word", text);
+		return wh_cli_misuse(err, "--output \"%s\": a quote is not closed or stands inside a word", text);
 	if (fields.n == 1 && !strchr(fields.v[0], '=')) {
 		/* buildx's short form: a directory, or "-" for a tar */
 		if (!fields.v[0][0])
-			return misuse(err, "--output is empty");
+			return wh_cli_misuse(err, "--output is empty");
 		typed = true;
 		o.type = wh_streq(fields.v[0], "-") ? WH_OUT_TAR : WH_OUT_LOCAL;
 		r = output_field("dest", fields.v[0], &o, err);
@@ -218,14 +204,14 @@ int wh_output_parse(const char *text, struct wh_output *ret, struct wh_err **err
 
 			split_pair(fields.v[i], &key, &value);
 			if (!value)
-				r = misuse(err, "--output \"%s\": \"%s\" is no KEY=VALUE", text, key);
+				r = wh_cli_misuse(err, "--output \"%s\": \"%s\" is no KEY=VALUE", text, key);
 			else
 				r = output_field(key, value, &o, err);
 			typed |= wh_streq(key, "type");
 		}
 	}
 	if (!r && !typed)
-		r = misuse(err, "--output \"%s\" says no type=", text);
+		r = wh_cli_misuse(err, "--output \"%s\" says no type=", text);
 	if (!r)
 		r = output_check(text, &o, err);
 	if (r < 0) {
@@ -254,7 +240,7 @@ static int read_secret(const char *id, const char *src, const char *env, struct 
 	if (env) {
 		value = getenv(env);
 		if (!value)
-			return misuse(err, "--secret id=%s: the environment has no %s", id, env);
+			return wh_cli_misuse(err, "--secret id=%s: the environment has no %s", id, env);
 		wh_buf_adds(&buf, value);
 	} else {
 		r = wh_read_file(AT_FDCWD, src, MAX_SECRET, &buf);
@@ -265,7 +251,7 @@ static int read_secret(const char *id, const char *src, const char *env, struct 
 	}
 	if (!wh_buf_ok(&buf) || buf.n > MAX_SECRET) {
 		wh_buf_release(&buf);
-		return misuse(err, "--secret id=%s is larger than 500 KiB", id);
+		return wh_cli_misuse(err, "--secret id=%s is larger than 500 KiB", id);
 	}
 	ret->id = wh_strdup(id);
 	ret->len = buf.n;
@@ -279,13 +265,13 @@ static int parse_secret(const char *text, struct wh_secret_text *ret, struct wh_
 	const char *id = NULL, *src = NULL, *env = NULL, *type = NULL;
 
 	if (!wh_strv_add_csv(&fields, text))
-		return misuse(err, "--secret: a quote is not closed or stands inside a word");
+		return wh_cli_misuse(err, "--secret: a quote is not closed or stands inside a word");
 	for (size_t i = 0; i < fields.n; i++) {
 		char *key, *value;
 
 		split_pair(fields.v[i], &key, &value);
 		if (!value)
-			return misuse(err, "--secret: \"%s\" is no KEY=VALUE", key);
+			return wh_cli_misuse(err, "--secret: \"%s\" is no KEY=VALUE", key);
 		if (wh_streq(key, "id"))
 			id = value;
 		else if (wh_streq(key, "src") || wh_streq(key, "source"))
@@ -295,14 +281,14 @@ static int parse_secret(const char *text, struct wh_secret_text *ret, struct wh_
 		else if (wh_streq(key, "type"))
 			type = value;
 		else
-			return misuse(err, "--secret has no key \"%s\"; it takes id, src and env", key);
+			return wh_cli_misuse(err, "--secret has no key \"%s\"; it takes id, src and env", key);
 	}
 	if (type && !wh_streq(type, "file") && !wh_streq(type, "env"))
-		return misuse(err, "--secret type is file or env, not \"%s\"", type);
+		return wh_cli_misuse(err, "--secret type is file or env, not \"%s\"", type);
 	if (!id || !id[0])
-		return misuse(err, "--secret wants an id: id=NAME,src=FILE");
+		return wh_cli_misuse(err, "--secret wants an id: id=NAME,src=FILE");
 	if (src && env)
-		return misuse(err, "--secret id=%s: src and env exclude each other", id);
+		return wh_cli_misuse(err, "--secret id=%s: src and env exclude each other", id);
 	if (wh_streq(type, "env") && src) { /* type=env,src=VAR is buildx's other way to say env=VAR */
 		env = src;
 		src = NULL;
@@ -318,14 +304,14 @@ static int parse_ssh(const char *text, struct wh_ssh_agent_text *ret, struct wh_
 	WH_AUTO_STRV struct wh_strv paths = {0};
 
 	if (!text[0] || eq == text)
-		return misuse(err, "--ssh \"%s\" names no id: default, ID=SOCKET or ID=KEYFILE", text);
+		return wh_cli_misuse(err, "--ssh \"%s\" names no id: default, ID=SOCKET or ID=KEYFILE", text);
 	if (!path || !path[0]) {
-		misuse(err, "--ssh %s: SSH_AUTH_SOCK is not set; is an agent running?", text);
+		wh_cli_misuse(err, "--ssh %s: SSH_AUTH_SOCK is not set; is an agent running?", text);
 		wh_err_hint(err, "a key can be given without an agent: --ssh %s=FILE", text);
 		return -EINVAL;
 	}
 	if (eq && eq[1] ? !wh_strv_add_csv(&paths, path) : (wh_strv_add(&paths, path), false))
-		return misuse(err, "--ssh \"%s\": a quote is not closed or stands inside a word", text);
+		return wh_cli_misuse(err, "--ssh \"%s\": a quote is not closed or stands inside a word", text);
 	ret->id = eq ? wh_strndup(text, (size_t)(eq - text)) : wh_strdup(text);
 	for (size_t i = 0; i < paths.n; i++) {
 		struct stat st;
@@ -333,13 +319,13 @@ static int parse_ssh(const char *text, struct wh_ssh_agent_text *ret, struct wh_
 		if (stat(paths.v[i], &st) < 0)
 			return wh_err_sys(err, "cli", WH_ERR_USAGE, errno, "--ssh %s: \"%s\"", ret->id, paths.v[i]);
 		if (S_ISSOCK(st.st_mode) && paths.n > 1)
-			return misuse(err, "--ssh %s: only single socket allowed, and no key files beside it", ret->id);
+			return wh_cli_misuse(err, "--ssh %s: only single socket allowed, and no key files beside it", ret->id);
 		if (S_ISSOCK(st.st_mode))
 			ret->socket = wh_cli_absolute(paths.v[i]);
 		else if (S_ISREG(st.st_mode))
 			wh_strv_take(&ret->keys, wh_cli_absolute(paths.v[i]));
 		else
-			return misuse(err, "--ssh %s: \"%s\" is neither an agent's socket nor a key file", ret->id,
+			return wh_cli_misuse(err, "--ssh %s: \"%s\" is neither an agent's socket nor a key file", ret->id,
 				      paths.v[i]);
 	}
 	return 0;
@@ -394,7 +380,7 @@ static int add_args(const struct wh_build_flags *f, struct wh_build_spec *s, str
 		const char *value = eq ? eq + 1 : getenv(w);
 
 		if (!key[0])
-			return misuse(err, "--build-arg \"%s\" is no KEY=VALUE", w);
+			return wh_cli_misuse(err, "--build-arg \"%s\" is no KEY=VALUE", w);
 		if (value) /* a bare key that the environment lacks counts as not given */
 			wh_env_set(&s->build_args, key, value);
 	}
@@ -412,9 +398,9 @@ static int add_host(const char *text, struct wh_strv *out, struct wh_err **err)
 	unsigned char bytes[sizeof(struct in6_addr)];
 
 	if (wh_streq(bare, "host-gateway"))
-		return misuse(err, "--add-host \"%s\": host-gateway is not supported", text);
+		return wh_cli_misuse(err, "--add-host \"%s\": host-gateway is not supported", text);
 	if (!n || (inet_pton(AF_INET, bare, bytes) != 1 && inet_pton(AF_INET6, bare, bytes) != 1))
-		return misuse(err, "--add-host \"%s\" is no NAME:IP", text);
+		return wh_cli_misuse(err, "--add-host \"%s\" is no NAME:IP", text);
 	wh_strv_addf(out, "%.*s:%s", (int)n, text, bare);
 	return 0;
 }
@@ -427,7 +413,7 @@ static int add_names(const struct wh_build_flags *f, struct wh_build_spec *s, st
 		char *name;
 
 		if (strchr(f->tags.v[i], '@'))
-			return misuse(err, "--tag \"%s\": a name to be given has no digest", f->tags.v[i]);
+			return wh_cli_misuse(err, "--tag \"%s\": a name to be given has no digest", f->tags.v[i]);
 		r = wh_reference_normalize(f->tags.v[i], &name, err);
 		if (r < 0) {
 			if (err && *err)
@@ -439,19 +425,19 @@ static int add_names(const struct wh_build_flags *f, struct wh_build_spec *s, st
 	}
 	for (size_t i = 0; i < f->labels.n; i++) {
 		if (!f->labels.v[i][0] || f->labels.v[i][0] == '=')
-			return misuse(err, "--label \"%s\" is no KEY=VALUE", f->labels.v[i]);
+			return wh_cli_misuse(err, "--label \"%s\" is no KEY=VALUE", f->labels.v[i]);
 		wh_strv_addf(&s->labels, "%s%s", f->labels.v[i], strchr(f->labels.v[i], '=') ? "" : "=");
 	}
 	for (size_t i = 0; i < f->no_cache_filter.n; i++)
 		if (!wh_strv_add_csv(&s->no_cache_filter, f->no_cache_filter.v[i]))
-			return misuse(err, "--no-cache-filter \"%s\": a quote is not closed", f->no_cache_filter.v[i]);
+			return wh_cli_misuse(err, "--no-cache-filter \"%s\": a quote is not closed", f->no_cache_filter.v[i]);
 	/* As buildx: a list without a name means all stages. */
 	if (f->no_cache_filter.n && (!s->no_cache_filter.n || (s->no_cache_filter.n == 1 && !s->no_cache_filter.v[0][0]))) {
 		wh_strv_release(&s->no_cache_filter);
 		s->no_cache = true;
 	}
 	if (f->no_cache && f->no_cache_filter.n)
-		return misuse(err, "--no-cache and --no-cache-filter cannot currently be used together");
+		return wh_cli_misuse(err, "--no-cache and --no-cache-filter cannot currently be used together");
 	for (size_t i = 0; i < f->add_hosts.n; i++) {
 		r = add_host(f->add_hosts.v[i], &s->extra_hosts, err);
 		if (r < 0)
@@ -509,14 +495,14 @@ static int check_platform(const struct wh_build_flags *f, struct wh_build_spec *
 	}
 	for (size_t i = 0; i < s->platforms.n; i++)
 		if (wh_has_prefix(s->platforms.v[i], "windows/"))
-			return misuse(err, "--platform %s: images of Windows are not built", s->platforms.v[i]);
+			return wh_cli_misuse(err, "--platform %s: images of Windows are not built", s->platforms.v[i]);
 	s->index = s->platforms.n > 1;
 	if (!index || !*index)
 		return 0;
 	if (!parse_bool(index, &s->index))
-		return misuse(err, "BUILDKIT_MULTI_PLATFORM=%s is neither true nor false", index);
+		return wh_cli_misuse(err, "BUILDKIT_MULTI_PLATFORM=%s is neither true nor false", index);
 	if (!s->index && s->platforms.n > 1)
-		return misuse(err, "BUILDKIT_MULTI_PLATFORM=%s: there is no image of several platforms without an index", index);
+		return wh_cli_misuse(err, "BUILDKIT_MULTI_PLATFORM=%s: there is no image of several platforms without an index", index);
 	return 0;
 }
 
@@ -544,11 +530,11 @@ static int add_outputs(const struct wh_build_flags *f, struct wh_build_spec *s, 
 		WH_PUSH(s->outputs, s->n_outputs, cap) =
 			(struct wh_output){.type = WH_OUT_REGISTRY, .comp = WH_COMP_ZSTD};
 	if ((f->push || to_registry) && !f->tags.n)
-		return misuse(err, "a push needs a name: --tag REGISTRY/NAME:TAG says where to");
+		return wh_cli_misuse(err, "a push needs a name: --tag REGISTRY/NAME:TAG says where to");
 	if (on_stdout > 1)
-		return misuse(err, "only one --output can go to standard output");
+		return wh_cli_misuse(err, "only one --output can go to standard output");
 	if (on_stdout && f->quiet)
-		return misuse(err, "--quiet prints the image id where --output dest=- writes the image");
+		return wh_cli_misuse(err, "--quiet prints the image id where --output dest=- writes the image");
 	return 0;
 }
 
@@ -571,7 +557,7 @@ static int add_secrets(const struct wh_build_flags *f, struct wh_build_spec *s, 
 
 		for (size_t k = 0; r == 0 && k < s->n_ssh; k++)
 			if (wh_streq(s->ssh[k].id, x.id))
-				r = misuse(err, "--ssh: duplicate agent ID \"%s\"", x.id);
+				r = wh_cli_misuse(err, "--ssh: duplicate agent ID \"%s\"", x.id);
 		if (r < 0) {
 			ssh_release(&x);
 			return r;
@@ -587,7 +573,7 @@ static int store_path(const struct wh_build_flags *f, struct wh_build_spec *s, s
 	const char *home = getenv("HOME");
 
 	if (f->root && !f->root[0])
-		return misuse(err, "--root is empty");
+		return wh_cli_misuse(err, "--root is empty");
 	if (f->root)
 		s->root = wh_cli_absolute(f->root);
 	else if (s->as_root)
@@ -597,7 +583,7 @@ static int store_path(const struct wh_build_flags *f, struct wh_build_spec *s, s
 	else if (home && home[0] == '/')
 		s->root = wh_asprintf("%s/.local/share/whittle", home);
 	else
-		return misuse(err, "no place for the store: HOME is not set; give --root DIR");
+		return wh_cli_misuse(err, "no place for the store: HOME is not set; give --root DIR");
 	return 0;
 }
 
@@ -609,9 +595,9 @@ static int choose_isolation(const struct wh_build_flags *f, struct wh_build_spec
 	if (!word || !word[0] || wh_streq(word, "default"))
 		return 0;
 	if (!wh_streq(word, "chroot"))
-		return misuse(err, "WHITTLE_ISOLATION is default or chroot, not \"%s\"", word);
+		return wh_cli_misuse(err, "WHITTLE_ISOLATION is default or chroot, not \"%s\"", word);
 	if (wh_streq(f->snapshotter, "overlay"))
-		return misuse(err, "--isolation=chroot cannot mount: it excludes --snapshotter=overlay");
+		return wh_cli_misuse(err, "--isolation=chroot cannot mount: it excludes --snapshotter=overlay");
 	s->isolation = WH_ISOLATION_CHROOT;
 	return 0;
 }
@@ -649,7 +635,7 @@ static int add_lock(const struct wh_build_flags *f, struct wh_build_spec *s, str
 {
 	s->locked = f->locked;
 	if (f->lock && !f->lock[0])
-		return misuse(err, "--lock is empty");
+		return wh_cli_misuse(err, "--lock is empty");
 	if (f->lock) {
 		s->lock = wh_cli_absolute(f->lock);
 	} else if (f->locked && s->context_kind == WH_CONTEXT_DIR && !wh_streq(f->file, "-")) {
@@ -657,7 +643,7 @@ static int add_lock(const struct wh_build_flags *f, struct wh_build_spec *s, str
 
 		s->lock = wh_asprintf("%s.lock", file);
 	} else if (f->locked) {
-		return misuse(err, "--locked needs --lock FILE where the Dockerfile is no file of this machine");
+		return wh_cli_misuse(err, "--locked needs --lock FILE where the Dockerfile is no file of this machine");
 	}
 	return 0;
 }
@@ -671,11 +657,11 @@ int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *arg
 	s->as_root = geteuid() == 0;
 	add_choices(f, s);
 	if (f->quiet && f->progress && !wh_streq(f->progress, "auto") && !wh_streq(f->progress, "quiet"))
-		return misuse(err, "--quiet and --progress=%s exclude each other", f->progress);
+		return wh_cli_misuse(err, "--quiet and --progress=%s exclude each other", f->progress);
 	if (f->shm_size && !wh_size_parse(f->shm_size, &s->shm_size))
-		return misuse(err, "--shm-size \"%s\" is no size like 64m", f->shm_size);
+		return wh_cli_misuse(err, "--shm-size \"%s\" is no size like 64m", f->shm_size);
 	if (f->file && !f->file[0])
-		return misuse(err, "--file is empty");
+		return wh_cli_misuse(err, "--file is empty");
 	r = choose_isolation(f, s, err);
 	if (!r)
 		r = wh_context_main(args->v[0], f->file, s, err);

@@ -5,18 +5,6 @@
 
 #include <errno.h>
 
-static int misuse(struct wh_err **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static int misuse(struct wh_err **err, const char *fmt, ...)
-{
-	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
-	va_list ap;
-
-	va_start(ap, fmt);
-	wh_buf_vaddf(&text, fmt, ap);
-	va_end(ap);
-	return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "%s", text.p);
-}
-
 /* ---------------------------------------------------------------- one value */
 
 struct parsing {
@@ -33,7 +21,7 @@ static int set_type(struct parsing *x, const char *value, struct wh_err **err)
 	x->typed = true;
 	for (size_t i = 0; i < WH_ARRAY_SIZE(others); i++)
 		if (wh_streq(value, others[i]))
-			return misuse(err, "%s type=%s is not supported; registry, local and inline are", x->option, value);
+			return wh_cli_misuse(err, "%s type=%s is not supported; registry, local and inline are", x->option, value);
 	if (wh_streq(value, "registry"))
 		x->o.type = WH_CACHE_REGISTRY;
 	else if (wh_streq(value, "local"))
@@ -41,7 +29,7 @@ static int set_type(struct parsing *x, const char *value, struct wh_err **err)
 	else if (wh_streq(value, "inline"))
 		x->o.type = WH_CACHE_INLINE;
 	else
-		return misuse(err, "%s type is registry, local or inline, not \"%s\"", x->option, value);
+		return wh_cli_misuse(err, "%s type is registry, local or inline, not \"%s\"", x->option, value);
 	return 0;
 }
 
@@ -50,7 +38,7 @@ static int set_bool(const struct parsing *x, const char *key, const char *value,
 	*ret = wh_streq(value, "true") || wh_streq(value, "1");
 	if (*ret || wh_streq(value, "false") || wh_streq(value, "0"))
 		return 0;
-	return misuse(err, "%s %s is true or false, not \"%s\"", x->option, key, value);
+	return wh_cli_misuse(err, "%s %s is true or false, not \"%s\"", x->option, key, value);
 }
 
 /* What a cache is made of is not a matter of choice here; that which is asked for may be said. */
@@ -59,7 +47,7 @@ static int set_form(const struct parsing *x, const char *key, const char *value,
 	bool yes;
 	int r = set_bool(x, key, value, &yes, err);
 
-	return r < 0 || yes ? r : misuse(err, "%s %s=false: caches of whittle are always OCI image manifests", x->option, key);
+	return r < 0 || yes ? r : wh_cli_misuse(err, "%s %s=false: caches of whittle are always OCI image manifests", x->option, key);
 }
 
 static int set_ref(struct parsing *x, const char *value, struct wh_err **err)
@@ -71,7 +59,7 @@ static int set_ref(struct parsing *x, const char *value, struct wh_err **err)
 static int set_dir(struct parsing *x, const char *key, const char *value, struct wh_err **err)
 {
 	if (!value[0])
-		return misuse(err, "%s %s is empty", x->option, key);
+		return wh_cli_misuse(err, "%s %s is empty", x->option, key);
 	free(x->o.dir);
 	x->o.dir = wh_cli_absolute(value);
 	return 0;
@@ -81,7 +69,7 @@ static int set_mode(struct parsing *x, const char *value, struct wh_err **err)
 {
 	x->moded = true;
 	x->o.max = wh_streq(value, "max");
-	return x->o.max || wh_streq(value, "min") ? 0 : misuse(err, "%s mode is min or max, not \"%s\"", x->option, value);
+	return x->o.max || wh_streq(value, "min") ? 0 : wh_cli_misuse(err, "%s mode is min or max, not \"%s\"", x->option, value);
 }
 
 static int set_compression(struct parsing *x, const char *value, struct wh_err **err)
@@ -95,7 +83,7 @@ static int set_compression(struct parsing *x, const char *value, struct wh_err *
 		x->o.comp = all[i];
 		return 0;
 	}
-	return misuse(err, "%s compression is zstd, gzip or uncompressed, not \"%s\"", x->option, value);
+	return wh_cli_misuse(err, "%s compression is zstd, gzip or uncompressed, not \"%s\"", x->option, value);
 }
 
 static int set_level(struct parsing *x, const char *value, struct wh_err **err)
@@ -103,7 +91,7 @@ static int set_level(struct parsing *x, const char *value, struct wh_err **err)
 	uint64_t n;
 
 	if (!wh_parse_u64(value, 10, &n) || n > 22)
-		return misuse(err, "%s compression-level is a number from 0 to 22, not \"%s\"", x->option, value);
+		return wh_cli_misuse(err, "%s compression-level is a number from 0 to 22, not \"%s\"", x->option, value);
 	x->o.level = (int)n;
 	return 0;
 }
@@ -111,7 +99,7 @@ static int set_level(struct parsing *x, const char *value, struct wh_err **err)
 static int set_digest(struct parsing *x, const char *value, struct wh_err **err)
 {
 	x->o.has_digest = wh_digest_parse(value, &x->o.digest);
-	return x->o.has_digest ? 0 : misuse(err, "%s digest is sha256: and 64 hex digits, not \"%s\"", x->option, value);
+	return x->o.has_digest ? 0 : wh_cli_misuse(err, "%s digest is sha256: and 64 hex digits, not \"%s\"", x->option, value);
 }
 
 static int no_such_key(const struct parsing *x, const char *key, struct wh_err **err)
@@ -125,7 +113,7 @@ static int no_such_key(const struct parsing *x, const char *key, struct wh_err *
 		near = "dest";
 	if (!x->to && wh_streq(key, "dest"))
 		near = "src";
-	misuse(err, "%s has no key \"%s\"; it takes %s", x->option, key,
+	wh_cli_misuse(err, "%s has no key \"%s\"; it takes %s", x->option, key,
 	       x->to ? "type, ref, dest, tag, mode, compression, compression-level, force-compression, image-manifest, oci-mediatypes, "
 		       "ignore-error"
 		     : "type, ref, src, tag, digest");
@@ -147,7 +135,7 @@ static int set_field(struct parsing *x, const char *key, const char *value, stru
 	if (wh_streq(key, "tag")) {
 		free(x->o.tag);
 		x->o.tag = wh_strdup(value);
-		return value[0] ? 0 : misuse(err, "%s tag is empty", x->option);
+		return value[0] ? 0 : wh_cli_misuse(err, "%s tag is empty", x->option);
 	}
 	if (!x->to && wh_streq(key, "digest"))
 		return set_digest(x, value, err);
@@ -176,21 +164,21 @@ static int check(struct parsing *x, struct wh_err **err)
 	const char *dir = x->to ? "dest" : "src";
 
 	if (!x->typed)
-		return misuse(err, "%s \"%s\" says no type=", x->option, x->text);
+		return wh_cli_misuse(err, "%s \"%s\" says no type=", x->option, x->text);
 	if (o->type == WH_CACHE_REGISTRY && !o->ref)
-		return misuse(err, "%s \"%s\" says no ref=", x->option, x->text);
+		return wh_cli_misuse(err, "%s \"%s\" says no ref=", x->option, x->text);
 	if (o->type != WH_CACHE_REGISTRY && o->ref)
-		return misuse(err, "%s \"%s\": ref belongs to type=registry", x->option, x->text);
+		return wh_cli_misuse(err, "%s \"%s\": ref belongs to type=registry", x->option, x->text);
 	if (o->type == WH_CACHE_LOCAL && !o->dir)
-		return misuse(err, "%s \"%s\" says no %s=", x->option, x->text, dir);
+		return wh_cli_misuse(err, "%s \"%s\" says no %s=", x->option, x->text, dir);
 	if (o->type != WH_CACHE_LOCAL && (o->dir || o->tag || o->has_digest))
-		return misuse(err, "%s \"%s\": %s belongs to type=local", x->option, x->text, o->dir ? dir : o->tag ? "tag" : "digest");
+		return wh_cli_misuse(err, "%s \"%s\": %s belongs to type=local", x->option, x->text, o->dir ? dir : o->tag ? "tag" : "digest");
 	if (o->type == WH_CACHE_INLINE && !x->to)
-		return misuse(err, "--cache-from \"%s\": name the image by type=registry,ref=IMAGE or type=local,src=LAYOUT", x->text);
+		return wh_cli_misuse(err, "--cache-from \"%s\": name the image by type=registry,ref=IMAGE or type=local,src=LAYOUT", x->text);
 	if (o->has_comp && o->type == WH_CACHE_INLINE)
-		return misuse(err, "%s \"%s\": the layers are those of the image, in its compression", x->option, x->text);
+		return wh_cli_misuse(err, "%s \"%s\": the layers are those of the image, in its compression", x->option, x->text);
 	if (o->has_comp && o->comp == WH_COMP_GZIP && o->level > 9)
-		return misuse(err, "%s \"%s\": gzip has compression levels 1 to 9", x->option, x->text);
+		return wh_cli_misuse(err, "%s \"%s\": gzip has compression levels 1 to 9", x->option, x->text);
 	if (o->type == WH_CACHE_LOCAL && !o->tag)
 		o->tag = wh_strdup("latest");
 	return 0;
@@ -212,7 +200,7 @@ static int parse_fields(struct parsing *x, const struct wh_strv *fields, struct 
 		char *key = fields->v[i], *eq = strchr(key, '=');
 
 		if (!eq)
-			return misuse(err, "%s \"%s\": \"%s\" is no KEY=VALUE", x->option, x->text, key);
+			return wh_cli_misuse(err, "%s \"%s\": \"%s\" is no KEY=VALUE", x->option, x->text, key);
 		*eq = 0;
 		for (char *p = key; *p; p++)
 			*p = *p >= 'A' && *p <= 'Z' ? (char)(*p | 0x20) : *p;
@@ -228,7 +216,7 @@ static int parse(const char *text, bool to, struct wh_cache_opt *ret, struct wh_
 	int r;
 
 	if (!wh_strv_add_csv(&fields, text))
-		return misuse(err, "%s \"%s\": a quote is not closed or stands inside a word", x.option, text);
+		return wh_cli_misuse(err, "%s \"%s\": a quote is not closed or stands inside a word", x.option, text);
 	r = parse_fields(&x, &fields, err);
 	if (r < 0) {
 		opt_release(&x.o);
@@ -312,7 +300,7 @@ int wh_cache_opts_check(const struct wh_cache_opts *o, const struct wh_strv *tag
 	for (size_t i = 0; o && i < o->n_to; i++) {
 		if (!o->to[i].ref || !wh_strv_has(tags, o->to[i].ref))
 			continue;
-		misuse(err, "--cache-to ref=%s is the name of the image, which the cache would replace", o->to[i].shown);
+		wh_cli_misuse(err, "--cache-to ref=%s is the name of the image, which the cache would replace", o->to[i].shown);
 		wh_err_hint(err, "another tag, say :cache, or type=inline");
 		return -EINVAL;
 	}

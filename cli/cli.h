@@ -21,6 +21,9 @@ void wh_note_format(const struct wh_err *note, bool colours, struct wh_buf *out)
 /* Prints it to standard error and returns the exit code. */
 int wh_err_report(const struct wh_err *err);
 
+/* What the user said is wrong: class USAGE; -EINVAL. */
+int wh_cli_misuse(struct wh_err **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /* ---------------------------------------------------------------- text.c */
 
 /* Foreign bytes as one safe line: tabs and good UTF-8 stay, all other control characters and bytes become ^X, \u009b, \x9b.

@@ -11,19 +11,6 @@
 
 /* ---------------------------------------------------------------- words of the command line */
 
-static int misuse(struct wh_err **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static int misuse(struct wh_err **err, const char *fmt, ...)
-{
-	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
-	va_list ap;
-
-	va_start(ap, fmt);
-	wh_buf_vaddf(&text, fmt, ap);
-	va_end(ap);
-	return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "%s", text.p ? text.p : "");
-}
-
 static int need_directory(const char *path, const char *what, const char *shown, struct wh_err **err)
 {
 	struct stat st;
@@ -62,7 +49,7 @@ int wh_context_main(const char *arg, const char *file, struct wh_build_spec *s, 
 
 	s->context_shown = wh_remote_shown(arg);
 	if (wh_streq(arg, "-") && wh_streq(file, "-"))
-		return misuse(err, "can't use stdin for both build context and dockerfile");
+		return wh_cli_misuse(err, "can't use stdin for both build context and dockerfile");
 	if (wh_streq(arg, "-")) {
 		s->context_kind = WH_CONTEXT_STDIN;
 		s->context = wh_strdup(arg);
@@ -96,9 +83,9 @@ int wh_context_named(const char *text, struct wh_named_ctx *ret, struct wh_err *
 	int r;
 
 	if (!name || !name[0] || !ref[0])
-		return misuse(err, "--build-context \"%s\" is no NAME=REF", text);
+		return wh_cli_misuse(err, "--build-context \"%s\" is no NAME=REF", text);
 	if (wh_streq(name, "context") || wh_streq(name, "scratch"))
-		return misuse(err, "--build-context: \"%s\" is a reserved name", name);
+		return wh_cli_misuse(err, "--build-context: \"%s\" is a reserved name", name);
 	r = is_git(ref, err);
 	if (r < 0) {
 		wh_err_wrap(err, "--build-context %s", name);
@@ -110,7 +97,7 @@ int wh_context_named(const char *text, struct wh_named_ctx *ret, struct wh_err *
 		abs = wh_cli_absolute(ref + strlen("oci-layout://"));
 		ret->ref = wh_asprintf("oci-layout://%s", abs);
 	} else if (strstr(ref, "://")) {
-		return misuse(err,
+		return wh_cli_misuse(err,
 			      "--build-context %s: \"%s\" is nothing that is known: a directory, docker-image://, "
 			      "oci-layout://, a git address and http(s):// are",
 			      name, ref);
@@ -138,7 +125,7 @@ void wh_context_notes(const struct wh_named_ctx *contexts, size_t n, struct wh_e
 		index = wh_asprintf("%s/index.json", contexts[i].path);
 		if (access(layout, F_OK) < 0 || access(index, F_OK) < 0)
 			continue;
-		misuse(&note, "--build-context %s: that directory is an OCI layout, and its files are taken, not its image",
+		wh_cli_misuse(&note, "--build-context %s: that directory is an OCI layout, and its files are taken, not its image",
 		       contexts[i].name);
 		wh_err_hint(&note, "did you mean %s=oci-layout://%s?", contexts[i].name, contexts[i].path);
 		wh_err_append(notes, &note);
@@ -182,7 +169,7 @@ static int fetch_url(const struct opening *x, const char *url, const char *what,
 	WH_AUTO_JSON json_t *q = json_pack("{s:s, s:s, s:s}", "kind", "http", "url", url, "filename", WH_CONTEXT_FILE);
 
 	if (!q)
-		return misuse(err, "\"%s\" is no URL", x->s->context_shown);
+		return wh_cli_misuse(err, "\"%s\" is no URL", x->s->context_shown);
 	return fetch(x, q, what, ret_path, err);
 }
 
@@ -212,7 +199,7 @@ static int open_git(const struct opening *x, struct wh_err **err)
 		      g.keep_git_dir == 1 || keeps_git(x->s), "submodules", g.submodules != 0, "by_commit",
 		      g.fetch_by_commit);
 	if (!q)
-		return misuse(err, "\"%s\" is no address", x->s->context_shown);
+		return wh_cli_misuse(err, "\"%s\" is no address", x->s->context_shown);
 	if (g.ref)
 		json_object_set_new(q, "ref", json_string(g.ref));
 	if (g.checksum)
@@ -427,9 +414,9 @@ static int open_stdin(const struct opening *x, struct wh_err **err)
 	if (r == 0 && is_archive(header, n))
 		return open_archive(x, fd, err);
 	if (r == 0 && n == 0)
-		return misuse(err, "standard input is empty: neither a context nor a Dockerfile");
+		return wh_cli_misuse(err, "standard input is empty: neither a context nor a Dockerfile");
 	if (r == 0 && x->s->file)
-		return misuse(err, "ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles");
+		return wh_cli_misuse(err, "ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles");
 	c->text_name = wh_strdup("standard input");
 	if (r == 0)
 		r = wh_read_fd(fd, MAX_DOCKERFILE, &c->text);

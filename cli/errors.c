@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
+#include <errno.h>
+
 int wh_err_exit_code(const struct wh_err *err)
 {
 	if (!err)
@@ -212,4 +214,15 @@ int wh_err_report(const struct wh_err *err)
 	/* When even this cannot be written there is nowhere left to say so; the exit code still tells. */
 	(void)!wh_write_all(STDERR_FILENO, out.p, out.n);
 	return wh_err_exit_code(err);
+}
+
+int wh_cli_misuse(struct wh_err **err, const char *fmt, ...)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	wh_buf_vaddf(&text, fmt, ap);
+	va_end(ap);
+	return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "%s", text.p ? text.p : "");
 }
