@@ -184,7 +184,7 @@ for who in $whom; do
 	run_as "$T/collector" "$st" $end &
 	pids+=($!)
 	wait "${pids[@]}"
-	builds=$(cat $LOGS/n.[0-9] | paste -sd+ | bc) gcs=$(cat $LOGS/n.gc)
+	builds=$(($(paste -sd+ <(cat $LOGS/n.[0-9])))) gcs=$(cat $LOGS/n.gc)
 	echo "# $who: $builds builds beside $gcs times gc in $seconds s"
 	is "$(cat $LOGS/bad.* 2>/dev/null)" '' "$who: $builds builds, $N at once, with gc between them: every digest is right"
 	ok "$who: and there were many" test "$builds" -gt $N -a "$gcs" -gt 3
@@ -237,8 +237,9 @@ for who in $whom; do
 	t0=$(date +%s%N)
 	is "$(one --no-cache 2>/dev/null)" "$want" "$who: has one digest"
 	took=$((($(date +%s%N) - t0) / 1000000))
-	bad='' came=0
-	for k in $(seq "$kills"); do
+	bad='' came=0 k=0
+	while [ $came -lt "$kills" ] && [ $k -lt $((kills * 4)) ]; do # until so many came in time
+		k=$((k + 1))
 		ms=$(random "$seed-$who-$k-when" $took)
 		n=$(random "$seed-$who-$k-whom" 1000)
 		as $who env TMPDIR=$tmp XDG_RUNTIME_DIR= setsid "$WHITTLE" build -q --root "$st" --network host --build-context base="oci-layout://$base" \
@@ -250,7 +251,11 @@ for who in $whom; do
 		mapfile -t all < <(family "${outer:-$pid}")
 		victim=${outer:-none}
 		[ $((k % 2)) = 1 ] || victim=${all[$((n % ${#all[@]}))]}
-		kill -9 "$victim" 2>/dev/null && came=$((came + 1))
+		if kill -9 "$victim" 2>/dev/null; then
+			came=$((came + 1))
+		else
+			took=$((took * 9 / 10)) # the machine has become faster
+		fi
 		# a step that was killed alone is a step that failed: the build ends by itself
 		wait $pid 2>/dev/null
 		[ -z "${VERBOSE:-}" ] || echo "# kill $k: ${#all[@]} processes, $victim (outer $outer) after $ms ms"
@@ -264,9 +269,9 @@ for who in $whom; do
 			[ -z "$(ls -A "$left" 2>/dev/null)" ] || bad+="kill $k after $ms ms: left in $left: $(ls -A "$left" | head -n 3 | tr '\n' ' ')"$'\n'
 		done
 	done
-	echo "# $who: $came of $kills kills came in time; an undisturbed build takes $took ms"
-	is "$bad" '' "$who: kill -9, $kills times: no process, mount or temporary is left, and the next build is right"
-	ok "$who: most came in time" test $((came * 2)) -ge "$kills"
+	echo "# $who: $came of $k kills came in time, in the first $took ms of a build"
+	is "$bad" '' "$who: kill -9, $came times: no process, mount or temporary is left, and the next build is right"
+	is "$came" "$kills" "$who: so many came in time"
 	as $who "$WHITTLE" gc --root "$st" >gc.out 2>&1
 	ok "$who: after a gc there is nothing that nobody needs" sound "$st" --collected
 	as $who "$WHITTLE" gc --all --root "$st" >gc.out 2>&1
