@@ -56,8 +56,8 @@ static int add_record(void *arg, const struct wh_record *r, int64_t used)
 		blobs[n++] = r->doc;
 	if (!wh_digest_is_zero(&r->inputs))
 		blobs[n++] = r->inputs;
-	wh_gc_add_record(t->gc, &(struct wh_gc_record){
-					.key = r->key, .blobs = blobs, .n_blobs = n, .used = used, .name = name});
+	wh_gc_add_record(
+		t->gc, &(struct wh_gc_record){.key = r->key, .blobs = blobs, .n_blobs = n, .used = used, .name = name});
 	return 0;
 }
 

@@ -66,7 +66,8 @@ static const char *state(const struct wh_gc_row *r)
 
 static void tell_rows(const struct rows *l, struct wh_buf *out)
 {
-	wh_buf_addf(out, "%-16s %-12s %10s %10s %6s  %-11s  %s\n", "KIND", "ID", "SIZE", "OWN", "USED", "STATE", "NAME");
+	wh_buf_addf(out, "%-16s %-12s %10s %10s %6s  %-11s  %s\n", "KIND", "ID", "SIZE", "OWN", "USED", "STATE",
+		    "NAME");
 	for (size_t i = 0; i < l->n; i++) {
 		const struct wh_gc_row *r = &l->v[i];
 		WH_AUTO_FREE char *size = wh_cli_size((int64_t)r->bytes);
@@ -107,10 +108,10 @@ static void tell_table(const struct wh_gc_sum *there, const struct wh_gc_sum *go
 static json_t *row_json(const struct wh_gc_row *r)
 {
 	WH_AUTO_BUF struct wh_buf name = WH_BUF_INIT;
-	json_t *o = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:b, s:b, s:b}", "kind", wh_gc_kind_name(r->kind), "id", r->id,
-			      "bytes", (json_int_t)r->bytes, "own", (json_int_t)r->own, "lastUsed", (json_int_t)r->used,
-			      "named", r->named, "inUse", r->in_use, "reclaimable", r->goes, "shared",
-			      r->own < r->bytes);
+	json_t *o = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:b, s:b, s:b}", "kind", wh_gc_kind_name(r->kind), "id",
+			      r->id, "bytes", (json_int_t)r->bytes, "own", (json_int_t)r->own, "lastUsed",
+			      (json_int_t)r->used, "named", r->named, "inUse", r->in_use, "reclaimable", r->goes,
+			      "shared", r->own < r->bytes);
 
 	if (r->name) {
 		wh_text_add_safe(&name, r->name, strlen(r->name));

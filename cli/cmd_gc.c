@@ -19,14 +19,17 @@ struct job {
 
 static const char *const formats[] = {"table", "json", NULL};
 static const struct wh_option options[] = {
-	{"all", 'a', WH_OPT_FLAG, offsetof(struct flags, all), NULL, "Everything that no image with a name needs, whatever its age", NULL},
+	{"all", 'a', WH_OPT_FLAG, offsetof(struct flags, all), NULL,
+	 "Everything that no image with a name needs, whatever its age", NULL},
 	{"dry-run", 0, WH_OPT_FLAG, offsetof(struct flags, dry), NULL, "Tell what would go, and remove nothing", NULL},
-	{"filter", 0, WH_OPT_LIST, offsetof(struct flags, filters), "until=AGE", "The same as --older-than, as docker has it", NULL},
+	{"filter", 0, WH_OPT_LIST, offsetof(struct flags, filters), "until=AGE",
+	 "The same as --older-than, as docker has it", NULL},
 	{"force", 'f', WH_OPT_NOTHING, offsetof(struct flags, force), NULL, "Nothing is asked in any case", NULL},
 	{"format", 0, WH_OPT_TEXT, offsetof(struct flags, format), "FORMAT", "table (default) or json", formats},
 	{"keep-storage", 0, WH_OPT_TEXT, offsetof(struct flags, keep), "SIZE",
 	 "Remove what was used least lately, until the\ncache takes no more than this (\"20g\")", NULL},
-	{"max-used-space", 0, WH_OPT_TEXT, offsetof(struct flags, max_used), "SIZE", "The same as --keep-storage, as buildx has it", NULL},
+	{"max-used-space", 0, WH_OPT_TEXT, offsetof(struct flags, max_used), "SIZE",
+	 "The same as --keep-storage, as buildx has it", NULL},
 	{"older-than", 0, WH_OPT_TEXT, offsetof(struct flags, older), "AGE",
 	 "Only what was not used for so long (\"36h\", \"7d\")", NULL},
 	{"quiet", 'q', WH_OPT_FLAG, offsetof(struct flags, quiet), NULL, "Print the number of bytes alone", NULL},
@@ -39,10 +42,9 @@ static int set_age(const char *text, bool *given, struct wh_gc_policy *p, struct
 	if (*given)
 		return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "whittle gc: the age is given twice");
 	*given = true;
-	return wh_age_parse(text, &p->age)
-		       ? 0
-		       : wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL,
-				    "whittle gc: \"%s\" is no age like 36h, 7d or 1h30m", text);
+	return wh_age_parse(text, &p->age) ? 0
+					   : wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL,
+							"whittle gc: \"%s\" is no age like 36h, 7d or 1h30m", text);
 }
 
 static int read_policy(const struct flags *f, struct wh_gc_policy *p, struct wh_err **err)

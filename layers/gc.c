@@ -98,7 +98,8 @@ bool wh_gc_busy(struct wh_gc *g, const struct wh_gc_thing *t)
 {
 	int64_t began;
 
-	/* The locks of other places are tried when these go, with gc.lock held: a trial in between could send a build away. */
+	/* The locks of other places are tried when these go, with gc.lock held: a trial in between could send a build
+	 * away. */
 	return t->place == WH_AT_TMP && lease_lives(g->s->lease.tmp_fd, t->name, &began);
 }
 
@@ -154,7 +155,7 @@ static void free_things(struct wh_gc *g)
 	struct wh_gc_inode *in, *next;
 
 	HASH_CLEAR(hh, g->blobs);
-	HASH_ITER(hh, g->inodes, in, next) {
+	HASH_ITER (hh, g->inodes, in, next) {
 		HASH_DEL(g->inodes, in);
 		free(in);
 	}
@@ -529,8 +530,8 @@ static void restamp(struct wh_gc *g, const struct wh_gc_thing *t)
 {
 	const struct timespec now = wh_store_now(g->s), omit = {.tv_nsec = UTIME_OMIT};
 	const struct timespec both[2] = {now, t->place == WH_AT_FILES ? omit : now};
-	WH_AUTO_FREE char *path = wh_asprintf("%s/%s%s", wh_gc_place_path(t->place), t->name,
-					      t->place == WH_AT_MOUNTS ? "/id" : "");
+	WH_AUTO_FREE char *path =
+		wh_asprintf("%s/%s%s", wh_gc_place_path(t->place), t->name, t->place == WH_AT_MOUNTS ? "/id" : "");
 
 	if (t->place == WH_AT_SNAPSHOTS || t->place == WH_AT_TMP || t->place == WH_AT_RECORDS ||
 	    (t->place == WH_AT_ROOTS && !wh_has_suffix(t->name, ".used")))
@@ -563,7 +564,7 @@ static void begin_account(struct wh_gc *g)
 	struct wh_gc_inode *in, *next;
 
 	memset(&g->goes, 0, sizeof(g->goes));
-	HASH_ITER(hh, g->inodes, in, next)
+	HASH_ITER (hh, g->inodes, in, next)
 		in->left = in->names;
 	g->ran = true;
 }

@@ -520,8 +520,8 @@ static void drop_diff(struct wh_gc *g, const struct wh_gc_diff *d)
 {
 	if (d->index != WH_GC_NONE)
 		drop_thing(g, d->index);
-	if (d->snapshot != WH_GC_NONE && !wh_gc_protected(g, NULL, g->things[d->snapshot]->used,
-							   g->things[d->snapshot]->future))
+	if (d->snapshot != WH_GC_NONE &&
+	    !wh_gc_protected(g, NULL, g->things[d->snapshot]->used, g->things[d->snapshot]->future))
 		drop_thing(g, d->snapshot);
 	for (size_t i = 0; i < d->n_variants; i++)
 		drop_thing(g, d->variants[i]);
@@ -565,7 +565,7 @@ static void start_over(struct wh_gc *g)
 	struct wh_gc_inode *in, *next;
 
 	memset(&g->goes, 0, sizeof(g->goes));
-	HASH_ITER(hh, g->inodes, in, next)
+	HASH_ITER (hh, g->inodes, in, next)
 		in->left = in->names;
 	for (size_t i = 0; i < g->n; i++) {
 		g->things[i]->goes = false;
@@ -692,7 +692,8 @@ void wh_gc_decide(struct wh_gc *g, const struct wh_gc_policy *p)
 
 		if (may_go(g, u) && (p->age == 0 || u->used <= before))
 			v[n++] = (struct candidate){
-				u->used, i, u->type != WH_UNIT_THING ? 2 : g->things[u->thing]->place != WH_AT_SNAPSHOTS};
+				u->used, i,
+				u->type != WH_UNIT_THING ? 2 : g->things[u->thing]->place != WH_AT_SNAPSHOTS};
 	}
 	qsort(v, n, sizeof(*v), by_use);
 	for (size_t i = 0; i < n; i++) {
@@ -731,7 +732,7 @@ static void untell(const struct wh_gc *g)
 {
 	struct wh_gc_inode *in, *next;
 
-	HASH_ITER(hh, g->inodes, in, next)
+	HASH_ITER (hh, g->inodes, in, next)
 		in->told = false;
 }
 

@@ -18,26 +18,26 @@
 #define WH_GC_SECOND INT64_C(1000000000)
 
 enum wh_gc_place { /* directories in which each name is a thing */
-	WH_AT_BLOBS,
-	WH_AT_INDEX,
-	WH_AT_VARIANTS,
-	WH_AT_SNAPSHOTS,
-	WH_AT_ROOTS,
-	WH_AT_MOUNTS,
-	WH_AT_MEMOS,
-	WH_AT_TREES,
-	WH_AT_GIT,
-	WH_AT_FILES,
-	WH_AT_HTTP,
-	WH_AT_SUMS,
-	WH_AT_REFS,
-	WH_AT_LOCKS,
-	WH_AT_RECORDS,
-	WH_AT_CLAIMS,
-	WH_AT_TMP,
-	WH_AT_DB,
-	WH_AT_TOP, /* the store's own directory */
-	WH_AT_PLACES,
+		   WH_AT_BLOBS,
+		   WH_AT_INDEX,
+		   WH_AT_VARIANTS,
+		   WH_AT_SNAPSHOTS,
+		   WH_AT_ROOTS,
+		   WH_AT_MOUNTS,
+		   WH_AT_MEMOS,
+		   WH_AT_TREES,
+		   WH_AT_GIT,
+		   WH_AT_FILES,
+		   WH_AT_HTTP,
+		   WH_AT_SUMS,
+		   WH_AT_REFS,
+		   WH_AT_LOCKS,
+		   WH_AT_RECORDS,
+		   WH_AT_CLAIMS,
+		   WH_AT_TMP,
+		   WH_AT_DB,
+		   WH_AT_TOP, /* the store's own directory */
+		   WH_AT_PLACES,
 };
 
 /* An inode with several names. */
@@ -52,28 +52,28 @@ struct wh_gc_inode {
 struct wh_gc_thing {
 	enum wh_gc_place place;
 	enum wh_gc_kind kind;
-	char *name;   /* in its place */
+	char *name; /* in its place */
 	size_t number;
-	bool counts;  /* in numbers of items */
-	bool fixed;   /* never goes */
-	bool future;  /* its time has not come yet, and nobody lives who could have set it */
+	bool counts; /* in numbers of items */
+	bool fixed;  /* never goes */
+	bool future; /* its time has not come yet, and nobody lives who could have set it */
 	bool goes, gone;
 	bool busy;    /* a lock is held, or it is a living process's */
 	int64_t used; /* ns */
 	uint64_t bytes;
 	struct wh_gc_inode **shared;
 	size_t n_shared, cap_shared;
-	size_t diff;    /* of INDEX, VARIANTS, SNAPSHOTS: number of the diff id */
-	size_t blob;    /* of VARIANTS: the blob that it leads to */
-	size_t holders; /* BLOBS: units that need it and stay */
-	size_t needed;  /* BLOBS: units that need it */
+	size_t diff;             /* of INDEX, VARIANTS, SNAPSHOTS: number of the diff id */
+	size_t blob;             /* of VARIANTS: the blob that it leads to */
+	size_t holders;          /* BLOBS: units that need it and stay */
+	size_t needed;           /* BLOBS: units that need it */
 	struct wh_digest digest; /* BLOBS */
-	size_t *pairs;  /* BLOBS: pairs of it */
+	size_t *pairs;           /* BLOBS: pairs of it */
 	size_t n_pairs, cap_pairs;
-	size_t *of;     /* BLOBS: artifacts whose subject it is (units) */
+	size_t *of; /* BLOBS: artifacts whose subject it is (units) */
 	size_t n_of, cap_of;
-	size_t unit;    /* that stands for this thing alone, or NONE */
-	size_t stamp;   /* for walks: the last unit that came by, plus one */
+	size_t unit;  /* that stands for this thing alone, or NONE */
+	size_t stamp; /* for walks: the last unit that came by, plus one */
 	UT_hash_handle hh;
 };
 
@@ -100,8 +100,8 @@ struct wh_gc_unit {
 	struct wh_digest digest; /* RECORD: key; else of the manifest */
 	size_t *blobs;
 	size_t n_blobs, cap_blobs;
-	size_t thing;              /* THING; RECORD: its file; or NONE */
-	struct wh_digest *wanted;  /* RECORD: blobs by digest, as told */
+	size_t thing;             /* THING; RECORD: its file; or NONE */
+	struct wh_digest *wanted; /* RECORD: blobs by digest, as told */
 	size_t n_wanted;
 };
 
@@ -113,8 +113,8 @@ struct wh_gc_lives { /* other processes that use the store */
 struct wh_gc {
 	struct wh_store *s;
 	bool change;
-	int one_fd, old_fd; /* flocks: one gc at a time; no build of an older version */
-	int64_t began, now; /* ns; now: when the scan began */
+	int one_fd, old_fd;       /* flocks: one gc at a time; no build of an older version */
+	int64_t began, now;       /* ns; now: when the scan began */
 	struct wh_gc_lives lives; /* at the beginning */
 	dev_t dev;
 	struct wh_strv unknown, unseen;
@@ -126,8 +126,8 @@ struct wh_gc {
 	size_t n_diffs, cap_diffs;
 	struct wh_gc_unit *units;
 	size_t n_units, cap_units;
-	struct wh_gc_policy policy;     /* as decided */
-	struct wh_gc_count store;       /* kind STORE: at the scan */
+	struct wh_gc_policy policy; /* as decided */
+	struct wh_gc_count store;   /* kind STORE: at the scan */
 	struct wh_gc_sum goes;
 	int64_t cache; /* bytes of what may go and has not */
 	bool ran;

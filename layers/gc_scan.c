@@ -14,12 +14,12 @@
 
 #define FDS 100
 
-enum form { /* of names in a place */
-	HEX,       /* of a SHA-256 */
-	HEX_LONG,  /* or of a longer sum */
-	HEX_USED,  /* or with ".used" behind it */
-	VARIANT,   /* HEX.HEX, HEX.KIND */
-	ANY,
+enum form {           /* of names in a place */
+	    HEX,      /* of a SHA-256 */
+	    HEX_LONG, /* or of a longer sum */
+	    HEX_USED, /* or with ".used" behind it */
+	    VARIANT,  /* HEX.HEX, HEX.KIND */
+	    ANY,
 };
 
 static const struct {
@@ -57,18 +57,10 @@ const char *wh_gc_place_path(enum wh_gc_place p)
 const char *wh_gc_kind_name(enum wh_gc_kind k)
 {
 	static const char *const names[WH_GC_KINDS] = {
-		[WH_GC_IMAGES] = "images",
-		[WH_GC_LAYERS] = "layers",
-		[WH_GC_RECORDS] = "cache records",
-		[WH_GC_SNAPSHOTS] = "snapshots",
-		[WH_GC_ROOTS] = "root copies",
-		[WH_GC_MOUNTS] = "cache mounts",
-		[WH_GC_SOURCES] = "sources",
-		[WH_GC_MEMOS] = "context memos",
-		[WH_GC_TEMPORARY] = "temporary",
-		[WH_GC_OLD] = "leftovers",
-		[WH_GC_DB] = "vulnerability data",
-		[WH_GC_STORE] = "store",
+		[WH_GC_IMAGES] = "images",       [WH_GC_LAYERS] = "layers",         [WH_GC_RECORDS] = "cache records",
+		[WH_GC_SNAPSHOTS] = "snapshots", [WH_GC_ROOTS] = "root copies",     [WH_GC_MOUNTS] = "cache mounts",
+		[WH_GC_SOURCES] = "sources",     [WH_GC_MEMOS] = "context memos",   [WH_GC_TEMPORARY] = "temporary",
+		[WH_GC_OLD] = "leftovers",       [WH_GC_DB] = "vulnerability data", [WH_GC_STORE] = "store",
 		[WH_GC_UNKNOWN] = "unknown",
 	};
 
@@ -321,10 +313,10 @@ static bool is_temporary(const char *name)
 static enum wh_gc_kind top_kind(const char *name)
 {
 	static const char *const own[] = {
-		"oci-layout", "index.json", "blobs",      "index",        "variants",	 "snapshots",
-		"roots",      "caches",	    "memo",	  "sources",      "records",	 "claims",
-		"tmp",	      "db",	    "cache.db",	  "cache.db-wal", "cache.db-shm", "cache.db-journal",
-		"cache.lock", "index.lock", "gc.lock",	  "lock",	  NULL,
+		"oci-layout", "index.json", "blobs",    "index",        "variants",     "snapshots",
+		"roots",      "caches",     "memo",     "sources",      "records",      "claims",
+		"tmp",        "db",         "cache.db", "cache.db-wal", "cache.db-shm", "cache.db-journal",
+		"cache.lock", "index.lock", "gc.lock",  "lock",         NULL,
 	};
 
 	for (size_t i = 0; own[i]; i++)
@@ -371,7 +363,8 @@ static void scan_entry(struct wh_gc *g, enum wh_gc_place p, int dirfd, const cha
 		kind = top_kind(name);
 	else if (is_temporary(name) && p != WH_AT_TMP && p != WH_AT_DB)
 		kind = WH_GC_TEMPORARY;
-	else if (!fits(places[p].form, name) || S_ISDIR(st.st_mode) != (places[p].tree && !wh_has_suffix(name, ".used")))
+	else if (!fits(places[p].form, name) ||
+		 S_ISDIR(st.st_mode) != (places[p].tree && !wh_has_suffix(name, ".used")))
 		kind = places[p].form == ANY ? kind : WH_GC_UNKNOWN;
 	t = add_thing(g, p, kind, name);
 	if (p == WH_AT_ROOTS && wh_has_suffix(name, ".used"))
@@ -437,9 +430,9 @@ static void count_own(struct wh_gc_count *c, int dirfd, const char *path)
 void wh_gc_measure_store(struct wh_gc *g, struct wh_gc_count *ret)
 {
 	static const char *const files[] = {
-		"oci-layout", "index.json", "cache.db",	  "cache.db-wal", "cache.db-shm",	 "cache.db-journal",
-		"cache.lock", "index.lock", "gc.lock",	  "lock",	  "sources/known_hosts", "memo/lock",
-		"blobs",      "sources",    ".",
+		"oci-layout",          "index.json", "cache.db",   "cache.db-wal", "cache.db-shm",
+		"cache.db-journal",    "cache.lock", "index.lock", "gc.lock",      "lock",
+		"sources/known_hosts", "memo/lock",  "blobs",      "sources",      ".",
 	};
 	struct wh_gc_count c = {0};
 

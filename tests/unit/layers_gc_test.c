@@ -23,7 +23,9 @@ static void path_of(const struct bed *bed, char **ret)
 
 static void image(struct wh_store *s, struct wh_layer *layers, size_t n, const char *name, struct wh_digest *ret)
 {
-	struct wh_image i = {.config = json_pack("{s:s, s:s}", "architecture", "amd64", "os", "linux"), .layers = layers, .n_layers = n};
+	struct wh_image i = {.config = json_pack("{s:s, s:s}", "architecture", "amd64", "os", "linux"),
+			     .layers = layers,
+			     .n_layers = n};
 	struct wh_err *err = NULL;
 
 	assert_ok(wh_image_write(s, &i, &err), err);
@@ -142,17 +144,94 @@ static void policies(void **state)
 		struct wh_gc_policy policy;
 		const char *blobs, *snapshots;
 	} table[] = {
-		{"young things stay", 0, 0, {0, 0}, {.age = DAY}, "...." "..", "...."},
-		{"old things go but for names", 9 * DAY, 9 * DAY, {9 * DAY, 9 * DAY}, {.age = DAY}, "..xx" ".x", "xxxx"},
-		{"of two days, not those of one", 36 * 3600, 36 * 3600, {36 * 3600, 36 * 3600}, {.age = 2 * DAY}, "...." "..", "...."},
-		{"a record that was used keeps its layer", 9 * DAY, 9 * DAY, {0, 9 * DAY}, {.age = DAY}, "...x" ".x", "xxxx"},
-		{"an image that was used keeps its layers", 9 * DAY, 0, {9 * DAY, 9 * DAY}, {.age = DAY}, "...x" "..", "xxxx"},
-		{"all is all but names", 60, 60, {60, 60}, {0}, "..xx" ".x", "xxxx"},
-		{"what fits stays", 9 * DAY, 9 * DAY, {9 * DAY, 9 * DAY}, {.by_size = true, .keep = 1 << 30}, "...." "..", "...."},
-		{"nothing fits", 9 * DAY, 9 * DAY, {9 * DAY, 9 * DAY}, {.by_size = true}, "..xx" ".x", "xxxx"},
-		{"nothing fits, but it is young", 60, 60, {60, 60}, {.by_size = true, .age = DAY}, "...." "..", "...."},
-		{"what was used in the future is not old", -9 * DAY, -9 * DAY, {-9 * DAY, -9 * DAY}, {.age = DAY}, "...." "..", "...."},
-		{"and goes with all", -9 * DAY, -9 * DAY, {-9 * DAY, -9 * DAY}, {0}, "..xx" ".x", "xxxx"},
+		{"young things stay",
+		 0,
+		 0,
+		 {0, 0},
+		 {.age = DAY},
+		 "...."
+		 "..",
+		 "...."},
+		{"old things go but for names",
+		 9 * DAY,
+		 9 * DAY,
+		 {9 * DAY, 9 * DAY},
+		 {.age = DAY},
+		 "..xx"
+		 ".x",
+		 "xxxx"},
+		{"of two days, not those of one",
+		 36 * 3600,
+		 36 * 3600,
+		 {36 * 3600, 36 * 3600},
+		 {.age = 2 * DAY},
+		 "...."
+		 "..",
+		 "...."},
+		{"a record that was used keeps its layer",
+		 9 * DAY,
+		 9 * DAY,
+		 {0, 9 * DAY},
+		 {.age = DAY},
+		 "...x"
+		 ".x",
+		 "xxxx"},
+		{"an image that was used keeps its layers",
+		 9 * DAY,
+		 0,
+		 {9 * DAY, 9 * DAY},
+		 {.age = DAY},
+		 "...x"
+		 "..",
+		 "xxxx"},
+		{"all is all but names",
+		 60,
+		 60,
+		 {60, 60},
+		 {0},
+		 "..xx"
+		 ".x",
+		 "xxxx"},
+		{"what fits stays",
+		 9 * DAY,
+		 9 * DAY,
+		 {9 * DAY, 9 * DAY},
+		 {.by_size = true, .keep = 1 << 30},
+		 "...."
+		 "..",
+		 "...."},
+		{"nothing fits",
+		 9 * DAY,
+		 9 * DAY,
+		 {9 * DAY, 9 * DAY},
+		 {.by_size = true},
+		 "..xx"
+		 ".x",
+		 "xxxx"},
+		{"nothing fits, but it is young",
+		 60,
+		 60,
+		 {60, 60},
+		 {.by_size = true, .age = DAY},
+		 "...."
+		 "..",
+		 "...."},
+		{"what was used in the future is not old",
+		 -9 * DAY,
+		 -9 * DAY,
+		 {-9 * DAY, -9 * DAY},
+		 {.age = DAY},
+		 "...."
+		 "..",
+		 "...."},
+		{"and goes with all",
+		 -9 * DAY,
+		 -9 * DAY,
+		 {-9 * DAY, -9 * DAY},
+		 {0},
+		 "..xx"
+		 ".x",
+		 "xxxx"},
 	};
 
 	(void)state;
@@ -389,7 +468,7 @@ static void deep(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(policies),	  cmocka_unit_test(orphans),	   cmocka_unit_test(living),
+		cmocka_unit_test(policies),       cmocka_unit_test(orphans),       cmocka_unit_test(living),
 		cmocka_unit_test(clock_set_back), cmocka_unit_test(shared_inodes), cmocka_unit_test(deep),
 	};
 
