@@ -39,7 +39,7 @@ tests_unit_builder_scheduler_test_LDADD = $(BUILDER_LIBS)
 LAYERS_WRITE_TESTS = tests/unit/layers_gc_test tests/unit/layers_index_test tests/unit/layers_normalise_test tests/unit/layers_store_test tests/unit/layers_tar_test \
 	tests/unit/layers_tree_test tests/unit/layers_work_test tests/unit/layers_writer_test
 check_PROGRAMS += $(LAYERS_WRITE_TESTS)
-noinst_HEADERS += tests/unit/layers_helper.h
+noinst_HEADERS += tests/unit/layers_helper.h tests/unit/layers_work_normal.h
 LAYERS_LIBS = layers/liblayers.a base/libbase.a $(TEST_LIBS)
 tests_unit_layers_gc_test_LDADD = $(LAYERS_LIBS)
 tests_unit_layers_index_test_LDADD = $(LAYERS_LIBS)
