@@ -323,6 +323,7 @@ run_rules() {
 	before='export WHITTLE_S=1' rule hit 'secrets: the value of a variable' $'FROM base\nRUN --mount=type=secret,id=s,env=S echo "$S"' 'export WHITTLE_S=2' \
 		--secret id=s,env=WHITTLE_S
 	rule miss 'secrets: the id' $'FROM base\nRUN --mount=type=secret,id=s true' 'sed -i s/id=s/id=t/ "$D"'
+	rule miss 'secrets: the id alone' $'FROM base\nRUN --mount=type=secret,id=s,target=/x true' 'sed -i s/id=s/id=t/ "$D"'
 	rule miss 'secrets: where it is' $'FROM base\nRUN --mount=type=secret,id=s true' 'sed -i s/id=s/id=s,target=\\/x/ "$D"'
 	rule hit 'proxies: as arguments' "$run" '' --build-arg HTTP_PROXY=http://one:1 -- --build-arg http_proxy=http://two:2 --build-arg no_proxy=x
 	rule hit 'proxies: of the environment' "$run" 'export HTTP_PROXY=http://two:2 https_proxy=http://three:3'
