@@ -471,24 +471,6 @@ static void clear_iidfile(const char *path)
 		(void)!truncate(path, 0); /* whatever is wrong is said when it is written */
 }
 
-static int write_iidfile(const char *path, const char *id, struct wh_err **err)
-{
-	int stream = wh_path_stream(path), res;
-
-	if (stream >= 0) {
-		res = wh_write_all(stream, id, strlen(id));
-	} else if (wh_path_plain(path)) {
-		res = wh_write_file_atomic(AT_FDCWD, path, id, strlen(id), 0644, false);
-	} else {
-		WH_AUTO_FD int fd = wh_openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, 0644);
-
-		res = fd < 0 ? fd : wh_write_all(fd, id, strlen(id));
-	}
-	if (res < 0)
-		return wh_err_sys(err, "cli", WH_ERR_ENV, -res, "write the image id to \"%s\"", path);
-	return 0;
-}
-
 /* What docker calls the image's id; of an index its digest, as buildx has it. */
 static const struct wh_digest *image_id(const struct wh_image *i)
 {
@@ -517,7 +499,8 @@ static int publish(struct run *r, struct wh_err **err)
 		res = wh_cache_share_export(&r->share, err);
 	if (res < 0 || !s->iidfile)
 		return res;
-	return write_iidfile(s->iidfile, wh_digest_text(image_id(&r->image), id), err);
+	wh_digest_text(image_id(&r->image), id);
+	return wh_cli_write_file(s->iidfile, id, strlen(id), "the image id", err);
 }
 
 static void tell_built(const struct run *r, size_t i, struct wh_buf *out)

@@ -97,8 +97,7 @@ static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct 
 	r = list(j, inner, &doc, err);
 	if (r < 0)
 		return r;
-	r = wh_write_file_atomic(AT_FDCWD, j->flags->output, doc.p, doc.n, 0644, false);
-	return r < 0 ? wh_err_sys(err, "cli", WH_ERR_ENV, -r, "write \"%s\"", j->flags->output) : 0;
+	return wh_cli_write_file(j->flags->output, doc.p, doc.n, "the bill of materials", err);
 }
 
 static int sbom(void *flags, const struct wh_strv *args, struct wh_buf *out, struct wh_err **err)

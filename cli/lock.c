@@ -500,11 +500,11 @@ static void collect_sources(struct wh_locking *l, const struct wh_outcomes *o)
 static int write_lock(struct wh_locking *l, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
-	int r;
 
 	wh_lock_print(&l->now, &text);
-	r = wh_buf_ok(&text) ? wh_write_file_atomic(AT_FDCWD, l->spec->lock, text.p, text.n, 0644, false) : -EFBIG;
-	return r < 0 ? wh_err_sys(err, "cli", WH_ERR_ENV, -r, "write the lock \"%s\"", l->spec->lock) : 0;
+	if (!wh_buf_ok(&text))
+		return wh_err_sys(err, "cli", WH_ERR_ENV, EFBIG, "write the lock to \"%s\"", l->spec->lock);
+	return wh_cli_write_file(l->spec->lock, text.p, text.n, "the lock", err);
 }
 
 static int collect(struct wh_locking *l, const struct wh_outcomes *o, const struct wh_target *targets, size_t n,

@@ -58,6 +58,22 @@ int wh_path_stream(const char *path)
 	return -1;
 }
 
+int wh_cli_write_file(const char *path, const void *p, size_t n, const char *what, struct wh_err **err)
+{
+	int stream = wh_path_stream(path), r;
+
+	if (stream >= 0) {
+		r = wh_write_all(stream, p, n);
+	} else if (wh_path_plain(path)) {
+		r = wh_write_file_atomic(AT_FDCWD, path, p, n, 0644, false);
+	} else {
+		WH_AUTO_FD int fd = wh_openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, 0644);
+
+		r = fd < 0 ? fd : wh_write_all(fd, p, n);
+	}
+	return r < 0 ? wh_err_sys(err, "cli", WH_ERR_ENV, -r, "write %s to \"%s\"", what, path) : 0;
+}
+
 /* Where a symlink leads, so that the file is replaced and not the link. NULL: dest is no symlink, or leads nowhere that can
  * be made; then the export says what is wrong. */
 static char *behind_link(const char *dest)

@@ -394,14 +394,12 @@ static int build_again(struct wh_verify *v, unsigned id, struct wh_image *images
 static int write_report(const char *path, const json_t *report, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
-	int r;
 
 	wh_json_dump(report, &text);
 	wh_buf_addc(&text, '\n');
 	if (!wh_buf_ok(&text))
 		return wh_err_set(err, "cli", WH_ERR_ENV, EFBIG, "the report of what differs is larger than 1 GiB");
-	r = wh_write_file_atomic(AT_FDCWD, path, text.p, text.n, 0644, false);
-	return r < 0 ? wh_err_sys(err, "cli", WH_ERR_ENV, -r, "write the report to \"%s\"", path) : 0;
+	return wh_cli_write_file(path, text.p, text.n, "the report", err);
 }
 
 static bool any_other_kind(const json_t *report, const char *kind)

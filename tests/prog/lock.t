@@ -136,7 +136,9 @@ for who in "${users[@]}"; do
 	unlike "$(tar -tf "$dest")" 'whittle' "$who: nothing of the watching is in the image"
 	unlike "$(cat "$lock")" "$T|$(date +%Y)-" "$who: no path of this machine, no time"
 	cp "$lock" first.lock
+	ln -s behind.lock "$dir/again.lock"
 	build "$who" --lock "$dir/again.lock" -t written < <(dockerfile)
+	ok "$who: a lock goes where a link leads" test -L "$dir/again.lock" -a -s "$dir/behind.lock"
 	is "$(grep -c ' CACHED$' <<<"$err")" 5 "$who: --lock again: all is cached"
 	ok "$who: and the file is the same" cmp "$lock" "$dir/again.lock"
 	build "$who" -t plain < <(dockerfile)

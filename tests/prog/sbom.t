@@ -69,6 +69,11 @@ is "$status" 0 'the SBOM of an image in a layout'
 printf '%s\n' "$out" >shop.json
 run "$WHITTLE" sbom --root "$T/store2" --output again.json oci-layout://out
 ok 'with another store, into a file: the same bytes' cmp again.json shop.json
+# What is no regular file of its own, a device say, is written to: to replace it would take it away.
+: >elsewhere.json && ln -s elsewhere.json link.json
+run "$WHITTLE" sbom --root "$T/store2" --output link.json oci-layout://out
+ok 'a link is not replaced' test -L link.json
+ok '… and what it leads to is written' cmp elsewhere.json shop.json
 python3 "$lists" spdx shop.json >ours || fail 'its package URLs are those of the packages'
 run "$WHITTLE" sbom --root "$T/store" shop:1
 printf '%s\n' "$out" >stored.json

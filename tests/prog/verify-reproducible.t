@@ -43,7 +43,9 @@ for who in "${users[@]}"; do
 	like "$err" 'a second build, without cache, one step at a time' "$who: tells that it builds again"
 	ok "$who: the output was written" test -s "$T/$who/out.tar"
 	first=$out
+	ln -s behind.json "$T/$who/same.json"
 	again "$who" --verify-report "$T/$who/same.json" -t same
+	ok "$who: a report goes where a link leads" test -L "$T/$who/same.json" -a -s "$T/$who/behind.json"
 	is "$out" "$first" "$who: the same when the first build is all cached"
 	is "$(jq -c '[.schema, .reproducible, .steps, .layers, .files, .writers, .differences]' "$T/$who/same.json")" \
 		'[1,true,5,4,0,0,[]]' "$who: the report of a good end"
