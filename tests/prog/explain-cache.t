@@ -57,7 +57,7 @@ files() {
 	# By directory, where there are many.
 	begin $'FROM base\nCOPY . /all'
 	says 'many files' 'many/ is new; many/sub/ is new; the files that it takes changed' \
-		'mkdir -p many/sub; (cd many && seq 6000 | xargs touch; cd sub && seq 6000 | xargs touch)' >/dev/null
+		'mkdir -p many/sub; (cd many && seq 6000 | xargs touch; cd sub && seq 6000 | xargs touch)'
 	says 'one of many' 'many/sub/ holds something else' 'echo >many/sub/17'
 }
 
