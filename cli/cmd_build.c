@@ -56,7 +56,8 @@ static const struct wh_option options[] = {
 	{"lock", 0, WH_OPT_TEXT, AT(lock), "FILE",
 	 "Write down what came from outside: bases, URLs, repositories,\npackages, each with its version and digest", NULL},
 	{"locked", 0, WH_OPT_FLAG, AT(locked), NULL,
-	 "Keep to what --lock wrote (default DOCKERFILE.lock): the same\nbases, URLs, repositories and packages, else exit code 3", NULL},
+	 "Keep to what --lock wrote (default: the Dockerfile's name with\n.lock): the same bases, URLs, repositories and packages, else\n"
+	 "exit code 3", NULL},
 	{"network", 0, WH_OPT_TEXT, AT(network), "MODE",
 	 "Network of RUN: default (own network where pasta or slirp4netns\nworks, else the host's), none, host",
 	 networks},
