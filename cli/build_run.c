@@ -576,6 +576,8 @@ static int run_all(struct run *r, struct wh_err **err)
 		tell_notes(r);
 	for (size_t i = 0; i < r->spec->n_outputs && !res; i++)
 		res = wh_output_check(&r->spec->outputs[i], err);
+	if (!res && r->spec->verify_report)
+		res = wh_cli_write_check(r->spec->verify_report, "the report", err);
 	if (!res)
 		res = find_epoch(r, err);
 	if (!res)

@@ -182,6 +182,8 @@ int wh_path_stream(const char *path);
 /* A small file that the user asked for: a regular file is replaced whole; what is behind a link, in a device or a pipe is written to, as
  * replacing it would take the link or the device away. what: for the error. */
 int wh_cli_write_file(const char *path, const void *p, size_t n, const char *what, struct wh_err **err);
+/* Will that work, as far as can be seen now? Asked before anything runs. */
+int wh_cli_write_check(const char *path, const char *what, struct wh_err **err);
 /* Can the destination be made at all? Asked before anything runs. */
 int wh_output_check(const struct wh_output *o, struct wh_err **err);
 int wh_output_write(struct wh_store *s, const struct wh_image *i, const struct wh_artifacts *artifacts,

@@ -638,8 +638,8 @@ void wh_lock_pins(const struct wh_lock_stage *s, struct wh_buf *out)
 
 		if (!wh_streq(p->type, "deb"))
 			continue;
-		wh_buf_addf(out, "Package: %s\nPin: version %s\nPin-Priority: 1001\n\n", p->name, p->version);
+		wh_buf_addf(out, "Package: %s:any\nPin: version %s\nPin-Priority: 1001\n\n", p->name, p->version);
 		if (i + 1 == s->n || !wh_streq(s->v[i + 1].type, "deb") || !wh_streq(s->v[i + 1].name, p->name))
-			wh_buf_addf(out, "Package: %s\nPin: version *\nPin-Priority: -1\n\n", p->name);
+			wh_buf_addf(out, "Package: %s:any\nPin: version *\nPin-Priority: -1\n\n", p->name);
 	}
 }

@@ -58,6 +58,21 @@ int wh_path_stream(const char *path)
 	return -1;
 }
 
+int wh_cli_write_check(const char *path, const char *what, struct wh_err **err)
+{
+	WH_AUTO_FREE char *dir = wh_path_dir(path);
+	struct stat st;
+	int r = 0;
+
+	if (wh_path_stream(path) >= 0)
+		return 0;
+	if (stat(path, &st) == 0)
+		r = S_ISDIR(st.st_mode) ? -EISDIR : access(path, W_OK) < 0 ? -errno : 0;
+	if (r == 0 && wh_path_plain(path) && access(dir, W_OK | X_OK) < 0)
+		r = -errno;
+	return r < 0 ? wh_err_sys(err, "cli", WH_ERR_USAGE, -r, "%s cannot be written to \"%s\"", what, path) : 0;
+}
+
 int wh_cli_write_file(const char *path, const void *p, size_t n, const char *what, struct wh_err **err)
 {
 	int stream = wh_path_stream(path), r;

@@ -234,6 +234,17 @@ for who in "${users[@]}"; do
 	is "$status" 2 "$who: no lock: exit code"
 	like "$err" "^error: --locked: there is no lock \"$dir/none.lock\"\$" "$who: says so"
 	printf '{"schema":1,"bases":[{"name":"base"}],"urls":[],"repositories":[],"stages":[]}' >"$dir/bad.lock"
+	mkfifo "$dir/pipe.lock"
+	build "$who" --locked --lock "$dir/pipe.lock" <lang
+	is "$status" 2 "$who: a pipe is no lock: exit code"
+	like "$err" "^error: --locked: $dir/pipe.lock is no regular file\$" "$who: says so, and does not wait"
+	for where in "$dir/none/x.lock" "$dir"; do
+		build "$who" --lock "$where" <lang
+		is "$status" 2 "$who: a lock that cannot be written to $where: exit code"
+		unlike "$err" '^#[0-9]+ .*RUN' "$who: nothing was run before it was told"
+	done
+	build "$who" --verify-report "$dir/none/x.json" <lang
+	is "$status" 2 "$who: nor a report: exit code"
 	build "$who" --locked --lock "$dir/bad.lock" <lang
 	is "$status" 2 "$who: a lock that is none: exit code"
 	is "$(grep -c '^error: ' <<<"$err") $(grep '^error: ' <<<"$err")" "1 error: $dir/bad.lock: an entry of bases has no platform" \

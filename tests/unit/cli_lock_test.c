@@ -238,10 +238,10 @@ static void archives(void **state)
 			fail_msg("%s", lines.v[0]);
 	}
 	wh_lock_pins(&l.stages[0], &pins);
-	assert_string_equal(pins.p, "Package: curl\nPin: version 7.88.1-10+deb12u5\nPin-Priority: 1001\n\n"
-				    "Package: curl\nPin: version *\nPin-Priority: -1\n\n"
-				    "Package: gcc\nPin: version 4:12.2.0-3\nPin-Priority: 1001\n\n"
-				    "Package: gcc\nPin: version *\nPin-Priority: -1\n\n");
+	assert_string_equal(pins.p, "Package: curl:any\nPin: version 7.88.1-10+deb12u5\nPin-Priority: 1001\n\n"
+				    "Package: curl:any\nPin: version *\nPin-Priority: -1\n\n"
+				    "Package: gcc:any\nPin: version 4:12.2.0-3\nPin-Priority: 1001\n\n"
+				    "Package: gcc:any\nPin: version *\nPin-Priority: -1\n\n");
 	wh_lock_release(&l);
 }
 
