@@ -63,7 +63,7 @@ int wh_epoch_parse(const char *text, int64_t *ret, struct wh_err **err)
 		return 0;
 	}
 	if (!wh_parse_u64(text, 10, &n) || n > 253402300799) /* the end of the year 9999 */
-		return wh_cli_misuse(err, "invalid SOURCE_DATE_EPOCH \"%s\": it is a number of seconds since 1970", text);
+		return wh_cli_misuse(err, "invalid SOURCE_DATE_EPOCH \"%s\": seconds since 1970 are wanted, up to the year 9999", text);
 	*ret = (int64_t)n;
 	return 0;
 }
