@@ -225,7 +225,7 @@ stage_rules() {
 		$'FROM base AS one\nRUN echo 1 >/f\nFROM base AS two\nRUN echo 2 >/f\nFROM base\nCOPY --from=one /f /f1' \
 		'sed -i "s/AS one/AS x/; s/AS two/AS one/" "$D"'
 	before='xattr_tar 1' rule miss 'COPY --from: extended attributes' "$tar" 'xattr_tar 2'
-	before='xattr_tar 1' rule hit 'COPY --from: the same attributes' "$tar" 'touch t.tar; sed -i "s/AS one/AS One/" "$D"'
+	before='xattr_tar 1' rule hit 'COPY --from: the same attributes' "$tar" 'touch -d @1400000000 t.tar; sed -i "s/AS one/AS One/" "$D"'
 	rule hit 'COPY --from: another context by name' $'FROM base\nCOPY --from=named one /one' 'echo new >a' \
 		--build-context "named=$home/ctx/d"
 	rule miss 'COPY --from: content of a context by name' $'FROM base\nCOPY --from=named one /one' 'echo new >d/one' \
