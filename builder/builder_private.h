@@ -185,6 +185,9 @@ void wh_builder_platforms_free(struct wh_builder *b);
 
 /* Steps are kept apart by chroot(2) alone; what mounts would show is moved into their roots. */
 bool wh_builder_moves(const struct wh_builder *b);
+/* A step in a chroot sees and reaches other things (no /proc/self, a bind mount that is read-only elsewhere), so it might have come out
+ * differently in namespaces: its record is for builds that keep their steps apart as little. These take either kind. */
+bool wh_isolation_serves(const struct wh_builder *b, const struct wh_record *rec);
 /* On a miss: can this node be made then? */
 int wh_node_isolation(struct wh_node *n, struct wh_err **err);
 

@@ -445,12 +445,15 @@ static const char *recorded(struct wh_node *n, bool has, const struct wh_digest 
 {
 	WH_AUTO_ERR struct wh_err *err = NULL;
 	struct wh_record rec = {.empty = true};
-	bool whole;
+	bool whole, serves;
 
 	if (!has || n->b->cache_failed || wh_cache_known(n->b->cache, key, &err) <= 0)
 		return NULL;
 	whole = wh_cache_get(n->b->cache, key, &rec, &err) > 0;
+	serves = wh_isolation_serves(n->b, &rec);
 	wh_record_release(&rec);
+	if (whole && !serves)
+		return "its last run was in a chroot";
 	return whole ? "its last run did not note all that is asked for now" : "its layer is no longer in the store";
 }
 

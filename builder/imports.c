@@ -63,6 +63,8 @@ static bool ask(struct wh_node *n, size_t i, const struct wh_digest *key, struct
 
 	if (!rec || (wh_digest_is_zero(&rec->doc) ? needs_document(n) : n->v->kind == WH_OP_FILE))
 		return false;
+	if (!wh_isolation_serves(b, rec))
+		return false;
 	if (!rec->empty && b->no_absent && wh_streq(rec->layer.origin, WH_ORIGIN_NOWHERE) &&
 	    !wh_layer_at_hand(b->o.store, &rec->layer))
 		return false;

@@ -9,6 +9,11 @@ bool wh_builder_moves(const struct wh_builder *b)
 	return b->o.inner && wh_inner_isolation(b->o.inner) == WH_ISOLATION_CHROOT;
 }
 
+bool wh_isolation_serves(const struct wh_builder *b, const struct wh_record *rec)
+{
+	return !rec->chroot || wh_builder_moves(b);
+}
+
 enum wh_isolation wh_builder_isolation(struct wh_builder *b, const struct wh_target *t)
 {
 	const struct wh_node *n = t->state ? wh_builder_node(b, t->state) : NULL;

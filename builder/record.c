@@ -40,7 +40,7 @@ static bool lookup(struct wh_node *n, const struct wh_digest *key, struct wh_rec
 	r = wh_cache_get(b->cache, key, ret, &err);
 	if (r < 0)
 		cache_trouble(b, &err);
-	if (r > 0 && !has_document(n, ret)) {
+	if (r > 0 && (!has_document(n, ret) || !wh_isolation_serves(b, ret))) {
 		wh_record_release(ret);
 		return false;
 	}
