@@ -130,6 +130,18 @@ int wh_read_file(int dirfd, const char *path, size_t max, struct wh_buf *buf)
 	return fd < 0 ? fd : wh_read_fd(fd, max, buf);
 }
 
+int wh_read_regular(int dirfd, const char *path, size_t max, struct wh_buf *buf)
+{
+	WH_AUTO_FD int fd = wh_openat(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) ? wh_read_fd(fd, max, buf) : -EINVAL;
+}
+
 int wh_write_all(int fd, const void *p, size_t n)
 {
 	const char *s = p;

@@ -206,7 +206,7 @@ static int fill(struct wh_cache *c, size_t *ret_n)
 		struct wh_record r;
 		struct stat st;
 
-		if (strlen(e->d_name) != 64 || wh_read_file(c->records, e->d_name, RECORD_MAX, &b) < 0 || !b.n ||
+		if (strlen(e->d_name) != 64 || wh_read_regular(c->records, e->d_name, RECORD_MAX, &b) < 0 || !b.n ||
 		    !wh_record_load(e->d_name, b.p, b.n, &r))
 			continue;
 		if (fstatat(c->records, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)

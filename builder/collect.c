@@ -28,7 +28,7 @@ static char *name_of(struct wh_store *s, const struct wh_record *r)
 	if (wh_digest_is_zero(&r->inputs))
 		return NULL;
 	path = wh_asprintf("blobs/sha256/%s", wh_digest_hex(&r->inputs, hex));
-	if (wh_read_file(wh_store_dirfd(s), path, INPUTS_MAX, &b) < 0 || !b.n ||
+	if (wh_read_regular(wh_store_dirfd(s), path, INPUTS_MAX, &b) < 0 || !b.n ||
 	    wh_json_parse(b.p, b.n, "inputs", &o, NULL) < 0)
 		return NULL;
 	facts = json_object_get(o, "facts");
@@ -78,7 +78,7 @@ static int add_files(struct teller *t, struct wh_err **err)
 		struct stat st;
 
 		if (strlen(e->d_name) != 64 || fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    wh_read_file(fd, e->d_name, RECORD_MAX, &b) < 0 || !b.n || !wh_record_load(e->d_name, b.p, b.n, &r))
+		    wh_read_regular(fd, e->d_name, RECORD_MAX, &b) < 0 || !b.n || !wh_record_load(e->d_name, b.p, b.n, &r))
 			continue;
 		add_record(t, &r, st.st_mtim.tv_sec);
 		wh_record_release(&r);

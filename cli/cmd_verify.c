@@ -97,7 +97,7 @@ static json_t *read_index(struct verify *v, const char *name)
 	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
 	json_t *o = NULL;
 
-	if (v->documents++ == DOCUMENTS_MAX || wh_read_file(AT_FDCWD, path, INDEX_MAX, &buf) < 0 ||
+	if (v->documents++ == DOCUMENTS_MAX || wh_read_regular(AT_FDCWD, path, INDEX_MAX, &buf) < 0 ||
 	    wh_json_parse(buf.p ? buf.p : "", buf.n, path, &o, NULL) < 0)
 		return NULL;
 	return o;

@@ -251,7 +251,7 @@ static bool leads_to(const char *dir, const json_t *o, const struct wh_digest *m
 	if (found || depth == MAX_DEPTH || !type || (strcmp(type, WH_MT_INDEX) != 0 && strcmp(type, WH_MT_DOCKER_LIST) != 0))
 		return found;
 	path = wh_asprintf("%s/blobs/sha256/%s", dir, wh_digest_hex(&d, hex));
-	if (wh_read_file(AT_FDCWD, path, WH_MANIFEST_MAX, &buf) < 0 ||
+	if (wh_read_regular(AT_FDCWD, path, WH_MANIFEST_MAX, &buf) < 0 ||
 	    wh_document_parse(buf.p ? buf.p : "", buf.n, hex, &index, NULL) < 0)
 		return false;
 	ms = json_object_get(index, "manifests");
@@ -266,7 +266,7 @@ int wh_layout_names(const char *dir, const struct wh_digest *manifest, struct wh
 	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
 	WH_AUTO_JSON json_t *o = NULL;
 	const json_t *ms;
-	int r = wh_read_file(AT_FDCWD, path, WH_MANIFEST_MAX, &buf);
+	int r = wh_read_regular(AT_FDCWD, path, WH_MANIFEST_MAX, &buf);
 
 	if (r < 0)
 		return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "read %s", path);
@@ -303,7 +303,7 @@ int wh_artifacts_in_layout(struct wh_store *s, const char *dir, const struct wh_
 
 	if (fd < 0)
 		return wh_err_sys(err, "layers", WH_ERR_BUILD, -fd, "open %s", dir);
-	r = wh_read_file(fd, "index.json", WH_MANIFEST_MAX, &buf);
+	r = wh_read_regular(fd, "index.json", WH_MANIFEST_MAX, &buf);
 	if (r < 0)
 		return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "read %s/index.json", dir);
 	r = wh_document_parse(buf.p, buf.n, "index.json", &o, err);
@@ -374,7 +374,7 @@ int wh_layout_find(struct wh_store *s, const char *dir, const char *type, const 
 	WH_AUTO_JSON json_t *o = NULL;
 	char text[WH_DIGEST_TEXT];
 	const json_t *ms;
-	int r = fd < 0 ? fd : wh_read_file(fd, "index.json", WH_MANIFEST_MAX, &buf);
+	int r = fd < 0 ? fd : wh_read_regular(fd, "index.json", WH_MANIFEST_MAX, &buf);
 
 	if (r < 0)
 		return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "read %s/index.json", dir);

@@ -28,7 +28,7 @@ static bool read_variant(struct wh_store *s, const char *name, struct wh_layer *
 	uint64_t size, there;
 	char *space, *end;
 
-	if (!wh_store_use(s, s->variants_fd, name) || wh_read_file(s->variants_fd, name, 256, &buf) < 0)
+	if (!wh_store_use(s, s->variants_fd, name) || wh_read_regular(s->variants_fd, name, 256, &buf) < 0)
 		return false;
 	space = strchr(buf.p, ' ');
 	if (!space)

@@ -322,7 +322,7 @@ static int merged_index(struct export *e, int dir, struct wh_buf *out, struct wh
 	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
 	WH_AUTO_JSON json_t *old = NULL;
 	json_t *ms;
-	int r = wh_read_file(dir, "index.json", WH_MANIFEST_MAX, &buf);
+	int r = wh_read_regular(dir, "index.json", WH_MANIFEST_MAX, &buf);
 
 	if (r == -ENOENT) {
 		wh_index_settle(e->manifests, &e->attached);
@@ -650,7 +650,7 @@ static void name_artifact(json_t *ms, const struct wh_artifact *a, const char *t
 static int read_index(int dir, const char *name, json_t **ret, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
-	int r = wh_read_file(dir, "index.json", WH_MANIFEST_MAX, &buf);
+	int r = wh_read_regular(dir, "index.json", WH_MANIFEST_MAX, &buf);
 
 	if (r == -ENOENT) {
 		*ret = json_pack("{s:[]}", "manifests");

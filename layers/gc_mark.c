@@ -43,7 +43,7 @@ static bool variant_blob(struct wh_gc *g, const char *name, struct wh_digest *re
 {
 	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
 
-	if (wh_read_file(g->s->variants_fd, name, 256, &b) < 0 || !b.n)
+	if (wh_read_regular(g->s->variants_fd, name, 256, &b) < 0 || !b.n)
 		return false;
 	b.p[strcspn(b.p, " \n")] = '\0';
 	return wh_digest_parse(b.p, ret);
@@ -169,8 +169,8 @@ static int read_manifest(struct wh_gc *g, const struct wh_gc_thing *t, json_t **
 	*ret = NULL;
 	if (t->n_pairs) /* it was seen to be a layer */
 		return 0;
-	r = wh_read_file(g->s->blobs_fd, t->name, WH_MANIFEST_MAX, &b);
-	if (r == -EFBIG || r == -ENOENT || (r == 0 && (!b.n || b.p[0] != '{')))
+	r = wh_read_regular(g->s->blobs_fd, t->name, WH_MANIFEST_MAX, &b);
+	if (r == -EFBIG || r == -ENOENT || r == -EINVAL || (r == 0 && (!b.n || b.p[0] != '{')))
 		return 0;
 	if (r < 0)
 		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "read %s/blobs/sha256/%s", g->s->path, t->name);
@@ -377,7 +377,7 @@ static char *label_of_mount(struct wh_gc *g, const char *name)
 	WH_AUTO_FREE char *path = wh_asprintf("caches/%s/id", name);
 	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
 
-	return wh_read_file(g->s->dir_fd, path, 4096, &b) == 0 && b.n ? wh_buf_take(&b) : NULL;
+	return wh_read_regular(g->s->dir_fd, path, 4096, &b) == 0 && b.n ? wh_buf_take(&b) : NULL;
 }
 
 static void mark_things(struct wh_gc *g)

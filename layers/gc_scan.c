@@ -364,7 +364,7 @@ static void scan_entry(struct wh_gc *g, enum wh_gc_place p, int dirfd, const cha
 	else if (is_temporary(name) && p != WH_AT_TMP && p != WH_AT_DB)
 		kind = WH_GC_TEMPORARY;
 	else if (!fits(places[p].form, name) ||
-		 S_ISDIR(st.st_mode) != (places[p].tree && !wh_has_suffix(name, ".used")))
+		 (st.st_mode & S_IFMT) != (places[p].tree && !wh_has_suffix(name, ".used") ? S_IFDIR : S_IFREG))
 		kind = places[p].form == ANY ? kind : WH_GC_UNKNOWN;
 	t = add_thing(g, p, kind, name);
 	if (p == WH_AT_ROOTS && wh_has_suffix(name, ".used"))

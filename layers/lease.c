@@ -148,7 +148,7 @@ static enum left left_behind(int dir, struct timespec *since)
 
 	if (fstatat(dir, "unsynced", &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return LEFT_NOTHING;
-	(void)wh_read_file(dir, "unsynced", 128, &then);
+	(void)wh_read_regular(dir, "unsynced", 128, &then);
 	if (boot_id(&now) && then.n == now.n && memcmp(then.p, now.p, now.n) == 0)
 		return LEFT_UNSYNCED;
 	*since = st.st_mtim;

@@ -53,7 +53,7 @@ json_t *wh_sources_record(struct wh_store *s, const char *dir, const char *name)
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
 	json_t *j = NULL;
 
-	if (fd < 0 || !wh_store_use(s, fd, name) || wh_read_file(fd, name, RECORD_MAX, &text) < 0 ||
+	if (fd < 0 || !wh_store_use(s, fd, name) || wh_read_regular(fd, name, RECORD_MAX, &text) < 0 ||
 	    wh_json_parse(text.p ? text.p : "", text.n, name, &j, NULL) < 0)
 		return NULL;
 	return j;

@@ -13,7 +13,7 @@ int wh_store_names(struct wh_store *s, json_t **ret, struct wh_err **err)
 	WH_AUTO_ERR struct wh_err *why = NULL;
 	WH_AUTO_JSON json_t *o = NULL;
 	json_t *ms = NULL;
-	int r = wh_read_file(s->dir_fd, INDEX, WH_STORE_INDEX_MAX, &buf);
+	int r = wh_read_regular(s->dir_fd, INDEX, WH_STORE_INDEX_MAX, &buf);
 
 	if (r < 0 && r != -EFBIG)
 		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "read %s/" INDEX, s->path);

@@ -418,6 +418,10 @@ printf '{' >bad/index.json
 ci -t x --cache-from "type=local,src=$T/bad" h
 is "$status $(image)" "0 $want" 'a layout that is none'
 like "$err" '^warning: the cache .*/bad is not used: ' 'warns'
+rm bad/index.json && mkfifo bad/index.json
+ci -t x --cache-from "type=local,src=$T/bad" h
+is "$status $(image)" "0 $want" 'a layout whose index is a fifo: nobody waits for its other end'
+like "$err" '^warning: the cache .*/bad is not used: ' 'warns'
 
 # The registry loses a layer between the records and the fetch.
 again -t x --cache-to "type=registry,ref=$reg/lost:1,mode=max" h

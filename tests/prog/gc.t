@@ -329,6 +329,20 @@ ok 'vulnerability data stay' test -e "$ST/db/mine"
 gc --all >/dev/null 2>&1
 ok 'whatever is asked' test -e "$ST/db/mine" -a -e "$ST/mine/file"
 
+# What should be a file and is none: a read of it would never end.
+rm -rf "$ST"
+b two -t two >/dev/null
+nobody=$(printf %064d 9)
+mkfifo "$ST/records/$nobody" "$ST/blobs/sha256/$nobody" "$ST/index/$nobody"
+ln -s "$ST/records/$nobody" "$ST/blobs/sha256/$(printf %064d 8)"
+run timeout -k 5 300 "$WHITTLE" gc --root "$ST"
+is "$status" 0 'gc beside fifos'
+like "$err" "^note: blobs/sha256/$nobody is nothing of whittle's" 'which are told'
+is "$(du_total)" "$(du_says)" 'and counted'
+rm "$ST"/cache.db*
+run timeout -k 5 300 "$WHITTLE" build -q --root "$ST" --network host --build-context base="oci-layout://$base" two
+is "$status" 0 'the index of the cache is made again beside them'
+
 # ---- kill -9 of a gc at any moment ----
 
 for WHO in root user; do

@@ -458,6 +458,25 @@ static void rm_mount(void **state)
 	in_child(mount_body);
 }
 
+static void regular(void **state)
+{
+	static const char *const others[] = {"fifo", "link-to-fifo", ".", "/dev/null"};
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+	size_t i;
+
+	(void)state;
+	put("plain", "text");
+	assert_int_equal(mkfifoat(at, "fifo", 0600), 0);
+	assert_int_equal(symlinkat("fifo", at, "link-to-fifo"), 0);
+	assert_int_equal(wh_read_regular(at, "plain", 4, &b), 0);
+	assert_string_equal(b.p, "text");
+	assert_int_equal(wh_read_regular(at, "plain", 3, &b), -EFBIG);
+	assert_int_equal(wh_read_regular(at, "absent", 3, &b), -ENOENT);
+	for (i = 0; i < WH_ARRAY_SIZE(others); i++)
+		assert_int_equal(wh_read_regular(at, others[i], 100, &b), -EINVAL);
+	assert_string_equal(b.p, "text");
+}
+
 static void network_fs(void **state)
 {
 	WH_AUTO_FD int proc = wh_openat(AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY, 0);
@@ -473,7 +492,7 @@ int main(void)
 		cmocka_unit_test(mkdir_p),  cmocka_unit_test(reading),     cmocka_unit_test(atomic_write),
 		cmocka_unit_test(copy_fd),  cmocka_unit_test(rm_simple),   cmocka_unit_test(temp_names),
 		cmocka_unit_test(rm_wide),  cmocka_unit_test(rm_deep),     cmocka_unit_test(rm_locked),
-		cmocka_unit_test(rm_mount), cmocka_unit_test(network_fs),
+		cmocka_unit_test(rm_mount), cmocka_unit_test(network_fs),  cmocka_unit_test(regular),
 	};
 
 	return cmocka_run_group_tests_name("base/fs", tests, setup, teardown);
