@@ -32,7 +32,7 @@ int wh_rm_rf(int dirfd, const char *name);
 /* Whole file, at most max bytes (-EFBIG beyond). Appends to buf, which is as before on failure. 0 or -errno. */
 int wh_read_fd(int fd, size_t max, struct wh_buf *buf);
 int wh_read_file(int dirfd, const char *path, size_t max, struct wh_buf *buf);
-/* The same where others may have put anything: what is no regular file is -EINVAL, and nobody waits for the other end of a fifo. */
+/* The same where others may have put anything: -EINVAL for what is no regular file; a fifo is not waited for. */
 int wh_read_regular(int dirfd, const char *path, size_t max, struct wh_buf *buf);
 int wh_write_all(int fd, const void *p, size_t n); /* 0 or -errno */
 int wh_pwrite_all(int fd, const void *p, size_t n, uint64_t offset);

@@ -79,8 +79,8 @@ static bool has_bytes(struct wh_store *s, const char *hex, const void *p, size_t
 	struct stat st;
 
 	return wh_store_use(s, s->blobs_fd, hex) && fstatat(s->blobs_fd, hex, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISREG(st.st_mode) && (uint64_t)st.st_size == n && wh_read_regular(s->blobs_fd, hex, n, &buf) == 0 && buf.n == n &&
-	       (n == 0 || memcmp(buf.p, p, n) == 0);
+	       S_ISREG(st.st_mode) && (uint64_t)st.st_size == n &&
+	       wh_read_regular(s->blobs_fd, hex, n, &buf) == 0 && buf.n == n && (n == 0 || memcmp(buf.p, p, n) == 0);
 }
 
 int wh_blob_put(struct wh_store *s, const void *p, size_t n, struct wh_digest *ret, struct wh_err **err)
