@@ -254,20 +254,27 @@ static int read_ignores(struct wh_build_input *in, struct wh_err **err)
 	return 0;
 }
 
+/* The Dockerfile that is used, if it lies in that directory, at any depth. */
+static bool stat_within(const struct wh_build_input *in, const char *dir, struct stat *ret)
+{
+	WH_AUTO_FREE char *root = realpath(dir, NULL);
+	WH_AUTO_FREE char *name = in->file ? NULL : wh_path_join(dir, wh_path_base(in->file_shown));
+	WH_AUTO_FREE char *file = realpath(in->file ? in->file : name, NULL);
+	size_t n = root ? strlen(root) : 0;
+
+	return root && file && wh_has_prefix(file, root) && file[n] == '/' && lstat(file, ret) == 0 &&
+	       ret->st_ino == in->file_st.st_ino && ret->st_dev == in->file_st.st_dev;
+}
+
 /* The umask that a checkout was made under, where it is not the usual one: told by the context's directory and by the Dockerfile
  * that lies in it. One that takes rights from the owner is no checkout's, but somebody's intention. */
 static void find_umask(const struct wh_build_input *in, struct wh_input_local *l)
 {
-	const char *name = wh_path_base(in->file_shown);
 	struct stat dir_st, st;
-	WH_AUTO_FD int dir = -1;
 	uint32_t mask;
 
-	if (in->foreign || !l->path || !S_ISREG(in->file_st.st_mode))
-		return;
-	dir = wh_openat(AT_FDCWD, l->path, O_PATH | O_DIRECTORY, 0);
-	if (dir < 0 || fstat(dir, &dir_st) < 0 || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    st.st_ino != in->file_st.st_ino || st.st_dev != in->file_st.st_dev)
+	if (in->foreign || !l->path || !S_ISREG(in->file_st.st_mode) || stat(l->path, &dir_st) < 0 ||
+	    !stat_within(in, l->path, &st))
 		return;
 	mask = ~dir_st.st_mode & 0777;
 	if (mask == 022 || mask & 0700 || (dir_st.st_mode & 07777) != (0777 & ~mask) ||

@@ -56,7 +56,7 @@ static int make_locked_dir(int tmp_fd, const char *id, struct wh_lease *l)
 	lock = wh_openat(dir, "lock", O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (lock < 0)
 		return lock;
-	r = flock_retry(lock, LOCK_EX | LOCK_NB);
+	r = flock_retry(lock, LOCK_EX); /* who looks whether it is free holds it for a moment */
 	if (r == 0)
 		r = note_beginning(lock, &l->began);
 	if (r < 0)

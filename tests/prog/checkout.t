@@ -13,6 +13,7 @@ checkout() {
 		mkdir "$1" && cd "$1" && mkdir -p sub/deep && mkdir bin || exit 1
 		printf 'FROM base\nCOPY . /app/\nRUN --mount=type=bind,target=/ctx find /ctx -type f | sort | xargs stat -c "%%a %%n" > /seen\n' >Dockerfile
 		printf 'FROM base\nCOPY . /app/\n' >Other
+		cp Other sub/Dockerfile
 		echo one >sub/one
 		echo two >sub/deep/two
 		echo run >bin/run
@@ -56,6 +57,8 @@ build root c077 -f c077/Other
 other=$iid
 build root c022 -f c022/Other
 is "$iid" "$other" 'the Dockerfile that is used tells it, whatever its name'
+build root c077 -f c077/sub/Dockerfile
+is "$iid" "$other" '… and wherever it lies in the context'
 
 # ---- and nothing else is passed over ----
 cp -a c022 d022
