@@ -238,6 +238,8 @@ rootless() {
 there=(rootless)
 verdict 'podman without root' 0 "$masked"
 same 'podman without root' steps
+# What holds podman's user namespace would stay when the test is over.
+pause=$(cat "$UT/run/libpod/tmp/pause.pid" 2>/dev/null) && kill "$pause"
 
 # ---- nested, by hand ----
 
