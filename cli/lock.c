@@ -20,15 +20,13 @@ int wh_locking_open(struct wh_locking *l, struct wh_err **err)
 {
 	const char *path = l->spec->lock;
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
-	struct stat st;
 	int r;
 
 	if (!l->spec->locked)
 		return l->spec->lock ? wh_cli_write_check(l->spec->lock, "the lock", err) : 0;
-	/* Not read before it was looked at: a pipe would be waited for, and no signal would end that. */
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+	r = wh_read_regular(AT_FDCWD, path, LOCK_MAX, &text);
+	if (r == -EINVAL)
 		return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "--locked: %s is no regular file", path);
-	r = wh_read_file(AT_FDCWD, path, LOCK_MAX, &text);
 	if (r == -ENOENT) {
 		wh_err_set(err, "cli", WH_ERR_USAGE, ENOENT, "--locked: there is no lock \"%s\"", path);
 		wh_err_hint(err, "whittle build --lock %s writes it", path);

@@ -214,12 +214,24 @@ static int put_layers(struct wh_store *s, const struct wh_artifact_blob *layers,
 	return 0;
 }
 
+static int put_manifest(struct wh_store *s, json_t *m, struct wh_digest *ret, uint64_t *ret_size, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+
+	wh_manifest_json(m, &text);
+	if (!wh_buf_ok(&text) || text.n > WH_MANIFEST_MAX)
+		return wh_err_set(err, "layers", WH_ERR_BUILD, EFBIG, "an artifact's manifest is larger than %zu MiB",
+				  WH_MANIFEST_MAX >> 20);
+	*ret_size = text.n;
+	return wh_blob_put(s, text.p, text.n, ret, err);
+}
+
 int wh_artifact_write(struct wh_store *s, const struct wh_image *subject, const char *artifact_type, const char *tag,
 		      const struct wh_artifact_blob *config, const struct wh_artifact_blob *layers, size_t n_layers,
 		      const json_t *annotations, struct wh_artifacts *list, struct wh_err **err)
 {
 	static const struct wh_artifact_blob empty = {.media_type = WH_MEDIA_EMPTY, .data = "{}", .len = 2};
-	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	uint64_t size = 0;
 	WH_AUTO_JSON json_t *m = json_pack("{s:i, s:s}", "schemaVersion", 2, "mediaType", WH_MT_MANIFEST);
 	json_t *ls = json_array(), *c = NULL;
 	struct wh_artifact *a;
@@ -244,15 +256,11 @@ int wh_artifact_write(struct wh_store *s, const struct wh_image *subject, const 
 	}
 	if (annotations && json_object_size(annotations))
 		json_object_set_new(m, "annotations", json_deep_copy(annotations));
-	wh_manifest_json(m, &text);
-	if (!wh_buf_ok(&text) || text.n > WH_MANIFEST_MAX)
-		return wh_err_set(err, "layers", WH_ERR_BUILD, EFBIG, "an artifact's manifest is larger than %zu MiB",
-				  WH_MANIFEST_MAX >> 20);
-	r = wh_blob_put(s, text.p, text.n, &d, err);
+	r = put_manifest(s, m, &d, &size, err);
 	if (r < 0)
 		return r;
 	a = wh_artifacts_add(list);
-	a->manifest = (struct wh_descriptor){.digest = d, .size = text.n, .media_type = wh_strdup(WH_MT_MANIFEST)};
+	a->manifest = (struct wh_descriptor){.digest = d, .size = size, .media_type = wh_strdup(WH_MT_MANIFEST)};
 	a->subject = subject->manifest;
 	if (tag) {
 		a->tag = wh_strdup(tag);
@@ -267,7 +275,7 @@ int wh_artifact_manifest_write(struct wh_store *s, const struct wh_image *subjec
 			       const struct wh_artifact_blob *config, const struct wh_descriptor *layers, size_t n_layers,
 			       struct wh_artifact *ret, struct wh_err **err)
 {
-	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+	uint64_t size = 0;
 	WH_AUTO_JSON json_t *m = json_pack("{s:i, s:s, s:s, s:[]}", "schemaVersion", 2, "mediaType", WH_MT_MANIFEST, "artifactType",
 					   artifact_type, "layers");
 	json_t *ls = json_object_get(m, "layers"), *c = NULL;
@@ -286,15 +294,11 @@ int wh_artifact_manifest_write(struct wh_store *s, const struct wh_image *subjec
 		json_object_set_new(m, "subject",
 				    descriptor(subject->media_type ? subject->media_type : WH_MT_MANIFEST, &subject->manifest,
 					       subject->manifest_size, NULL));
-	wh_manifest_json(m, &text);
-	if (!wh_buf_ok(&text) || text.n > WH_MANIFEST_MAX)
-		return wh_err_set(err, "layers", WH_ERR_BUILD, EFBIG, "an artifact's manifest is larger than %zu MiB",
-				  WH_MANIFEST_MAX >> 20);
-	r = wh_blob_put(s, text.p, text.n, &d, err);
+	r = put_manifest(s, m, &d, &size, err);
 	if (r < 0)
 		return r;
 	*ret = (struct wh_artifact){
-		.manifest = {.digest = d, .size = text.n, .media_type = wh_strdup(WH_MT_MANIFEST)},
+		.manifest = {.digest = d, .size = size, .media_type = wh_strdup(WH_MT_MANIFEST)},
 		.artifact_type = wh_strdup(artifact_type),
 	};
 	if (subject)

@@ -136,106 +136,106 @@ static int forget(void *arg, const struct wh_digest *keys, size_t n, struct wh_e
 }
 
 /* Layers 2 and 3 belong to records; which blobs go? 'x' goes, '.' stays, in the order layers, manifests. */
+static const struct {
+	const char *what;
+	int64_t age_of_all, age_of_image, age_of_record[2];
+	struct wh_gc_policy policy;
+	const char *blobs, *snapshots;
+} policy_rows[] = {
+	{"young things stay",
+	 0,
+	 0,
+	 {0, 0},
+	 {.age = DAY},
+	 "...."
+	 "..",
+	 "...."},
+	{"old things go but for names",
+	 9 * DAY,
+	 9 * DAY,
+	 {9 * DAY, 9 * DAY},
+	 {.age = DAY},
+	 "..xx"
+	 ".x",
+	 "xxxx"},
+	{"of two days, not those of one",
+	 36 * 3600,
+	 36 * 3600,
+	 {36 * 3600, 36 * 3600},
+	 {.age = 2 * DAY},
+	 "...."
+	 "..",
+	 "...."},
+	{"a record that was used keeps its layer",
+	 9 * DAY,
+	 9 * DAY,
+	 {0, 9 * DAY},
+	 {.age = DAY},
+	 "...x"
+	 ".x",
+	 "xxxx"},
+	{"an image that was used keeps its layers",
+	 9 * DAY,
+	 0,
+	 {9 * DAY, 9 * DAY},
+	 {.age = DAY},
+	 "...x"
+	 "..",
+	 "xxxx"},
+	{"all is all but names",
+	 60,
+	 60,
+	 {60, 60},
+	 {0},
+	 "..xx"
+	 ".x",
+	 "xxxx"},
+	{"what fits stays",
+	 9 * DAY,
+	 9 * DAY,
+	 {9 * DAY, 9 * DAY},
+	 {.by_size = true, .keep = 1 << 30},
+	 "...."
+	 "..",
+	 "...."},
+	{"nothing fits",
+	 9 * DAY,
+	 9 * DAY,
+	 {9 * DAY, 9 * DAY},
+	 {.by_size = true},
+	 "..xx"
+	 ".x",
+	 "xxxx"},
+	{"nothing fits, but it is young",
+	 60,
+	 60,
+	 {60, 60},
+	 {.by_size = true, .age = DAY},
+	 "...."
+	 "..",
+	 "...."},
+	{"what was used in the future is not old",
+	 -9 * DAY,
+	 -9 * DAY,
+	 {-9 * DAY, -9 * DAY},
+	 {.age = DAY},
+	 "...."
+	 "..",
+	 "...."},
+	{"and goes with all",
+	 -9 * DAY,
+	 -9 * DAY,
+	 {-9 * DAY, -9 * DAY},
+	 {0},
+	 "..xx"
+	 ".x",
+	 "xxxx"},
+};
+
 static void policies(void **state)
 {
-	static const struct {
-		const char *what;
-		int64_t age_of_all, age_of_image, age_of_record[2];
-		struct wh_gc_policy policy;
-		const char *blobs, *snapshots;
-	} table[] = {
-		{"young things stay",
-		 0,
-		 0,
-		 {0, 0},
-		 {.age = DAY},
-		 "...."
-		 "..",
-		 "...."},
-		{"old things go but for names",
-		 9 * DAY,
-		 9 * DAY,
-		 {9 * DAY, 9 * DAY},
-		 {.age = DAY},
-		 "..xx"
-		 ".x",
-		 "xxxx"},
-		{"of two days, not those of one",
-		 36 * 3600,
-		 36 * 3600,
-		 {36 * 3600, 36 * 3600},
-		 {.age = 2 * DAY},
-		 "...."
-		 "..",
-		 "...."},
-		{"a record that was used keeps its layer",
-		 9 * DAY,
-		 9 * DAY,
-		 {0, 9 * DAY},
-		 {.age = DAY},
-		 "...x"
-		 ".x",
-		 "xxxx"},
-		{"an image that was used keeps its layers",
-		 9 * DAY,
-		 0,
-		 {9 * DAY, 9 * DAY},
-		 {.age = DAY},
-		 "...x"
-		 "..",
-		 "xxxx"},
-		{"all is all but names",
-		 60,
-		 60,
-		 {60, 60},
-		 {0},
-		 "..xx"
-		 ".x",
-		 "xxxx"},
-		{"what fits stays",
-		 9 * DAY,
-		 9 * DAY,
-		 {9 * DAY, 9 * DAY},
-		 {.by_size = true, .keep = 1 << 30},
-		 "...."
-		 "..",
-		 "...."},
-		{"nothing fits",
-		 9 * DAY,
-		 9 * DAY,
-		 {9 * DAY, 9 * DAY},
-		 {.by_size = true},
-		 "..xx"
-		 ".x",
-		 "xxxx"},
-		{"nothing fits, but it is young",
-		 60,
-		 60,
-		 {60, 60},
-		 {.by_size = true, .age = DAY},
-		 "...."
-		 "..",
-		 "...."},
-		{"what was used in the future is not old",
-		 -9 * DAY,
-		 -9 * DAY,
-		 {-9 * DAY, -9 * DAY},
-		 {.age = DAY},
-		 "...."
-		 "..",
-		 "...."},
-		{"and goes with all",
-		 -9 * DAY,
-		 -9 * DAY,
-		 {-9 * DAY, -9 * DAY},
-		 {0},
-		 "..xx"
-		 ".x",
-		 "xxxx"},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < WH_ARRAY_SIZE(table); i++) {
+	for (size_t i = 0; i < WH_ARRAY_SIZE(policy_rows); i++) {
 		char blobs[7] = "......", snapshots[5] = "....";
 		int64_t now = time(NULL);
 		struct wh_gc_record r[2];
@@ -244,23 +244,23 @@ static void policies(void **state)
 		struct bed bed;
 
 		make(&bed, &m);
-		age(&bed, table[i].age_of_all);
-		set_time(&bed, "blobs/sha256", &m.manifest[1], now - table[i].age_of_image);
+		age(&bed, policy_rows[i].age_of_all);
+		set_time(&bed, "blobs/sha256", &m.manifest[1], now - policy_rows[i].age_of_image);
 		for (size_t k = 0; k < 2; k++)
 			r[k] = (struct wh_gc_record){.key = m.layer[2 + k].diff_id,
 						     .blobs = &m.layer[2 + k].blob,
 						     .n_blobs = 1,
-						     .used = now - table[i].age_of_record[k]};
+						     .used = now - policy_rows[i].age_of_record[k]};
 		g = look(&bed, false, r, 2);
-		wh_gc_decide(g, &table[i].policy);
+		wh_gc_decide(g, &policy_rows[i].policy);
 		for (size_t k = 0; k < 4; k++) {
 			blobs[k] = goes(g, &m.layer[k].blob) ? 'x' : '.';
 			snapshots[k] = snapshot_goes(g, &m.layer[k]) ? 'x' : '.';
 		}
 		for (size_t k = 0; k < 2; k++)
 			blobs[4 + k] = goes(g, &m.manifest[k]) ? 'x' : '.';
-		if (!wh_streq(blobs, table[i].blobs) || !wh_streq(snapshots, table[i].snapshots))
-			fail_msg("%s: blobs %s, snapshots %s", table[i].what, blobs, snapshots);
+		if (!wh_streq(blobs, policy_rows[i].blobs) || !wh_streq(snapshots, policy_rows[i].snapshots))
+			fail_msg("%s: blobs %s, snapshots %s", policy_rows[i].what, blobs, snapshots);
 		wh_gc_free(g);
 		end(&bed, &m);
 	}
