@@ -90,6 +90,12 @@ struct wh_ssh_agent {
 	const char *socket; /* absolute */
 };
 
+/* The failed step as it was left: root, mounts, environment, user. Its command may be run again, or another. */
+struct wh_failed;
+/* Called on the builder's thread when a RUN has failed and everything else has been stopped, before its tree is thrown away: it may open a
+ * shell there (wh_failed_run()). The build has failed all the same. */
+typedef void (*wh_failed_fn)(void *arg, struct wh_failed *f);
+
 struct wh_builder_opts {
 	struct wh_store *store;
 	struct wh_inner *inner;
@@ -122,6 +128,8 @@ struct wh_builder_opts {
 	bool again;                      /* a second build, to compare with: nothing is taken from the cache or recorded; of steps
 					  * that could run at once the last comes first */
 	bool explain;                    /* send notices that say why a step missed the cache */
+	wh_failed_fn failed;             /* NULL: none */
+	void *failed_arg;
 	void (*event)(void *arg, const struct wh_event *e);
 	void *event_arg;
 };

@@ -641,7 +641,7 @@ int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner)
 	int res;
 
 	if (!s->quiet)
-		r.progress = wh_progress_new(stderr);
+		r.progress = wh_progress_new_for(stderr);
 	r.input = (struct wh_build_input){
 		.context = s->context,
 		.context_shown = s->context_shown,
@@ -660,8 +660,8 @@ int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner)
 	r.share = (struct wh_cache_share){.opts = s->cache, .inner = inner, .progress = r.progress, .insecure = s->insecure_registry};
 	if (s->cgroup_parent)
 		wh_progress_warn(r.progress, "--cgroup-parent does nothing: steps stay in the control group of whittle");
-	if (s->progress_missing)
-		wh_progress_warn(r.progress, "--progress %s is not supported yet: plain it is", s->progress_missing);
+	if (s->progress == WH_PROGRESS_TTY || s->progress == WH_PROGRESS_RAWJSON)
+		wh_progress_warn(r.progress, "--progress=tty and rawjson are not supported yet: plain it is");
 	if (s->iidfile)
 		clear_iidfile(s->iidfile);
 	res = run_all(&r, &err);

@@ -623,7 +623,7 @@ static void add_choices(const struct wh_build_flags *f, struct wh_build_spec *s)
 	s->insecure_registry = f->insecure_registry;
 	s->jobs = f->jobs;
 	if (wh_streq(f->progress, "tty") || wh_streq(f->progress, "rawjson"))
-		s->progress_missing = f->progress;
+		s->progress = wh_streq(f->progress, "tty") ? WH_PROGRESS_TTY : WH_PROGRESS_RAWJSON;
 	s->verify_reproducible = f->verify_reproducible || f->verify_report;
 	if (f->verify_report)
 		s->verify_report = wh_cli_absolute(f->verify_report);

@@ -6,6 +6,7 @@
 #include "base/base.h"
 #include "builder/builder.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "harden/harden.h"
 
 /* ---------------------------------------------------------------- errors.c */
@@ -45,23 +46,6 @@ void wh_text_feed(struct wh_text_lines *l, const char *p, size_t n, wh_text_fn f
 void wh_text_flush(struct wh_text_lines *l, wh_text_fn fn, void *arg); /* what is unfinished is a line, too */
 void wh_text_release(struct wh_text_lines *l);
 
-/* ---------------------------------------------------------------- progress_plain.c */
-
-/* Lines as docker's plain progress has them. Every function takes NULL for "quiet". */
-struct wh_progress;
-struct wh_progress *wh_progress_new(FILE *out); /* with colours when that is a terminal */
-void wh_progress_free(struct wh_progress *p);
-void wh_progress_event(void *progress, const struct wh_event *e); /* for wh_builder_opts.event */
-/* Work of the command itself, outside the graph. Returns its number. */
-unsigned wh_progress_begin(struct wh_progress *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void wh_progress_note(struct wh_progress *p, unsigned id, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-void wh_progress_end(struct wh_progress *p, unsigned id, const struct wh_err *err);
-/* Blocks as errors have them, headed "note: ". */
-void wh_progress_notes(struct wh_progress *p, const struct wh_err *notes);
-void wh_progress_warn(struct wh_progress *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* A title and a list below it. */
-void wh_progress_list(struct wh_progress *p, const char *title, const struct wh_strv *lines);
-
 /* ---------------------------------------------------------------- cmd_build.c */
 
 /* The words of `whittle build` as the option table stores them; lists of strings, nothing checked yet. */
@@ -76,21 +60,43 @@ struct wh_build_flags {
 	const char *verify_report;
 	const char *lock, *isolation;
 	const char *call;
+	const char *pull, *metadata_file, *on_failure;
+	struct wh_strv annotations;
+	bool load;
 	unsigned jobs;
 };
 
 /* ---------------------------------------------------------------- build_spec.c */
 
-enum wh_output_type { WH_OUT_OCI, WH_OUT_LOCAL, WH_OUT_TAR, WH_OUT_REGISTRY /* to where the tags say */ };
+/* As buildx's --output has them. */
+enum wh_output_type {
+	WH_OUT_OCI,
+	WH_OUT_DOCKER,   /* an archive as docker save writes it, which docker load and podman load take; without dest it goes to LOAD */
+	WH_OUT_LOCAL,
+	WH_OUT_TAR,
+	WH_OUT_REGISTRY, /* to where the tags (or name=) say */
+	WH_OUT_IMAGE,    /* the store's name for it, which every build has; with push=true like REGISTRY */
+	WH_OUT_LOAD,     /* --load: into docker, podman or containerd, through their own programs */
+};
 
 struct wh_output {
 	enum wh_output_type type;
-	char *dest; /* "-": standard output; REGISTRY: NULL */
+	char *dest; /* "-": standard output; REGISTRY, IMAGE: NULL; LOAD: "docker", "podman", "containerd", or NULL: the first there is */
+	struct wh_strv names;       /* name=: instead of the tags */
+	struct wh_strv annotations; /* annotation[…].KEY=VALUE, as --annotation's text */
+	uint64_t chunk;             /* REGISTRY, chunk-size=: blobs are sent in pieces of at most so many bytes; 0: as a whole */
 	bool tar;   /* OCI: one file instead of a directory */
 	bool has_comp;
 	enum wh_compression comp;
 	int level;       /* 0: default */
 	bool force_comp; /* the base's layers too */
+};
+
+/* --pull: when registries are asked what a base's name means now. */
+enum wh_pull_policy {
+	WH_PULL_MISSING, /* when the store does not know the name: the default */
+	WH_PULL_ALWAYS,  /* --pull, as docker's: of what has not changed, nothing is fetched again */
+	WH_PULL_NEVER,
 };
 
 enum wh_context_kind { WH_CONTEXT_DIR, WH_CONTEXT_GIT, WH_CONTEXT_HTTP, WH_CONTEXT_STDIN };
@@ -111,7 +117,7 @@ struct wh_build_spec {
 	bool allow_emulated_profile;
 	const char *target;
 	bool no_cache, quiet, allow_insecure, allow_host_network, explain;
-	const char *progress_missing; /* --progress asked for a kind that is not there yet */
+	enum wh_progress_kind progress;
 	struct wh_output *outputs;
 	size_t n_outputs;
 	struct wh_named_ctx {
@@ -136,6 +142,10 @@ struct wh_build_spec {
 	bool index; /* the image is an index, of one platform, too */
 	struct wh_strv platforms; /* --platform, normalised, each once, in the order given; empty: this machine's */
 	const char *iidfile;
+	char *metadata_file; /* absolute path, or NULL */
+	enum wh_pull_policy pull;
+	bool failure_shell;  /* --on-failure=shell */
+	struct wh_strv annotations; /* --annotation's texts, checked: [LEVEL[PLATFORM][,LEVEL…]:]KEY=VALUE */
 	char *sign_key; /* absolute path of the private key, or NULL; only the outer process reads it */
 	bool insecure_registry;
 	char *root; /* store */
@@ -228,6 +238,8 @@ int wh_cli_registry_service(void *arg, const json_t *request, json_t **ret_reply
 struct wh_cli_pull {
 	struct wh_inner *inner;
 	struct wh_store *store;
+	struct wh_progress *progress;
+	enum wh_pull_policy policy;
 	bool insecure;
 };
 int wh_cli_registry_builder_pull(void *arg /* struct wh_cli_pull */, const char *ref, const char *platform,

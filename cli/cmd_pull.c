@@ -114,7 +114,7 @@ static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct 
 
 	p->inner = inner;
 	if (!p->flags->quiet)
-		p->progress = wh_progress_new(stderr);
+		p->progress = wh_progress_new_for(stderr);
 	r = wh_cli_store_open(p->flags->root, &p->store, err);
 	if (r == 0)
 		r = step(p, "pulling", fetch, err);

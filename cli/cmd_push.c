@@ -61,7 +61,7 @@ static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct 
 
 	p->inner = inner;
 	if (!p->flags->quiet)
-		p->progress = wh_progress_new(stderr);
+		p->progress = wh_progress_new_for(stderr);
 	r = wh_cli_store_open(p->flags->root, &p->store, err);
 	if (r == 0)
 		r = wh_image_all_from_store(p->store, p->name, &p->whole, err);

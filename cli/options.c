@@ -33,7 +33,7 @@ static bool is_hidden(enum wh_opt_type t)
 
 static bool takes_value(const struct wh_option *o)
 {
-	return o->type != WH_OPT_FLAG && o->type != WH_OPT_LATER_FLAG && o->type != WH_OPT_NOTHING;
+	return o->type != WH_OPT_FLAG && o->type != WH_OPT_SWITCH && o->type != WH_OPT_LATER_FLAG && o->type != WH_OPT_NOTHING;
 }
 
 static const struct wh_option *find_long(const struct wh_command *c, struct wh_str name)
@@ -109,6 +109,7 @@ static int set_value(const struct wh_command *c, const struct wh_option *o, cons
 	}
 	switch (o->type) {
 	case WH_OPT_TEXT:
+	case WH_OPT_SWITCH:
 		*(const char **)slot = value;
 		return 0;
 	case WH_OPT_LIST:
@@ -145,8 +146,10 @@ static int apply(struct cursor *k, const struct wh_option *o, const char *shown,
 	if (is_later(o->type))
 		return misuse(k->c, err, "--%s is not supported yet%s%s", o->name, o->help ? ": " : "",
 			      o->help ? o->help : "");
-	if (!takes_value(o))
+	if (!takes_value(o) && o->type != WH_OPT_SWITCH)
 		return set_flag(k->c, o, value, k->opts, err);
+	if (!value && o->type == WH_OPT_SWITCH)
+		value = "true";
 	if (!value) {
 		if (k->at + 1 >= k->argc)
 			return misuse(k->c, err, "%s needs a value: %s %s", shown, shown, o->arg ? o->arg : "VALUE");

@@ -13,6 +13,7 @@ enum wh_opt_type {
 	WH_OPT_TEXT,  /* const char *; the last one wins */
 	WH_OPT_LIST,  /* struct wh_strv; every one counts */
 	WH_OPT_COUNT, /* unsigned; a number from 1 to 65535 */
+	WH_OPT_SWITCH, /* const char *; --x=VALUE, never a word of its own; --x alone is "true" */
 	WH_OPT_LATER, /* docker has it, we do not yet: a clear error, left out of the help */
 	WH_OPT_LATER_FLAG,
 	WH_OPT_NOTHING, /* a flag of docker's that asks for what is so in any case: taken, and left out of the help */
@@ -60,5 +61,12 @@ int wh_command_main(const struct wh_command *c, int argc, char **argv, void *fla
 /* The help page of one command, and the program's. */
 void wh_options_help(const struct wh_command *c, struct wh_buf *out);
 void wh_commands_help(struct wh_buf *out);
+
+/* ---------------------------------------------------------------- manual.c: the same tables as manual and completion */
+
+/* man(7) source of whittle-COMMAND(1), or (c NULL) of whittle(1). date: "2026-11-22", what the page's foot says. */
+void wh_manual_page(const struct wh_command *c, const char *date, struct wh_buf *out);
+/* A bash-completion file: commands, options, their closed sets of values, files, the store's images. */
+void wh_manual_bash(struct wh_buf *out);
 
 #endif

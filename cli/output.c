@@ -150,7 +150,11 @@ static const char *kind_of(const struct wh_output *o)
 		return "files";
 	case WH_OUT_TAR:
 		return "files as tar";
+	case WH_OUT_DOCKER:
+		return "docker archive";
 	case WH_OUT_REGISTRY:
+	case WH_OUT_IMAGE:
+	case WH_OUT_LOAD:
 		return "image";
 	}
 	return "";
@@ -186,6 +190,9 @@ int wh_output_write(struct wh_store *s, const struct wh_image *i, const struct w
 	case WH_OUT_TAR:
 		r = wh_export_tar(s, i, &x, &e);
 		break;
+	case WH_OUT_DOCKER:
+	case WH_OUT_IMAGE:
+	case WH_OUT_LOAD:
 	case WH_OUT_REGISTRY: /* publish.c's */
 		break;
 	}

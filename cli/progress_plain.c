@@ -10,6 +10,8 @@
  */
 #include "cli/cli.h"
 
+#include <errno.h>
+
 struct row {
 	unsigned id; /* 0: not seen yet */
 	char *name;
@@ -29,13 +31,57 @@ struct wh_progress {
 	size_t n_own, cap_own;
 };
 
-struct wh_progress *wh_progress_new(FILE *out)
+int wh_progress_kind_parse(const char *text, enum wh_progress_kind *ret, struct wh_err **err)
+{
+	static const char *const words[] = {"auto", "plain", "tty", "rawjson", "quiet"};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(words); i++) {
+		if (wh_streq(text, words[i])) {
+			*ret = (enum wh_progress_kind)i;
+			return 0;
+		}
+	}
+	return wh_cli_misuse(err, "--progress is auto, plain, tty, rawjson or quiet, not \"%s\"", text);
+}
+
+int wh_progress_new(enum wh_progress_kind kind, struct wh_progress **ret, struct wh_err **err)
+{
+	(void)err;
+	*ret = kind == WH_PROGRESS_QUIET ? NULL : wh_progress_new_for(stderr);
+	return 0;
+}
+
+struct wh_progress *wh_progress_new_for(FILE *out)
 {
 	struct wh_progress *p = wh_calloc(1, sizeof(*p));
 
 	p->out = out;
 	p->colours = isatty(fileno(out));
 	return p;
+}
+
+void wh_progress_finish(struct wh_progress *p)
+{
+	if (p)
+		fflush(p->out);
+}
+
+void wh_progress_transfer(struct wh_progress *p, unsigned id, const char *what, uint64_t done, uint64_t total)
+{
+	(void)p;
+	(void)id;
+	(void)what;
+	(void)done;
+	(void)total;
+}
+
+void wh_progress_tell(void *row, const json_t *note)
+{
+	const struct wh_progress_row *r = row;
+	const char *what = wh_json_str(note, "what");
+
+	if (what)
+		wh_progress_transfer(r->progress, r->id, what, (uint64_t)wh_json_int(note, "done", 0), (uint64_t)wh_json_int(note, "total", 0));
 }
 
 static void row_clear(struct row *r)

@@ -316,8 +316,44 @@ int wh_image_write(struct wh_store *s, struct wh_image *i, struct wh_err **err);
 int wh_image_index_write(struct wh_store *s, const struct wh_image *images, size_t n, struct wh_image *ret, struct wh_err **err);
 /* Names an image in the store's index.json (annotation io.containerd.image.name and org.opencontainers.image.ref.name),
  * replacing the old holder of the name. Serialised between processes by ROOT/lock. Fetches layers that are not in the
- * store, and reads those that were never read. */
+ * store, and reads those that were never read; but layers whose origin is a registry stay there: the entry then says which
+ * (annotation dev.whittle.origin, a repository), and so does the origin of the layers when the image is read again.
+ * (image-layout.md allows for blobs that are kept elsewhere.) */
 int wh_store_tag(struct wh_store *s, const char *name, const struct wh_image *i, struct wh_err **err);
+
+/* ---------------------------------------------------------------- what the store has (inventory.c) */
+
+/* One name of index.json, or (name NULL) an image that lost its name and is still there. */
+struct wh_stored {
+	char *name;
+	struct wh_digest manifest;
+	const char *media_type;
+	char *origin;        /* a repository where layers are that the store lacks, or NULL */
+	int64_t used;        /* seconds since 1970: when it was made or used last */
+};
+struct wh_inventory {
+	struct wh_stored *v; /* by name */
+	size_t n, cap;
+};
+int wh_inventory_read(struct wh_store *s, struct wh_inventory *ret, struct wh_err **err);
+void wh_inventory_release(struct wh_inventory *l);
+/* Takes the name from index.json; what nothing else reaches is gc's. -ENOENT: there is no such name. */
+int wh_store_untag(struct wh_store *s, const char *name, struct wh_err **err);
+
+struct wh_export; /* below */
+
+/* ---------------------------------------------------------------- docker's archives (export_docker.c, import_docker.c) */
+
+/* As docker save writes it: manifest.json, configs, layers as gzip or plain tar, repositories left out; and, as newer ones do, an OCI layout in
+ * the same tar. Of an index: one image each. zstd layers become gzip: docker before 23 cannot read them. */
+int wh_export_docker(struct wh_store *s, const struct wh_image *images, size_t n, const struct wh_export *x, struct wh_err **err);
+/* docker save's archive, or an OCI layout as tar (hostile). Images and their names come into the store, named when all is verified. */
+struct wh_loaded {
+	struct wh_image image;
+	struct wh_strv names; /* may be none */
+};
+int wh_archive_load(struct wh_store *s, int fd, const char *what, struct wh_loaded **ret, size_t *ret_n, struct wh_err **err);
+void wh_loaded_free(struct wh_loaded *v, size_t n);
 
 /* ---------------------------------------------------------------- export */
 

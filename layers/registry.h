@@ -19,6 +19,8 @@ struct wh_registry_opts {
 	const char *user, *password; /* instead; or NULL */
 	bool insecure;          /* plain HTTP and unknown certificates are taken from any host */
 	const char *ca_file;    /* further certificates; NULL: $SSL_CERT_FILE */
+	const char *hosts_file; /* registries.conf (registry_hosts.h); NULL: $WHITTLE_REGISTRIES, $CONTAINERS_REGISTRIES_CONF, else the usual files */
+	uint64_t chunk;         /* of uploads, bytes; 0: as a whole */
 	void (*progress)(void *arg, const char *what, uint64_t done, uint64_t total); /* or NULL */
 	void *arg;
 };

@@ -55,6 +55,13 @@ int wh_inner_call(struct wh_inner *i, const char *service, const json_t *request
 /* The same; once *cancel is true it is not waited for any longer: -ECANCELED. The service goes on until its end, or inner's. */
 int wh_inner_call_while(struct wh_inner *i, const char *service, const json_t *request, const _Atomic bool *cancel,
 			json_t **ret_reply, struct wh_err **err);
+/* From within a service, any thread: a word to the caller before the reply. Nobody may be listening. Never blocks for long: what the
+ * caller does not take in is dropped. */
+void wh_service_tell(const json_t *note);
+/* The same as wh_inner_call_while(); such words are handed to tell (on the calling thread). */
+typedef void (*wh_tell_fn)(void *arg, const json_t *note);
+int wh_inner_call_telling(struct wh_inner *i, const char *service, const json_t *request, const _Atomic bool *cancel, wh_tell_fn tell,
+			  void *arg, json_t **ret_reply, struct wh_err **err);
 /* How steps are kept apart. CHROOT: for real root where neither namespaces nor mounts are to be had (a container with docker's
  * default seccomp profile); weaker, hence by explicit choice only. Before wh_inner_enter(). */
 enum wh_isolation { WH_ISOLATION_NAMESPACES, WH_ISOLATION_CHROOT };
@@ -224,6 +231,10 @@ struct wh_step {
 	int out_fd, err_fd;          /* standard output and error */
 	int in_fd;                   /* standard input; 0 or less: /dev/null */
 	int net_fd;                  /* NET_JOIN */
+	int console_fd;              /* above 0: a unix stream socket. The step gets a terminal from its own /dev/pts as controlling terminal,
+				      * /dev/console and standard input, output and error (in_fd, out_fd, err_fd are not used); the other
+				      * end of it is sent over the socket (SCM_RIGHTS, one byte), as runc's --console-socket does */
+	uint16_t console_rows, console_columns; /* its size at the start; 0: not said */
 	uint64_t join;               /* not 0: id of a running step whose container this command enters (as `docker exec` does): its
 				      * root, mounts, pid, ipc, uts, cgroup and network namespaces. root, binds, net, hostname and hosts are
 				      * ignored; user, cwd and env count, and insecure where both are. It ends with that container; one that is

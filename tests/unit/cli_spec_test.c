@@ -345,7 +345,7 @@ static void progress(void **state)
 	WH_AUTO_FREE char *plain = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
-	struct wh_progress *p = wh_progress_new(f);
+	struct wh_progress *p = wh_progress_new_for(f);
 	unsigned id = wh_progress_begin(p, "load %s", "x");
 
 	(void)state;
