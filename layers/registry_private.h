@@ -211,6 +211,15 @@ struct wh_reg_blob {
 };
 /* Into the store, unless it is there. Resumes where the connection broke. */
 int wh_reg_blob_get(struct wh_reg_conn *c, struct wh_store *s, const struct wh_reg_blob *b, struct wh_err **err);
+/* "get layer sha256:1234…", for errors and progress. malloc'ed. */
+char *wh_reg_blob_what(const char *verb, const struct wh_reg_blob *b);
+/* Tells how far it is, if somebody wants to know. */
+void wh_reg_progress(const struct wh_reg_conn *c, const char *what, uint64_t done, uint64_t total);
+/* r; the error of an r below 0 names the registry then. */
+int wh_reg_named(const struct wh_reg_conn *c, int r, struct wh_err **err);
+
+/* ---------------------------------------------------------------- registry_upload.c */
+
 /* Is it in the registry? 1, 0 or an error. */
 int wh_reg_blob_there(struct wh_reg_conn *c, const struct wh_reg_blob *b, struct wh_err **err);
 /* From the repository it->from: 1 when the registry did that, 0 when it did not. */
