@@ -125,6 +125,8 @@ void wh_http_resp_release(struct wh_http_resp *r)
 	free(r->etag);
 	free(r->modified);
 	free(r->date);
+	free(r->arrived);
+	free(r->chunk_min);
 	wh_challenge_release(&r->challenge);
 	*r = (struct wh_http_resp){0};
 }
@@ -154,6 +156,8 @@ static void keep_header(struct wh_http_resp *a, struct wh_str name, const char *
 		{"ETag", offsetof(struct wh_http_resp, etag)},
 		{"Last-Modified", offsetof(struct wh_http_resp, modified)},
 		{"Date", offsetof(struct wh_http_resp, date)},
+		{"Range", offsetof(struct wh_http_resp, arrived)},
+		{"OCI-Chunk-Min-Length", offsetof(struct wh_http_resp, chunk_min)},
 	};
 
 	if (wh_str_ieq(name, "WWW-Authenticate")) {
@@ -243,7 +247,7 @@ static size_t on_read(char *p, size_t size, size_t n, void *arg)
 		return n;
 	}
 	do
-		got = pread(q->fd, p, n, (off_t)t->sent);
+		got = pread(q->fd, p, n, (off_t)(q->offset + t->sent));
 	while (got < 0 && errno == EINTR);
 	if (got <= 0) {
 		t->r = wh_err_sys(t->err, "registry", WH_ERR_ENV, got < 0 ? errno : EIO, "%s: read what is to be sent",
@@ -251,6 +255,8 @@ static size_t on_read(char *p, size_t size, size_t n, void *arg)
 		return CURL_READFUNC_ABORT;
 	}
 	t->sent += (uint64_t)got;
+	if (q->sending)
+		q->sending(q->arg, t->sent);
 	return (size_t)got;
 }
 

@@ -51,6 +51,8 @@ void wh_challenge_parse(const char *value, struct wh_challenge *c);
 char *wh_link_next(const char *value);
 /* "bytes 100-199/200": where it starts. */
 bool wh_content_range_start(const char *value, uint64_t *ret);
+/* "0-99" of an answer to an upload (distribution-spec, resuming): how many bytes have arrived. "0-0", which some say of nothing, is none. */
+bool wh_upload_range(const char *value, uint64_t *ret);
 /* Foreign text for one line of a message: without control characters, of at most 200 bytes. Appends. */
 void wh_reg_text(struct wh_buf *out, const char *s);
 /* "CODE: message" of an error's body (distribution-spec, error codes), or nothing. Appends. */
@@ -81,6 +83,8 @@ struct wh_http_resp {
 	char *url; /* that answered */
 	struct wh_buf body;
 	char *type, *digest, *location, *subject, *link, *range, *etag, *modified, *date; /* headers, or NULL */
+	char *arrived;   /* Range of an answer to an upload: "0-N" */
+	char *chunk_min; /* OCI-Chunk-Min-Length */
 	struct wh_challenge challenge;
 	int64_t length; /* -1: not said */
 	unsigned retry_after;
@@ -88,14 +92,15 @@ struct wh_http_resp {
 void wh_http_resp_release(struct wh_http_resp *r);
 
 struct wh_http_req {
-	const char *method; /* GET, HEAD, POST, PUT */
+	const char *method; /* GET, HEAD, POST, PUT, PATCH */
 	const char *url;
 	const char *what; /* for errors: "get manifest shop:1.4" */
 	const char *accept, *type;
 	const void *body;
 	size_t len;
-	int fd; /* above 0: the body is size bytes from its beginning */
-	uint64_t size;
+	int fd; /* above 0: the body is size bytes from offset */
+	uint64_t size, offset;
+	void (*sending)(void *arg, uint64_t n); /* with fd: n bytes of them were taken so far; or NULL */
 	uint64_t from; /* not 0: a range from there on */
 	size_t max;    /* of the answer's body */
 	/* Takes the body of a 200 or 206 instead. */

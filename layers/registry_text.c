@@ -218,6 +218,19 @@ bool wh_content_range_start(const char *value, uint64_t *ret)
 	return wh_parse_u64(number, 10, ret);
 }
 
+bool wh_upload_range(const char *value, uint64_t *ret)
+{
+	uint64_t last;
+
+	/* Some write it as the header of a request has it. */
+	if (wh_has_prefix(value, "bytes=") || wh_has_prefix(value, "bytes "))
+		value += strlen("bytes=");
+	if (!wh_has_prefix(value, "0-") || !wh_parse_u64(value + 2, 10, &last) || last == UINT64_MAX)
+		return false;
+	*ret = last ? last + 1 : 0;
+	return true;
+}
+
 /* ---------------------------------------------------------------- errors */
 
 void wh_reg_text(struct wh_buf *out, const char *s)

@@ -27,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (c.scheme == WH_AUTH_BEARER && !c.realm)
 		abort();
 	(void)wh_content_range_start(text, &n);
+	(void)wh_upload_range(text, &n);
 	url = wh_url_resolve("https://a.example/v2/", next ? next : text);
 	if (url && !wh_has_prefix(url, "https:") && !wh_has_prefix(url, "http:"))
 		abort();

@@ -117,6 +117,16 @@ static void ranges(void **state)
 	assert_false(wh_content_range_start("bytes -5", &n));
 	assert_false(wh_content_range_start("bytes 99999999999999999999-1/2", &n));
 	assert_false(wh_content_range_start("lines 1-2/3", &n));
+	assert_true(wh_upload_range("0-99", &n));
+	assert_int_equal(n, 100);
+	assert_true(wh_upload_range("bytes=0-1", &n));
+	assert_int_equal(n, 2);
+	assert_true(wh_upload_range("0-0", &n));
+	assert_int_equal(n, 0);
+	assert_false(wh_upload_range("5-9", &n));
+	assert_false(wh_upload_range("0-", &n));
+	assert_false(wh_upload_range("0-18446744073709551615", &n));
+	assert_false(wh_upload_range("0-5/7", &n));
 }
 
 static void addresses(void **state)
