@@ -166,6 +166,30 @@ void wh_err_detail(struct wh_err **err, const char *text)
 	(*err)->detail = copy;
 }
 
+void wh_err_extent(struct wh_err **err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!err || !*err)
+		return;
+	free((*err)->extent);
+	va_start(ap, fmt);
+	(*err)->extent = vformat(fmt, ap);
+	va_end(ap);
+}
+
+void wh_err_log(struct wh_err **err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!err || !*err)
+		return;
+	free((*err)->log);
+	va_start(ap, fmt);
+	(*err)->log = vformat(fmt, ap);
+	va_end(ap);
+}
+
 void wh_err_move(struct wh_err **dst, struct wh_err **src)
 {
 	if (!src || !*src)
@@ -188,6 +212,8 @@ void wh_err_free(struct wh_err *err)
 		free(err->excerpt);
 		free(err->expected);
 		free(err->detail);
+		free(err->extent);
+		free(err->log);
 		wh_err_mark_free(err->mark);
 		free(err);
 		err = next;

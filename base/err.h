@@ -39,6 +39,8 @@ struct wh_err {
 	char *excerpt;           /* the source line(s) at fault, or NULL */
 	char *expected;          /* what should stand there, or NULL */
 	char *detail;            /* further lines to show below (a log's tail), or NULL */
+	char *extent;            /* how much of a log the detail is ("last 40 of 12034 lines"), or NULL */
+	char *log;               /* the file with all of it, or why there is none; or NULL */
 	struct wh_err_mark *mark; /* the word that is wrong, until its place is known, or NULL */
 	struct wh_err *next;     /* a further mistake in the same text, or NULL; the first one's class counts */
 };
@@ -87,6 +89,9 @@ void wh_err_mark_free(struct wh_err_mark *mark);
 void wh_err_append(struct wh_err **err, struct wh_err **more);
 /* Replaces the detail text (copied). */
 void wh_err_detail(struct wh_err **err, const char *text);
+/* Says how much of a log the detail is; where all of it is. */
+void wh_err_extent(struct wh_err **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void wh_err_log(struct wh_err **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Moves src's error to dst (src becomes NULL); keeps dst's if it has one already. */
 void wh_err_move(struct wh_err **dst, struct wh_err **src);
 void wh_err_free(struct wh_err *err);

@@ -14,6 +14,7 @@
 #include "builder/cacheindex.h"
 #include "builder/claim.h"
 #include "builder/fileop.h"
+#include "builder/steplog.h"
 
 /* ---------------------------------------------------------------- nodes */
 
@@ -85,6 +86,7 @@ struct wh_node {
 	struct wh_trial *trial; /* PROFILE, PRUNE: an application under test */
 	struct wh_prune *prune;
 	uint64_t started; /* 0: no WH_EV_START was sent */
+	struct wh_steplog *log; /* what it prints; NULL: nothing yet */
 	wh_node_fn job_work, job_done;
 	int job_r;
 	struct wh_err *job_err;
@@ -212,6 +214,8 @@ void wh_node_fail(struct wh_node *n, int r, struct wh_err **err);
 /* For work that ran: records own and doc and finishes, or fails when the job failed. */
 void wh_node_ran(struct wh_node *n);
 void wh_node_begin(struct wh_node *n); /* WH_EV_START, once */
+/* What it printed, for its log. */
+void wh_node_log(struct wh_node *n, const char *p, size_t len);
 /* Instead of running: it, and those that wait for it, go through the cache once more. */
 void wh_node_again(struct wh_node *n);
 /* Starts what is ready. Called by whoever changed something, on the loop's thread. */

@@ -10,6 +10,18 @@
 #include "builder/builder_private.h"
 #include "builder/mask.h"
 
+/* The last 64 KiB or so of an output (tail.c). */
+struct wh_tail {
+	struct wh_buf buf;
+	uint64_t lines; /* ended so far */
+	bool cut;       /* there was more */
+};
+void wh_tail_keep(struct wh_tail *t, const char *p, size_t n);
+/* The last lines as a terminal would have left them: of a line that was written over (CR) its last state; of a very long one both ends;
+ * NULs as ^@. NULL: nothing was printed. *ret_shown of *ret_lines; malloc'ed. */
+char *wh_tail_text(const struct wh_tail *t, size_t *ret_shown, uint64_t *ret_lines);
+void wh_tail_release(struct wh_tail *t);
+
 struct wh_exec_mount {
 	struct wh_work *work;   /* bind, cache with from=: the input's tree */
 	struct wh_layer local;  /* bind from a local directory: its tree, made for this step */
@@ -40,7 +52,7 @@ struct wh_exec {
 	int out, err;          /* read ends of its pipes */
 	struct wh_mask *mask;  /* the secrets it was given */
 	struct wh_buf held[2]; /* of either stream: what may be the beginning of one */
-	struct wh_buf tail;    /* the last of its output */
+	struct wh_tail tail;   /* the last of its output */
 };
 
 /* exec_mount.c */
@@ -73,10 +85,6 @@ void wh_ssh_relay_close(struct wh_ssh_relay *r); /* on the loop; again is harmle
 void wh_ssh_relay_free(struct wh_ssh_relay *r);  /* closed: any thread */
 /* The overlay of a work as a root. */
 void wh_exec_root(struct wh_work *w, bool writable, enum wh_snapshotter kind, struct wh_root *ret);
-/* tail.c: keeps the last 64 KiB or so */
-void wh_tail_keep(struct wh_buf *tail, const char *p, size_t n);
-/* The last lines, without a line cut in two at the front; NULL: nothing was printed. malloc'ed. */
-char *wh_tail_text(const struct wh_buf *tail);
 /* As Go's %q writes strings, with blanks between. */
 void wh_args_quote(struct wh_buf *b, const char *const *args);
 /* op_exec.c: the environment but for what mounts add. */

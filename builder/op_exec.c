@@ -24,6 +24,7 @@ static void show(struct wh_node *n, int stream, const char *p, size_t len)
 	if (!len)
 		return;
 	wh_tail_keep(&n->exec->tail, p, len);
+	wh_node_log(n, p, len);
 	wh_builder_event(n->b,
 			 &(struct wh_event){.kind = WH_EV_LOG, .v = n->v, .stream = stream, .data = p, .len = len});
 }
@@ -136,7 +137,9 @@ static void foreign_err(const struct wh_foreign_id *f, struct wh_err **err)
 static int status_err(struct wh_node *n, const struct wh_step_result *res, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf what = WH_BUF_INIT;
-	WH_AUTO_FREE char *tail = wh_tail_text(&n->exec->tail);
+	WH_AUTO_FREE char *tail = NULL;
+	uint64_t lines;
+	size_t shown;
 
 	wh_args_quote(&what, n->v->op.exec->args);
 	/* BuildKit's words: tools look for them. */
@@ -146,8 +149,11 @@ static int status_err(struct wh_node *n, const struct wh_step_result *res, struc
 		   !res->signal                ? ""
 		   : sigabbrev_np(res->signal) ? sigabbrev_np(res->signal)
 					       : "?");
+	tail = wh_tail_text(&n->exec->tail, &shown, &lines);
 	if (tail)
 		wh_err_detail(err, tail);
+	if (tail && shown < lines)
+		wh_err_extent(err, "last %zu of %llu lines", shown, (unsigned long long)lines);
 	return -ECHILD;
 }
 
@@ -386,6 +392,6 @@ void wh_exec_free(struct wh_exec *x)
 			explicit_bzero(x->held[i].p, x->held[i].cap);
 		wh_buf_release(&x->held[i]);
 	}
-	wh_buf_release(&x->tail);
+	wh_tail_release(&x->tail);
 	free(x);
 }

@@ -80,7 +80,7 @@ struct wh_app {
 	wh_app_fn then;         /* when it is up, or down; may be NULL */
 	void *then_arg;
 	struct wh_buf output;   /* the last of what it printed, for `app logs` */
-	struct wh_buf tail;     /* the same for messages, shorter, secrets masked */
+	struct wh_tail tail;    /* the same for messages, shorter, secrets masked */
 };
 
 /* Starts it; then() once it is ready and its health check passed. Failure ends the run instead. */
@@ -176,7 +176,7 @@ struct wh_trial {
 	int listener;      /* control socket */
 	struct wh_app_closer *closer;
 	struct wh_conn *conns;
-	struct wh_buf test_tail;
+	struct wh_tail test_tail;
 	bool app_ran; /* the application, or a container beside it, executed its program */
 	uint64_t shown_bytes; /* of what its commands printed */
 };

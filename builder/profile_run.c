@@ -157,14 +157,20 @@ static void tell_idle(struct wh_trial *t)
 			     "`/run/whittle/app run ARGS` for a command");
 }
 
-static void add_tail(struct wh_buf *out, const char *what, const struct wh_buf *tail)
+static void add_tail(struct wh_buf *out, const char *what, const struct wh_tail *tail)
 {
-	WH_AUTO_FREE char *text = wh_tail_text(tail);
+	uint64_t lines;
+	size_t shown;
+	WH_AUTO_FREE char *text = wh_tail_text(tail, &shown, &lines);
 
-	if (text)
-		wh_buf_addf(out, "%slast output of the %s:\n%s", out->n ? "\n" : "", what, text);
+	if (out->n)
+		wh_buf_addc(out, '\n');
+	if (!text)
+		wh_buf_addf(out, "the %s printed nothing", what);
+	else if (shown < lines)
+		wh_buf_addf(out, "last output of the %s (%zu of %llu lines):\n%s", what, shown, (unsigned long long)lines, text);
 	else
-		wh_buf_addf(out, "%sthe %s printed nothing", out->n ? "\n" : "", what);
+		wh_buf_addf(out, "last output of the %s:\n%s", what, text);
 }
 
 /* Both logs, whoever failed. */
@@ -176,7 +182,7 @@ static void add_details(struct wh_trial *t)
 		return;
 	if (t->app.started)
 		add_tail(&text, "application", &t->app.tail);
-	if (t->driver_status >= 0 || t->test_tail.n)
+	if (t->driver_status >= 0 || t->test_tail.buf.n)
 		add_tail(&text, "test", &t->test_tail);
 	if (text.n)
 		wh_err_detail(&t->err, text.p);
@@ -203,8 +209,8 @@ static void run_release(struct wh_trial *t)
 	wh_strv_release(&t->shared);
 	wh_ready_free(t);
 	wh_buf_release(&t->app.output);
-	wh_buf_release(&t->app.tail);
-	wh_buf_release(&t->test_tail);
+	wh_tail_release(&t->app.tail);
+	wh_tail_release(&t->test_tail);
 }
 
 static json_t *seconds(uint64_t ns)

@@ -26,6 +26,7 @@ static void show_line(struct wh_tstep *s, int stream, const char *p, size_t n)
 	wh_buf_add(&text, p, n);
 	wh_buf_addc(&text, '\n');
 	wh_tail_keep(s->kind == WH_TSTEP_APP ? &t->app.tail : &t->test_tail, text.p + strlen(prefixes[s->kind]), n + 1);
+	wh_node_log(t->shown, text.p, text.n);
 	t->shown_bytes += text.n;
 	if (t->shown_bytes <= SHOWN_MAX)
 		wh_builder_event(t->b, &(struct wh_event){.kind = WH_EV_LOG,

@@ -81,6 +81,12 @@ static void say_origin(const struct wh_pos *pos, struct wh_err *err)
 	free(old);
 }
 
+/* Did the command end badly by itself, before it could be stopped for another's failure? Then it is told as well. */
+static bool failed_too(const struct wh_node *n, const struct wh_err *err)
+{
+	return n->v->kind == WH_OP_EXEC && err && err->sys == ECHILD && !n->b->canceled && n->b->fail;
+}
+
 void wh_node_fail(struct wh_node *n, int r, struct wh_err **err)
 {
 	struct wh_builder *b = n->b;
@@ -89,11 +95,12 @@ void wh_node_fail(struct wh_node *n, int r, struct wh_err **err)
 	n->state = WH_NODE_FAILED;
 	wh_claim_drop(WH_TAKE_PTR(n->claim));
 	wh_nodes_remove(&b->running, n);
-	if (b->stopping) {
+	if (b->stopping && !failed_too(n, *err)) {
 		/* Killed or failed because of another's failure. */
 		if (n->started)
 			wh_builder_event(b, &(struct wh_event){
 						    .kind = WH_EV_CANCELED, .v = n->v, .ns = wh_now_ns() - n->started});
+		wh_steplog_free(WH_TAKE_PTR(n->log));
 		wh_err_freep(err);
 		return;
 	}
@@ -108,13 +115,19 @@ void wh_node_fail(struct wh_node *n, int r, struct wh_err **err)
 		wh_err_wrap(err, "ONBUILD trigger %s", pos->brought_by);
 	if (pos->file || pos->line)
 		wh_err_at(err, pos->file, pos->line, 0, pos->excerpt);
+	if (n->log)
+		wh_steplog_keep(n->log, err);
+	wh_steplog_free(WH_TAKE_PTR(n->log));
 	wh_builder_event(b, &(struct wh_event){
 				    .kind = WH_EV_ERROR,
 				    .v = n->v,
 				    .err = *err,
 				    .ns = n->started ? wh_now_ns() - n->started : 0,
 			    });
-	fail(b, r, err);
+	if (b->stopping)
+		wh_err_append(&b->fail, err);
+	else
+		fail(b, r, err);
 }
 
 static void on_signal(void *arg, int fd, short revents)
@@ -146,6 +159,13 @@ void wh_node_begin(struct wh_node *n)
 		return;
 	n->started = wh_now_ns();
 	wh_builder_event(n->b, &(struct wh_event){.kind = WH_EV_START, .v = n->v});
+}
+
+void wh_node_log(struct wh_node *n, const char *p, size_t len)
+{
+	if (!n->log)
+		n->log = wh_steplog_new(n->b->o.store, n->b->loop, n->v->name);
+	wh_steplog_add(n->log, p, len);
 }
 
 static void unpark(struct wh_builder *b)
@@ -180,6 +200,7 @@ static void done(struct wh_node *n, bool cached)
 	size_t i;
 
 	n->state = WH_NODE_DONE;
+	wh_steplog_free(WH_TAKE_PTR(n->log));
 	n->result.cached = cached;
 	if (!n->fetched)
 		wh_tree_key(n->result.layers, n->result.n_layers, &n->tree_key);

@@ -174,6 +174,16 @@ static void add_line(struct wh_buf *out, const char *what, const char *text)
 	wh_buf_addc(out, '\n');
 }
 
+/* Whole, so that it can be copied. */
+static void add_path(struct wh_buf *out, const char *what, const char *path)
+{
+	if (!path)
+		return;
+	wh_buf_adds(out, what);
+	wh_text_add_safe(out, path, strlen(path));
+	wh_buf_addc(out, '\n');
+}
+
 /* One message: what, where, the source with its mark, what was expected, how to mend it. */
 static void add_block(const struct wh_err *err, const char *kind, bool colours, struct wh_buf *out)
 {
@@ -186,8 +196,12 @@ static void add_block(const struct wh_err *err, const char *kind, bool colours, 
 		add_excerpt(out, err);
 	add_line(out, "expected: ", err->expected);
 	add_line(out, "hint: ", err->hint);
-	if (err->detail && err->detail[0])
+	if (err->detail && err->detail[0]) {
+		if (err->extent)
+			wh_buf_addf(out, "%s:\n", err->extent);
 		add_detail(out, err->detail, colours);
+	}
+	add_path(out, "full log: ", err->log);
 }
 
 void wh_err_format(const struct wh_err *err, bool colours, struct wh_buf *out)

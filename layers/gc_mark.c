@@ -353,6 +353,7 @@ static bool stands_alone(const struct wh_gc_thing *t)
 	case WH_AT_HTTP:
 	case WH_AT_SUMS:
 	case WH_AT_REFS:
+	case WH_AT_LOGS:
 		return true;
 	case WH_AT_ROOTS:
 		return !wh_has_suffix(t->name, ".used");
@@ -611,6 +612,8 @@ static bool is_lost(const struct wh_gc *g, const struct wh_gc_thing *t)
 		return faccessat(g->s->dir_fd, root, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
 	case WH_AT_LOCKS:
 		return !t->busy;
+	case WH_AT_LOGS:
+		return t->surplus;
 	case WH_AT_BLOBS:
 	case WH_AT_MOUNTS:
 	case WH_AT_MEMOS:

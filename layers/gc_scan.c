@@ -13,12 +13,15 @@
 #include <time.h>
 
 #define FDS 100
+#define LOGS_MAX 100
+#define LOG_AGE (7 * 24 * 3600 * WH_GC_SECOND)
 
 enum form {           /* of names in a place */
 	    HEX,      /* of a SHA-256 */
 	    HEX_LONG, /* or of a longer sum */
 	    HEX_USED, /* or with ".used" behind it */
 	    VARIANT,  /* HEX.HEX, HEX.KIND */
+	    LOG,      /* of builder/steplog.h */
 	    ANY,
 };
 
@@ -44,6 +47,7 @@ static const struct {
 	[WH_AT_LOCKS] = {"sources/locks", HEX, false, false, WH_GC_SOURCES},
 	[WH_AT_RECORDS] = {"records", HEX, false, true, WH_GC_RECORDS},
 	[WH_AT_CLAIMS] = {"claims", HEX, false, false, WH_GC_TEMPORARY},
+	[WH_AT_LOGS] = {"logs", LOG, false, true, WH_GC_LOGS},
 	[WH_AT_TMP] = {"tmp", ANY, true, true, WH_GC_TEMPORARY},
 	[WH_AT_DB] = {"db", ANY, true, false, WH_GC_DB},
 	[WH_AT_TOP] = {".", ANY, true, false, WH_GC_STORE},
@@ -60,6 +64,7 @@ const char *wh_gc_kind_name(enum wh_gc_kind k)
 		[WH_GC_IMAGES] = "images",       [WH_GC_LAYERS] = "layers",         [WH_GC_RECORDS] = "cache records",
 		[WH_GC_SNAPSHOTS] = "snapshots", [WH_GC_ROOTS] = "root copies",     [WH_GC_MOUNTS] = "cache mounts",
 		[WH_GC_SOURCES] = "sources",     [WH_GC_MEMOS] = "context memos",   [WH_GC_TEMPORARY] = "temporary",
+		[WH_GC_LOGS] = "step logs",
 		[WH_GC_OLD] = "leftovers",       [WH_GC_DB] = "vulnerability data", [WH_GC_STORE] = "store",
 		[WH_GC_UNKNOWN] = "unknown",
 	};
@@ -297,6 +302,8 @@ static bool fits(enum form f, const char *name)
 		return (n == 64 && is_hex(name, n)) || (n == 69 && is_hex(name, 64) && wh_has_suffix(name, ".used"));
 	case VARIANT:
 		return n > 65 && is_hex(name, 64) && name[64] == '.' && !strchr(name + 65, '.');
+	case LOG:
+		return wh_has_suffix(name, ".log") && name[0] != '.';
 	case ANY:
 		return true;
 	}
@@ -316,7 +323,7 @@ static enum wh_gc_kind top_kind(const char *name)
 		"oci-layout", "index.json", "blobs",    "index",        "variants",     "snapshots",
 		"roots",      "caches",     "memo",     "sources",      "records",      "claims",
 		"tmp",        "db",         "cache.db", "cache.db-wal", "cache.db-shm", "cache.db-journal",
-		"cache.lock", "index.lock", "gc.lock",  "lock",         NULL,
+		"cache.lock", "index.lock", "gc.lock",  "lock",         "logs",         NULL,
 	};
 
 	for (size_t i = 0; own[i]; i++)
@@ -492,6 +499,26 @@ static void scan_place(struct wh_gc *g, enum wh_gc_place p, int dirfd, const cha
 	scan_entry(g, p, dirfd, name);
 }
 
+static int newest_first(const void *a, const void *b)
+{
+	const struct wh_gc_thing *x = *(struct wh_gc_thing *const *)a, *y = *(struct wh_gc_thing *const *)b;
+
+	return x->used != y->used ? (x->used < y->used ? 1 : -1) : strcmp(y->name, x->name);
+}
+
+static void judge_logs(struct wh_gc *g)
+{
+	WH_AUTO_FREE struct wh_gc_thing **logs = wh_calloc(g->n + 1, sizeof(struct wh_gc_thing *));
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->n; i++)
+		if (g->things[i]->kind == WH_GC_LOGS)
+			logs[n++] = g->things[i];
+	qsort(logs, n, sizeof(*logs), newest_first);
+	for (size_t i = 0; i < n; i++)
+		logs[i]->surplus = i >= LOGS_MAX || logs[i]->used < g->now - LOG_AGE;
+}
+
 int wh_gc_scan(struct wh_gc *g, struct wh_err **err)
 {
 	struct timespec now;
@@ -507,6 +534,7 @@ int wh_gc_scan(struct wh_gc *g, struct wh_err **err)
 		r = each_entry(g, (enum wh_gc_place)p, scan_place, err);
 	if (r == 0)
 		r = each_entry(g, WH_AT_TOP, scan_top, err);
+	judge_logs(g);
 	wh_gc_measure_store(g, &g->store);
 	return r < 0 ? r : wh_gc_mark(g, err);
 }
