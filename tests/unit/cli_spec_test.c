@@ -11,18 +11,18 @@ static const struct {
 	const char *text;
 	const char *want; /* "!": refused */
 } outputs[] = {
-	{"type=oci,dest=/x", "0 /x tar1 comp0"},
-	{"dest=/x,type=oci,tar=false", "0 /x tar0 comp0"},
-	{"type=oci,dest=/x,compression=gzip,compression-level=9", "0 /x tar1 comp1 gzip 9 force0"},
-	{"type=oci,dest=/x,compression=zstd,force-compression=true", "0 /x tar1 comp1 zstd 0 force1"},
-	{"type=oci,dest=/x,compression=uncompressed", "0 /x tar1 comp1 uncompressed 0 force0"},
-	{"type=oci,\"dest=/a,b\"", "0 /a,b tar1 comp0"},
-	{"type=oci,\"dest=/a\"\"b\"", "0 /a\"b tar1 comp0"},
-	{"type=local,dest=/x", "1 /x tar1 comp0"},
-	{"/x", "1 /x tar1 comp0"},
-	{"-", "2 - tar1 comp0"},
-	{"type=tar,dest=-", "2 - tar1 comp0"},
-	{"type=tar", "2 - tar1 comp0"},
+	{"type=oci,dest=/x", "oci /x tar1 comp0"},
+	{"dest=/x,type=oci,tar=false", "oci /x tar0 comp0"},
+	{"type=oci,dest=/x,compression=gzip,compression-level=9", "oci /x tar1 comp1 gzip 9 force0"},
+	{"type=oci,dest=/x,compression=zstd,force-compression=true", "oci /x tar1 comp1 zstd 0 force1"},
+	{"type=oci,dest=/x,compression=uncompressed", "oci /x tar1 comp1 uncompressed 0 force0"},
+	{"type=oci,\"dest=/a,b\"", "oci /a,b tar1 comp0"},
+	{"type=oci,\"dest=/a\"\"b\"", "oci /a\"b tar1 comp0"},
+	{"type=local,dest=/x", "local /x tar1 comp0"},
+	{"/x", "local /x tar1 comp0"},
+	{"-", "tar - tar1 comp0"},
+	{"type=tar,dest=-", "tar - tar1 comp0"},
+	{"type=tar", "tar - tar1 comp0"},
 	{"", "!"},
 	{"dest=/x", "!"},
 	{"type=oci,dest=", "!"},
@@ -44,6 +44,11 @@ static const struct {
 	{"type=oci,de\"st=/x", "!"},
 };
 
+static const char *const output_types[] = {
+	[WH_OUT_OCI] = "oci",           [WH_OUT_DOCKER] = "docker", [WH_OUT_LOCAL] = "local", [WH_OUT_TAR] = "tar",
+	[WH_OUT_REGISTRY] = "registry", [WH_OUT_IMAGE] = "image",   [WH_OUT_LOAD] = "load",
+};
+
 static void output_specs(void **state)
 {
 	(void)state;
@@ -59,7 +64,7 @@ static void output_specs(void **state)
 			assert_int_equal(err->class, WH_ERR_USAGE);
 			wh_buf_adds(&got, "!");
 		} else {
-			wh_buf_addf(&got, "%d %s tar%d comp%d", o.type, o.dest, o.tar, o.has_comp);
+			wh_buf_addf(&got, "%s %s tar%d comp%d", output_types[o.type], o.dest, o.tar, o.has_comp);
 			if (o.has_comp)
 				wh_buf_addf(&got, " %s %d force%d",
 					    o.comp == WH_COMP_GZIP   ? "gzip"
