@@ -249,7 +249,7 @@ int wh_cli_registry_push(struct wh_inner *inner, struct wh_store *s, const char 
 
 /* ---------------------------------------------------------------- image_ref.c */
 
-/* An image by any name that the user has for it: a name or digest in the store, oci:DIR[:TAG] or
+/* An image by any name that the user has for it: a name or digest in the store, an id or its beginning, oci:DIR[:TAG] or
  * oci-layout://DIR[:TAG][@DIGEST]. root: what --root says, or NULL. platform: what --platform says, or NULL: of an index this
  * machine's image, and an image that is in none whatever it is for. The caller closes the store and releases the image. */
 int wh_cli_image_open(const char *ref, const char *root, const char *platform, struct wh_store **ret_store, struct wh_image *ret,
@@ -264,8 +264,10 @@ int wh_cli_image_layout(const char *ref, char **ret, struct wh_err **err);
 /* What is attached to it, where it was found. */
 int wh_cli_image_artifacts(const char *ref, struct wh_store *s, const struct wh_image *i, struct wh_artifacts *ret,
 			   struct wh_err **err);
-/* The full name by which it goes ("image": it has none); malloc'ed. */
-int wh_cli_image_name(const char *ref, const struct wh_image *i, char **ret, struct wh_err **err);
+/* The full names that ref gives it: of an id or a digest none, of a layout those that it has there. */
+int wh_cli_image_names(const char *ref, struct wh_store *s, const struct wh_image *i, struct wh_strv *ret, struct wh_err **err);
+/* The first of them, else "image"; malloc'ed. */
+int wh_cli_image_name(const char *ref, struct wh_store *s, const struct wh_image *i, char **ret, struct wh_err **err);
 
 /* An image whose files are looked into. What the records of packages say is in files, so the layers that hold them are
  * unpacked: within the user namespace. */
@@ -294,6 +296,7 @@ extern const struct wh_command wh_cmd_check, wh_cmd_debug, wh_cmd_doctor;
 extern const struct wh_command wh_cmd_pull, wh_cmd_push;
 extern const struct wh_command wh_cmd_sbom;
 extern const struct wh_command wh_cmd_du, wh_cmd_gc;
+extern const struct wh_command wh_cmd_images, wh_cmd_inspect, wh_cmd_history, wh_cmd_tag, wh_cmd_rm;
 extern const struct wh_command wh_cmd_keygen, wh_cmd_sign, wh_cmd_verify;
 /* Prints a buffer to standard output; exit code. */
 int wh_cli_say(const struct wh_buf *text);

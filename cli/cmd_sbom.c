@@ -37,7 +37,7 @@ static int make(const struct job *j, struct wh_inner *inner, struct wh_buf *out,
 	int r = wh_cli_contents_open(j->ref, j->flags->root, j->flags->platform, inner, &in, err);
 
 	if (r == 0)
-		r = wh_cli_image_name(j->ref, &in.image, &name, err);
+		r = wh_cli_image_name(j->ref, in.store, &in.image, &name, err);
 	if (r == 0)
 		r = wh_cli_contents_read(&in, err);
 	if (r == 0) {

@@ -139,20 +139,14 @@ static char *repository(const char *name)
 static int name_image(struct signing *x, struct wh_err **err)
 {
 	WH_AUTO_STRV struct wh_strv names = {0};
-	WH_AUTO_FREE char *full = NULL;
-	struct wh_digest d;
 	int r = 0;
 
 	if (x->flags->reference)
 		wh_strv_add(&names, x->flags->reference);
-	else if (x->layout)
-		r = wh_layout_names(x->layout, &x->whole.manifest, &names, err);
-	else if (!wh_digest_parse(x->ref, &d))
-		r = wh_reference_normalize(x->ref, &full, err);
+	else
+		r = wh_cli_image_names(x->ref, x->store, &x->whole, &names, err);
 	if (r < 0)
 		return r;
-	if (full)
-		wh_strv_add(&names, full);
 	for (size_t i = 0; i < names.n; i++) {
 		WH_AUTO_FREE char *name = x->flags->reference ? wh_strdup(names.v[i]) : repository(names.v[i]);
 

@@ -109,6 +109,28 @@ static int parse(const char *text, struct ref *ret, struct wh_err **err)
 	return 0;
 }
 
+/* What an id stands for, as the digest of the manifest in text; NULL: ref is a name, or nothing that is in the store. */
+static int id_digest(struct wh_store *s, const char *ref, char **ret, struct wh_err **err)
+{
+	WH_CLEANUP(wh_inventory_release) struct wh_inventory all = {0};
+	WH_CLEANUP(wh_image_release) struct wh_image image = {0};
+	const struct wh_stored *e = NULL;
+	char text[WH_DIGEST_TEXT];
+	bool by_id = false;
+	struct wh_digest d;
+	int r;
+
+	*ret = NULL;
+	if (!wh_image_id_like(ref) || (wh_digest_parse(ref, &d) && wh_image_all_from_store(s, ref, &image, NULL) == 0))
+		return 0;
+	r = wh_inventory_read(s, true, &all, err);
+	if (r == 0)
+		r = wh_inventory_find(&all, ref, &e, &by_id, err);
+	if (r == 0 && by_id)
+		*ret = wh_strdup(wh_digest_text(&e->manifest, text));
+	return r == -ENOENT ? 0 : r;
+}
+
 /* all: an index as such. platform NULL: this machine's. */
 static int find(struct wh_store *s, const char *ref, const struct ref *x, bool all, const struct wh_platform *platform,
 		struct wh_image *ret, struct wh_err **err)
@@ -148,13 +170,16 @@ static int open_image(const char *ref, const char *root, bool all, const char *p
 		      struct wh_image *ret, struct wh_err **err)
 {
 	WH_CLEANUP(ref_release) struct ref x;
+	WH_AUTO_FREE char *id = NULL;
 	struct wh_store *s = NULL;
 	int r = parse(ref, &x, err);
 
 	if (r == 0)
 		r = wh_cli_store_open(root, &s, err);
+	if (r == 0 && !x.dir)
+		r = id_digest(s, ref, &id, err);
 	if (r == 0)
-		r = all ? find(s, ref, &x, true, NULL, ret, err) : find_one(s, ref, &x, platform, ret, err);
+		r = all ? find(s, id ? id : ref, &x, true, NULL, ret, err) : find_one(s, id ? id : ref, &x, platform, ret, err);
 	if (r < 0) {
 		if (s)
 			wh_store_close(s);
@@ -244,20 +269,34 @@ int wh_cli_image_artifacts(const char *ref, struct wh_store *s, const struct wh_
 		     : wh_artifacts_from_store(s, &i->manifest, ret, err);
 }
 
-int wh_cli_image_name(const char *ref, const struct wh_image *i, char **ret, struct wh_err **err)
+int wh_cli_image_names(const char *ref, struct wh_store *s, const struct wh_image *i, struct wh_strv *ret, struct wh_err **err)
 {
 	WH_CLEANUP(ref_release) struct ref x;
-	WH_AUTO_STRV struct wh_strv names = {0};
+	WH_AUTO_FREE char *id = NULL;
+	WH_AUTO_FREE char *name = NULL;
+	struct wh_digest d;
 	int r = parse(ref, &x, err);
 
 	if (r == 0 && x.dir)
-		r = wh_layout_names(x.dir, &i->manifest, &names, err);
-	if (r < 0)
+		return wh_layout_names(x.dir, &i->manifest, ret, err);
+	if (r == 0)
+		r = id_digest(s, ref, &id, err);
+	if (r < 0 || id || wh_digest_parse(ref, &d))
 		return r;
-	if (!x.dir)
-		return wh_reference_normalize(ref, ret, err);
-	*ret = wh_strdup(names.n ? names.v[0] : "image");
-	return 0;
+	r = wh_reference_normalize(ref, &name, err);
+	if (r == 0)
+		wh_strv_add(ret, name);
+	return r;
+}
+
+int wh_cli_image_name(const char *ref, struct wh_store *s, const struct wh_image *i, char **ret, struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv names = {0};
+	int r = wh_cli_image_names(ref, s, i, &names, err);
+
+	if (r == 0)
+		*ret = wh_strdup(names.n ? names.v[0] : "image");
+	return r;
 }
 
 int wh_cli_contents_open(const char *ref, const char *root, const char *platform, struct wh_inner *inner,

@@ -86,13 +86,17 @@ static int set_flag(const struct wh_command *c, const struct wh_option *o, const
 static int check_values(const struct wh_command *c, const struct wh_option *o, const char *value, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf all = WH_BUF_INIT;
+	int r;
 
 	for (size_t i = 0; o->values[i]; i++) {
 		if (wh_streq(value, o->values[i]))
 			return 0;
 		wh_buf_addf(&all, "%s%s", i == 0 ? "" : o->values[i + 1] ? ", " : " or ", o->values[i]);
 	}
-	return misuse(c, err, "--%s is %s, not \"%s\"", o->name, all.p, value);
+	r = misuse(c, err, "--%s is %s, not \"%s\"", o->name, all.p, value);
+	if (strstr(value, "{{"))
+		wh_err_hint(err, "there are no templates here; jq takes the json apart");
+	return r;
 }
 
 static int set_value(const struct wh_command *c, const struct wh_option *o, const char *value, void *opts,
@@ -320,6 +324,8 @@ void wh_commands_help(struct wh_buf *out)
 
 const struct wh_command *wh_command_find(const char *name)
 {
+	if (wh_streq(name, "rmi")) /* docker's word */
+		name = "rm";
 	for (size_t i = 0; wh_commands[i]; i++)
 		if (wh_streq(wh_commands[i]->name, name))
 			return wh_commands[i];

@@ -52,6 +52,8 @@ struct wh_gc_policy {
 	int64_t age;  /* seconds: only what was not used for so long goes; 0: whatever its age */
 	bool by_size; /* of that only what was used least lately, until all that may go takes no more than keep bytes */
 	uint64_t keep;
+	const struct wh_digest *only; /* not NULL: of what may go nothing but these images (manifests) without a name, whatever their age */
+	size_t n_only;
 };
 
 struct wh_gc_record { /* of the cache */

@@ -681,6 +681,14 @@ static bool may_go(const struct wh_gc *g, const struct wh_gc_unit *u)
 	return !wh_gc_protected(g, NULL, u->used, u->future);
 }
 
+static bool meant(const struct wh_gc_policy *p, const struct wh_gc_unit *u)
+{
+	for (size_t i = 0; p->only && i < p->n_only; i++)
+		if (u->type == WH_UNIT_IMAGE && wh_digest_eq(&u->digest, &p->only[i]))
+			return true;
+	return !p->only;
+}
+
 void wh_gc_decide(struct wh_gc *g, const struct wh_gc_policy *p)
 {
 	struct candidate *v = wh_calloc(g->n_units + 1, sizeof(*v));
@@ -693,7 +701,7 @@ void wh_gc_decide(struct wh_gc *g, const struct wh_gc_policy *p)
 	for (size_t i = 0; i < g->n_units; i++) {
 		const struct wh_gc_unit *u = &g->units[i];
 
-		if (may_go(g, u) && (p->age == 0 || u->used <= before))
+		if (may_go(g, u) && meant(p, u) && (p->age == 0 || u->used <= before))
 			v[n++] = (struct candidate){
 				u->used, i,
 				u->type != WH_UNIT_THING ? 2 : g->things[u->thing]->place != WH_AT_SNAPSHOTS};

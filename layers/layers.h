@@ -323,20 +323,35 @@ int wh_store_tag(struct wh_store *s, const char *name, const struct wh_image *i,
 
 /* ---------------------------------------------------------------- what the store has (inventory.c) */
 
-/* One name of index.json, or (name NULL) an image that lost its name and is still there. */
+/* One name of index.json, or (name NULL) an image that lost its name, or never had one, and is still there. */
 struct wh_stored {
 	char *name;
 	struct wh_digest manifest;
-	const char *media_type;
-	char *origin;        /* a repository where layers are that the store lacks, or NULL */
-	int64_t used;        /* seconds since 1970: when it was made or used last */
+	struct wh_digest id;    /* of the config; of an index: its own */
+	const char *media_type; /* static string; NULL: OCI's manifest */
+	bool index;
+	bool part;              /* without a name, and in an index that is listed as well */
+	char *damaged;          /* why it cannot be read: what stands below is then empty; or NULL */
+	char *origin;           /* a repository where layers are that the store lacks, or NULL */
+	int64_t used;           /* seconds since 1970: when it was made or used last */
+	char *created;          /* RFC 3339, as the config says, or NULL; of an index: the newest */
+	struct wh_strv platforms;
+	uint64_t size, here;    /* bytes of the layers as they are stored; of those that are in the store */
 };
 struct wh_inventory {
-	struct wh_stored *v; /* by name */
+	struct wh_stored *v; /* by name; then those without */
 	size_t n, cap;
 };
-int wh_inventory_read(struct wh_store *s, struct wh_inventory *ret, struct wh_err **err);
+/* all: those without names, too; that looks into every small blob. Nothing counts as used by it. What is damaged is listed as such. */
+int wh_inventory_read(struct wh_store *s, bool all, struct wh_inventory *ret, struct wh_err **err);
 void wh_inventory_release(struct wh_inventory *l);
+/* Is it an id (config's or manifest's digest) or the beginning of one: [sha256:] and at least four hex digits? */
+bool wh_image_id_like(const char *text);
+/* What has this name or, where no name is like that, an id that begins so; l has all.
+ * -ENOENT, no error: nothing. -EEXIST: several images. */
+int wh_inventory_find(const struct wh_inventory *l, const char *ref, const struct wh_stored **ret, bool *ret_by_id, struct wh_err **err);
+/* Bytes of files and of symlinks' texts in it, each file once: what docker calls a layer's size. -ENOENT, no error: nobody has read the layer yet. */
+int wh_layer_unpacked(struct wh_store *s, const struct wh_layer *l, uint64_t *ret, struct wh_err **err);
 /* Takes the name from index.json; what nothing else reaches is gc's. -ENOENT: there is no such name. */
 int wh_store_untag(struct wh_store *s, const char *name, struct wh_err **err);
 
