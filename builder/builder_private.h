@@ -150,6 +150,7 @@ struct wh_builder {
 	uint64_t retry_timer; /* for claims and cache mounts that another process holds */
 	int fail_r;
 	struct wh_err *fail;
+	struct wh_node *held; /* the failed step, as it was left, to be shown (failed.c) */
 
 	struct wh_record *made; /* made or found by content in this solve; the first n_written are in the index */
 	size_t n_made, cap_made, n_written;
@@ -222,6 +223,11 @@ void wh_node_again(struct wh_node *n);
 void wh_builder_pump(struct wh_builder *b);
 /* Gives a step's slot back. */
 void wh_builder_slot_free(struct wh_builder *b);
+
+/* ---------------------------------------------------------------- failed.c */
+
+/* What was held is shown, then thrown away. Nothing else is under way. */
+void wh_failed_tell(struct wh_builder *b);
 
 /* ---------------------------------------------------------------- queue.c */
 

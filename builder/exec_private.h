@@ -68,7 +68,9 @@ void wh_exec_mounts_release(struct wh_exec *x); /* trees are discarded, locks dr
 void wh_exec_serve(struct wh_exec *x);
 void wh_exec_serve_end(struct wh_exec *x);
 
-/* exec_seen.c. Job, behind the mounts, with room for three binds more: apt is watched where the root has one. */
+/* exec_seen.c. Does the step have a mount of its own there, or above? */
+bool wh_exec_covers(const struct wh_op_exec *op, const char *path);
+/* Job, behind the mounts, with room for three binds more: apt is watched where the root has one. */
 #define WH_SEEN_BINDS 3
 int wh_seen_prepare(struct wh_exec *x, struct wh_err **err);
 /* Job, when the step went well: what was seen, as a blob. */
@@ -87,6 +89,10 @@ void wh_ssh_relay_free(struct wh_ssh_relay *r);  /* closed: any thread */
 void wh_exec_root(struct wh_work *w, bool writable, enum wh_snapshotter kind, struct wh_root *ret);
 /* As Go's %q writes strings, with blanks between. */
 void wh_args_quote(struct wh_buf *b, const char *const *args);
+/* op_exec.c: all that a command in it needs, but for its pipes. Borrows from x. */
+void wh_exec_step(struct wh_exec *x, struct wh_step *ret);
+/* failed.c: the step has failed and is the one to be shown: it is kept (true), until the solve's loop has ended. */
+bool wh_failed_hold(struct wh_node *n, const struct wh_step_result *res);
 /* op_exec.c: the environment but for what mounts add. */
 void wh_exec_env(struct wh_exec *x);
 

@@ -39,8 +39,7 @@ struct wh_seen {
 	char *conf, *hook_path, *seen_path;
 };
 
-/* Does the step have a mount of its own there, or above? */
-static bool covered(const struct wh_op_exec *op, const char *path)
+bool wh_exec_covers(const struct wh_op_exec *op, const char *path)
 {
 	for (size_t i = 0; i < op->n_mounts; i++) {
 		const char *target = op->mounts[i].target;
@@ -78,9 +77,9 @@ int wh_seen_prepare(struct wh_exec *x, struct wh_err **err)
 	struct wh_seen *s;
 
 	for (size_t i = 0; i < WH_ARRAY_SIZE(places) && !place; i++)
-		if (!covered(x->op, places[i]))
+		if (!wh_exec_covers(x->op, places[i]))
 			place = places[i];
-	if (!place || covered(x->op, CONF) || !has_apt(b, base))
+	if (!place || wh_exec_covers(x->op, CONF) || !has_apt(b, base))
 		return 0;
 	s = x->seen = wh_calloc(1, sizeof(*s));
 	s->name = wh_temp_name("seen");

@@ -228,7 +228,10 @@ static void on_end(void *arg, struct wh_step_result *res)
 		x->over = true;
 	if (res->foreign.kind && n->job_err)
 		hint_foreign(b, &res->foreign, &n->job_err);
-	wh_node_submit(n, finish_work, finish_done);
+	if (wh_failed_hold(n, res))
+		wh_node_fail(n, n->job_err->sys ? -n->job_err->sys : -ECHILD, &n->job_err);
+	else
+		wh_node_submit(n, finish_work, finish_done);
 	wh_builder_pump(b);
 }
 
@@ -253,14 +256,12 @@ static enum wh_net network(struct wh_builder *b, const struct wh_op_exec *op)
 	return b->net;
 }
 
-static int start(struct wh_node *n, struct wh_err **err)
+void wh_exec_step(struct wh_exec *x, struct wh_step *ret)
 {
-	const struct wh_op_exec *op = n->v->op.exec;
-	WH_AUTO_FD int out_w = -1;
-	WH_AUTO_FD int err_w = -1;
-	struct wh_builder *b = n->b;
-	struct wh_exec *x = n->exec;
-	struct wh_step step = {
+	const struct wh_op_exec *op = x->op;
+	struct wh_builder *b = x->b;
+
+	*ret = (struct wh_step){
 		.args = op->args,
 		.env = (const char *const *)x->env.v,
 		.cwd = op->cwd ? op->cwd : "/",
@@ -275,9 +276,20 @@ static int start(struct wh_node *n, struct wh_err **err)
 		.shm_size = op->shm_size,
 		.ulimits = op->ulimits,
 	};
+
+	wh_exec_root(x->root, true, b->snapshotter, &ret->root);
+}
+
+static int start(struct wh_node *n, struct wh_err **err)
+{
+	WH_AUTO_FD int out_w = -1;
+	WH_AUTO_FD int err_w = -1;
+	struct wh_builder *b = n->b;
+	struct wh_exec *x = n->exec;
+	struct wh_step step;
 	int p[2], r;
 
-	wh_exec_root(x->root, true, b->snapshotter, &step.root);
+	wh_exec_step(x, &step);
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return wh_err_sys(err, "builder", WH_ERR_ENV, errno, "make a pipe");
 	x->out = p[0];

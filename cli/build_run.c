@@ -9,6 +9,7 @@
 #include "cli/call.h"
 #include "cli/context.h"
 #include "cli/lock.h"
+#include "cli/on_failure.h"
 #include "cli/proof.h"
 #include "cli/verify_build.h"
 
@@ -38,6 +39,7 @@ struct run {
 	struct wh_lint_list findings;
 	struct wh_builder_opts builder_opts;
 	struct wh_locking locking;
+	struct wh_on_failure on_failure;
 	struct wh_verify verify; /* its outcomes are those of the build */
 	struct wh_image image;  /* what came out: that of the only platform, or the index */
 };
@@ -219,6 +221,8 @@ static int start_builder(struct run *r, struct wh_err **err)
 		.fetch_arg = &r->source,
 		.network = WH_NETCHOICE_AUTO,
 		.explain = s->explain,
+		.failed = s->failure_shell ? wh_on_failure : NULL,
+		.failed_arg = &r->on_failure,
 		.event = wh_progress_event,
 		.event_arg = r->progress,
 	};
@@ -642,6 +646,7 @@ int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner)
 
 	if (!s->quiet)
 		r.progress = wh_progress_new_for(stderr);
+	r.on_failure = (struct wh_on_failure){.spec = s, .progress = r.progress};
 	r.input = (struct wh_build_input){
 		.context = s->context,
 		.context_shown = s->context_shown,
@@ -666,6 +671,7 @@ int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner)
 		clear_iidfile(s->iidfile);
 	res = run_all(&r, &err);
 	if (res < 0) {
+		wh_on_failure_end(&r.on_failure, err);
 		if (r.progress)
 			fputc('\n', stderr);
 		res = wh_err_report(err);

@@ -618,6 +618,7 @@ static void add_choices(const struct wh_build_flags *f, struct wh_build_spec *s)
 	s->target = f->target && f->target[0] ? f->target : NULL;
 	s->no_cache |= f->no_cache;
 	s->explain = f->explain;
+	s->failure_shell = wh_streq(f->on_failure, "shell");
 	s->reproducible = f->reproducible;
 	s->iidfile = f->iidfile;
 	s->insecure_registry = f->insecure_registry;

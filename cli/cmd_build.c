@@ -16,6 +16,7 @@ static const char *const networks[] = {"default", "none", "host", NULL};
 static const char *const progresses[] = {"auto", "plain", "quiet", "tty", "rawjson", NULL};
 static const char *const snapshotters[] = {"auto", "overlay", "copy", NULL};
 static const char *const isolations[] = {"default", "chroot", NULL};
+static const char *const on_failures[] = {"fail", "shell", NULL};
 static const char *const allowances[] = {"security.insecure", "network.host", "profile.emulated", NULL};
 
 static const struct wh_option options[] = {
@@ -64,6 +65,8 @@ static const struct wh_option options[] = {
 	{"no-cache", 0, WH_OPT_FLAG, AT(no_cache), NULL, "Run every step", NULL},
 	{"no-cache-filter", 0, WH_OPT_LIST, AT(no_cache_filter), "STAGE[,STAGE]",
 	 "Run every step of these stages (repeatable)", NULL},
+	{"on-failure", 0, WH_OPT_TEXT, AT(on_failure), "WHAT",
+	 "When a RUN fails: fail (the default), or shell: first a shell in the\nstate in which it was left", on_failures},
 	{"output", 'o', WH_OPT_LIST, AT(outputs), "SPEC",
 	 "type=oci|local|tar|registry,dest=PATH[,tar=false][,compression=zstd|gzip|\n"
 	 "uncompressed][,compression-level=N][,force-compression=true];\n"

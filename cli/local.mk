@@ -37,3 +37,5 @@ whittle_SOURCES = cli/main.c
 whittle_LDADD = cli/libcli.a frontend/libfrontend.a builder/libbuilder.a frontend/libfrontend.a evidence/libevidence.a \
 	harden/libharden.a layers/liblayers.a sandbox/libsandbox.a \
 	base/libbase.a $(DEPS_LIBS)
+# A shell where a step failed.
+cli_libcli_a_SOURCES += cli/on_failure.c cli/on_failure.h
