@@ -244,8 +244,9 @@ struct wh_cli_pull {
 };
 int wh_cli_registry_builder_pull(void *arg /* struct wh_cli_pull */, const char *ref, const char *platform,
 				 struct wh_digest *ret, struct wh_err **err); /* a wh_pull_fn */
-int wh_cli_registry_push(struct wh_inner *inner, struct wh_store *s, const char *ref, const struct wh_image *i,
-			 const struct wh_artifacts *artifacts, bool insecure, struct wh_err **err);
+/* To all these references; chunk: struct wh_output's. */
+int wh_cli_registry_push(struct wh_inner *inner, struct wh_store *s, const struct wh_strv *refs, const struct wh_image *i,
+			 const struct wh_artifacts *artifacts, bool insecure, uint64_t chunk, struct wh_err **err);
 
 /* ---------------------------------------------------------------- image_ref.c */
 

@@ -121,20 +121,20 @@ static int attach(struct publish *x, const struct wh_image *i, struct wh_err **e
 
 /* ---------------------------------------------------------------- outputs */
 
-static int push(struct publish *x, const struct wh_image *i, struct wh_err **err)
+static int push(struct publish *x, const struct wh_image *i, const struct wh_output *o, struct wh_err **err)
 {
 	const struct wh_build_spec *s = x->p->spec;
-	int r = 0;
+	WH_AUTO_ERR struct wh_err *e = NULL;
+	WH_AUTO_BUF struct wh_buf names = WH_BUF_INIT;
+	unsigned id;
+	int r;
 
-	for (size_t k = 0; k < s->tags.n && r == 0; k++) {
-		WH_AUTO_ERR struct wh_err *e = NULL;
-		unsigned id = wh_progress_begin(x->p->progress, "pushing %s", s->tags.v[k]);
-
-		r = wh_cli_registry_push(x->p->inner, x->p->store, s->tags.v[k], i, &x->artifacts,
-					 s->insecure_registry, &e);
-		wh_progress_end(x->p->progress, id, e);
-		wh_err_move(err, &e);
-	}
+	for (size_t k = 0; k < s->tags.n; k++)
+		wh_buf_addf(&names, "%s%s", k ? ", " : "", s->tags.v[k]);
+	id = wh_progress_begin(x->p->progress, "pushing %s", names.p);
+	r = wh_cli_registry_push(x->p->inner, x->p->store, &s->tags, i, &x->artifacts, s->insecure_registry, o->chunk, &e);
+	wh_progress_end(x->p->progress, id, e);
+	wh_err_move(err, &e);
 	return r;
 }
 
@@ -170,7 +170,7 @@ static int write_output(struct publish *x, const struct wh_output *o, struct wh_
 	if (o->type == WH_OUT_OCI || o->type == WH_OUT_REGISTRY)
 		r = attach(x, &image, err);
 	if (r == 0 && o->type == WH_OUT_REGISTRY)
-		r = push(x, &image, err);
+		r = push(x, &image, o, err);
 	else if (r == 0)
 		r = wh_output_write(p->store, &image, &x->artifacts, p->spec, o, STDOUT_FILENO, p->epoch, p->progress, err);
 	if (r == 0 && p->spec->n_outputs == 1) { /* what is named and printed is what was written */

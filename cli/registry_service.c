@@ -120,15 +120,21 @@ static void add_origins(const struct wh_image *i, json_t *origins)
 static int do_push(struct task *t, json_t **ret, struct wh_err **err)
 {
 	const char *manifest = wh_json_str(t->q, "image");
+	const json_t *list = json_object_get(t->q, "refs"), *o;
+	WH_AUTO_STRV struct wh_strv refs = {0};
 	struct wh_artifacts l = {0};
 	struct wh_image i = {0};
+	size_t k;
 	int r = wh_image_all_from_store(t->store, manifest ? manifest : "", &i, err);
+
+	json_array_foreach (list, k, o)
+		wh_strv_add(&refs, json_is_string(o) ? json_string_value(o) : "");
 
 	if (r == 0)
 		r = artifacts_parse(json_object_get(t->q, "artifacts"), t->store, &l, err);
 	set_origins(&i, json_object_get(t->q, "origins"));
 	if (r == 0)
-		r = wh_registry_push(t->registry, t->store, t->ref, &i, &l, err);
+		r = wh_registry_push(t->registry, t->store, &refs, &i, &l, err);
 	wh_artifacts_release(&l);
 	wh_image_release(&i);
 	if (r == 0)
@@ -213,7 +219,8 @@ int wh_cli_registry_service(void *arg, const json_t *request, json_t **ret_reply
 	} table[] = {{"pull", do_pull}, {"push", do_push}, {"artifacts", do_artifacts},
 		   {"find", do_find}, {"blobs", do_blobs}, {"put", do_put}};
 	const char *op = wh_json_str(request, "op"), *root = wh_json_str(request, "root");
-	struct wh_registry_opts o = {.insecure = json_is_true(json_object_get(request, "insecure"))};
+	struct wh_registry_opts o = {.insecure = json_is_true(json_object_get(request, "insecure")),
+				     .chunk = (uint64_t)wh_json_int(request, "chunk", 0)};
 	struct task t = {.q = request, .ref = wh_json_str(request, "ref")};
 	int r = -ENOSYS;
 
@@ -331,18 +338,23 @@ int wh_cli_registry_builder_pull(void *arg, const char *ref, const char *platfor
 	return r < 0 ? r : keep_name(p->store, ref, platform, ret, err);
 }
 
-int wh_cli_registry_push(struct wh_inner *inner, struct wh_store *s, const char *ref, const struct wh_image *i,
-			 const struct wh_artifacts *artifacts, bool insecure, struct wh_err **err)
+int wh_cli_registry_push(struct wh_inner *inner, struct wh_store *s, const struct wh_strv *refs, const struct wh_image *i,
+			 const struct wh_artifacts *artifacts, bool insecure, uint64_t chunk, struct wh_err **err)
 {
-	WH_AUTO_JSON json_t *q = request_new("push", s, ref, insecure);
+	WH_AUTO_JSON json_t *q = request_new("push", s, refs->n ? refs->v[0] : "", insecure);
 	WH_AUTO_JSON json_t *a = NULL;
-	json_t *origins;
+	json_t *list, *origins;
 	char text[WH_DIGEST_TEXT];
-	int r = wh_registry_prepare(s, i, err);
+	int r = wh_registry_prepare_for(s, i, refs, err);
 
 	if (r < 0)
 		return r;
+	list = json_array();
 	origins = json_object();
+	for (size_t k = 0; k < refs->n; k++)
+		json_array_append_new(list, json_string(refs->v[k]));
+	json_object_set_new(q, "refs", list);
+	json_object_set_new(q, "chunk", json_integer((json_int_t)chunk));
 	json_object_set_new(q, "image", json_string(wh_digest_text(&i->manifest, text)));
 	json_object_set_new(q, "artifacts", artifacts_json(artifacts));
 	json_object_set_new(q, "origins", origins);

@@ -40,13 +40,17 @@ int wh_registry_pull_all(struct wh_registry *r, struct wh_store *s, const char *
 /* What a push needs of the image, done where no login is: fetches layers from their origin, reads those that were never read. A
  * push refuses an image with layers that nobody looked at. */
 int wh_registry_prepare(struct wh_store *s, const struct wh_image *i, struct wh_err **err);
-/* Uploads what the registry lacks, layers first, manifest last, then artifacts, then the tag; of an index, first all that for each
- * of its images. Artifacts may be of the index and of its images. Layers come from the store or their
- * origin layout; what an image of the store's that is named after the same registry has, is mounted there. Returns when all is there. Artifacts: by the referrers API, with the fallback tag (read, changed, written;
+/* The same for these references: layers that the store lacks and that are in a repository of each of their registries stay there. A push mounts
+ * them, and fetches them itself where the registry does not let it. */
+int wh_registry_prepare_for(struct wh_store *s, const struct wh_image *i, const struct wh_strv *refs, struct wh_err **err);
+/* Uploads what the registries of these references (at least one) lack: blobs side by side, manifests, artifacts, and when all is everywhere, the tags;
+ * of an index, first all its images'. A repository gets its blobs and manifests once, however many tags of it are named. Artifacts may be
+ * of the index and of its images. Layers come from the store or their origin; what another repository of the same registry has (a layer's
+ * origin, or images of the store named after it) is mounted. Artifacts: by the referrers API, with the fallback tag (read, changed, written;
  * annotations and artifactType kept) where the registry does not answer OCI-Subject. A .sig or .att joins what its tag has. Tags
  * and lists are looked at again at the end: of two who push at the same time the later puts back what the other overwrote. A registry
  * has no way to write only if nothing has changed, so who overwrites after that look does take something away. */
-int wh_registry_push(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_image *i,
+int wh_registry_push(struct wh_registry *r, struct wh_store *s, const struct wh_strv *refs, const struct wh_image *i,
 		     const struct wh_artifacts *artifacts, struct wh_err **err);
 /* Referrers (API, else fallback tag) and the .sig and .att tags of the manifest, with their blobs, into the store. artifactType
  * is read from the manifests themselves, never from the list. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Pushing (distribution-spec, pushing manifests). What a name leads to is there before the name is: blobs, the manifest by
- * its digest, what is attached to it, the tag.
+ * its digest, what is attached to it, the tags.
  */
 #include "layers/artifact_private.h"
 #include "layers/registry_private.h"
@@ -59,7 +59,7 @@ static int read_manifest(struct wh_store *s, const struct wh_digest *d, struct w
 
 struct blobs {
 	struct wh_store *s;
-	const struct wh_image *image; /* whose layers may lie elsewhere; NULL: all is in the store */
+	const struct wh_image *image; /* whose layers (or whose images' layers) may lie elsewhere; NULL: all is in the store */
 	struct wh_reg_blob *v;
 	size_t n, cap;
 	struct wh_strv repositories; /* what .from of the blobs points to */
@@ -93,43 +93,82 @@ static int blobs_of(const json_t *manifest, struct blobs *b, struct wh_err **err
 	return r;
 }
 
-/* From the layout that the image came from. */
-static int fetch(const struct blobs *b, const struct wh_digest *d, struct wh_err **err)
+static bool have_blob(struct wh_store *s, const struct wh_digest *d, uint64_t want)
 {
-	for (size_t k = 0; b->image && k < b->image->n_layers; k++)
-		if (wh_digest_eq(&b->image->layers[k].blob, d))
-			return wh_layer_fetch(b->s, &b->image->layers[k], err);
-	return 0;
+	uint64_t size;
+
+	return wh_blob_has(s, d, &size) && size == want;
 }
 
+static const struct wh_layer *find_layer(const struct wh_image *i, const struct wh_digest *d)
+{
+	const struct wh_layer *l = NULL;
+
+	for (size_t k = 0; i && k < i->n_layers; k++)
+		if (wh_digest_eq(&i->layers[k].blob, d))
+			return &i->layers[k];
+	for (size_t k = 0; i && k < i->n_parts && !l; k++)
+		l = find_layer(&i->parts[k], d);
+	return l;
+}
+
+/* The repository of a registry that has the layer; NULL: it is elsewhere. */
+static const char *repository_of(const struct wh_layer *l, const char *domain)
+{
+	size_t n = strlen(domain);
+	const char *name = l->origin;
+
+	if (!name || !wh_has_prefix(name, WH_ORIGIN_REGISTRY))
+		return NULL;
+	name += strlen(WH_ORIGIN_REGISTRY);
+	return strncmp(name, domain, n) == 0 && name[n] == '/' ? name + n + 1 : NULL;
+}
+
+static int get_from(struct wh_reg_conn *c, struct wh_store *s, const char *ref, const struct wh_reg_blob *x, struct wh_err **err)
+{
+	WH_AUTO_REG_CONN struct wh_reg_conn *other = NULL;
+	int r = wh_reg_connect(c->r, ref, "pull", &other, err);
+
+	return r < 0 ? r : wh_reg_blob_get(other, s, x, err);
+}
+
+/* From the layout or the repository that the image came from. */
+static int fetch(struct wh_reg_conn *c, const struct blobs *b, const struct wh_reg_blob *x, struct wh_err **err)
+{
+	const struct wh_layer *l = find_layer(b->image, &x->digest);
+
+	if (l && l->origin && wh_has_prefix(l->origin, WH_ORIGIN_REGISTRY))
+		return get_from(c, b->s, l->origin + strlen(WH_ORIGIN_REGISTRY), x, err);
+	return l ? wh_layer_fetch(b->s, l, err) : 0;
+}
+
+/* What the store lacks is mounted where that can be, and comes here only where not. */
 static int put_blob(struct wh_reg_conn *c, void *arg, size_t i, struct wh_err **err)
 {
 	struct blobs *b = arg;
-	int r = wh_reg_blob_there(c, &b->v[i], err);
+	struct wh_reg_blob x = b->v[i];
+	int r = wh_reg_blob_there(c, &x, err);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
-	r = fetch(b, &b->v[i].digest, err);
-	return r < 0 ? r : wh_reg_blob_put(c, b->s, &b->v[i], err);
+	if (!have_blob(b->s, &x.digest, x.size)) {
+		if (x.from && wh_reg_blob_mount(c, &x) > 0)
+			return 0;
+		x.from = NULL;
+		r = fetch(c, b, &x, err);
+	}
+	return r < 0 ? r : wh_reg_blob_put(c, b->s, &x, err);
 }
 
-/* What came from a cache in another repository of this registry is still there. */
+/* What came from another repository of this registry, a base or from a cache, is still there. */
 static void note_origins(const struct wh_reg_conn *c, struct blobs *b)
 {
-	size_t host = strlen(c->ref.domain);
+	for (size_t k = 0; k < b->n; k++) {
+		const struct wh_layer *l = find_layer(b->image, &b->v[k].digest);
+		const char *name = l ? repository_of(l, c->ref.domain) : NULL;
 
-	for (size_t i = 0; i < b->image->n_layers; i++) {
-		const struct wh_layer *l = &b->image->layers[i];
-		const char *name = l->origin;
-
-		if (!name || !wh_has_prefix(name, WH_ORIGIN_REGISTRY))
-			continue;
-		name += strlen(WH_ORIGIN_REGISTRY);
-		if (strncmp(name, c->ref.domain, host) != 0 || name[host] != '/' || strcmp(name + host + 1, c->ref.path) == 0)
-			continue;
-		for (size_t k = 0; k < b->n; k++)
-			if (wh_digest_eq(&b->v[k].digest, &l->blob))
-				b->v[k].from = name + host + 1;
+		if (name && strcmp(name, c->ref.path) != 0)
+			b->v[k].from = name;
 	}
 }
 
@@ -207,21 +246,19 @@ static void find_sources(struct wh_reg_conn *c, struct blobs *b)
 		note_source(c, b, json_array_get(names, i), &left);
 }
 
-static int put_blobs(struct wh_reg_conn *c, struct wh_store *s, const struct wh_image *image, const json_t *manifest,
-		     struct wh_err **err)
+static int put_blobs(struct wh_reg_conn *c, struct blobs *b, struct wh_err **err)
 {
-	struct blobs b = {.s = s, .image = image};
-	int r = blobs_of(manifest, &b, err);
-
-	if (r == 0 && image) {
-		note_origins(c, &b);
-		find_sources(c, &b);
+	if (b->image) {
+		note_origins(c, b);
+		find_sources(c, b);
 	}
-	if (r == 0)
-		r = wh_reg_each(c, b.n, put_blob, &b, err);
-	wh_strv_release(&b.repositories);
-	free(b.v);
-	return r;
+	return wh_reg_each(c, b->n, put_blob, b, err);
+}
+
+static void blobs_release(struct blobs *b)
+{
+	wh_strv_release(&b->repositories);
+	free(b->v);
 }
 
 /* ---------------------------------------------------------------- artifacts */
@@ -232,10 +269,13 @@ static int put_artifact(struct wh_reg_conn *c, struct wh_store *s, const struct 
 	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
 	WH_AUTO_JSON json_t *m = NULL;
 	const char *type;
+	WH_CLEANUP(blobs_release) struct blobs b = {.s = s};
 	int r = read_manifest(s, &a->manifest.digest, &buf, &m, &type, err);
 
 	if (r == 0)
-		r = put_blobs(c, s, NULL, m, err);
+		r = blobs_of(m, &b, err);
+	if (r == 0)
+		r = put_blobs(c, &b, err);
 	if (r == 0)
 		r = wh_reg_manifest_put(c, a->tag, type ? type : WH_MT_MANIFEST, buf.p, buf.n, ret_subject, err);
 	return r;
@@ -283,15 +323,14 @@ static int put_tagged(struct wh_reg_conn *c, struct wh_store *s, const struct wh
 struct attaching {
 	struct wh_reg_conn *c;
 	struct wh_store *s;
-	const struct wh_image *i;
-	const struct wh_artifacts *l;        /* or NULL */
-	const struct wh_artifact **unlisted; /* which the registry does not list by itself */
-	size_t n;
+	const struct wh_artifacts *l; /* or NULL */
+	bool *unlisted;               /* of each: the registry does not list it by itself */
 };
 
-static int attach_one(struct attaching *x, const struct wh_artifact *a, bool again, struct wh_err **err)
+static int attach_one(struct attaching *x, size_t k, bool again, struct wh_err **err)
 {
-	bool listed = false;
+	const struct wh_artifact *a = &x->l->v[k];
+	bool listed = true;
 	int r = 0;
 
 	if (a->tag)
@@ -300,87 +339,148 @@ static int attach_one(struct attaching *x, const struct wh_artifact *a, bool aga
 		r = put_artifact(x->c, x->s, a, &listed, err);
 	if (r < 0)
 		wh_err_wrap(err, "%s", a->tag ? a->tag : a->artifact_type ? a->artifact_type : "artifact");
-	else if (!a->tag && !again && !listed)
-		x->unlisted[x->n++] = a;
+	else if (!listed)
+		x->unlisted[k] = true;
 	return r;
 }
 
 /* again: somebody who did the same at the same time may have overwritten what is found by a tag. */
-static int put_artifacts(struct attaching *x, bool again, struct wh_err **err)
+static int put_artifacts(struct attaching *x, const struct wh_image *i, bool again, struct wh_err **err)
 {
+	WH_AUTO_FREE const struct wh_artifact **v = wh_calloc((x->l ? x->l->n : 0) + 1, sizeof(*v));
+	size_t n = 0;
+
 	for (size_t k = 0; x->l && k < x->l->n; k++) {
 		int r;
 
-		if (!wh_digest_eq(&x->l->v[k].subject, &x->i->manifest))
+		if (!wh_digest_eq(&x->l->v[k].subject, &i->manifest))
 			continue;
-		r = attach_one(x, &x->l->v[k], again, err);
+		r = attach_one(x, k, again, err);
 		if (r < 0)
 			return r;
+		if (x->unlisted[k])
+			v[n++] = &x->l->v[k];
 	}
-	return x->n ? wh_referrers_announce(x->c, &x->i->manifest, x->unlisted, x->n, err) : 0;
+	return n ? wh_referrers_announce(x->c, &i->manifest, v, n, err) : 0;
 }
 
 /* ---------------------------------------------------------------- one image */
 
-int wh_registry_prepare(struct wh_store *s, const struct wh_image *i, struct wh_err **err)
+/* May it stay where it is, because each of these registries has it? */
+static bool may_stay(struct wh_store *s, const struct wh_layer *l, const struct wh_strv *refs)
 {
-	int r = wh_image_whole(i, err);
+	bool there = refs && refs->n && !have_blob(s, &l->blob, l->blob_size);
 
-	for (size_t k = 0; k < i->n_parts && r == 0; k++)
-		r = wh_registry_prepare(s, &i->parts[k], err);
-	for (size_t k = 0; k < i->n_layers && r == 0; k++) {
-		r = wh_layer_fetch(s, &i->layers[k], err);
-		if (r == 0)
-			r = wh_layer_verify(s, &i->layers[k], err);
+	for (size_t i = 0; there && i < refs->n; i++) {
+		WH_CLEANUP(wh_reg_ref_release) struct wh_reg_ref ref = {0};
+
+		there = wh_reg_ref_parse(refs->v[i], &ref, NULL) == 0 && repository_of(l, ref.domain);
 	}
-	return r;
+	return there;
 }
 
-/* Nothing leaves the store before it was seen to be what the image says; reading it is not for a process with a login. */
-static int check_layers(struct wh_store *s, const struct wh_image *i, struct wh_err **err)
+int wh_registry_prepare_for(struct wh_store *s, const struct wh_image *i, const struct wh_strv *refs, struct wh_err **err)
+{
+	WH_AUTO_FREE const struct wh_layer **v = wh_calloc(i->n_layers + 1, sizeof(*v));
+	int r = wh_image_whole(i, err);
+	size_t n = 0;
+
+	for (size_t k = 0; k < i->n_parts && r == 0; k++)
+		r = wh_registry_prepare_for(s, &i->parts[k], refs, err);
+	for (size_t k = 0; k < i->n_layers; k++)
+		if (!may_stay(s, &i->layers[k], refs))
+			v[n++] = &i->layers[k];
+	return r < 0 ? r : wh_layers_settle(s, v, n, err);
+}
+
+int wh_registry_prepare(struct wh_store *s, const struct wh_image *i, struct wh_err **err)
+{
+	return wh_registry_prepare_for(s, i, NULL, err);
+}
+
+/* Nothing leaves the store before it was seen to be what the image says; reading it is not for a process with a login. What never
+ * was in the store is the word of who gave the image. */
+static int check_layers(const struct wh_reg_conn *c, struct wh_store *s, const struct wh_image *i, struct wh_err **err)
 {
 	char text[WH_DIGEST_TEXT];
 
 	for (size_t k = 0; k < i->n_layers; k++) {
-		if (wh_pair_known(s, &i->layers[k].diff_id, &i->layers[k].blob))
+		const struct wh_layer *l = &i->layers[k];
+
+		if (wh_pair_known(s, &l->diff_id, &l->blob) ||
+		    (repository_of(l, c->ref.domain) && !have_blob(s, &l->blob, l->blob_size)))
 			continue;
 		wh_err_set(err, "registry", WH_ERR_BUILD, EINVAL, "layer %.19s… was never read",
-			   wh_digest_text(&i->layers[k].blob, text));
+			   wh_digest_text(&l->blob, text));
 		wh_err_hint(err, "give the image a name in the store: that reads what was not read yet");
 		return -EINVAL;
 	}
 	return 0;
 }
 
-/* An image's blobs, manifest and artifacts; tag NULL: nothing but its digest names it. Of an index, its images come first. */
-static int put_image(struct wh_reg_conn *c, struct wh_store *s, const struct wh_image *i,
-		     const struct wh_artifacts *artifacts, const char *tag, struct wh_err **err)
+static int read_image(struct wh_store *s, const struct wh_image *i, struct wh_buf *buf, json_t **ret, const char **ret_type,
+		      struct wh_err **err)
+{
+	int r = read_manifest(s, &i->manifest, buf, ret, ret_type, err);
+
+	if (r == 0 && !*ret_type)
+		*ret_type = i->media_type ? i->media_type : WH_MT_MANIFEST;
+	return r;
+}
+
+/* Of an index those of all its images: they go side by side. */
+static int gather(const struct wh_reg_conn *c, const struct wh_image *i, struct blobs *b, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
 	WH_AUTO_JSON json_t *m = NULL;
-	const char *type = NULL;
-	WH_AUTO_FREE const struct wh_artifact **unlisted =
-		wh_calloc((artifacts ? artifacts->n : 0) + 1, sizeof(*unlisted));
-	struct attaching x = {.c = c, .s = s, .i = i, .l = artifacts, .unlisted = unlisted};
+	const char *type;
 	int r = wh_image_whole(i, err);
 
 	if (r == 0)
-		r = check_layers(s, i, err);
+		r = check_layers(c, b->s, i, err);
 	for (size_t k = 0; k < i->n_parts && r == 0; k++)
-		r = put_image(c, s, &i->parts[k], artifacts, NULL, err);
+		r = gather(c, &i->parts[k], b, err);
+	if (r < 0 || wh_image_is_index(i))
+		return r;
+	r = read_image(b->s, i, &buf, &m, &type, err);
+	return r < 0 ? r : blobs_of(m, b, err);
+}
+
+/* Manifest and artifacts, named by nothing but digests; of an index, its images' first. again: artifacts alone (put_artifacts()). */
+static int put_documents(struct attaching *x, const struct wh_image *i, bool again, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *m = NULL;
+	const char *type;
+	int r = 0;
+
+	for (size_t k = 0; k < i->n_parts && r == 0; k++)
+		r = put_documents(x, &i->parts[k], again, err);
+	if (r == 0 && !again)
+		r = read_image(x->s, i, &buf, &m, &type, err);
+	if (r == 0 && !again)
+		r = wh_reg_manifest_put(x->c, NULL, type, buf.p, buf.n, NULL, err);
+	return r < 0 ? r : put_artifacts(x, i, again, err);
+}
+
+static int put_image(struct attaching *x, const struct wh_image *i, struct wh_err **err)
+{
+	WH_CLEANUP(blobs_release) struct blobs b = {.s = x->s, .image = i};
+	int r = gather(x->c, i, &b, err);
+
 	if (r == 0)
-		r = read_manifest(s, &i->manifest, &buf, &m, &type, err);
-	if (!type)
-		type = i->media_type ? i->media_type : WH_MT_MANIFEST;
-	if (r == 0 && !wh_image_is_index(i))
-		r = put_blobs(c, s, i, m, err);
-	if (r == 0)
-		r = wh_reg_manifest_put(c, NULL, type, buf.p, buf.n, NULL, err);
-	if (r == 0)
-		r = put_artifacts(&x, false, err);
-	if (r == 0 && tag)
-		r = wh_reg_manifest_put(c, tag, type, buf.p, buf.n, NULL, err);
-	return r < 0 ? r : put_artifacts(&x, true, err);
+		r = put_blobs(x->c, &b, err);
+	return r < 0 ? r : put_documents(x, i, false, err);
+}
+
+static int put_tag(struct wh_reg_conn *c, struct wh_store *s, const struct wh_image *i, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
+	WH_AUTO_JSON json_t *m = NULL;
+	const char *type;
+	int r = c->ref.tag ? read_image(s, i, &buf, &m, &type, err) : 0;
+
+	return r < 0 || !c->ref.tag ? r : wh_reg_manifest_put(c, c->ref.tag, type, buf.p, buf.n, NULL, err);
 }
 
 /* Nothing is passed over that somebody wants to go along. */
@@ -397,20 +497,57 @@ static int check_artifacts(const struct wh_image *i, const struct wh_artifacts *
 	return 0;
 }
 
-int wh_registry_push(struct wh_registry *r, struct wh_store *s, const char *ref, const struct wh_image *i,
+struct target {
+	struct wh_reg_conn *c;
+	bool first; /* of its repository */
+	struct attaching x;
+};
+
+static int aim(struct wh_registry *r, const char *ref, const struct wh_image *i, struct target *v, size_t k, struct wh_err **err)
+{
+	int res = wh_reg_connect(r, ref, "pull,push", &v[k].c, err);
+
+	if (res < 0)
+		return res;
+	if (v[k].c->ref.has_digest && !wh_digest_eq(&v[k].c->ref.digest, &i->manifest))
+		return wh_err_set(err, "registry", WH_ERR_USAGE, EINVAL, "the image has another digest");
+	v[k].first = true;
+	for (size_t j = 0; j < k; j++)
+		if (strcmp(v[j].c->ref.domain, v[k].c->ref.domain) == 0 && strcmp(v[j].c->ref.path, v[k].c->ref.path) == 0)
+			v[k].first = false;
+	return 0;
+}
+
+enum stage { AIM, CONTENT, TAG, AGAIN, STAGES };
+
+int wh_registry_push(struct wh_registry *r, struct wh_store *s, const struct wh_strv *refs, const struct wh_image *i,
 		     const struct wh_artifacts *artifacts, struct wh_err **err)
 {
-	WH_AUTO_REG_CONN struct wh_reg_conn *c = NULL;
-	int res = wh_reg_connect(r, ref, "pull,push", &c, err);
+	WH_AUTO_FREE struct target *v = wh_calloc(refs->n + 1, sizeof(*v));
+	size_t n = artifacts ? artifacts->n : 0;
+	int res = check_artifacts(i, artifacts, err);
 
-	if (res == 0 && c->ref.has_digest && !wh_digest_eq(&c->ref.digest, &i->manifest))
-		res = wh_err_set(err, "registry", WH_ERR_USAGE, EINVAL, "the image has another digest");
-	if (res == 0)
-		res = check_artifacts(i, artifacts, err);
-	if (res == 0)
-		res = put_image(c, s, i, artifacts, c->ref.tag, err);
-	if (res < 0)
-		wh_err_wrap(err, "push %s", ref);
+	/* No name stands for it anywhere before all is everywhere. */
+	for (unsigned stage = AIM; stage < STAGES && res == 0; stage++) {
+		for (size_t k = 0; k < refs->n && res == 0; k++) {
+			if (stage == AIM) {
+				res = aim(r, refs->v[k], i, v, k, err);
+				v[k].x = (struct attaching){v[k].c, s, artifacts, wh_calloc(n + 1, sizeof(bool))};
+			}
+			if (stage == CONTENT && v[k].first)
+				res = put_image(&v[k].x, i, err);
+			else if (stage == TAG)
+				res = put_tag(v[k].c, s, i, err);
+			else if (stage == AGAIN && v[k].first)
+				res = put_documents(&v[k].x, i, true, err);
+			if (res < 0)
+				wh_err_wrap(err, "push %s", refs->v[k]);
+		}
+	}
+	for (size_t k = 0; k < refs->n; k++) {
+		wh_reg_conn_free(v[k].c);
+		free(v[k].x.unlisted);
+	}
 	return res;
 }
 
@@ -421,20 +558,16 @@ static int put_or_mount(struct wh_reg_conn *c, void *arg, size_t i, struct wh_er
 {
 	struct blobs *b = arg;
 	struct wh_reg_blob *x = &b->v[i];
-	WH_AUTO_REG_CONN struct wh_reg_conn *other = NULL;
 	WH_AUTO_FREE char *ref = NULL;
-	uint64_t size;
 	int r = wh_reg_blob_there(c, x, err);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
-	if (x->from && !(wh_blob_has(b->s, &x->digest, &size) && size == x->size)) {
+	if (x->from && !have_blob(b->s, &x->digest, x->size)) {
 		if (wh_reg_blob_mount(c, x) > 0)
 			return 0;
 		ref = wh_asprintf("%s/%s", c->ref.domain, x->from);
-		r = wh_reg_connect(c->r, ref, "pull", &other, err);
-		if (r == 0)
-			r = wh_reg_blob_get(other, b->s, x, err);
+		r = get_from(c, b->s, ref, x, err);
 	}
 	return r < 0 ? r : wh_reg_blob_put(c, b->s, x, err);
 }
