@@ -301,7 +301,7 @@ static _Noreturn void tell_end(const struct keeper *k, struct wh_err *err)
 _Noreturn void wh_keeper_main(const struct wh_step_task *t, pid_t launcher)
 {
 	struct keeper k = {.task = t, .arena = wh_arena_new(), .root = {.fd = -1, .base = -1}, .guests = {.aside = -1}};
-	const int keep[] = {t->spec_fd, t->in_fd, t->out_fd, t->err_fd, t->report_fd, t->filter_fd};
+	const int keep[] = {t->spec_fd, t->in_fd, t->out_fd, t->err_fd, t->report_fd, t->filter_fd}; /* the console's is one of them */
 	struct wh_err *err = NULL, *late = NULL;
 	sigset_t set;
 	bool mounts;

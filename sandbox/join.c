@@ -60,7 +60,8 @@ static int open_null(struct wh_err **err)
 /* In the agent: from here on it holds what the command's process needs, and sock. */
 static int keep_only(const struct wh_step_task *t, int sock, struct wh_err **err)
 {
-	const int keep[] = {t->spec_fd, t->report_fd, t->filter_fd, t->handover_fd, sock};
+	const int keep[] = {t->spec_fd, t->report_fd, t->filter_fd, t->handover_fd, t->console_fd, sock};
+	const bool console = t->console_fd >= 0; /* opened by the process itself */
 	WH_AUTO_FD int null = -1;
 
 	if (t->in_fd < 0) {
@@ -68,7 +69,8 @@ static int keep_only(const struct wh_step_task *t, int sock, struct wh_err **err
 		if (null < 0)
 			return null;
 	}
-	if (dup2(t->in_fd < 0 ? null : t->in_fd, 0) < 0 || dup2(t->out_fd, 1) < 0 || dup2(t->err_fd, 2) < 0)
+	if (dup2(t->in_fd < 0 ? null : t->in_fd, 0) < 0 || dup2(console ? null : t->out_fd, 1) < 0 ||
+	    dup2(console ? null : t->err_fd, 2) < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "set up standard input and output");
 	wh_step_close_all_but(keep, WH_ARRAY_SIZE(keep));
 	null = -1;

@@ -346,9 +346,11 @@ int wh_launcher_run(struct wh_launcher *l, const struct wh_step *step, wh_step_f
 	if (spec < 0)
 		return spec;
 	fds[n++] = spec;
-	fds[n++] = step->out_fd;
-	fds[n++] = step->err_fd;
-	if (step->in_fd > 0) {
+	fds[n++] = step->console_fd > 0 ? step->console_fd : step->out_fd;
+	fds[n++] = step->console_fd > 0 ? step->console_fd : step->err_fd;
+	if (step->console_fd > 0)
+		order.carries |= WH_ORDER_CONSOLE;
+	if (step->in_fd > 0 && step->console_fd <= 0) {
 		order.carries |= WH_ORDER_INPUT;
 		fds[n++] = step->in_fd;
 	}

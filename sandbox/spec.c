@@ -63,6 +63,7 @@ void wh_spec_write(const struct wh_step *s, struct wh_buf *out)
 	wh_buf_u64(out, s->shm_size);
 	put_list(out, s->ulimits);
 	wh_buf_u64(out, s->join);
+	wh_buf_u32(out, (uint32_t)s->console_rows << 16 | s->console_columns);
 }
 
 static char *get_str(struct wh_wire *w, struct wh_arena *a)
@@ -131,7 +132,7 @@ int wh_spec_read(struct wh_arena *a, const void *p, size_t n, struct wh_step *re
 	struct wh_wire w = {p, n, false};
 	struct wh_step s = {.out_fd = -1, .err_fd = -1, .in_fd = -1, .net_fd = -1, .observe_fd = -1};
 	struct wh_bind *binds;
-	uint32_t count;
+	uint32_t count, size;
 
 	get_root(&w, a, &s.root);
 	s.args = get_list(&w, a);
@@ -155,6 +156,9 @@ int wh_spec_read(struct wh_arena *a, const void *p, size_t n, struct wh_step *re
 	s.shm_size = wh_wire_u64(&w);
 	s.ulimits = get_list(&w, a);
 	s.join = wh_wire_u64(&w);
+	size = wh_wire_u32(&w);
+	s.console_rows = (uint16_t)(size >> 16);
+	s.console_columns = (uint16_t)size;
 	if (w.bad || w.n)
 		return -EBADMSG;
 	*ret = s;

@@ -9,6 +9,7 @@
  * no_new_privs may stay off; then capabilities, groups and user; then exec.
  */
 #include "sandbox/step.h"
+#include "sandbox/console.h"
 #include "sandbox/guard.h"
 #include "sandbox/mount.h"
 #include "sandbox/report.h"
@@ -91,9 +92,19 @@ static int standard_fds(struct step *s, struct wh_err **err)
 
 	if (t->in_fd < 0 && null < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -null, "open /dev/null");
-	if (dup2(t->in_fd < 0 ? null : t->in_fd, 0) < 0 || dup2(t->out_fd, 1) < 0 || dup2(t->err_fd, 2) < 0)
+	/* A terminal takes their places later. */
+	if (dup2(t->in_fd < 0 ? null : t->in_fd, 0) < 0 || dup2(t->console_fd >= 0 ? null : t->out_fd, 1) < 0 ||
+	    dup2(t->console_fd >= 0 ? null : t->err_fd, 2) < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "set up standard input and output");
 	return 0;
+}
+
+/* root: whose /dev/pts it comes from; -1: the host's. */
+static int open_console(struct step *s, int root, bool bind, struct wh_err **err)
+{
+	if (s->task->console_fd < 0)
+		return 0;
+	return wh_console_open(root, bind, s->task->console_fd, s->spec.console_rows, s->spec.console_columns, err);
 }
 
 /* Before /sys is mounted, which shows the network that its mounter is in. */
@@ -203,6 +214,8 @@ static int mount_inside(struct step *s, struct wh_err **err)
 	r = wh_proc_mount(&s->root, s->files, spec->proc, open_kernel, err);
 	if (r == 0)
 		r = wh_dev_mount(&s->root, spec->shm_size, s->task->in_fd < 0, err);
+	if (r == 0)
+		r = open_console(s, s->root.fd, true, err);
 	if (r == 0)
 		r = wh_sys_mount(&s->root, s->files, open_kernel, spec->net != WH_SANDBOX_NET_HOST, err);
 	for (int i = 0; r == 0 && i < N_FILES; i++) {
@@ -364,6 +377,8 @@ static void give_output(const struct step *s)
 	for (int fd = 1; fd <= 2; fd++)
 		if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && st.st_uid != s->user.uid)
 			(void)!fchown(fd, s->user.uid, (gid_t)-1);
+	if (s->task->console_fd >= 0)
+		wh_console_give(s->user.uid);
 }
 
 static bool may_load_filter(const struct step *s)
@@ -483,7 +498,9 @@ static int run_joined(struct step *s, struct wh_err **err)
 	s->root.fd = wh_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
 	if (s->root.fd < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -s->root.fd, "open the container's root");
-	r = resolve_user(s, err);
+	r = open_console(s, s->root.fd, false, err);
+	if (r == 0)
+		r = resolve_user(s, err);
 	if (r < 0)
 		return r;
 	s->cwd = wh_rootfs_cwd(&s->root, s->spec.cwd && *s->spec.cwd ? s->spec.cwd : "/", err);
@@ -501,6 +518,9 @@ static int run_chroot(struct step *s, struct wh_err **err)
 
 	if (r == 0)
 		r = read_spec(s, err);
+	/* No devpts of its own can be mounted: the container's that all this is in gives one. */
+	if (r == 0)
+		r = open_console(s, -1, false, err);
 	if (r < 0)
 		return r;
 	s->root.fd = s->task->root_fd;

@@ -11,6 +11,7 @@ struct wh_step_task {
 	int spec_fd; /* memfd with the spec */
 	int in_fd; /* -1: the null device */
 	int out_fd, err_fd;
+	int console_fd; /* one of them: standard input, output and error are a terminal, whose other end goes there; -1: none */
 	int net_fd;    /* network namespace to enter; -1: none */
 	int report_fd; /* records for the launcher (report.h); close-on-exec: its end says that the command runs */
 	int go_fd;     /* private network: ends when its helper does; -1: none */
@@ -30,6 +31,7 @@ struct wh_step_task {
 		.in_fd = -1,                                                                                    \
 		.out_fd = -1,                                                                                   \
 		.err_fd = -1,                                                                                   \
+		.console_fd = -1,                                                                               \
 		.net_fd = -1,                                                                                   \
 		.report_fd = -1,                                                                                \
 		.go_fd = -1,                                                                                    \

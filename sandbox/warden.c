@@ -337,6 +337,8 @@ static struct wh_step_task task_of(const struct child *c, int *ret_log)
 	t.spec_fd = c->fds[0];
 	t.out_fd = c->fds[1];
 	t.err_fd = c->fds[2];
+	if (carries & WH_ORDER_CONSOLE)
+		t.console_fd = t.out_fd;
 	if (carries & WH_ORDER_INPUT)
 		t.in_fd = c->fds[n++];
 	if (carries & WH_ORDER_NETNS)

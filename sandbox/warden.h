@@ -14,7 +14,12 @@ enum wh_order_kind {
 	WH_ORDER_EXISTS, /* number: of the question; the path follows the struct */
 };
 /* Descriptors that a RUN carries after spec, standard output and standard error, in this order. */
-enum { WH_ORDER_INPUT = 1, WH_ORDER_NETNS = 2, WH_ORDER_LOG = 4 };
+enum {
+	WH_ORDER_INPUT = 1,
+	WH_ORDER_NETNS = 2,
+	WH_ORDER_LOG = 4,
+	WH_ORDER_CONSOLE = 8, /* no further one: in the place of standard output and error stands the console's socket */
+};
 #define WH_ORDER_MAX_FDS 6
 /* inner → launcher, one packet. */
 struct wh_order {

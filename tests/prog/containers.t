@@ -273,7 +273,7 @@ observed() {
 	local log=$home/log victim
 	rm -f "$home"/log*
 	play <<-S
-		start app $(layer a) --observe $log -- sh -c 'cat /etc/passwd >/dev/null; touch /tmp/up; trap "cat /etc/resolv.conf >/dev/null; exit 0" TERM; while :; do sleep 0.1; done'
+		start app $(layer a) --observe $log -- sh -c 'cat /etc/passwd >/dev/null; trap "cat /etc/resolv.conf >/dev/null; exit 0" TERM; touch /tmp/up; while :; do sleep 0.1; done'
 		mark app start
 		until app /tmp/up
 		mark app serve
@@ -432,6 +432,40 @@ kills() {
 	done
 }
 
+terminals() {
+	# Its own terminal: of its own devpts, the session's, the user's, in the size that was asked for.
+	cat >ask <<-'S'
+		tty; stty size; stat -c %U:%a $(tty) /dev/console; test -t 0 && test -t 1 && test -t 2 && echo all three
+		echo open anew >/dev/tty; echo console >/dev/console; read line; echo "read $line"
+		trap "echo interrupted; exit 0" INT; read line; read line
+	S
+	everyone tee "$home/ask" <ask >/dev/null
+	# shellcheck disable=SC2046
+	out=$({ echo typed; sleep 1; printf '\003'; sleep 0.2; echo; } | everyone timeout -s KILL 60 "$driver" $(layer a) --bind "$home/ask:/ask" \
+		--console 33x99 --user app -- sh /ask 2>&1 | tr -d '\r')
+	like "$out" '^/dev/pts/0$' "$who: a terminal of the step's own"
+	like "$out" '^33 99$' "$who: … of that size"
+	is "$(grep -c '^app:620$' <<<"$out")" 2 "$who: … which is the user's, as /dev/console"
+	like "$out" '^all three$' "$who: … for standard input, output and error"
+	like "$out" '^open anew$' "$who: … and controlling"
+	like "$out" '^console$' "$who: … and what /dev/console leads to"
+	like "$out" '^read typed$' "$who: … gives what is typed"
+	like "$out" 'interrupted$' "$who: … and the signals of its keys"
+	like "$out" '^result: status=0 ' "$who: … with a result as ever"
+	echo | everyone tee "$home/none" >/dev/null
+	play <<-S
+		start first $(layer b) -- sh -c 'until test -e /over; do sleep 0.05; done'
+		start second --join first --console 12x34 --user app -- sh -c 'tty; stty size; stat -c %U \$(tty); test -t 2 && echo three'
+		wait second
+		start third --join first -- touch /over
+		wait third
+		wait first
+	S
+	out=$(tr -d '\r' <<<"$out")
+	like "$out" $'/dev/pts/0\n12 34\napp\nthree' "$who: a joined command has one of the container's"
+	is "$(ended second)" "$fine" "$who: … and ends well"
+}
+
 secret="host-secret-$$-$RANDOM"
 for who in root user; do
 	is_root || [ "$who" = user ] || continue
@@ -447,6 +481,7 @@ for who in root user; do
 	observed
 	again
 	helper
+	terminals
 	kills
 done
 done_testing

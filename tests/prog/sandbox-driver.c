@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
 
 enum {
 	OPT_LOWER = 256,
@@ -46,6 +48,7 @@ enum {
 	OPT_OBSERVE,
 	OPT_INPUT,
 	OPT_OUTPUT,
+	OPT_CONSOLE,
 };
 
 static const struct option options[] = {
@@ -80,6 +83,7 @@ static const struct option options[] = {
 	{"observe", 1, 0, OPT_OBSERVE},
 	{"input", 1, 0, OPT_INPUT},
 	{"output", 1, 0, OPT_OUTPUT},
+	{"console", 1, 0, OPT_CONSOLE},
 	{0},
 };
 
@@ -253,6 +257,9 @@ static bool option(struct driver *d, int c, char *arg)
 	case OPT_OUTPUT:
 		d->output = arg;
 		break;
+	case OPT_CONSOLE:
+		d->console = arg;
+		break;
 	default:
 		return tree_option(d, c, arg);
 	}
@@ -297,6 +304,93 @@ void driver_fail(struct wh_err *e)
 	wh_err_freep(&e);
 }
 
+/* ---------------------------------------------------------------- a terminal */
+
+static void on_typed(void *arg, int fd, short revents)
+{
+	struct driver *d = arg;
+	char part[4096];
+	ssize_t n = read(fd, part, sizeof(part));
+
+	(void)revents;
+	if (n > 0)
+		wh_write_all(d->console_master, part, (size_t)n);
+	else
+		wh_loop_del_fd(d->loop, fd);
+}
+
+/* False at its end. */
+static bool show(struct driver *d)
+{
+	char part[4096];
+	ssize_t n = read(d->console_master, part, sizeof(part));
+
+	if (n > 0)
+		wh_write_all(1, part, (size_t)n);
+	return n > 0;
+}
+
+static void on_shown(void *arg, int fd, short revents)
+{
+	struct driver *d = arg;
+
+	(void)revents;
+	if (!show(d))
+		wh_loop_del_fd(d->loop, fd);
+}
+
+static void on_master(void *arg, int fd, short revents)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	char byte;
+	struct iovec iov = {&byte, 1};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct driver *d = arg;
+
+	(void)revents;
+	wh_loop_del_fd(d->loop, fd);
+	if (recvmsg(fd, &msg, MSG_CMSG_CLOEXEC) != 1 || !CMSG_FIRSTHDR(&msg))
+		return;
+	memcpy(&d->console_master, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
+	wh_loop_add_fd(d->loop, d->console_master, POLLIN, on_shown, d);
+	wh_loop_add_fd(d->loop, 0, POLLIN, on_typed, d);
+}
+
+void driver_console_open(struct driver *d, struct wh_loop *loop)
+{
+	unsigned rows = 0, columns = 0;
+	int pair[2];
+
+	if (!d->console || sscanf(d->console, "%ux%u", &rows, &columns) != 2 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return;
+	d->loop = loop;
+	d->console_socket = pair[0];
+	d->console_master = -1;
+	d->step.console_fd = pair[1];
+	d->step.console_rows = (uint16_t)rows;
+	d->step.console_columns = (uint16_t)columns;
+	wh_loop_add_fd(loop, pair[0], POLLIN, on_master, d);
+}
+
+void driver_console_close(struct driver *d, struct wh_loop *loop)
+{
+	if (!d->console)
+		return;
+	while (d->console_master >= 0 && show(d))
+		;
+	wh_loop_del_fd(loop, 0);
+	wh_loop_del_fd(loop, d->console_master);
+	wh_loop_del_fd(loop, d->console_socket);
+	wh_closep(&d->console_master);
+	wh_closep(&d->console_socket);
+	wh_closep(&d->step.console_fd);
+}
+
+/* ---------------------------------------------------------------- steps */
+
 static void start_one(struct driver *d);
 
 static void done(void *arg, struct wh_step_result *r)
@@ -304,6 +398,7 @@ static void done(void *arg, struct wh_step_result *r)
 	struct driver *d = arg;
 
 	d->running--;
+	driver_console_close(d, d->loop);
 	d->status = r->status;
 	if (d->repeat <= 1) {
 		fprintf(stderr, "result: status=%d signal=%d ms=%.3f err=%s\n", r->status, r->signal,
@@ -325,6 +420,7 @@ static void start_one(struct driver *d)
 	WH_AUTO_FREE char *upper = NULL, *work = NULL, *stubs = NULL;
 
 	d->left--;
+	driver_console_open(d, d->loop);
 	if (d->fresh) {
 		d->step.root.upper = upper = wh_asprintf("%s/%llu/up", d->fresh, (unsigned long long)d->left);
 		d->step.root.work = work = wh_asprintf("%s/%llu/work", d->fresh, (unsigned long long)d->left);

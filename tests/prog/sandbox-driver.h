@@ -16,6 +16,8 @@ struct driver {
 	const char *probe;
 	const char *fresh; /* a directory: each step gets upper, work and stubs of its own there, made beforehand */
 	const char *script;
+	const char *console; /* "ROWSxCOLUMNS": on a terminal, whose other end takes our standard input and gives our output */
+	int console_socket, console_master;
 	const char *join, *observe, *input, *output; /* for scripts: a step's name, and files */
 	bool pids;
 	struct wh_loop *loop;
@@ -27,6 +29,9 @@ struct driver {
 /* The options before a step's command. Keeps argv's strings. False when there is a wrong one. */
 bool driver_options(struct driver *d, int argc, char **argv);
 void driver_release(struct driver *d);
+/* Before and after a step with a terminal. */
+void driver_console_open(struct driver *d, struct wh_loop *loop);
+void driver_console_close(struct driver *d, struct wh_loop *loop);
 /* Prints and frees. */
 void driver_fail(struct wh_err *e);
 

@@ -64,6 +64,7 @@ static void on_done(void *arg, struct wh_step_result *r)
 {
 	struct played *s = arg;
 
+	driver_console_close(&s->options, s->options.loop);
 	s->over = true;
 	s->result = *r;
 	wh_loop_stop(s->options.loop, 0);
@@ -106,6 +107,7 @@ static void start(struct play *p, struct wh_strv *words)
 	step->in_fd = open_file(s->options.input, O_RDONLY, 0);
 	step->out_fd = step->err_fd = open_file(s->options.output, write_flags, 1);
 	step->observe_fd = open_file(s->options.observe, write_flags, 0);
+	driver_console_open(&s->options, p->loop);
 	if (s->options.join)
 		step->join = find(p, s->options.join)->id;
 	if (wh_launcher_run(p->launcher, step, on_done, s, &s->id, &err) < 0) {
