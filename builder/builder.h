@@ -24,6 +24,7 @@
 
 #include "base/base.h"
 #include "builder/cache_remote.h"
+#include "builder/failed.h"
 #include "builder/graph.h"
 #include "builder/outcomes.h"
 #include "layers/layers.h"
@@ -90,8 +91,6 @@ struct wh_ssh_agent {
 	const char *socket; /* absolute */
 };
 
-/* The failed step as it was left: root, mounts, environment, user. Its command may be run again, or another. */
-struct wh_failed;
 /* Called on the builder's thread when a RUN has failed and everything else has been stopped, before its tree is thrown away: it may open a
  * shell there (wh_failed_run()). The build has failed all the same. */
 typedef void (*wh_failed_fn)(void *arg, struct wh_failed *f);

@@ -8,6 +8,7 @@
 #define WH_BUILDER_EXEC_PRIVATE_H
 
 #include "builder/builder_private.h"
+#include "builder/killed.h"
 #include "builder/mask.h"
 
 /* The last 64 KiB or so of an output (tail.c). */
@@ -50,6 +51,7 @@ struct wh_exec {
 	bool over;    /* it ran to its good end: commit */
 	uint64_t id;
 	int out, err;          /* read ends of its pipes */
+	struct wh_killed before; /* whom the kernel had killed when it started */
 	struct wh_mask *mask;  /* the secrets it was given */
 	struct wh_buf held[2]; /* of either stream: what may be the beginning of one */
 	struct wh_tail tail;   /* the last of its output */

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "builder/failed.h"
-
 #include "builder/exec_private.h"
 
 #include <elf.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The failed step, once more: commands in the state that it was left in. For wh_builder_opts.failed, and only while that runs.
+ * Part of builder.h. The failed step, once more: commands in the state that it was left in. For wh_builder_opts.failed, and only
+ * while that runs.
  *
  *   a RUN fails ─▶ all else is stopped ─▶ the solve's loop ends ─▶ failed(arg, f) ─▶ its tree and mounts go
  *                                                                    └─▶ wh_failed_run(), as often as wanted
@@ -12,8 +13,10 @@
 #ifndef WH_BUILDER_FAILED_H
 #define WH_BUILDER_FAILED_H
 
-#include "builder/builder.h"
+#include "base/base.h"
+#include "builder/graph.h"
 
+struct wh_failed;
 const struct wh_vertex *wh_failed_vertex(const struct wh_failed *f);
 /* What the build ends with, place and log included. Borrowed. */
 const struct wh_err *wh_failed_error(const struct wh_failed *f);

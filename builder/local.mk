@@ -8,7 +8,7 @@ builder_libbuilder_a_SOURCES += \
 	builder/claim.c builder/claim.h builder/collect.c builder/queue.c \
 	builder/op_exec.c builder/op_file.c builder/op_merge.c builder/op_source.c builder/record.c builder/scheduler.c builder/ssh_relay.c
 # the failed step
-builder_libbuilder_a_SOURCES += builder/failed.c builder/failed.h builder/steplog.c builder/steplog.h
+builder_libbuilder_a_SOURCES += builder/failed.c builder/failed.h builder/killed.c builder/killed.h builder/steplog.c builder/steplog.h
 builder_libbuilder_a_SOURCES += \
 	builder/chmod.c builder/fileop.c builder/fileop_copy.c builder/fileop_dest.c builder/fileop_local.c \
 	builder/fileop_private.h builder/fileop_select.c builder/fileop_unpack.c builder/fileop_view.c \

@@ -149,6 +149,7 @@ static int status_err(struct wh_node *n, const struct wh_step_result *res, struc
 		   !res->signal                ? ""
 		   : sigabbrev_np(res->signal) ? sigabbrev_np(res->signal)
 					       : "?");
+	wh_killed_hint(&n->exec->before, res->status, err);
 	tail = wh_tail_text(&n->exec->tail, &shown, &lines);
 	if (tail)
 		wh_err_detail(err, tail);
@@ -303,6 +304,7 @@ static int start(struct wh_node *n, struct wh_err **err)
 	fcntl(x->err, F_SETFL, O_NONBLOCK);
 	step.out_fd = out_w;
 	step.err_fd = err_w;
+	wh_killed_look(&x->before);
 	r = wh_launcher_run(b->launcher, &step, on_end, n, &x->id, err);
 	if (r < 0)
 		return r;

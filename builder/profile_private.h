@@ -176,6 +176,7 @@ struct wh_trial {
 	int listener;      /* control socket */
 	struct wh_app_closer *closer;
 	struct wh_conn *conns;
+	struct wh_killed before; /* whom the kernel had killed when the run began */
 	struct wh_tail test_tail;
 	bool app_ran; /* the application, or a container beside it, executed its program */
 	uint64_t shown_bytes; /* of what its commands printed */

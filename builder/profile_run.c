@@ -122,6 +122,7 @@ static void tell_death(struct wh_trial *t)
 	if (a->signal) {
 		wh_err_set(&err, "builder", WH_ERR_BUILD, ECHILD, "the application was killed by SIG%s %s",
 			   sigabbrev_np(a->signal) ? sigabbrev_np(a->signal) : "?", when(t));
+		wh_killed_hint(&t->before, 128 + a->signal, &err);
 	} else if (!a->status && log && wh_trial_left_others(log)) {
 		wh_err_set(&err, "builder", WH_ERR_BUILD, ECHILD,
 			   "the application went into the background: its first process ended with status 0 %s, "
@@ -604,6 +605,7 @@ static void begin(struct wh_trial *t)
 	t->cancel = false;
 	t->from = wh_now_ns();
 	t->first_log = t->n_logs;
+	wh_killed_look(&t->before);
 	t->net_fd = t->dir_fd = t->listener = -1;
 	t->driver_status = t->health_status = -1;
 	t->health_tries = 0;

@@ -3,7 +3,6 @@
 #ifndef WH_CLI_ON_FAILURE_H
 #define WH_CLI_ON_FAILURE_H
 
-#include "builder/failed.h"
 #include "cli/cli.h"
 
 struct wh_on_failure {
