@@ -152,8 +152,8 @@ int wh_inner_enter(struct wh_inner *i, struct wh_err **err)
 }
 
 /* Nothing here depends on the process's other state, and a packet is sent whole or not at all: any thread may. */
-int wh_inner_call_while(struct wh_inner *i, const char *service, const json_t *request, const _Atomic bool *cancel,
-			json_t **ret_reply, struct wh_err **err)
+int wh_inner_call_telling(struct wh_inner *i, const char *service, const json_t *request, const _Atomic bool *cancel, wh_tell_fn tell,
+			  void *arg, json_t **ret_reply, struct wh_err **err)
 {
 	WH_AUTO_FREE char *ask = wh_asprintf(WH_ASK_SERVICE "%s", service);
 	WH_AUTO_FD int ours = -1;
@@ -169,7 +169,13 @@ int wh_inner_call_while(struct wh_inner *i, const char *service, const json_t *r
 	close(pair[1]);
 	if (r < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_INTERNAL, -r, "ask the outer process for \"%s\"", service);
-	return wh_service_ask(ours, service, request, cancel, ret_reply, err);
+	return wh_service_ask(ours, service, request, cancel, tell, arg, ret_reply, err);
+}
+
+int wh_inner_call_while(struct wh_inner *i, const char *service, const json_t *request, const _Atomic bool *cancel,
+			json_t **ret_reply, struct wh_err **err)
+{
+	return wh_inner_call_telling(i, service, request, cancel, NULL, NULL, ret_reply, err);
 }
 
 int wh_inner_call(struct wh_inner *i, const char *service, const json_t *request, json_t **ret_reply,

@@ -4,9 +4,16 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/socket.h>
 
-enum { SAYS_JSON = 'j', SAYS_ERROR = 'e' };
+enum { SAYS_JSON = 'j', SAYS_ERROR = 'e', SAYS_NOTE = 'n' };
+
+#define NOTE_MAX ((size_t)4096) /* small enough that the kernel takes it whole or not at all */
+
+/* Where this process's only call is to be told of, while it runs. */
+static pthread_mutex_t tell_mutex = PTHREAD_MUTEX_INITIALIZER;
+static int tell_sock = -1;
 
 /* A peer that is gone is an error here, never a signal. */
 static int send_all(int sock, const char *p, size_t n)
@@ -109,8 +116,31 @@ static int await(int sock, const _Atomic bool *cancel)
 	return 0;
 }
 
-int wh_service_ask(int sock, const char *name, const json_t *request, const _Atomic bool *cancel, json_t **ret_reply,
-		   struct wh_err **err)
+static void take_note(const struct wh_buf *in, wh_tell_fn tell, void *arg)
+{
+	WH_AUTO_JSON json_t *note = NULL;
+
+	if (tell && wh_json_parse(in->p, in->n, "note", &note, NULL) == 0)
+		tell(arg, note);
+}
+
+/* The answer, past what is told before it. */
+static int hear_answer(int sock, const _Atomic bool *cancel, wh_tell_fn tell, void *arg, uint8_t *ret_what, struct wh_buf *in)
+{
+	for (;;) {
+		int r = await(sock, cancel);
+
+		if (r == 0)
+			r = hear(sock, ret_what, in);
+		if (r < 0 || *ret_what != SAYS_NOTE)
+			return r;
+		take_note(in, tell, arg);
+		wh_buf_reset(in);
+	}
+}
+
+int wh_service_ask(int sock, const char *name, const json_t *request, const _Atomic bool *cancel, wh_tell_fn tell, void *arg,
+		   json_t **ret_reply, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT, in = WH_BUF_INIT;
 	uint8_t what = 0;
@@ -120,10 +150,9 @@ int wh_service_ask(int sock, const char *name, const json_t *request, const _Ato
 		return r;
 	/* Who refuses the call does not read it: then the answer is there although this fails. */
 	say(sock, SAYS_JSON, &out);
-	r = await(sock, cancel);
+	r = hear_answer(sock, cancel, tell, arg, &what, &in);
 	if (r == -ECANCELED)
 		return wh_err_set(err, "sandbox", WH_ERR_BUILD, ECANCELED, "canceled");
-	r = hear(sock, &what, &in);
 	if (r == -EPIPE)
 		return wh_err_set(err, "sandbox", WH_ERR_INTERNAL, EPIPE,
 				  "the service \"%s\" ended without an answer", name);
@@ -142,6 +171,39 @@ int wh_service_ask(int sock, const char *name, const json_t *request, const _Ato
 		}
 	}
 	return wh_err_set(err, "sandbox", WH_ERR_INTERNAL, EBADMSG, "the service \"%s\" gave no sensible answer", name);
+}
+
+/* Whole or not at all: a part of a message would make nonsense of the answer behind it. */
+static void send_note(int sock, const struct wh_buf *message)
+{
+	ssize_t n = send(sock, message->p, message->n, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (n > 0 && (size_t)n < message->n)
+		send_all(sock, message->p + n, message->n - (size_t)n);
+}
+
+void wh_service_tell(const json_t *note)
+{
+	WH_AUTO_BUF struct wh_buf message = WH_BUF_INIT, body = WH_BUF_INIT;
+
+	body.max = NOTE_MAX;
+	wh_json_dump(note, &body);
+	if (!wh_buf_ok(&body))
+		return;
+	wh_buf_u8(&message, SAYS_NOTE);
+	wh_buf_u32(&message, (uint32_t)body.n);
+	wh_buf_add(&message, body.p, body.n);
+	pthread_mutex_lock(&tell_mutex);
+	if (tell_sock >= 0)
+		send_note(tell_sock, &message);
+	pthread_mutex_unlock(&tell_mutex);
+}
+
+static void tell_to(int sock)
+{
+	pthread_mutex_lock(&tell_mutex);
+	tell_sock = sock;
+	pthread_mutex_unlock(&tell_mutex);
 }
 
 void wh_service_refuse(int sock, const struct wh_err *why)
@@ -165,8 +227,11 @@ static int serve(int sock, const struct wh_service *s, struct wh_buf *out, struc
 		return wh_err_set(err, "sandbox", WH_ERR_INTERNAL, ENOSYS, "there is no such service");
 	r = wh_json_parse(in.p, in.n, "request", &request, err);
 	wh_buf_release(&in);
-	if (r == 0)
+	if (r == 0) {
+		tell_to(sock);
 		r = s->fn(s->arg, request, &reply, err);
+		tell_to(-1);
+	}
 	if (r < 0)
 		return wh_err_set(err, "sandbox", WH_ERR_INTERNAL, -r, "the service \"%s\" failed and said nothing",
 				  s->name);

@@ -106,11 +106,50 @@ static int state(void *arg, const json_t *request, json_t **ret_reply, struct wh
 	return 0;
 }
 
+enum { FLOOD = 30000 };
+
+static void *tell_some(void *arg)
+{
+	for (int i = 0; i < 100; i++) {
+		WH_AUTO_JSON json_t *note = json_pack("{s:s, s:i}", "who", (const char *)arg, "i", i);
+
+		wh_service_tell(note);
+	}
+	return NULL;
+}
+
+/* From two threads, then one that is too long, then more than any socket holds. */
+static int teller(void *arg, const json_t *request, json_t **ret_reply, struct wh_err **err)
+{
+	WH_AUTO_FREE char *text = wh_malloc(10000);
+	WH_AUTO_JSON json_t *big = NULL;
+	static char names[][2] = {"a", "b"};
+	pthread_t t[2];
+
+	(void)arg;
+	(void)err;
+	pthread_create(&t[0], NULL, tell_some, names[0]);
+	pthread_create(&t[1], NULL, tell_some, names[1]);
+	pthread_join(t[0], NULL);
+	pthread_join(t[1], NULL);
+	memset(text, 'x', 10000);
+	big = json_pack("{s:s#}", "big", text, 10000);
+	wh_service_tell(big);
+	for (int i = 0; i < (int)wh_json_int(request, "flood", 0); i++) {
+		WH_AUTO_JSON json_t *note = json_pack("{s:s#}", "pad", text, 500);
+
+		wh_service_tell(note);
+	}
+	*ret_reply = json_pack("{s:s}", "the", "answer");
+	return 0;
+}
+
 static int hung[2];
 static char argument[] = "the argument";
 static const struct wh_service services[] = {
 	{"echo", echo, argument}, {"big", big, NULL}, {"nothing", nothing, NULL}, {"bad", bad, NULL},
 	{"mute", mute, NULL},     {"die", die, NULL}, {"hang", hang, &hung[1]},   {"state", state, NULL},
+	{"tell", teller, NULL},
 };
 
 /* Runs fn as the inner process. Its assertions are exits: cmocka's belong to the parent. */
@@ -183,6 +222,56 @@ static void payloads(void **st)
 {
 	(void)st;
 	assert_int_equal(as_inner(ask_big), 0);
+}
+
+struct told {
+	int a, b, pads, others;
+	bool ordered, stop;
+};
+
+static void told(void *arg, const json_t *note)
+{
+	struct told *t = arg;
+	const char *who = wh_json_str(note, "who");
+	int *at = who && *who == 'a' ? &t->a : &t->b;
+
+	if (who)
+		t->ordered = t->ordered && wh_json_int(note, "i", -1) == (*at)++;
+	else if (wh_json_str(note, "pad"))
+		t->pads++;
+	else
+		t->others++;
+	if (t->stop && t->pads == 1)
+		usleep(300000); /* the socket fills meanwhile */
+}
+
+static void ask_telling(struct wh_inner *i)
+{
+	WH_AUTO_JSON json_t *request = json_object(), *reply = NULL;
+	struct told t = {.ordered = true};
+
+	CHECK(wh_inner_call_telling(i, "tell", request, NULL, told, &t, &reply, NULL) == 0);
+	CHECK(wh_streq(wh_json_str(reply, "the"), "answer"));
+	CHECK(t.a == 100 && t.b == 100 && t.ordered && !t.others);
+	json_decref(WH_TAKE_PTR(reply));
+	/* nobody listens */
+	json_object_set_new(request, "flood", json_integer(FLOOD));
+	CHECK(wh_inner_call(i, "tell", request, &reply, NULL) == 0);
+	CHECK(wh_streq(wh_json_str(reply, "the"), "answer"));
+	json_decref(WH_TAKE_PTR(reply));
+	/* who is slow loses some, and gets the answer */
+	t = (struct told){.ordered = true, .stop = true};
+	CHECK(wh_inner_call_telling(i, "tell", request, NULL, told, &t, &reply, NULL) == 0);
+	CHECK(wh_streq(wh_json_str(reply, "the"), "answer"));
+	CHECK(t.pads > 0 && t.pads < FLOOD && t.ordered);
+	/* outside a call it goes nowhere */
+	wh_service_tell(request);
+}
+
+static void tells(void **st)
+{
+	(void)st;
+	assert_int_equal(as_inner(ask_telling), 0);
 }
 
 static void ask_bad(struct wh_inner *i)
@@ -350,7 +439,7 @@ static void outer_signalled(void **st)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(echoes),         cmocka_unit_test(payloads),   cmocka_unit_test(errors),
+		cmocka_unit_test(tells), cmocka_unit_test(echoes),         cmocka_unit_test(payloads),   cmocka_unit_test(errors),
 		cmocka_unit_test(from_threads),   cmocka_unit_test(inner_ends), cmocka_unit_test(after_entering),
 		cmocka_unit_test(outer_signalled),
 	};
