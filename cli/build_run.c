@@ -126,8 +126,12 @@ static int pull(void *arg, const char *ref, const char *platform, struct wh_dige
 	struct run *r = arg;
 	WH_AUTO_ERR struct wh_err *e = NULL;
 	unsigned id = wh_progress_begin(r->progress, "[internal] pull %s", ref);
-	int res = wh_cli_registry_builder_pull(&r->pull, ref, platform, ret, &e);
+	const struct wh_progress_row row = {r->progress, id};
+	struct wh_cli_pull with_row = r->pull;
+	int res;
 
+	with_row.row = &row;
+	res = wh_cli_registry_builder_pull(&with_row, ref, platform, ret, &e);
 	wh_progress_end(r->progress, id, e);
 	wh_err_move(err, &e);
 	return res;
@@ -354,6 +358,8 @@ static int lower(struct run *r, struct wh_err **err)
 				r->n_built ? add_platform_finding : wh_lint_list_add, r->graph,
 				&r->built[r->n_built].target, err);
 	wh_lint_list_tell(&r->findings, r->progress);
+	if (res == 0)
+		wh_progress_graph(r->progress, r->graph);
 	return res;
 }
 
@@ -644,8 +650,9 @@ int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner)
 	struct run r = {.spec = s, .inner = inner};
 	int res;
 
-	if (!s->quiet)
-		r.progress = wh_progress_new_for(stderr);
+	res = wh_progress_new(s->quiet ? WH_PROGRESS_QUIET : s->progress, &r.progress, &err);
+	if (res < 0)
+		return wh_err_report(err);
 	r.on_failure = (struct wh_on_failure){.spec = s, .progress = r.progress};
 	r.input = (struct wh_build_input){
 		.context = s->context,
@@ -665,17 +672,15 @@ int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner)
 	r.share = (struct wh_cache_share){.opts = s->cache, .inner = inner, .progress = r.progress, .insecure = s->insecure_registry};
 	if (s->cgroup_parent)
 		wh_progress_warn(r.progress, "--cgroup-parent does nothing: steps stay in the control group of whittle");
-	if (s->progress == WH_PROGRESS_TTY || s->progress == WH_PROGRESS_RAWJSON)
-		wh_progress_warn(r.progress, "--progress=tty and rawjson are not supported yet: plain it is");
 	if (s->iidfile)
 		clear_iidfile(s->iidfile);
 	res = run_all(&r, &err);
 	if (res < 0) {
 		wh_on_failure_end(&r.on_failure, err);
-		if (r.progress)
-			fputc('\n', stderr);
+		wh_progress_gap(r.progress);
 		res = wh_err_report(err);
 	} else {
+		wh_progress_finish(r.progress);
 		res = tell(&r);
 	}
 	run_release(&r);

@@ -623,12 +623,9 @@ static void add_choices(const struct wh_build_flags *f, struct wh_build_spec *s)
 	s->iidfile = f->iidfile;
 	s->insecure_registry = f->insecure_registry;
 	s->jobs = f->jobs;
-	if (wh_streq(f->progress, "tty") || wh_streq(f->progress, "rawjson"))
-		s->progress = wh_streq(f->progress, "tty") ? WH_PROGRESS_TTY : WH_PROGRESS_RAWJSON;
 	s->verify_reproducible = f->verify_reproducible || f->verify_report;
 	if (f->verify_report)
 		s->verify_report = wh_cli_absolute(f->verify_report);
-	s->quiet = f->quiet || wh_streq(f->progress, "quiet");
 }
 
 /* The lock: where --lock says, else beside the Dockerfile. */
@@ -659,6 +656,10 @@ int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *arg
 	add_choices(f, s);
 	if (f->quiet && f->progress && !wh_streq(f->progress, "auto") && !wh_streq(f->progress, "quiet"))
 		return wh_cli_misuse(err, "--quiet and --progress=%s exclude each other", f->progress);
+	r = f->quiet ? 0 : wh_progress_kind_parse(f->progress, &s->progress, err);
+	if (r < 0)
+		return r;
+	s->quiet = f->quiet || s->progress == WH_PROGRESS_QUIET;
 	if (f->shm_size && !wh_size_parse(f->shm_size, &s->shm_size))
 		return wh_cli_misuse(err, "--shm-size \"%s\" is no size like 64m", f->shm_size);
 	if (f->file && !f->file[0])

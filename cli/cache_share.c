@@ -25,8 +25,14 @@ static int fetch(void *arg, const char *origin, const struct wh_descriptor *blob
 		 struct wh_err **err)
 {
 	struct wh_cache_share *c = arg;
+	const char *repo = origin + strlen(WH_ORIGIN_REGISTRY);
+	unsigned id = wh_progress_begin(c->progress, "[internal] fetch layers of %s", repo);
+	WH_AUTO_ERR struct wh_err *e = NULL;
+	int r = wh_cli_registry_blobs(c->inner, c->store, repo, blobs, n, c->insecure, cancel, &(struct wh_progress_row){c->progress, id}, &e);
 
-	return wh_cli_registry_blobs(c->inner, c->store, origin + strlen(WH_ORIGIN_REGISTRY), blobs, n, c->insecure, cancel, err);
+	wh_progress_end(c->progress, id, e);
+	wh_err_move(err, &e);
+	return r;
 }
 
 static int find(struct wh_cache_share *c, const struct wh_cache_opt *o, struct wh_artifacts *ret, struct wh_err **err)
@@ -154,7 +160,7 @@ static int sources_of(struct wh_cache_share *c, const struct wh_cache_opt *o, co
 	return wh_layers_settle(c->store, v, n, err);
 }
 
-static int write_to(struct wh_cache_share *c, const struct wh_cache_opt *o, struct wh_err **err)
+static int write_to(struct wh_cache_share *c, const struct wh_cache_opt *o, const struct wh_progress_row *row, struct wh_err **err)
 {
 	struct wh_cache_write w = {.max = o->max, .convert = o->has_comp, .layer = *c->layer};
 	WH_AUTO_JSON json_t *sources = json_object();
@@ -172,7 +178,7 @@ static int write_to(struct wh_cache_share *c, const struct wh_cache_opt *o, stru
 	if (r == 0 && o->type == WH_CACHE_REGISTRY) {
 		r = sources_of(c, o, &layers, sources, err);
 		if (r == 0)
-			r = wh_cli_registry_put(c->inner, c->store, o->ref, &a.manifest.digest, sources, c->insecure, err);
+			r = wh_cli_registry_put(c->inner, c->store, o->ref, &a.manifest.digest, sources, c->insecure, row, err);
 	} else if (r == 0) {
 		v = wh_calloc(layers.n_layers + 1, sizeof(*v));
 		for (size_t i = 0; i < layers.n_layers; i++)
@@ -197,7 +203,7 @@ int wh_cache_share_export(struct wh_cache_share *c, struct wh_err **err)
 		if (o->type == WH_CACHE_INLINE)
 			continue;
 		id = wh_progress_begin(c->progress, "exporting cache to %s", o->shown);
-		r = write_to(c, o, &e);
+		r = write_to(c, o, &(struct wh_progress_row){c->progress, id}, &e);
 		wh_progress_end(c->progress, id, e);
 		if (r < 0 && o->ignore_error && r != -ECANCELED) {
 			wh_progress_warn(c->progress, "the cache was not exported to %s: %s", o->shown, e ? e->msg : strerror(-r));

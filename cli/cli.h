@@ -239,6 +239,7 @@ struct wh_cli_pull {
 	struct wh_inner *inner;
 	struct wh_store *store;
 	struct wh_progress *progress;
+	const struct wh_progress_row *row; /* of this pull; or NULL */
 	enum wh_pull_policy policy;
 	bool insecure;
 };
@@ -246,7 +247,8 @@ int wh_cli_registry_builder_pull(void *arg /* struct wh_cli_pull */, const char 
 				 struct wh_digest *ret, struct wh_err **err); /* a wh_pull_fn */
 /* To all these references; chunk: struct wh_output's. */
 int wh_cli_registry_push(struct wh_inner *inner, struct wh_store *s, const struct wh_strv *refs, const struct wh_image *i,
-			 const struct wh_artifacts *artifacts, bool insecure, uint64_t chunk, struct wh_err **err);
+			 const struct wh_artifacts *artifacts, bool insecure, uint64_t chunk,
+			 const struct wh_progress_row *row, struct wh_err **err);
 
 /* ---------------------------------------------------------------- image_ref.c */
 

@@ -74,7 +74,7 @@ static const struct wh_option options[] = {
 	 NULL},
 	{"platform", 0, WH_OPT_LIST, AT(platforms), "OS/ARCH",
 	 "Platforms of the image, between commas (default: this machine's);\nseveral make an image index with one image each (repeatable)", NULL},
-	{"progress", 0, WH_OPT_TEXT, AT(progress), "HOW", "auto, plain or quiet", progresses},
+	{"progress", 0, WH_OPT_TEXT, AT(progress), "HOW", "auto, plain, tty, rawjson or quiet", progresses},
 	{"push", 0, WH_OPT_FLAG, AT(push), NULL, "Push the image, with what is attached to it, to where each --tag says", NULL},
 	{"quiet", 'q', WH_OPT_FLAG, AT(quiet), NULL, "Print nothing but the image id", NULL},
 	{"registry-insecure", 0, WH_OPT_FLAG, AT(insecure_registry), NULL,

@@ -15,6 +15,7 @@ struct pull {
 	struct wh_inner *inner;
 	struct wh_store *store;
 	struct wh_progress *progress;
+	struct wh_progress_row row; /* what is done now */
 	struct wh_image image;
 	size_t attached;
 	char *name; /* NULL: it was pulled by digest */
@@ -38,8 +39,8 @@ static int fetch(struct pull *p, struct wh_err **err)
 	char text[WH_DIGEST_TEXT];
 	struct wh_digest d;
 	bool insecure = p->flags->insecure;
-	int r = p->flags->all ? wh_cli_registry_pull_all(p->inner, p->store, p->ref, true, insecure, &d, err)
-			      : wh_cli_registry_pull(p->inner, p->store, p->ref, p->flags->platform, insecure, &d, err);
+	int r = p->flags->all ? wh_cli_registry_pull_all(p->inner, p->store, p->ref, true, insecure, &p->row, &d, err)
+			      : wh_cli_registry_pull(p->inner, p->store, p->ref, p->flags->platform, insecure, &p->row, &d, err);
 
 	return r < 0 ? r : wh_image_all_from_store(p->store, wh_digest_text(&d, text), &p->image, err);
 }
@@ -82,7 +83,10 @@ static int step(struct pull *p, const char *what, int (*fn)(struct pull *p, stru
 {
 	WH_AUTO_ERR struct wh_err *e = NULL;
 	unsigned id = wh_progress_begin(p->progress, "%s %s", what, p->ref);
-	int r = fn(p, &e);
+	int r;
+
+	p->row = (struct wh_progress_row){p->progress, id};
+	r = fn(p, &e);
 
 	wh_progress_end(p->progress, id, e);
 	wh_err_move(err, &e);

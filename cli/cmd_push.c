@@ -42,7 +42,8 @@ static int send(struct push *p, struct wh_err **err)
 	int r;
 
 	wh_strv_add(&refs, p->ref);
-	r = wh_cli_registry_push(p->inner, p->store, &refs, p->image, &p->artifacts, p->flags->insecure, p->chunk, &e);
+	r = wh_cli_registry_push(p->inner, p->store, &refs, p->image, &p->artifacts, p->flags->insecure, p->chunk,
+				 &(struct wh_progress_row){p->progress, id}, &e);
 	wh_progress_end(p->progress, id, e);
 	wh_err_move(err, &e);
 	return r;

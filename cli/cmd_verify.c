@@ -175,10 +175,10 @@ static int open_registry(struct verify *v, const char *ref, struct wh_err **err)
 	v->proofs.source = WH_FROM_REGISTRY;
 	v->remote = ref;
 	v->proofs.place = wh_strdup(ref);
-	r = wh_cli_registry_pull_all(v->inner, v->store, ref, false, insecure, &d, &e);
+	r = wh_cli_registry_pull_all(v->inner, v->store, ref, false, insecure, NULL, &d, &e);
 	if (r == -ENOTSUP) {
 		wh_err_freep(&e);
-		r = wh_cli_registry_pull(v->inner, v->store, ref, v->flags->platform, insecure, &d, &e);
+		r = wh_cli_registry_pull(v->inner, v->store, ref, v->flags->platform, insecure, NULL, &d, &e);
 	}
 	if (r == 0)
 		r = wh_image_all_from_store(v->store, wh_digest_text(&d, text), &v->whole, &e);
@@ -231,7 +231,7 @@ static int fetch_layers(struct verify *v, const struct wh_image *i, struct wh_er
 	if (!v->remote)
 		return 0;
 	ref = wh_asprintf("%.*s@%s", (int)strcspn(v->remote, "@"), v->remote, wh_digest_text(&i->manifest, text));
-	return wh_cli_registry_pull_all(v->inner, v->store, ref, true, v->flags->insecure, &d, err);
+	return wh_cli_registry_pull_all(v->inner, v->store, ref, true, v->flags->insecure, NULL, &d, err);
 }
 
 /* ---------------------------------------------------------------- proving */

@@ -33,8 +33,14 @@ int wh_progress_kind_parse(const char *text, enum wh_progress_kind *ret, struct 
 struct wh_progress;
 int wh_progress_new(enum wh_progress_kind kind, struct wh_progress **ret, struct wh_err **err);
 struct wh_progress *wh_progress_new_for(FILE *out); /* plain lines to there */
+/* What the command does, for the head of the live view: "Pulling"; else it is "Building". */
+void wh_progress_title(struct wh_progress *p, const char *text);
+/* The steps that will be there, so that it can say how many of them are done. */
+void wh_progress_graph(struct wh_progress *p, const struct wh_graph *g);
 /* Nothing is drawn after it: the terminal is as it was, and who prints then prints below. Idempotent; free() does it. */
 void wh_progress_finish(struct wh_progress *p);
+/* The same; where people read, an empty line follows, before an error. */
+void wh_progress_gap(struct wh_progress *p);
 void wh_progress_free(struct wh_progress *p);
 /* In a process that was forked and must not draw. */
 void wh_progress_forget(struct wh_progress *p);

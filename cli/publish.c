@@ -132,7 +132,8 @@ static int push(struct publish *x, const struct wh_image *i, const struct wh_out
 	for (size_t k = 0; k < s->tags.n; k++)
 		wh_buf_addf(&names, "%s%s", k ? ", " : "", s->tags.v[k]);
 	id = wh_progress_begin(x->p->progress, "pushing %s", names.p);
-	r = wh_cli_registry_push(x->p->inner, x->p->store, &s->tags, i, &x->artifacts, s->insecure_registry, o->chunk, &e);
+	r = wh_cli_registry_push(x->p->inner, x->p->store, &s->tags, i, &x->artifacts, s->insecure_registry, o->chunk,
+				 &(struct wh_progress_row){x->p->progress, id}, &e);
 	wh_progress_end(x->p->progress, id, e);
 	wh_err_move(err, &e);
 	return r;

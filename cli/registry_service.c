@@ -211,6 +211,47 @@ static int do_put(struct task *t, json_t **ret, struct wh_err **err)
 	return r;
 }
 
+/* Bytes on their way, told to the caller: of each transfer the first and the last word, and no more than ten a second. */
+#define TELL_EVERY_NS ((uint64_t)100000000)
+
+struct teller {
+	struct told {
+		char *what;
+		uint64_t at;
+	} * v;
+	size_t n, cap;
+};
+
+static struct told *told_of(struct teller *t, const char *what)
+{
+	for (size_t i = t->n; i-- > 0;)
+		if (wh_streq(t->v[i].what, what))
+			return &t->v[i];
+	WH_PUSH(t->v, t->n, t->cap) = (struct told){.what = wh_strdup(what)};
+	return &t->v[t->n - 1];
+}
+
+static void tell_progress(void *arg, const char *what, uint64_t done, uint64_t total)
+{
+	WH_AUTO_JSON json_t *note = NULL;
+	const char *blank = strchr(what, ' '); /* "get layer sha256:…" */
+	struct told *t = told_of(arg, what);
+	uint64_t now = wh_now_ns();
+
+	if (t->at && done && done != total && now - t->at < TELL_EVERY_NS)
+		return;
+	t->at = now;
+	note = json_pack("{s:s, s:I, s:I}", "what", blank ? blank + 1 : what, "done", (json_int_t)done, "total", (json_int_t)total);
+	wh_service_tell(note);
+}
+
+static void teller_release(struct teller *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		free(t->v[i].what);
+	free(t->v);
+}
+
 int wh_cli_registry_service(void *arg, const json_t *request, json_t **ret_reply, struct wh_err **err)
 {
 	static const struct {
@@ -219,8 +260,11 @@ int wh_cli_registry_service(void *arg, const json_t *request, json_t **ret_reply
 	} table[] = {{"pull", do_pull}, {"push", do_push}, {"artifacts", do_artifacts},
 		   {"find", do_find}, {"blobs", do_blobs}, {"put", do_put}};
 	const char *op = wh_json_str(request, "op"), *root = wh_json_str(request, "root");
+	WH_CLEANUP(teller_release) struct teller teller = {0};
 	struct wh_registry_opts o = {.insecure = json_is_true(json_object_get(request, "insecure")),
-				     .chunk = (uint64_t)wh_json_int(request, "chunk", 0)};
+				     .chunk = (uint64_t)wh_json_int(request, "chunk", 0),
+				     .progress = tell_progress,
+				     .arg = &teller};
 	struct task t = {.q = request, .ref = wh_json_str(request, "ref")};
 	int r = -ENOSYS;
 
@@ -247,10 +291,12 @@ int wh_cli_registry_service(void *arg, const json_t *request, json_t **ret_reply
 static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
 /* A signal from the terminal ends the service's process at once; here it may be pending until somebody takes it. */
-static int call_while(struct wh_inner *inner, const json_t *q, const _Atomic bool *cancel, json_t **ret, struct wh_err **err)
+static int call_while(struct wh_inner *inner, const json_t *q, const _Atomic bool *cancel, const struct wh_progress_row *row,
+		      json_t **ret, struct wh_err **err)
 {
+	struct wh_progress_row of = row ? *row : (struct wh_progress_row){0};
 	WH_AUTO_ERR struct wh_err *why = NULL;
-	int r = wh_inner_call_while(inner, WH_SERVICE_REGISTRY, q, cancel, ret, &why);
+	int r = wh_inner_call_telling(inner, WH_SERVICE_REGISTRY, q, cancel, wh_progress_tell, &of, ret, &why);
 	sigset_t pending;
 
 	sigpending(&pending);
@@ -261,9 +307,9 @@ static int call_while(struct wh_inner *inner, const json_t *q, const _Atomic boo
 	return r;
 }
 
-static int call(struct wh_inner *inner, const json_t *q, json_t **ret, struct wh_err **err)
+static int call(struct wh_inner *inner, const json_t *q, const struct wh_progress_row *row, json_t **ret, struct wh_err **err)
 {
-	return call_while(inner, q, NULL, ret, err);
+	return call_while(inner, q, NULL, row, ret, err);
 }
 
 static json_t *request_new(const char *op, struct wh_store *s, const char *ref, bool insecure)
@@ -272,7 +318,7 @@ static json_t *request_new(const char *op, struct wh_store *s, const char *ref, 
 }
 
 static int ask_pull(struct wh_inner *inner, struct wh_store *s, const char *ref, const char *what, const char *platform,
-		    bool insecure, struct wh_digest *ret, struct wh_err **err)
+		    bool insecure, const struct wh_progress_row *row, struct wh_digest *ret, struct wh_err **err)
 {
 	WH_AUTO_JSON json_t *q = request_new("pull", s, ref, insecure);
 	WH_AUTO_JSON json_t *a = NULL;
@@ -283,7 +329,7 @@ static int ask_pull(struct wh_inner *inner, struct wh_store *s, const char *ref,
 		json_object_set_new(q, "platform", json_string(platform));
 	if (what)
 		json_object_set_new(q, "what", json_string(what));
-	r = call(inner, q, &a, err);
+	r = call(inner, q, row, &a, err);
 	if (r < 0)
 		return r;
 	digest = wh_json_str(a, "digest");
@@ -293,15 +339,15 @@ static int ask_pull(struct wh_inner *inner, struct wh_store *s, const char *ref,
 }
 
 int wh_cli_registry_pull(struct wh_inner *inner, struct wh_store *s, const char *ref, const char *platform,
-			 bool insecure, struct wh_digest *ret, struct wh_err **err)
+			 bool insecure, const struct wh_progress_row *row, struct wh_digest *ret, struct wh_err **err)
 {
-	return ask_pull(inner, s, ref, NULL, platform, insecure, ret, err);
+	return ask_pull(inner, s, ref, NULL, platform, insecure, row, ret, err);
 }
 
 int wh_cli_registry_pull_all(struct wh_inner *inner, struct wh_store *s, const char *ref, bool layers, bool insecure,
-			     struct wh_digest *ret, struct wh_err **err)
+			     const struct wh_progress_row *row, struct wh_digest *ret, struct wh_err **err)
 {
-	return ask_pull(inner, s, ref, layers ? "all" : "documents", NULL, insecure, ret, err);
+	return ask_pull(inner, s, ref, layers ? "all" : "documents", NULL, insecure, row, ret, err);
 }
 
 /* The next build finds it in the store. A name that is pulled for a build stands for one platform's image: this machine's. One that
@@ -333,13 +379,14 @@ int wh_cli_registry_builder_pull(void *arg, const char *ref, const char *platfor
 				 struct wh_err **err)
 {
 	const struct wh_cli_pull *p = arg;
-	int r = ask_pull(p->inner, p->store, ref, "lone", platform, p->insecure, ret, err);
+	int r = ask_pull(p->inner, p->store, ref, "lone", platform, p->insecure, p->row, ret, err);
 
 	return r < 0 ? r : keep_name(p->store, ref, platform, ret, err);
 }
 
 int wh_cli_registry_push(struct wh_inner *inner, struct wh_store *s, const struct wh_strv *refs, const struct wh_image *i,
-			 const struct wh_artifacts *artifacts, bool insecure, uint64_t chunk, struct wh_err **err)
+			 const struct wh_artifacts *artifacts, bool insecure, uint64_t chunk,
+			 const struct wh_progress_row *row, struct wh_err **err)
 {
 	WH_AUTO_JSON json_t *q = request_new("push", s, refs->n ? refs->v[0] : "", insecure);
 	WH_AUTO_JSON json_t *a = NULL;
@@ -359,7 +406,7 @@ int wh_cli_registry_push(struct wh_inner *inner, struct wh_store *s, const struc
 	json_object_set_new(q, "artifacts", artifacts_json(artifacts));
 	json_object_set_new(q, "origins", origins);
 	add_origins(i, origins);
-	return call(inner, q, &a, err);
+	return call(inner, q, row, &a, err);
 }
 
 int wh_cli_registry_artifacts(struct wh_inner *inner, struct wh_store *s, const char *ref,
@@ -372,7 +419,7 @@ int wh_cli_registry_artifacts(struct wh_inner *inner, struct wh_store *s, const 
 	int r;
 
 	json_object_set_new(q, "subject", json_string(wh_digest_text(subject, text)));
-	r = call(inner, q, &a, err);
+	r = call(inner, q, NULL, &a, err);
 	return r < 0 ? r : artifacts_parse(json_object_get(a, "artifacts"), s, ret, err);
 }
 
@@ -386,7 +433,7 @@ int wh_cli_registry_find(struct wh_inner *inner, struct wh_store *s, const char 
 	int r;
 
 	json_object_set_new(q, "type", json_string(type));
-	r = call(inner, q, &a, err);
+	r = call(inner, q, NULL, &a, err);
 	list = json_object_get(a, "found");
 	for (i = 0; r == 0 && i < json_array_size(list); i++) {
 		struct wh_artifact *x = wh_artifacts_add(ret);
@@ -400,7 +447,7 @@ int wh_cli_registry_find(struct wh_inner *inner, struct wh_store *s, const char 
 }
 
 int wh_cli_registry_blobs(struct wh_inner *inner, struct wh_store *s, const char *ref, const struct wh_descriptor *blobs, size_t n,
-			  bool insecure, const _Atomic bool *cancel, struct wh_err **err)
+			  bool insecure, const _Atomic bool *cancel, const struct wh_progress_row *row, struct wh_err **err)
 {
 	WH_AUTO_JSON json_t *q = request_new("blobs", s, ref, insecure);
 	WH_AUTO_JSON json_t *a = NULL;
@@ -411,11 +458,11 @@ int wh_cli_registry_blobs(struct wh_inner *inner, struct wh_store *s, const char
 		json_array_append_new(list, json_pack("{s:s, s:I}", "digest", wh_digest_text(&blobs[i].digest, text), "size",
 						      (json_int_t)blobs[i].size));
 	json_object_set_new(q, "blobs", list);
-	return call_while(inner, q, cancel, &a, err);
+	return call_while(inner, q, cancel, row, &a, err);
 }
 
 int wh_cli_registry_put(struct wh_inner *inner, struct wh_store *s, const char *ref, const struct wh_digest *manifest,
-			json_t *sources, bool insecure, struct wh_err **err)
+			json_t *sources, bool insecure, const struct wh_progress_row *row, struct wh_err **err)
 {
 	WH_AUTO_JSON json_t *q = request_new("put", s, ref, insecure);
 	WH_AUTO_JSON json_t *a = NULL;
@@ -423,7 +470,7 @@ int wh_cli_registry_put(struct wh_inner *inner, struct wh_store *s, const char *
 
 	json_object_set_new(q, "manifest", json_string(wh_digest_text(manifest, text)));
 	json_object_set(q, "sources", sources);
-	return call(inner, q, &a, err);
+	return call(inner, q, row, &a, err);
 }
 
 /* ---------------------------------------------------------------- for the commands */
