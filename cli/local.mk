@@ -17,6 +17,8 @@ cli_libcli_a_SOURCES += cli/cmd_sbom.c cli/image_ref.c
 cli_libcli_a_SOURCES += cli/cmd_db.c cli/cmd_scan.c
 # What takes room, and what goes.
 cli_libcli_a_SOURCES += cli/cmd_du.c cli/cmd_gc.c cli/gc.c cli/gc.h
+# Steps on the user's terminal.
+cli_libcli_a_SOURCES += cli/relay.c cli/relay.h cli/terminal.c cli/terminal.h
 # What the store has.
 cli_libcli_a_SOURCES += cli/cmd_history.c cli/cmd_images.c cli/cmd_inspect.c cli/cmd_rm.c cli/cmd_tag.c cli/listing.c cli/listing.h
 # Answers without a build.
