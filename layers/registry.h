@@ -15,7 +15,8 @@
 
 struct wh_registry_opts {
 	const char *auth_file;  /* docker's config.json; NULL: $REGISTRY_AUTH_FILE, $DOCKER_CONFIG/config.json or
-				 * ~/.docker/config.json, then $XDG_RUNTIME_DIR/containers/auth.json */
+				 * ~/.docker/config.json, then $XDG_RUNTIME_DIR/containers/auth.json (without it
+				 * /run/containers/UID/auth.json), ~/.config/containers/auth.json */
 	const char *user, *password; /* instead; or NULL */
 	bool insecure;          /* plain HTTP and unknown certificates are taken from any host */
 	const char *ca_file;    /* further certificates; NULL: $SSL_CERT_FILE */

@@ -7,6 +7,8 @@
 
 #include <sodium.h>
 
+#define LIFE_MAX (24 * 3600)
+
 static char *basic_header(const struct wh_login *l)
 {
 	WH_AUTO_SECRET char *both = wh_asprintf("%s:%s", l->user, l->password);
@@ -81,8 +83,8 @@ static void scopes_for(const char *ours, const char *theirs, struct wh_strv *ret
 /* May a login be shown to this address? */
 static bool realm_allowed(const struct wh_reg_conn *c, const char *realm)
 {
-	return wh_url_is_https(realm) || c->r->o.insecure ||
-	       (wh_url_is_loopback(realm) && !wh_url_is_https(c->host->base));
+	return wh_url_is_https(realm) || (wh_url_is_loopback(realm) && !wh_url_is_https(c->host->base)) ||
+	       wh_reg_url_insecure(c, realm);
 }
 
 /* It becomes a header. */
@@ -96,10 +98,29 @@ static bool token_harmless(const char *s)
 	return true;
 }
 
-static int read_token(const struct wh_http_req *q, const struct wh_http_resp *a, char **ret, struct wh_err **err)
+static time_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec;
+}
+
+/* When to get another: well before it ends. One that does not say lives for a minute (distribution's token specification). */
+static time_t renewal(const json_t *o)
+{
+	int64_t life = wh_json_int(o, "expires_in", 60);
+
+	if (life <= 0 || life > LIFE_MAX)
+		life = life <= 0 ? 60 : LIFE_MAX;
+	return now() + (time_t)(life - (life / 4 < 30 ? life / 4 : 30));
+}
+
+static int read_token(struct wh_reg_conn *c, const struct wh_http_req *q, const struct wh_http_resp *a, struct wh_reg_token *ret,
+		      struct wh_err **err)
 {
 	WH_AUTO_JSON json_t *o = NULL;
-	const char *token;
+	const char *token, *refresh;
 
 	if (wh_json_parse(a->body.p, a->body.n, "token", &o, NULL) < 0)
 		return wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG, "%s: the answer is no JSON", q->what);
@@ -109,7 +130,13 @@ static int read_token(const struct wh_http_req *q, const struct wh_http_resp *a,
 	if (!token_harmless(token))
 		return wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG, "%s: there is no token in the answer",
 				  q->what);
-	*ret = wh_asprintf("Bearer %s", token);
+	ret->header = wh_asprintf("Bearer %s", token);
+	ret->until = renewal(o);
+	refresh = wh_json_str(o, "refresh_token");
+	if (c->offline && token_harmless(refresh)) {
+		wh_secret_free(c->refresh);
+		c->refresh = wh_strdup(refresh);
+	}
 	return 0;
 }
 
@@ -152,7 +179,7 @@ static void secret_buf_release(struct wh_buf *b)
 	wh_buf_release(b);
 }
 
-static int get_token(struct wh_reg_conn *c, char **ret, struct wh_err **err)
+static int get_token(struct wh_reg_conn *c, struct wh_reg_token *ret, struct wh_err **err)
 {
 	const struct wh_challenge *ch = &c->host->challenge;
 	const struct wh_login *l = &c->host->login;
@@ -201,6 +228,13 @@ static int get_token(struct wh_reg_conn *c, char **ret, struct wh_err **err)
 			free(realm);
 			realm = with;
 		}
+		if (c->offline) {
+			char *with = wh_url_with(realm, "offline_token", "true");
+
+			free(realm);
+			realm = wh_url_with(with, "client_id", "whittle");
+			free(with);
+		}
 		q.authorization = basic;
 	}
 	q.url = realm;
@@ -209,7 +243,10 @@ static int get_token(struct wh_reg_conn *c, char **ret, struct wh_err **err)
 		return r;
 	if (a.status != 200)
 		return wh_reg_refusal(c, &q, &a, err);
-	return read_token(&q, &a, ret, err);
+	r = read_token(c, &q, &a, ret, err);
+	if (a.body.p)
+		explicit_bzero(a.body.p, a.body.n);
+	return r;
 }
 
 /* ---------------------------------------------------------------- what a request is sent with */
@@ -222,33 +259,37 @@ static struct wh_reg_token *find_token(struct wh_reg_host *h, const char *scope)
 	return NULL;
 }
 
-/* Logins may differ from repository to repository. */
+/* Logins may differ from repository to repository. One that was given by itself is for the registry that was named, no mirror. */
 static int need_login(struct wh_reg_conn *c, struct wh_err **err)
 {
+	struct wh_registry_opts o = c->r->o;
 	struct wh_reg_host *h = c->host;
+	const char *path = c->endpoints.v[c->at].path;
 	struct wh_login l;
 	int r;
 
-	if (h->login_path && strcmp(h->login_path, c->ref.path) == 0)
+	if (h->login_path && strcmp(h->login_path, path) == 0)
 		return 0;
-	r = wh_login_load(&c->r->o, h->domain, c->ref.path, &l, err);
+	if (h->mirror)
+		o.user = o.password = NULL;
+	r = wh_login_load(&o, h->domain, path, &l, err);
 	if (r < 0)
 		return r;
 	wh_login_release(&h->login);
 	h->login = l;
 	free(h->login_path);
-	h->login_path = wh_strdup(c->ref.path);
+	h->login_path = wh_strdup(path);
 	return 0;
 }
 
-static int authorize(struct wh_reg_conn *c, bool renew, char **ret, struct wh_err **err)
+static int authorize(struct wh_reg_conn *c, bool renew, const char *refused, char **ret, struct wh_err **err)
 {
 	struct wh_reg_host *h = c->host;
-	struct wh_reg_token *t = find_token(h, c->scope);
-	char *header = NULL;
+	struct wh_reg_token *t = find_token(h, c->scope), fresh = {0};
 	int r = 0;
 
-	if (t && !renew) {
+	/* Somebody else may have got a new one meanwhile. */
+	if (t && !(renew && wh_streq(t->header, refused)) && !(t->until && now() >= t->until)) {
 		*ret = wh_strdup(t->header);
 		return 0;
 	}
@@ -258,28 +299,29 @@ static int authorize(struct wh_reg_conn *c, bool renew, char **ret, struct wh_er
 	if (r < 0)
 		return r;
 	if (h->challenge.scheme == WH_AUTH_BEARER)
-		r = get_token(c, &header, err);
+		r = get_token(c, &fresh, err);
 	else if (h->login.user)
-		header = basic_header(&h->login);
-	if (r < 0 || !header)
+		fresh.header = basic_header(&h->login);
+	if (r < 0 || !fresh.header)
 		return r;
 	if (!t) {
 		t = &WH_PUSH(h->tokens, h->n_tokens, h->cap_tokens);
 		*t = (struct wh_reg_token){.scope = wh_strdup(c->scope)};
 	}
 	wh_secret_free(t->header);
-	t->header = header;
-	*ret = wh_strdup(header);
+	t->header = fresh.header;
+	t->until = fresh.until;
+	*ret = wh_strdup(t->header);
 	return 0;
 }
 
-int wh_reg_authorize(struct wh_reg_conn *c, bool renew, char **ret, struct wh_err **err)
+int wh_reg_authorize(struct wh_reg_conn *c, bool renew, const char *refused, char **ret, struct wh_err **err)
 {
 	int r;
 
 	*ret = NULL;
 	pthread_mutex_lock(&c->r->mutex);
-	r = authorize(c, renew, ret, err);
+	r = authorize(c, renew, refused, ret, err);
 	pthread_mutex_unlock(&c->r->mutex);
 	return r;
 }

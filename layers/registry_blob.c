@@ -2,7 +2,7 @@
 /* Blobs from a registry (distribution-spec, pulling blobs). */
 #include "layers/registry_private.h"
 
-int wh_reg_named(const struct wh_reg_conn *c, int r, struct wh_err **err)
+int wh_reg_named(struct wh_reg_conn *c, int r, struct wh_err **err)
 {
 	if (r < 0)
 		wh_reg_name(c, err);
@@ -133,25 +133,43 @@ static int get_all(struct wh_reg_conn *c, struct get *g, struct wh_err **err)
 	}
 }
 
-int wh_reg_blob_get(struct wh_reg_conn *c, struct wh_store *s, const struct wh_reg_blob *b, struct wh_err **err)
+static int get_once(struct wh_reg_conn *c, struct wh_store *s, const struct wh_reg_blob *b, const char *what, struct wh_err **err)
 {
-	WH_AUTO_FREE char *what = wh_reg_blob_what("get", b);
 	struct get g = {.c = c, .b = b, .what = what};
-	uint64_t size;
-	int r;
+	int r = wh_blob_writer_new(s, &g.w, err);
 
-	if (wh_blob_has(s, &b->digest, &size) && size == b->size)
-		return 0;
-	r = wh_blob_writer_new(s, &g.w, err);
 	if (r < 0)
 		return r;
 	r = get_all(c, &g, err);
 	if (r < 0) {
 		wh_blob_writer_abort(g.w);
-		return wh_reg_named(c, r, err);
+		return r;
 	}
 	r = wh_blob_writer_finish(g.w, &b->digest, NULL, NULL, err);
 	if (r < 0)
 		wh_err_wrap(err, "%s", what);
-	return wh_reg_named(c, r, err);
+	return r;
+}
+
+int wh_reg_blob_get(struct wh_reg_conn *c, struct wh_store *s, const struct wh_reg_blob *b, struct wh_err **err)
+{
+	WH_AUTO_FREE char *what = wh_reg_blob_what("get", b);
+	uint64_t size;
+
+	if (wh_blob_has(s, &b->digest, &size) && size == b->size)
+		return 0;
+	for (;;) {
+		WH_AUTO_ERR struct wh_err *why = NULL;
+		int r;
+
+		c->mirrored = false;
+		r = get_once(c, s, b, what, &why);
+		if (r == 0)
+			return 0;
+		/* Bytes of a mirror that lies, or that broke off and was not what the next one has. */
+		if ((r == -EBADMSG || r == -EIO) && wh_reg_distrust(c, &why))
+			continue;
+		wh_err_move(err, &why);
+		return wh_reg_named(c, r, err);
+	}
 }

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A request to a registry: with a login where it is asked for, redirects followed, tried again where that helps. A login is
- * sent to the registry itself (scheme, host and port) and its realm alone, never to where it redirects to.
+ * A request to a registry, or to its mirrors first: with a login where it is asked for, redirects followed, tried again where that
+ * helps. A login is looked up by the host that is spoken to, and sent to that (scheme, host and port) and its realm alone, never to
+ * where it redirects to, nor to another endpoint.
  */
 #include "layers/registry_private.h"
 
 #include <sys/random.h>
-#include <time.h>
 
 #define REDIRECTS 10
 #define PAUSE_MS 200
 #define PAUSE_MAX_MS 10000
 #define RETRY_AFTER_MAX 60
+#define TROUBLES_MAX ((size_t)2 << 10)
+#define MIRROR_PATIENCE 10 /* seconds until it must be connected */
 
 /* ---------------------------------------------------------------- the object */
 
@@ -26,6 +28,7 @@ int wh_registry_new(const struct wh_registry_opts *o, struct wh_registry **ret, 
 	r->o.user = r->user = wh_strdup(o->user);
 	r->o.password = r->password = wh_strdup(o->password);
 	r->o.ca_file = r->ca_file = ca && ca[0] ? wh_strdup(ca) : NULL;
+	r->o.hosts_file = r->hosts_file = wh_strdup(o->hosts_file);
 	pthread_mutex_init(&r->mutex, NULL);
 	*ret = r;
 	return 0;
@@ -40,8 +43,10 @@ static void host_free(struct wh_reg_host *h)
 	free(h->tokens);
 	wh_challenge_release(&h->challenge);
 	wh_login_release(&h->login);
+	wh_reg_tls_release(&h->tls);
 	free(h->login_path);
 	free(h->domain);
+	free(h->at);
 	free(h->base);
 	free(h);
 }
@@ -52,19 +57,35 @@ void wh_registry_free(struct wh_registry *r)
 		return;
 	for (size_t i = 0; i < r->n_hosts; i++)
 		host_free(r->hosts[i]);
+	free(r->hosts);
+	wh_reg_hosts_free(r->files);
 	pthread_mutex_destroy(&r->mutex);
 	free(r->auth_file);
 	free(r->user);
 	wh_secret_free(r->password);
 	free(r->ca_file);
+	free(r->hosts_file);
 	free(r);
 }
 
 /* ---------------------------------------------------------------- errors */
 
-void wh_reg_name(const struct wh_reg_conn *c, struct wh_err **err)
+void wh_reg_name(struct wh_reg_conn *c, struct wh_err **err)
 {
-	wh_err_wrap(err, "registry %s", c->ref.domain);
+	/* Mirrors that fail are passed over: what fails in the end is the last. */
+	const char *domain = c->endpoints.n ? c->endpoints.v[c->endpoints.n - 1].domain : c->ref.domain;
+
+	if (err && *err && c->troubles.n) {
+		char *msg = wh_asprintf("%s%s", (*err)->msg, c->troubles.p);
+
+		free((*err)->msg);
+		(*err)->msg = msg;
+		wh_buf_reset(&c->troubles);
+	}
+	if (strcmp(domain, c->ref.domain) == 0)
+		wh_err_wrap(err, "registry %s", domain);
+	else
+		wh_err_wrap(err, "registry %s (%s)", c->ref.domain, domain);
 }
 
 static void hint_login(const struct wh_reg_conn *c, struct wh_err **err)
@@ -74,12 +95,12 @@ static void hint_login(const struct wh_reg_conn *c, struct wh_err **err)
 	if (l->trouble)
 		wh_err_hint(err, "no login was found: %s", l->trouble);
 	else if (l->identity)
-		wh_err_hint(err, "its token is refused: log in again (docker login %s)", c->ref.domain);
+		wh_err_hint(err, "its token is refused: log in again (whittle login %s)", c->host->domain);
 	else if (l->user)
 		wh_err_hint(err, "asked as user \"%s\": wrong password, or not this user's to use", l->user);
 	else
-		wh_err_hint(err, "no login for %s was found; \"docker login %s\" or \"podman login %s\" leaves one",
-			    c->ref.domain, c->ref.domain, c->ref.domain);
+		wh_err_hint(err, "no login for %s was found; \"whittle login %s\" leaves one, as docker's and podman's do",
+			    c->host->domain, c->host->domain);
 }
 
 /* Answers to HEAD have no body that could say it, and some others have an empty one. */
@@ -153,6 +174,11 @@ static bool is_redirect(long status)
 	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
+bool wh_reg_plain_allowed(const struct wh_reg_conn *c)
+{
+	return c->r->o.insecure || (c->host && c->host->insecure);
+}
+
 /* Where an answer sends us to. Plain HTTP only from plain HTTP, and on this machine. */
 static int next_url(const struct wh_reg_conn *c, const struct wh_http_req *q, const struct wh_http_resp *a, char **ret,
 		    struct wh_err **err)
@@ -163,7 +189,7 @@ static int next_url(const struct wh_reg_conn *c, const struct wh_http_req *q, co
 	wh_reg_text(&text, url ? url : a->location);
 	if (!url)
 		return wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG, "%s: redirected to \"%s\"", q->what, text.p);
-	if (!wh_url_is_https(url) && !c->r->o.insecure && (wh_url_is_https(a->url) || !wh_url_is_loopback(url))) {
+	if (!wh_url_is_https(url) && !wh_reg_plain_allowed(c) && (wh_url_is_https(a->url) || !wh_url_is_loopback(url))) {
 		wh_err_set(err, "registry", WH_ERR_ENV, EACCES, "%s: redirected to plain HTTP, %s", q->what, text.p);
 		wh_err_hint(err, "--registry-insecure allows it");
 		return -EACCES;
@@ -219,12 +245,16 @@ static void keep_challenge(struct wh_reg_conn *c, struct wh_http_resp *a)
 static int with_login(struct wh_reg_conn *c, const struct wh_http_req *q, struct wh_http_resp *ret,
 		      enum wh_http_fault *ret_fault, struct wh_err **err)
 {
+	WH_AUTO_SECRET char *refused = NULL;
+
 	for (unsigned i = 0;; i++) {
-		WH_AUTO_SECRET char *header = NULL;
+		char *header = NULL;
 		int r;
 
 		*ret_fault = WH_HTTP_DEAD;
-		r = wh_reg_authorize(c, i > 0, &header, err);
+		r = wh_reg_authorize(c, i > 0, refused, &header, err);
+		wh_secret_free(refused);
+		refused = header;
 		if (r < 0)
 			return r;
 		/* It said 401, and there is nothing to say to that. */
@@ -238,7 +268,7 @@ static int with_login(struct wh_reg_conn *c, const struct wh_http_req *q, struct
 	}
 }
 
-int wh_reg_call(struct wh_reg_conn *c, const struct wh_http_req *q, struct wh_http_resp *ret, struct wh_err **err)
+static int call_here(struct wh_reg_conn *c, const struct wh_http_req *q, struct wh_http_resp *ret, struct wh_err **err)
 {
 	for (unsigned i = 0;; i++) {
 		WH_AUTO_HTTP_RESP struct wh_http_resp a = {0};
@@ -265,7 +295,7 @@ char *wh_reg_url(const struct wh_reg_conn *c, const char *fmt, ...)
 	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
 	va_list ap;
 
-	wh_buf_addf(&b, "%s/v2/%s/", c->host->base, c->ref.path);
+	wh_buf_addf(&b, "%s/v2/%s/", c->host->base, c->endpoints.v[c->at].path);
 	va_start(ap, fmt);
 	wh_buf_vaddf(&b, fmt, ap);
 	va_end(ap);
@@ -293,57 +323,288 @@ static int knock(struct wh_reg_conn *c, const char *scheme, const char *host, un
 
 static int find_base(struct wh_reg_conn *c, struct wh_err **err)
 {
-	const char *host = strcmp(c->ref.domain, "docker.io") == 0 ? "registry-1.docker.io" : c->ref.domain;
-	WH_AUTO_FREE char *https = wh_asprintf("https://%s/", host);
-	bool plain = c->r->o.insecure || wh_url_is_loopback(https);
-	const char *bracket = strchr(host, ']');
-	bool port = strchr(bracket ? bracket : host, ':');
+	struct wh_reg_host *h = c->host;
+	WH_AUTO_FREE char *https = wh_asprintf("https://%s/", h->at);
+	bool plain = c->r->o.insecure || h->insecure || wh_url_is_loopback(https);
+	const char *bracket = strchr(h->at, ']');
+	bool port = strchr(bracket ? bracket : h->at, ':');
+	unsigned patience = h->mirror ? MIRROR_PATIENCE : 0;
 	WH_AUTO_ERR struct wh_err *first = NULL;
 	enum wh_http_fault fault;
 	/* A server that waits for the end of a line, while we wait for its part of a handshake, says nothing at all. */
-	int r = knock(c, "https", host, plain ? 5 : 0, &fault, &first);
+	int r = knock(c, "https", h->at, plain ? 5 : patience, &fault, &first);
 
 	if (r == 0)
 		return 0;
 	/* What does not speak TLS may be a registry all the same; without a port, HTTP is another one. */
 	if (plain && (fault == WH_HTTP_TLS || fault == WH_HTTP_BROKEN || (fault == WH_HTTP_REFUSED && !port)) &&
-	    knock(c, "http", host, 0, &fault, NULL) == 0)
+	    knock(c, "http", h->at, patience, &fault, NULL) == 0)
 		return 0;
 	wh_err_move(err, &first);
 	return r;
 }
 
-static struct wh_reg_host *find_host(struct wh_registry *r, const char *domain)
+static struct wh_reg_host *find_host(struct wh_registry *r, const struct wh_reg_endpoint *e)
 {
-	for (size_t i = 0; i < r->n_hosts; i++)
-		if (strcmp(r->hosts[i]->domain, domain) == 0)
-			return r->hosts[i];
+	for (size_t i = 0; i < r->n_hosts; i++) {
+		struct wh_reg_host *h = r->hosts[i];
+
+		if (strcmp(h->domain, e->domain) == 0 && h->insecure == e->insecure && h->mirror == e->mirror)
+			return h;
+	}
 	return NULL;
 }
 
-static int find_or_add_host(struct wh_reg_conn *c, struct wh_err **err)
+/* What connects goes on; else the connection is as before. */
+static int find_or_add_host(struct wh_reg_conn *c, const struct wh_reg_endpoint *e, struct wh_err **err)
 {
-	struct wh_registry *r = c->r;
+	struct wh_reg_host *before = c->host, *h = find_host(c->r, e);
 	int res;
 
-	c->host = find_host(r, c->ref.domain);
-	if (c->host)
+	if (h) {
+		c->host = h;
 		return 0;
-	if (r->n_hosts == WH_ARRAY_SIZE(r->hosts))
-		return wh_err_set(err, "registry", WH_ERR_INTERNAL, EMFILE, "too many registries at once");
-	c->host = wh_calloc(1, sizeof(*c->host));
-	c->host->domain = wh_strdup(c->ref.domain);
-	res = find_base(c, err);
+	}
+	c->host = h = wh_calloc(1, sizeof(*h));
+	h->domain = wh_strdup(e->domain);
+	h->at = wh_strdup(strcmp(e->domain, "docker.io") == 0 ? "registry-1.docker.io" : e->domain);
+	h->insecure = e->insecure;
+	h->mirror = e->mirror;
+	res = wh_reg_tls_load(c->r, h->domain, &h->tls, err);
+	if (res == 0)
+		res = find_base(c, err);
 	if (res < 0) {
-		host_free(WH_TAKE_PTR(c->host));
+		host_free(h);
+		c->host = before;
 		return res;
 	}
-	r->hosts[r->n_hosts++] = c->host;
+	WH_PUSH(c->r->hosts, c->r->n_hosts, c->r->cap_hosts) = h;
 	return 0;
 }
 
-int wh_reg_connect(struct wh_registry *r, const char *ref, const char *actions, struct wh_reg_conn **ret,
-		   struct wh_err **err)
+/* ---------------------------------------------------------------- endpoints */
+
+static void note_trouble(struct wh_reg_conn *c, const struct wh_reg_endpoint *e, const char *why)
+{
+	WH_AUTO_FREE char *name = wh_asprintf("; %s%s: ", e->mirror ? "mirror " : "", e->domain);
+
+	if (!(c->troubles.n && strstr(c->troubles.p, name)) && c->troubles.n < TROUBLES_MAX)
+		wh_buf_addf(&c->troubles, "%s%s", name, why);
+}
+
+static int go_to(struct wh_reg_conn *c, size_t at, struct wh_err **err)
+{
+	const struct wh_reg_endpoint *e = &c->endpoints.v[at];
+	int r;
+
+	pthread_mutex_lock(&c->r->mutex);
+	r = find_or_add_host(c, e, err);
+	pthread_mutex_unlock(&c->r->mutex);
+	if (r < 0)
+		return r;
+	c->at = at;
+	free(c->scope);
+	c->scope = e->path[0] ? wh_asprintf("repository:%s:%s", e->path, c->actions) : wh_strdup("");
+	return 0;
+}
+
+/* To the first from there on that answers. */
+static int go_on(struct wh_reg_conn *c, size_t at, struct wh_err **err)
+{
+	for (;; at++) {
+		WH_AUTO_ERR struct wh_err *why = NULL;
+		int r = go_to(c, at, &why);
+
+		if (r == 0)
+			return 0;
+		if (at + 1 == c->endpoints.n) {
+			wh_err_move(err, &why);
+			return r;
+		}
+		note_trouble(c, &c->endpoints.v[at], why->msg);
+	}
+}
+
+bool wh_reg_distrust(struct wh_reg_conn *c, struct wh_err **why)
+{
+	const struct wh_reg_endpoint *e = &c->endpoints.v[c->at];
+	WH_AUTO_ERR struct wh_err *gone = NULL;
+
+	if (!c->mirrored)
+		return false;
+	c->mirrored = false;
+	if (!e->mirror)
+		return true;
+	note_trouble(c, e, why && *why ? (*why)->msg : "what it gave is wrong");
+	return go_on(c, c->at + 1, &gone) == 0;
+}
+
+char *wh_reg_path_there(const struct wh_reg_conn *c, const char *path)
+{
+	struct wh_reg_endpoints l = {0};
+	char *there = NULL;
+
+	if (wh_reg_hosts_endpoints(c->r->files, c->ref.domain, path, false, true, &l, NULL) == 0 &&
+	    strcmp(l.v[l.n - 1].domain, c->host->domain) == 0)
+		there = wh_strdup(l.v[l.n - 1].path);
+	wh_reg_endpoints_release(&l);
+	return there;
+}
+
+/* What a request asks of the repository: "manifests/1". NULL: it goes elsewhere. */
+static const char *of_repository(const struct wh_reg_conn *c, const char *url)
+{
+	for (size_t i = 0; i < c->endpoints.n; i++) {
+		const struct wh_reg_host *h = find_host(c->r, &c->endpoints.v[i]);
+		WH_AUTO_FREE char *begin = h ? wh_asprintf("%s/v2/%s/", h->base, c->endpoints.v[i].path) : NULL;
+
+		if (begin && wh_has_prefix(url, begin))
+			return url + strlen(begin);
+	}
+	return NULL;
+}
+
+/* What a mirror's answer comes through: once some of it was handed on, the request cannot be made anew. */
+struct tap {
+	const struct wh_http_req *q;
+	bool begun;
+};
+
+static int tap(void *arg, const struct wh_http_resp *head, const void *p, size_t n, struct wh_err **err)
+{
+	struct tap *t = arg;
+
+	t->begun = true;
+	return t->q->sink(t->q->arg, head, p, n, err);
+}
+
+/* 1: it failed, or has it not (then *ret is its answer); *ret_for_good: it is not worth a further request. Else as wh_reg_call(). */
+static int ask_mirror(struct wh_reg_conn *c, const struct wh_http_req *q, const char *what, struct wh_http_resp *ret,
+		      bool *ret_for_good, struct wh_err **err)
+{
+	WH_AUTO_FREE char *url = wh_reg_url(c, "%s", what);
+	WH_AUTO_HTTP_RESP struct wh_http_resp a = {0};
+	WH_AUTO_ERR struct wh_err *why = NULL;
+	struct wh_http_req x = *q;
+	struct tap t = {.q = q};
+	enum wh_http_fault fault = WH_HTTP_DEAD;
+	int r;
+
+	x.url = url;
+	if (q->sink) {
+		x.sink = tap;
+		x.arg = &t;
+	}
+	r = with_login(c, &x, &a, &fault, &why);
+	c->mirrored = c->mirrored || t.begun || (r == 0 && a.status < 400);
+	if (r == 0 && a.status < 400) {
+		*ret = a;
+		a = (struct wh_http_resp){0};
+		return 0;
+	}
+	if (r == 0)
+		r = wh_reg_refusal(c, &x, &a, &why);
+	note_trouble(c, &c->endpoints.v[c->at], why->msg);
+	*ret_for_good = a.status != 404;
+	if (!t.begun) {
+		if (a.status == 404) {
+			*ret = a;
+			a = (struct wh_http_resp){0};
+		}
+		return 1;
+	}
+	/* Whoever takes the body goes on where it ended, with the next. */
+	wh_err_move(err, &why);
+	return fault == WH_HTTP_BROKEN ? -ECONNRESET : r;
+}
+
+/* What is attached may be nothing: where the registry itself cannot be reached, its mirror's word counts. */
+static bool is_about_attached(const char *what)
+{
+	return wh_has_prefix(what, "referrers/") || wh_has_prefix(what, "manifests/sha256-");
+}
+
+int wh_reg_call(struct wh_reg_conn *c, const struct wh_http_req *q, struct wh_http_resp *ret, struct wh_err **err)
+{
+	WH_AUTO_HTTP_RESP struct wh_http_resp none = {0};
+	const char *what = NULL;
+	WH_AUTO_FREE char *url = NULL;
+	size_t stay = c->at;
+	struct wh_http_req x = *q;
+	int r;
+
+	if (c->endpoints.n > 1) {
+		pthread_mutex_lock(&c->r->mutex);
+		what = of_repository(c, q->url);
+		pthread_mutex_unlock(&c->r->mutex);
+	}
+	if (!what)
+		return call_here(c, q, ret, err);
+	while (c->endpoints.v[c->at].mirror) {
+		WH_AUTO_ERR struct wh_err *why = NULL, *gone = NULL;
+		WH_AUTO_HTTP_RESP struct wh_http_resp a = {0};
+		bool for_good = false;
+		size_t was = c->at;
+		int next;
+
+		r = ask_mirror(c, q, what, &a, &for_good, &why);
+		if (r == 0) {
+			*ret = a;
+			a = (struct wh_http_resp){0};
+			goto out;
+		}
+		if (a.status && !none.status) {
+			none = a;
+			a = (struct wh_http_resp){0};
+		}
+		next = go_on(c, c->at + 1, &gone);
+		if (for_good && next == 0 && stay == was)
+			stay = c->at;
+		if (r < 0) {
+			wh_err_move(err, &why);
+			return r;
+		}
+		if (next < 0 && none.status && is_about_attached(what)) {
+			*ret = none;
+			none = (struct wh_http_resp){0};
+			return 0;
+		}
+		if (next < 0) {
+			wh_err_move(err, &gone);
+			return next;
+		}
+	}
+	x.url = url = wh_reg_url(c, "%s", what);
+	r = call_here(c, &x, ret, err);
+out:
+	/* Who does not have this may have the rest. Where all failed, what is told is about the last. */
+	if (stay != c->at && r == 0 && ret->status < 400)
+		(void)go_to(c, stay, NULL);
+	return r;
+}
+
+/* ---------------------------------------------------------------- connections */
+
+static int connect_to(struct wh_registry *r, struct wh_reg_conn *c, bool by_digest, bool push, struct wh_err **err)
+{
+	int res = 0;
+
+	pthread_mutex_lock(&r->mutex);
+	if (!r->files)
+		res = wh_reg_hosts_read(&r->o, &r->files, err);
+	pthread_mutex_unlock(&r->mutex);
+	if (res < 0)
+		return res;
+	res = wh_reg_hosts_endpoints(r->files, c->ref.domain, c->ref.path, by_digest, push, &c->endpoints, err);
+	if (res == 0)
+		res = go_on(c, 0, err);
+	if (res < 0)
+		wh_reg_name(c, err);
+	return res;
+}
+
+static int connect_by_name(struct wh_registry *r, const char *ref, const char *actions, bool by_digest, struct wh_reg_conn **ret,
+			   struct wh_err **err)
 {
 	WH_AUTO_REG_CONN struct wh_reg_conn *c = NULL;
 	int res = wh_reg_conn_new(r, &c, err);
@@ -352,16 +613,37 @@ int wh_reg_connect(struct wh_registry *r, const char *ref, const char *actions, 
 		res = wh_reg_ref_parse(ref, &c->ref, err);
 	if (res < 0)
 		return res;
-	c->scope = wh_asprintf("repository:%s:%s", c->ref.path, actions);
-	pthread_mutex_lock(&r->mutex);
-	res = find_or_add_host(c, err);
-	pthread_mutex_unlock(&r->mutex);
-	if (res < 0) {
-		wh_reg_name(c, err);
+	c->actions = wh_strdup(actions);
+	res = connect_to(r, c, by_digest || c->ref.has_digest, strcmp(actions, "pull") != 0, err);
+	if (res == 0)
+		*ret = WH_TAKE_PTR(c);
+	return res;
+}
+
+int wh_reg_connect(struct wh_registry *r, const char *ref, const char *actions, struct wh_reg_conn **ret,
+		   struct wh_err **err)
+{
+	return connect_by_name(r, ref, actions, false, ret, err);
+}
+
+int wh_reg_connect_digest(struct wh_registry *r, const char *ref, struct wh_reg_conn **ret, struct wh_err **err)
+{
+	return connect_by_name(r, ref, "pull", true, ret, err);
+}
+
+int wh_reg_connect_host(struct wh_registry *r, const char *domain, struct wh_reg_conn **ret, struct wh_err **err)
+{
+	WH_AUTO_REG_CONN struct wh_reg_conn *c = NULL;
+	int res = wh_reg_conn_new(r, &c, err);
+
+	if (res < 0)
 		return res;
-	}
-	*ret = WH_TAKE_PTR(c);
-	return 0;
+	c->ref = (struct wh_reg_ref){.domain = wh_strdup(domain), .path = wh_strdup("")};
+	c->actions = wh_strdup("");
+	res = connect_to(r, c, false, true, err);
+	if (res == 0)
+		*ret = WH_TAKE_PTR(c);
+	return res;
 }
 
 int wh_reg_conn_clone(const struct wh_reg_conn *c, struct wh_reg_conn **ret, struct wh_err **err)
@@ -377,6 +659,14 @@ int wh_reg_conn_clone(const struct wh_reg_conn *c, struct wh_reg_conn **ret, str
 				     .tag = wh_strdup(c->ref.tag),
 				     .has_digest = c->ref.has_digest,
 				     .digest = c->ref.digest};
+	for (size_t i = 0; i < c->endpoints.n; i++) {
+		const struct wh_reg_endpoint *e = &c->endpoints.v[i];
+
+		WH_PUSH(x->endpoints.v, x->endpoints.n, x->endpoints.cap) =
+			(struct wh_reg_endpoint){wh_strdup(e->domain), wh_strdup(e->path), e->insecure, e->mirror};
+	}
+	x->at = c->at;
+	x->actions = wh_strdup(c->actions);
 	x->scope = wh_strdup(c->scope);
 	*ret = x;
 	return 0;

@@ -9,6 +9,7 @@
 #include <signal.h>
 
 #define HEADER_MAX ((size_t)8 << 10)
+#define PEM_MAX ((size_t)4 << 20)
 
 struct transfer {
 	const struct wh_http_req *q;
@@ -108,6 +109,100 @@ char *wh_url_with(const char *url, const char *key, const char *value)
 	const char *q = strchr(url, '?');
 
 	return wh_asprintf("%s%s%s=%s", url, !q ? "?" : q[1] ? "&" : "", key, v ? v : "");
+}
+
+/* ---------------------------------------------------------------- certificates */
+
+void wh_reg_tls_release(struct wh_reg_tls *t)
+{
+	wh_reg_certs_release(&t->certs);
+	wh_buf_release(&t->pem);
+}
+
+static int add_pem(const char *file, struct wh_buf *out, struct wh_err **err)
+{
+	int r = wh_read_file(AT_FDCWD, file, PEM_MAX, out);
+
+	if (r < 0)
+		return wh_err_sys(err, "registry", WH_ERR_ENV, -r, "read %s", file);
+	wh_buf_addc(out, '\n');
+	return 0;
+}
+
+int wh_reg_tls_load(const struct wh_registry *r, const char *domain, struct wh_reg_tls *ret, struct wh_err **err)
+{
+	const char *usual = r->ca_file;
+	struct wh_reg_tls t = {0};
+	int res = wh_reg_hosts_certs(r->files, domain, &t.certs, err);
+
+	*ret = t;
+	if (res < 0 || t.certs.cas.n == 0)
+		goto out;
+	/* The host's own come in addition to the usual ones. */
+#if LIBCURL_VERSION_NUM >= 0x075400
+	if (!usual) {
+		CURL *h = curl_easy_init();
+		char *file = NULL;
+
+		if (h && curl_easy_getinfo(h, CURLINFO_CAINFO, &file) == CURLE_OK && file && add_pem(file, &t.pem, NULL) < 0)
+			wh_buf_reset(&t.pem);
+		if (h)
+			curl_easy_cleanup(h);
+	}
+#endif
+	if (usual)
+		res = add_pem(usual, &t.pem, err);
+	for (size_t i = 0; i < t.certs.cas.n && res == 0; i++)
+		res = add_pem(t.certs.cas.v[i], &t.pem, err);
+out:
+	if (res < 0)
+		wh_reg_tls_release(&t);
+	else
+		*ret = t;
+	return res;
+}
+
+/* HOST[:PORT] of an URL. */
+static struct wh_str authority(const char *url)
+{
+	const char *p = strstr(url, "://");
+
+	p = p ? p + 3 : url;
+	return (struct wh_str){p, strcspn(p, "/?#")};
+}
+
+static bool is_own(const struct wh_reg_conn *c, const char *url)
+{
+	return c->host && c->host->at && wh_str_ieq(authority(url), c->host->at);
+}
+
+bool wh_reg_url_insecure(const struct wh_reg_conn *c, const char *url)
+{
+	struct wh_str at = authority(url);
+	WH_AUTO_FREE char *domain = wh_strndup(at.p, at.n);
+
+	return c->r->o.insecure || (is_own(c, url) ? c->host->insecure : c->r->files && wh_reg_hosts_insecure(c->r->files, domain));
+}
+
+/* Our certificates are for one host: neither where it redirects to, nor its realm, is shown them. */
+static int tls_of(struct wh_reg_conn *c, const char *url, const struct wh_reg_tls **ret, struct wh_err **err)
+{
+	struct wh_str at = authority(url);
+	int r;
+
+	*ret = NULL;
+	if (!c->r->files || !wh_url_is_https(url))
+		return 0;
+	*ret = is_own(c, url) ? &c->host->tls : &c->other_tls;
+	if (is_own(c, url) || (c->other && wh_str_ieq(at, c->other)))
+		return 0;
+	free(WH_TAKE_PTR(c->other));
+	wh_reg_tls_release(&c->other_tls);
+	c->other = wh_strndup(at.p, at.n);
+	r = wh_reg_tls_load(c->r, c->other, &c->other_tls, err);
+	if (r < 0)
+		free(WH_TAKE_PTR(c->other));
+	return r;
 }
 
 /* ---------------------------------------------------------------- answers */
@@ -323,7 +418,31 @@ static void set_method(CURL *h, const struct wh_http_req *q)
 	curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, q->method);
 }
 
-static void set_up(struct transfer *t, const struct wh_reg_conn *c, struct curl_slist *headers)
+static void set_tls(CURL *h, const struct wh_reg_conn *c, const char *url, const struct wh_reg_tls *tls)
+{
+	/* Debian's libcurl goes on looking in the machine's directory of certificates. */
+	if (c->r->ca_file)
+		curl_easy_setopt(h, CURLOPT_CAINFO, c->r->ca_file);
+	if (tls && tls->pem.n) {
+#if LIBCURL_VERSION_NUM >= 0x074d00
+		struct curl_blob pem = {.data = tls->pem.p, .len = tls->pem.n, .flags = CURL_BLOB_COPY};
+
+		curl_easy_setopt(h, CURLOPT_CAINFO_BLOB, &pem);
+#else
+		curl_easy_setopt(h, CURLOPT_CAINFO, tls->certs.cas.v[0]);
+#endif
+	}
+	if (tls && tls->certs.cert) {
+		curl_easy_setopt(h, CURLOPT_SSLCERT, tls->certs.cert);
+		curl_easy_setopt(h, CURLOPT_SSLKEY, tls->certs.key);
+	}
+	if (wh_reg_url_insecure(c, url)) {
+		curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+}
+
+static void set_up(struct transfer *t, const struct wh_reg_conn *c, const struct wh_reg_tls *tls, struct curl_slist *headers)
 {
 	const struct wh_http_req *q = t->q;
 	CURL *h = t->curl;
@@ -342,13 +461,7 @@ static void set_up(struct transfer *t, const struct wh_reg_conn *c, struct curl_
 	curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, q->body || q->fd > 0 ? 300L : 60L);
 	if (wh_url_is_loopback(q->url))
 		curl_easy_setopt(h, CURLOPT_NOPROXY, "*");
-	/* Debian's libcurl goes on looking in the machine's directory of certificates. */
-	if (c->r->ca_file)
-		curl_easy_setopt(h, CURLOPT_CAINFO, c->r->ca_file);
-	if (c->r->o.insecure) {
-		curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 0L);
-		curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 0L);
-	}
+	set_tls(h, c, q->url, tls);
 	if (q->from) {
 		char range[32];
 
@@ -417,7 +530,8 @@ static int tell_fault(const struct wh_http_req *q, CURLcode code, enum wh_http_f
 	else if (q->domain)
 		return r;
 	else if (fault == WH_HTTP_CERT)
-		wh_err_hint(err, "add its CA to this machine's (or $SSL_CERT_FILE); --registry-insecure takes any");
+		wh_err_hint(err, "put its CA into ~/.config/containers/certs.d/HOST[:PORT]/ca.crt, or name it in $SSL_CERT_FILE; "
+				 "--registry-insecure takes any");
 	else if (fault == WH_HTTP_TLS)
 		wh_err_hint(err, "it may speak plain HTTP only, which --registry-insecure allows");
 	return r;
@@ -430,8 +544,10 @@ int wh_http_transfer(struct wh_reg_conn *c, const struct wh_http_req *q, struct 
 	WH_AUTO_HTTP_RESP struct wh_http_resp a = {.url = wh_strdup(q->url), .length = -1};
 	struct transfer t = {.q = q, .a = &a, .curl = c->curl, .err = err};
 	char why[CURL_ERROR_SIZE] = "";
+	const struct wh_reg_tls *tls;
 	curl_off_t retry = 0;
 	CURLcode code;
+	int r;
 
 	add_header(&headers, "Accept", q->accept ? q->accept : "*/*");
 	add_header(&headers, "Content-Type", q->type ? q->type : strcmp(q->method, "POST") == 0 ? "" : NULL);
@@ -439,7 +555,12 @@ int wh_http_transfer(struct wh_reg_conn *c, const struct wh_http_req *q, struct 
 	add_header(&headers, "Expect", ""); /* takes the header away */
 	for (size_t i = 0; q->headers && q->headers[i]; i++)
 		append(&headers, q->headers[i]);
-	set_up(&t, c, headers);
+	r = tls_of(c, q->url, &tls, err);
+	if (r < 0) {
+		*ret_fault = WH_HTTP_DEAD;
+		return r;
+	}
+	set_up(&t, c, tls, headers);
 	if (strcmp(q->method, "POST") == 0 && q->body)
 		curl_easy_setopt(t.curl, CURLOPT_POSTFIELDS, q->body);
 	curl_easy_setopt(t.curl, CURLOPT_ERRORBUFFER, why);
@@ -489,6 +610,12 @@ void wh_reg_conn_free(struct wh_reg_conn *c)
 		return;
 	curl_easy_cleanup(c->curl);
 	wh_reg_ref_release(&c->ref);
+	wh_reg_endpoints_release(&c->endpoints);
+	wh_buf_release(&c->troubles);
+	free(c->actions);
 	free(c->scope);
+	wh_secret_free(c->refresh);
+	free(c->other);
+	wh_reg_tls_release(&c->other_tls);
 	free(c);
 }

@@ -274,6 +274,14 @@ static char *home_file(const char *name)
 	return home && home[0] == '/' ? wh_asprintf("%s/%s", home, name) : NULL;
 }
 
+char *wh_reg_config_file(const char *name)
+{
+	const char *config = getenv("XDG_CONFIG_HOME");
+	WH_AUTO_FREE char *below = wh_asprintf(".config/%s", name);
+
+	return config && config[0] == '/' ? wh_asprintf("%s/%s", config, name) : home_file(below);
+}
+
 /* A file that the user named must be there; the usual ones need not. */
 static int from_file(const char *file, bool named, const char *domain, const char *path, struct wh_login *ret,
 		     bool *ret_found, struct wh_err **err)
@@ -321,8 +329,9 @@ int wh_login_load(const struct wh_registry_opts *o, const char *domain, const ch
 	} else {
 		add_file(&files,
 			 docker && docker[0] ? wh_path_join(docker, "config.json") : home_file(".docker/config.json"));
-		if (runtime && runtime[0] == '/')
-			add_file(&files, wh_path_join(runtime, "containers/auth.json"));
+		add_file(&files, runtime && runtime[0] == '/' ? wh_path_join(runtime, "containers/auth.json")
+							      : wh_asprintf("/run/containers/%u/auth.json", (unsigned)geteuid()));
+		add_file(&files, wh_reg_config_file("containers/auth.json"));
 	}
 	for (size_t i = 0; i < files.n && !found; i++) {
 		r = from_file(files.v[i], named && named[0], domain, path, &l, &found, err);

@@ -3,7 +3,8 @@
  * The registry client from the inside. Private to layers/.
  *
  *   registry_pull.c registry_push.c registry_referrers.c   what is asked for, in the order of the distribution-spec
- *     → registry_call.c   one request: token, redirects, retries, errors in words
+ *     → registry_call.c   one request: mirrors, token, redirects, retries, errors in words
+ *         → registry_hosts.c, registry_toml.c   where to, with which certificates
  *         → registry_auth.c, registry_login.c   a login from docker's files, tokens from a realm
  *         → registry_http.c   one transfer with libcurl
  *   registry_text.c   header values and documents from outside: memory in, data out
@@ -16,8 +17,10 @@
 
 #include "layers/image_private.h"
 #include "layers/registry.h"
+#include "layers/registry_hosts.h"
 
 #include <pthread.h>
+#include <time.h>
 
 #define WH_REG_TOKEN_MAX ((size_t)64 << 10)
 #define WH_REG_ERROR_MAX ((size_t)64 << 10) /* of an error's body; the rest is not read */
@@ -74,9 +77,20 @@ bool wh_login_find(const json_t *config, const char *domain, const char *path, s
 int wh_login_load(const struct wh_registry_opts *o, const char *domain, const char *path, struct wh_login *ret,
 		  struct wh_err **err);
 
+/* $XDG_CONFIG_HOME/NAME, or ~/.config/NAME; NULL: there is no home. malloc'ed. */
+char *wh_reg_config_file(const char *name);
+
 /* ---------------------------------------------------------------- registry_http.c */
 
 struct wh_reg_conn; /* one thread's */
+struct wh_reg_tls {     /* for one host */
+	struct wh_reg_certs certs;
+	struct wh_buf pem; /* all CAs that may have signed its certificate; empty: the usual ones */
+};
+int wh_reg_tls_load(const struct wh_registry *r, const char *domain, struct wh_reg_tls *ret, struct wh_err **err);
+void wh_reg_tls_release(struct wh_reg_tls *t);
+/* May this address be spoken to without TLS, or with a certificate that nobody knows? */
+bool wh_reg_url_insecure(const struct wh_reg_conn *c, const char *url);
 
 struct wh_http_resp {
 	long status;
@@ -137,10 +151,14 @@ char *wh_url_with(const char *url, const char *key, const char *value);
 
 struct wh_reg_token {
 	char *scope, *header; /* header: "Bearer …", wiped */
+	time_t until;         /* seconds of CLOCK_BOOTTIME at which to get another; 0: it does not end */
 };
-struct wh_reg_host { /* one registry */
+struct wh_reg_host { /* one registry, as one endpoint has it */
 	char *domain;
+	char *at;   /* HOST[:PORT] in its URLs */
 	char *base; /* "https://registry-1.docker.io" */
+	bool insecure, mirror;
+	struct wh_reg_tls tls;
 	struct wh_challenge challenge;
 	char *login_path; /* for which repository the login was looked up; NULL: for none yet */
 	struct wh_login login;
@@ -150,23 +168,45 @@ struct wh_reg_host { /* one registry */
 
 struct wh_registry {
 	struct wh_registry_opts o; /* strings are ours */
-	char *auth_file, *user, *password, *ca_file;
+	char *auth_file, *user, *password, *ca_file, *hosts_file;
 	pthread_mutex_t mutex;
-	struct wh_reg_host *hosts[8];
-	size_t n_hosts;
+	struct wh_reg_hosts *files; /* NULL: not read yet, or not asked for at all */
+	struct wh_reg_host **hosts;
+	size_t n_hosts, cap_hosts;
 };
 
 struct wh_reg_conn {
 	struct wh_registry *r;
 	void *curl;
-	struct wh_reg_host *host; /* of the repository in hand */
-	struct wh_reg_ref ref;
-	char *scope; /* of its tokens; several, with blanks between */
+	struct wh_reg_ref ref; /* as the user names it */
+	struct wh_reg_endpoints endpoints;
+	size_t at;                /* which of them is asked first */
+	struct wh_reg_host *host; /* of that */
+	char *actions;
+	char *scope;             /* of its tokens; several, with blanks between */
+	bool mirrored;           /* what came since this was set to false may be a mirror's */
+	struct wh_buf troubles;  /* "; mirror HOST: why", of those that were passed over */
+	bool offline;            /* a token is asked for together with one to keep */
+	char *refresh;           /* that */
+	char *other;             /* the last host besides, and its certificates */
+	struct wh_reg_tls other_tls;
 };
 
-/* A connection to the registry of a name; the first one finds out how it speaks. actions: "pull" or "pull,push". */
+/* A connection to the registry of a name, or to its first mirror that answers; the first one finds out how it speaks. actions: "pull"
+ * or "pull,push" (then no mirror is asked). */
 int wh_reg_connect(struct wh_registry *r, const char *ref, const char *actions, struct wh_reg_conn **ret,
 		   struct wh_err **err);
+/* The same for blobs and manifests by digest, whatever the name's tag. */
+int wh_reg_connect_digest(struct wh_registry *r, const char *ref, struct wh_reg_conn **ret, struct wh_err **err);
+/* To a host, without any repository. */
+int wh_reg_connect_host(struct wh_registry *r, const char *domain, struct wh_reg_conn **ret, struct wh_err **err);
+/* What came is wrong. True when a mirror had a part in it: then that is not asked again, and another try may help. The caller sets
+ * c->mirrored to false before what came begins to come. */
+bool wh_reg_distrust(struct wh_reg_conn *c, struct wh_err **why);
+/* May plain HTTP be spoken with what the registry sends us to? */
+bool wh_reg_plain_allowed(const struct wh_reg_conn *c);
+/* What another repository of the user's registry is called where this connection leads; NULL: it is elsewhere. malloc'ed. */
+char *wh_reg_path_there(const struct wh_reg_conn *c, const char *path);
 /* The same once more, for another thread. */
 int wh_reg_conn_clone(const struct wh_reg_conn *c, struct wh_reg_conn **ret, struct wh_err **err);
 static inline void wh_reg_conn_freep(struct wh_reg_conn **c)
@@ -178,7 +218,7 @@ static inline void wh_reg_conn_freep(struct wh_reg_conn **c)
 #define WH_AUTO_REG_CONN WH_CLEANUP(wh_reg_conn_freep)
 #define WH_AUTO_HTTP_RESP WH_CLEANUP(wh_http_resp_release)
 
-/* BASE/v2/NAME/… malloc'ed. */
+/* BASE/v2/NAME/… malloc'ed. A request to it goes to the other endpoints, too, when it is answered by a mirror's failure. */
 char *wh_reg_url(const struct wh_reg_conn *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A request with login, redirects and retries. What the registry answers in the end is success, whatever the status. */
 int wh_reg_call(struct wh_reg_conn *c, const struct wh_http_req *q, struct wh_http_resp *ret, struct wh_err **err);
@@ -187,8 +227,8 @@ int wh_reg_refusal(const struct wh_reg_conn *c, const struct wh_http_req *q, con
 		   struct wh_err **err);
 bool wh_reg_status_passing(long status); /* may be better at another try */
 void wh_reg_pause(unsigned attempt, unsigned retry_after);
-/* "registry HOST: " before the message. */
-void wh_reg_name(const struct wh_reg_conn *c, struct wh_err **err);
+/* "registry HOST: " before the message, and behind it what was wrong with mirrors. */
+void wh_reg_name(struct wh_reg_conn *c, struct wh_err **err);
 /* fn(conn, arg, i) for i below n, on some threads at once, each with its connection. The first error ends it. */
 int wh_reg_each(struct wh_reg_conn *c, size_t n,
 		int (*fn)(struct wh_reg_conn *c, void *arg, size_t i, struct wh_err **err), void *arg,
@@ -196,8 +236,9 @@ int wh_reg_each(struct wh_reg_conn *c, size_t n,
 
 /* ---------------------------------------------------------------- registry_auth.c */
 
-/* The value of Authorization for this connection's scope; NULL: none is known. malloc'ed, secret. */
-int wh_reg_authorize(struct wh_reg_conn *c, bool renew, char **ret, struct wh_err **err);
+/* The value of Authorization for this connection's scope; NULL: none is known. malloc'ed, secret. renew: the registry said 401 to
+ * refused (NULL: to none). */
+int wh_reg_authorize(struct wh_reg_conn *c, bool renew, const char *refused, char **ret, struct wh_err **err);
 void wh_secret_free(char *s); /* wipes */
 static inline void wh_secret_freep(char **s)
 {
@@ -221,7 +262,7 @@ char *wh_reg_blob_what(const char *verb, const struct wh_reg_blob *b);
 /* Tells how far it is, if somebody wants to know. */
 void wh_reg_progress(const struct wh_reg_conn *c, const char *what, uint64_t done, uint64_t total);
 /* r; the error of an r below 0 names the registry then. */
-int wh_reg_named(const struct wh_reg_conn *c, int r, struct wh_err **err);
+int wh_reg_named(struct wh_reg_conn *c, int r, struct wh_err **err);
 
 /* ---------------------------------------------------------------- registry_upload.c */
 

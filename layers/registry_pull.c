@@ -83,7 +83,7 @@ static int check_digest(const struct wh_http_resp *a, const char *what, const st
 			  wh_digest_text(&m->digest, x), wh_digest_text(d, y));
 }
 
-int wh_reg_manifest_get(struct wh_reg_conn *c, const char *tag, const struct wh_digest *d, uint64_t size,
+static int manifest_get(struct wh_reg_conn *c, const char *tag, const struct wh_digest *d, uint64_t size,
 			struct wh_reg_manifest *ret, struct wh_err **err)
 {
 	char text[WH_DIGEST_TEXT];
@@ -98,7 +98,7 @@ int wh_reg_manifest_get(struct wh_reg_conn *c, const char *tag, const struct wh_
 	if (r == 0 && a.status != 200)
 		r = wh_reg_refusal(c, &q, &a, err);
 	if (r < 0)
-		goto out;
+		return r;
 	m.bytes = a.body;
 	a.body = (struct wh_buf){0};
 	if (d && size != UINT64_MAX && m.bytes.n != size)
@@ -115,9 +115,26 @@ int wh_reg_manifest_get(struct wh_reg_conn *c, const char *tag, const struct wh_
 		m = (struct wh_reg_manifest){0};
 		return 0;
 	}
-out:
-	wh_reg_name(c, err);
 	return r;
+}
+
+int wh_reg_manifest_get(struct wh_reg_conn *c, const char *tag, const struct wh_digest *d, uint64_t size,
+			struct wh_reg_manifest *ret, struct wh_err **err)
+{
+	for (;;) {
+		WH_AUTO_ERR struct wh_err *why = NULL;
+		int r;
+
+		c->mirrored = false;
+		r = manifest_get(c, tag, d, size, ret, &why);
+		if (r == 0)
+			return 0;
+		if (r == -EBADMSG && wh_reg_distrust(c, &why))
+			continue;
+		wh_err_move(err, &why);
+		wh_reg_name(c, err);
+		return r;
+	}
 }
 
 /* ---------------------------------------------------------------- choosing */
@@ -417,7 +434,7 @@ int wh_registry_blobs(struct wh_registry *r, struct wh_store *s, const char *ref
 	WH_AUTO_FREE struct wh_reg_blob *v = wh_calloc(n + 1, sizeof(*v));
 	WH_AUTO_REG_CONN struct wh_reg_conn *c = NULL;
 	struct layers l = {.s = s, .v = v};
-	int res = wh_reg_connect(r, ref, "pull", &c, err);
+	int res = wh_reg_connect_digest(r, ref, &c, err);
 
 	for (size_t i = 0; i < n; i++)
 		v[i] = (struct wh_reg_blob){.digest = blobs[i].digest, .size = blobs[i].size, .what = "layer"};

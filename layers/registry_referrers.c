@@ -182,7 +182,7 @@ static int get_page(struct found *f, const char *url, char **ret_next, struct wh
 	next = a.link ? wh_link_next(a.link) : NULL;
 	*ret_next = next ? wh_url_resolve(a.url, next) : NULL;
 	/* The rest of a list is where its beginning was. */
-	if (*ret_next && !wh_url_same_origin(*ret_next, f->c->host->base))
+	if (*ret_next && !wh_url_same_origin(*ret_next, a.url))
 		free(WH_TAKE_PTR(*ret_next));
 	return 0;
 }

@@ -40,17 +40,17 @@ static int ask_session(struct wh_reg_conn *c, const struct wh_reg_blob *b, const
 		       struct wh_http_resp *a, struct wh_err **err)
 {
 	WH_AUTO_FREE char *url = wh_reg_url(c, "blobs/uploads/");
-	WH_AUTO_FREE char *wide = NULL;
+	WH_AUTO_FREE char *wide = NULL, *there = from ? wh_reg_path_there(c, from) : NULL;
 	struct wh_http_req q = {.method = "POST", .url = url, .what = what};
 	char text[WH_DIGEST_TEXT], *own = c->scope;
 	int r;
 
-	if (from) {
+	if (there) {
 		WH_AUTO_FREE char *mount = wh_url_with(url, "mount", wh_digest_text(&b->digest, text));
 
 		free(url);
-		q.url = url = wh_url_with(mount, "from", from);
-		c->scope = wide = wh_asprintf("%s repository:%s:pull", own, from);
+		q.url = url = wh_url_with(mount, "from", there);
+		c->scope = wide = wh_asprintf("%s repository:%s:pull", own, there);
 	}
 	r = wh_reg_call(c, &q, a, err);
 	c->scope = own;
@@ -99,7 +99,7 @@ static int keep_location(struct upload *u, const struct wh_http_resp *a, struct 
 	u->url = to;
 	if (!to)
 		return wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG, "%s: the answer does not say where to", u->what);
-	if (!wh_url_is_https(to) && !u->c->r->o.insecure && (wh_url_is_https(a->url) || !wh_url_is_loopback(to)))
+	if (!wh_url_is_https(to) && !wh_reg_plain_allowed(u->c) && (wh_url_is_https(a->url) || !wh_url_is_loopback(to)))
 		return wh_err_set(err, "registry", WH_ERR_ENV, EACCES, "%s: it wants to be sent it by plain HTTP", u->what);
 	return 0;
 }
