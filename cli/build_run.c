@@ -85,23 +85,26 @@ static int find_epoch(struct run *r, struct wh_err **err)
 static void choose_layers(struct run *r)
 {
 	const struct wh_build_spec *s = r->spec;
-	const struct wh_output *first = NULL;
+	const struct wh_layer_opts usual = WH_LAYER_OPTS_INIT;
+	bool found = false;
 
-	r->layer = WH_LAYER_OPTS_INIT;
+	r->layer = usual;
 	r->layer.epoch = r->epoch;
 	r->layer.reproducible = s->reproducible;
 	for (size_t i = 0; i < s->n_outputs; i++) {
-		const struct wh_output *o = &s->outputs[i];
+		enum wh_compression comp;
+		int level;
 
-		if (!o->has_comp)
+		if (!wh_output_wants(&s->outputs[i], &comp, &level))
 			continue;
-		if (first && (first->comp != o->comp || first->level != o->level))
+		if (found && (comp != r->layer.comp || level != r->layer.level)) {
+			r->layer.comp = usual.comp;
+			r->layer.level = usual.level;
 			return;
-		first = o;
-	}
-	if (first) {
-		r->layer.comp = first->comp;
-		r->layer.level = first->level;
+		}
+		found = true;
+		r->layer.comp = comp;
+		r->layer.level = level;
 	}
 }
 
@@ -188,7 +191,7 @@ static int start_builder(struct run *r, struct wh_err **err)
 	/* Files as such may have to be unpacked. That takes the user namespace, entered before any thread starts. Where there is none,
 	 * who needs it says so. */
 	for (size_t i = 0; i < s->n_outputs; i++)
-		if (s->outputs[i].type != WH_OUT_OCI && wh_inner_enter(r->inner, &refused) < 0)
+		if (!wh_output_is_image(&s->outputs[i]) && wh_inner_enter(r->inner, &refused) < 0)
 			break;
 	if (refused && wh_inner_lost(r->inner)) {
 		wh_err_move(err, &refused);

@@ -79,149 +79,6 @@ static void split_pair(char *field, char **ret_key, char **ret_value)
 	*ret_value = eq ? eq + 1 : NULL;
 }
 
-static bool parse_bool(const char *text, bool *ret)
-{
-	if (wh_streq(text, "true") || wh_streq(text, "1"))
-		*ret = true;
-	else if (wh_streq(text, "false") || wh_streq(text, "0"))
-		*ret = false;
-	else
-		return false;
-	return true;
-}
-
-/* ---------------------------------------------------------------- --output */
-
-static int output_type(const char *value, struct wh_output *o, struct wh_err **err)
-{
-	if (wh_streq(value, "oci"))
-		o->type = WH_OUT_OCI;
-	else if (wh_streq(value, "local"))
-		o->type = WH_OUT_LOCAL;
-	else if (wh_streq(value, "tar"))
-		o->type = WH_OUT_TAR;
-	else if (wh_streq(value, "registry"))
-		o->type = WH_OUT_REGISTRY;
-	else if (wh_streq(value, "image") || wh_streq(value, "docker"))
-		return wh_cli_misuse(err, "--output type=%s is not supported yet; oci, local, tar and registry are", value);
-	else
-		return wh_cli_misuse(err, "--output type is oci, local, tar or registry, not \"%s\"", value);
-	return 0;
-}
-
-static int output_field(const char *key, const char *value, struct wh_output *o, struct wh_err **err)
-{
-	static const char *const keys[] = {"type", "dest", "tar", "compression", "compression-level", "force-compression"};
-	const char *near;
-	uint64_t n;
-
-	if (wh_streq(key, "type"))
-		return output_type(value, o, err);
-	if (wh_streq(key, "dest")) {
-		if (!value[0])
-			return wh_cli_misuse(err, "--output dest is empty");
-		free(o->dest);
-		o->dest = wh_streq(value, "-") ? wh_strdup("-") : wh_cli_absolute(value);
-		return 0;
-	}
-	if (wh_streq(key, "tar") || wh_streq(key, "force-compression")) {
-		if (!parse_bool(value, key[0] == 't' ? &o->tar : &o->force_comp))
-			return wh_cli_misuse(err, "--output %s is true or false, not \"%s\"", key, value);
-		return 0;
-	}
-	if (wh_streq(key, "compression")) {
-		o->has_comp = true;
-		if (wh_streq(value, "zstd"))
-			o->comp = WH_COMP_ZSTD;
-		else if (wh_streq(value, "gzip"))
-			o->comp = WH_COMP_GZIP;
-		else if (wh_streq(value, "uncompressed"))
-			o->comp = WH_COMP_NONE;
-		else
-			return wh_cli_misuse(err, "--output compression is zstd, gzip or uncompressed, not \"%s\"", value);
-		return 0;
-	}
-	if (wh_streq(key, "compression-level")) {
-		if (!wh_parse_u64(value, 10, &n) || n > 22)
-			return wh_cli_misuse(err, "--output compression-level is a number from 0 to 22, not \"%s\"", value);
-		o->level = (int)n;
-		return 0;
-	}
-	wh_cli_misuse(err,
-	       "--output has no key \"%s\"; it takes type, dest, tar, compression, compression-level, force-compression",
-	       key);
-	if (wh_streq(key, "dst") || wh_streq(key, "destination") || wh_streq(key, "path"))
-		near = "dest";
-	else
-		near = wh_nearest(key, keys, WH_ARRAY_SIZE(keys));
-	if (near)
-		wh_err_hint(err, "did you mean %s?", near);
-	return -EINVAL;
-}
-
-static int output_check(const char *text, struct wh_output *o, struct wh_err **err)
-{
-	if (o->type == WH_OUT_REGISTRY) {
-		if (o->dest)
-			return wh_cli_misuse(err, "--output \"%s\": a registry's image goes to where --tag says", text);
-		return 0;
-	}
-	if (!o->dest) {
-		if (o->type == WH_OUT_LOCAL || isatty(STDOUT_FILENO))
-			return wh_cli_misuse(err, "--output \"%s\" says no dest=", text);
-		o->dest = wh_strdup("-");
-	}
-	if (wh_streq(o->dest, "-") && (o->type == WH_OUT_LOCAL || (o->type == WH_OUT_OCI && !o->tar)))
-		return wh_cli_misuse(err, "--output \"%s\": a directory cannot go to standard output", text);
-	if (wh_streq(o->dest, "-") && isatty(STDOUT_FILENO))
-		return wh_cli_misuse(err, "--output \"%s\": standard output is a terminal", text);
-	if (o->type != WH_OUT_OCI && o->has_comp)
-		return wh_cli_misuse(err, "--output \"%s\": compression belongs to type=oci", text);
-	if (o->has_comp && o->comp == WH_COMP_GZIP && o->level > 9)
-		return wh_cli_misuse(err, "--output \"%s\": gzip has compression levels 1 to 9", text);
-	return 0;
-}
-
-int wh_output_parse(const char *text, struct wh_output *ret, struct wh_err **err)
-{
-	WH_AUTO_STRV struct wh_strv fields = {0};
-	struct wh_output o = {.type = WH_OUT_OCI, .tar = true, .comp = WH_COMP_ZSTD};
-	bool typed = false;
-	int r = 0;
-
-	if (!wh_strv_add_csv(&fields, text))
-		return wh_cli_misuse(err, "--output \"%s\": a quote is not closed or stands inside a word", text);
-	if (fields.n == 1 && !strchr(fields.v[0], '=')) {
-		/* buildx's short form: a directory, or "-" for a tar */
-		if (!fields.v[0][0])
-			return wh_cli_misuse(err, "--output is empty");
-		typed = true;
-		o.type = wh_streq(fields.v[0], "-") ? WH_OUT_TAR : WH_OUT_LOCAL;
-		r = output_field("dest", fields.v[0], &o, err);
-	} else {
-		for (size_t i = 0; i < fields.n && !r; i++) {
-			char *key, *value;
-
-			split_pair(fields.v[i], &key, &value);
-			if (!value)
-				r = wh_cli_misuse(err, "--output \"%s\": \"%s\" is no KEY=VALUE", text, key);
-			else
-				r = output_field(key, value, &o, err);
-			typed |= wh_streq(key, "type");
-		}
-	}
-	if (!r && !typed)
-		r = wh_cli_misuse(err, "--output \"%s\" says no type=", text);
-	if (!r)
-		r = output_check(text, &o, err);
-	if (r < 0) {
-		free(o.dest);
-		return r;
-	}
-	*ret = o;
-	return 0;
-}
-
 /* ---------------------------------------------------------------- --secret, --ssh */
 
 static int read_secret(const char *id, const char *src, const char *env, struct wh_secret_text *ret,
@@ -499,42 +356,10 @@ static int check_platform(const struct wh_build_flags *f, struct wh_build_spec *
 	s->index = s->platforms.n > 1;
 	if (!index || !*index)
 		return 0;
-	if (!parse_bool(index, &s->index))
+	if (!wh_bool_parse(index, &s->index))
 		return wh_cli_misuse(err, "BUILDKIT_MULTI_PLATFORM=%s is neither true nor false", index);
 	if (!s->index && s->platforms.n > 1)
 		return wh_cli_misuse(err, "BUILDKIT_MULTI_PLATFORM=%s: there is no image of several platforms without an index", index);
-	return 0;
-}
-
-static int add_outputs(const struct wh_build_flags *f, struct wh_build_spec *s, struct wh_err **err)
-{
-	size_t cap = 0, on_stdout = 0;
-	bool to_registry = false;
-
-	for (size_t i = 0; i < f->outputs.n; i++) {
-		struct wh_output o = {0};
-		int r = wh_output_parse(f->outputs.v[i], &o, err);
-
-		if (r < 0)
-			return r;
-		if ((o.type == WH_OUT_TAR || (o.type == WH_OUT_OCI && o.tar)) &&
-		    wh_path_stream(o.dest) == STDOUT_FILENO) { /* /dev/stdout and the like */
-			free(o.dest);
-			o.dest = wh_strdup("-");
-		}
-		WH_PUSH(s->outputs, s->n_outputs, cap) = o;
-		on_stdout += wh_streq(o.dest, "-");
-		to_registry |= o.type == WH_OUT_REGISTRY;
-	}
-	if (f->push && !to_registry)
-		WH_PUSH(s->outputs, s->n_outputs, cap) =
-			(struct wh_output){.type = WH_OUT_REGISTRY, .comp = WH_COMP_ZSTD};
-	if ((f->push || to_registry) && !f->tags.n)
-		return wh_cli_misuse(err, "a push needs a name: --tag REGISTRY/NAME:TAG says where to");
-	if (on_stdout > 1)
-		return wh_cli_misuse(err, "only one --output can go to standard output");
-	if (on_stdout && f->quiet)
-		return wh_cli_misuse(err, "--quiet prints the image id where --output dest=- writes the image");
 	return 0;
 }
 
@@ -676,7 +501,7 @@ int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *arg
 	if (!r)
 		r = check_platform(f, s, err);
 	if (!r)
-		r = add_outputs(f, s, err);
+		r = wh_outputs_make(f, s, err);
 	if (!r)
 		r = add_lock(f, s, err);
 	if (!r)
@@ -687,7 +512,7 @@ int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *arg
 		r = wh_cache_opts_make(&f->cache_from, &f->cache_to, &s->build_args, &s->cache, err);
 	for (size_t i = 0; i < s->n_outputs && !r; i++)
 		if (s->outputs[i].type == WH_OUT_REGISTRY)
-			r = wh_cache_opts_check(s->cache, &s->tags, err);
+			r = wh_cache_opts_check(s->cache, wh_output_names(s, &s->outputs[i]), err);
 	if (!r && f->sign_key) {
 		s->sign_key = wh_cli_absolute(f->sign_key);
 		r = wh_sign_key_check(s->sign_key, err);
@@ -708,7 +533,9 @@ void wh_build_spec_release(struct wh_build_spec *s)
 	free(s->verify_report);
 	free(s->lock);
 	for (size_t i = 0; i < s->n_outputs; i++)
-		free(s->outputs[i].dest);
+		wh_output_release(&s->outputs[i]);
+	wh_strv_release(&s->annotations);
+	free(s->metadata_file);
 	for (size_t i = 0; i < s->n_contexts; i++) {
 		free(s->contexts[i].name);
 		free(s->contexts[i].ref);

@@ -62,7 +62,7 @@ struct wh_build_flags {
 	const char *call;
 	const char *pull, *metadata_file, *on_failure;
 	struct wh_strv annotations;
-	bool load;
+	const char *load; /* "true", "docker", "podman", "containerd" */
 	unsigned jobs;
 };
 
@@ -90,6 +90,8 @@ struct wh_output {
 	enum wh_compression comp;
 	int level;       /* 0: default */
 	bool force_comp; /* the base's layers too */
+	bool docker_types; /* oci-mediatypes=false: docker's media types, which have none for zstd */
+	bool by_digest;    /* REGISTRY, push-by-digest=true: nothing is tagged there */
 };
 
 /* --pull: when registries are asked what a base's name means now. */
@@ -165,14 +167,28 @@ int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *arg
 void wh_build_spec_release(struct wh_build_spec *s);
 /* Joined to the working directory, not cleaned: with a symlink before it, ".." means what the kernel says. malloc'ed. */
 char *wh_cli_absolute(const char *path);
-/* One --output value. */
-int wh_output_parse(const char *text, struct wh_output *ret, struct wh_err **err);
+/* "true", "1", "false", "0". */
+bool wh_bool_parse(const char *text, bool *ret);
 /* One --platform value: words between commas, "local" for this machine's; what the list has already is passed over. */
 int wh_platforms_parse(const char *text, struct wh_strv *ret, struct wh_err **err);
 /* SOURCE_DATE_EPOCH's text; "" is none. */
 int wh_epoch_parse(const char *text, int64_t *ret, struct wh_err **err);
 /* "64m", "1gb", "134217728": bytes. */
 bool wh_size_parse(const char *text, uint64_t *ret);
+
+/* ---------------------------------------------------------------- output_spec.c */
+
+/* One --output value. */
+int wh_output_parse(const char *text, struct wh_output *ret, struct wh_err **err);
+void wh_output_release(struct wh_output *o);
+/* All of them, --push, --load and --annotation; tags and platforms are known already. */
+int wh_outputs_make(const struct wh_build_flags *f, struct wh_build_spec *s, struct wh_err **err);
+/* Its own names, else the tags. */
+const struct wh_strv *wh_output_names(const struct wh_build_spec *s, const struct wh_output *o);
+/* Does it hand on an image, and not its files alone? */
+bool wh_output_is_image(const struct wh_output *o);
+/* The compression in which it wants layers that are made by this build, and the level. False: it takes them as they are. */
+bool wh_output_wants(const struct wh_output *o, enum wh_compression *ret, int *ret_level);
 
 /* ---------------------------------------------------------------- build_run.c */
 
@@ -181,9 +197,10 @@ int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner);
 
 /* ---------------------------------------------------------------- output.c */
 
-/* Brings the image into the form an output wants (compression), writing a manifest for it when it differs. */
-int wh_output_image(struct wh_store *s, const struct wh_image *i, size_t n_base_layers, const struct wh_output *o,
-		    const struct wh_layer_opts *layer, struct wh_image *ret, struct wh_err **err);
+/* Brings the image into the form an output wants (compression, annotations, media types), writing a manifest for it when it differs. */
+/* o NULL: as the store keeps it. spec: its annotations. */
+int wh_output_image(struct wh_store *s, const struct wh_image *i, size_t n_base_layers, const struct wh_build_spec *spec,
+		    const struct wh_output *o, const struct wh_layer_opts *layer, struct wh_image *ret, struct wh_err **err);
 /* Is there nothing, or a regular file itself, so that a rename may replace it? Not so for symlinks, devices, pipes. */
 bool wh_path_plain(const char *path);
 /* 1 or 2 when the path leads to the file or pipe that is our standard output or error, say as /dev/stdout: opened anew, it
@@ -199,6 +216,15 @@ int wh_output_check(const struct wh_output *o, struct wh_err **err);
 int wh_output_write(struct wh_store *s, const struct wh_image *i, const struct wh_artifacts *artifacts,
 		    const struct wh_build_spec *spec, const struct wh_output *o, int stdout_fd, int64_t epoch,
 		    struct wh_progress *p, struct wh_err **err);
+
+/* ---------------------------------------------------------------- load.c */
+
+#define WH_SERVICE_LOAD "load"
+/* Outer side: docker, podman or containerd, through their own programs, which may need the user's environment and logins. arg is not used. */
+int wh_load_service(void *arg, const json_t *request, json_t **ret_reply, struct wh_err **err);
+/* Inner side: the image in a docker archive, whole before anybody reads it. Of an index, this machine's image. */
+int wh_load_image(struct wh_inner *inner, struct wh_store *s, const struct wh_image *i, const struct wh_build_spec *spec,
+		  const struct wh_output *o, int64_t epoch, struct wh_progress *p, struct wh_err **err);
 
 /* ---------------------------------------------------------------- publish.c */
 

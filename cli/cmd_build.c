@@ -25,6 +25,10 @@ static const struct wh_option options[] = {
 	 "Let the Dockerfile ask for more: network.host is what\nRUN --network=host needs, security.insecure what RUN\n"
 	 "--security=insecure needs, profile.emulated what PROFILE\nof another machine's programs needs (repeatable)",
 	 allowances},
+	{"annotation", 0, WH_OPT_LIST, AT(annotations), "[LEVEL:]KEY=VALUE",
+	 "Annotation of the manifest, or LEVEL: manifest, index,\nmanifest-descriptor, index-descriptor; the image for one\n"
+	 "platform: manifest[linux/arm64] (repeatable)",
+	 NULL},
 	{"build-arg", 0, WH_OPT_LIST, AT(build_args), "KEY[=VALUE]",
 	 "Value for an ARG; without \"=\" from the environment (repeatable)", NULL},
 	{"build-context", 0, WH_OPT_LIST, AT(contexts), "NAME=REF",
@@ -54,6 +58,8 @@ static const struct wh_option options[] = {
 	 "DOCKERFILE.md ($WHITTLE_ISOLATION)", isolations},
 	{"jobs", 0, WH_OPT_COUNT, AT(jobs), "N", "Steps run at once (default: as many as CPUs, at least 4)", NULL},
 	{"label", 0, WH_OPT_LIST, AT(labels), "KEY=VALUE", "Label of the image (repeatable)", NULL},
+	{"load", 0, WH_OPT_SWITCH, AT(load), "WHERE",
+	 "Load the image into docker, podman or containerd (default: the\nfirst of them that answers), as --output type=docker does", NULL},
 	{"lock", 0, WH_OPT_TEXT, AT(lock), "FILE",
 	 "Write down what came from outside: bases, URLs, repositories,\npackages, each with its version and digest", NULL},
 	{"locked", 0, WH_OPT_FLAG, AT(locked), NULL,
@@ -68,9 +74,9 @@ static const struct wh_option options[] = {
 	{"on-failure", 0, WH_OPT_TEXT, AT(on_failure), "WHAT",
 	 "When a RUN fails: fail (the default), or shell: first a shell in the\nstate in which it was left", on_failures},
 	{"output", 'o', WH_OPT_LIST, AT(outputs), "SPEC",
-	 "type=oci|local|tar|registry,dest=PATH[,tar=false][,compression=zstd|gzip|\n"
-	 "uncompressed][,compression-level=N][,force-compression=true];\n"
-	 "dest=- is standard output; a DIR alone is type=local (repeatable)",
+	 "type=oci|docker|local|tar|registry|image,dest=PATH[,tar=false]\n[,name=NAME][,push=true][,push-by-digest=true]\n"
+	 "[,compression=zstd|gzip|uncompressed][,compression-level=N]\n[,force-compression=true][,oci-mediatypes=false][,chunk-size=SIZE]\n"
+	 "[,annotation-LEVEL.KEY=VALUE]; dest=- is standard output;\na DIR alone is type=local (repeatable)",
 	 NULL},
 	{"platform", 0, WH_OPT_LIST, AT(platforms), "OS/ARCH",
 	 "Platforms of the image, between commas (default: this machine's);\nseveral make an image index with one image each (repeatable)", NULL},
@@ -103,7 +109,6 @@ static const struct wh_option options[] = {
 	{"verify-reproducible", 0, WH_OPT_FLAG, AT(verify_reproducible), NULL,
 	 "Build a second time without cache, and compare: exit code 3 and\na list of what differs, file by file; then nothing is written,\nnamed or pushed", NULL},
 	/* What docker has and is still to come: named, so that nobody takes it for a slip of the pen. */
-	{"annotation", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"attest", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"builder", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"compress", 0, WH_OPT_LATER_FLAG, 0, NULL, "--output takes compression=", NULL},
@@ -114,7 +119,6 @@ static const struct wh_option options[] = {
 	{"cpuset-mems", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"debug", 'D', WH_OPT_LATER_FLAG, 0, NULL, NULL, NULL},
 	{"force-rm", 0, WH_OPT_NOTHING, 0, NULL, NULL, NULL}, /* nothing of a step is left in any case */
-	{"load", 0, WH_OPT_LATER_FLAG, 0, NULL, "use --output type=oci,dest=FILE and load that", NULL},
 	{"memory", 'm', WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"memory-swap", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"metadata-file", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
@@ -151,6 +155,7 @@ static int offer(struct wh_outer *outer, struct wh_build_spec *spec, char *passw
 	struct wh_service services[] = {
 		{WH_SERVICE_REGISTRY, wh_cli_registry_service, NULL},
 		{WH_SERVICE_SOURCE, wh_cli_source_service, spec},
+		{WH_SERVICE_LOAD, wh_load_service, NULL},
 		{WH_SERVICE_SIGN, wh_sign_service, NULL},
 	};
 	bool echo = spec->sign_key && wh_password_echo(), keep;
@@ -161,8 +166,8 @@ static int offer(struct wh_outer *outer, struct wh_build_spec *spec, char *passw
 	keep = spec->sign_key && wh_sign_keeper_new(spec->sign_key, password, &keeper, &err) == 0;
 	if (err)
 		(void)wh_err_report(err);
-	services[2].arg = keeper;
-	wh_outer_offer(outer, services, keep ? 3 : 2);
+	services[3].arg = keeper;
+	wh_outer_offer(outer, services, keep ? 4 : 3);
 	r = serve(outer);
 	wh_sign_keeper_free(keeper);
 	if (echo)

@@ -32,6 +32,8 @@ cli_libcli_a_SOURCES += cli/cmd_keygen.c cli/cmd_sign.c cli/cmd_verify.c cli/ver
 # Built twice, and from what is written down.
 cli_libcli_a_SOURCES += cli/lock.c cli/lock.h cli/lock_file.c
 cli_libcli_a_SOURCES += cli/verify_build.c cli/verify_build.h cli/verify_layers.c
+# Images out and in.
+cli_libcli_a_SOURCES += cli/annotate.c cli/annotate.h cli/load.c cli/output_spec.c
 EXTRA_DIST += build-aux/mkbase.sh
 
 bin_PROGRAMS += whittle

@@ -1,36 +1,67 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* --output: an image of the store in the form asked for, written to where it was asked for. */
+#include "cli/annotate.h"
 #include "cli/cli.h"
 
 #include <errno.h>
 #include <sys/stat.h>
 
-int wh_output_image(struct wh_store *s, const struct wh_image *i, size_t n_base_layers, const struct wh_output *o,
-		    const struct wh_layer_opts *layer, struct wh_image *ret, struct wh_err **err)
+/* The layers in the compression that the output asks for. */
+static int in_compression(struct wh_store *s, struct wh_image *i, size_t n_base_layers, const struct wh_output *o,
+			  const struct wh_layer_opts *layer, bool *changed, struct wh_err **err)
 {
 	struct wh_layer_opts as = *layer;
-	struct wh_image copy;
-	bool changed = false;
+	const bool wants = wh_output_wants(o, &as.comp, &as.level), no_zstd = wants && !o->has_comp;
 	int r = 0;
 
-	wh_image_copy(&copy, i);
-	as.comp = o->comp;
-	as.level = o->level;
-	/* The base's layers stay as they came, so that a registry that has them need not get them again. */
-	for (size_t k = o->force_comp ? 0 : n_base_layers; o->has_comp && k < copy.n_layers && !r; k++) {
-		struct wh_layer other = {0};
+	for (size_t k = 0; wants && k < i->n_layers && r == 0; k++) {
+		struct wh_layer *l = &i->layers[k], other = {0};
 
-		if (copy.layers[k].comp == o->comp)
-			continue;
-		r = wh_layer_as(s, &copy.layers[k], &as, &other, err);
+		/* The base's layers stay as they came, so that a registry that has them need not get them again; but docker's media types
+		 * have no zstd. Nor need plain tars be anything else, where nobody asked for it. */
+		if (l->comp != WH_COMP_ZSTD || !(no_zstd || o->docker_types))
+			if (no_zstd || (k < n_base_layers && !o->force_comp))
+				continue;
+		r = wh_layer_as(s, l, &as, &other, err);
 		if (r < 0)
 			break;
-		wh_layer_release(&copy.layers[k]);
-		copy.layers[k] = other;
-		changed = true;
+		*changed |= !wh_digest_eq(&other.blob, &l->blob);
+		wh_layer_release(l);
+		*l = other;
 	}
-	if (!r && changed)
-		r = wh_image_write(s, &copy, err);
+	return r;
+}
+
+static void annotate(struct wh_image *i, const struct wh_strv *all, const struct wh_strv *own)
+{
+	struct wh_platform p;
+	WH_AUTO_FREE char *platform = NULL;
+
+	wh_image_platform(i, &p);
+	platform = wh_platform_text(&p);
+	for (const struct wh_strv *const *l = (const struct wh_strv *const[]){all, own, NULL}; *l; l++) {
+		wh_annotations_collect(*l, WH_ANNOTATE_MANIFEST, platform, &i->annotations);
+		wh_annotations_collect(*l, WH_ANNOTATE_MANIFEST_DESCRIPTOR, platform, &i->listed_annotations);
+	}
+}
+
+int wh_output_image(struct wh_store *s, const struct wh_image *i, size_t n_base_layers, const struct wh_build_spec *spec,
+		    const struct wh_output *o, const struct wh_layer_opts *layer, struct wh_image *ret, struct wh_err **err)
+{
+	static const struct wh_output plain = {.type = WH_OUT_OCI};
+	const bool docker = o && o->docker_types;
+	bool changed = docker;
+	struct wh_image copy;
+	int r;
+
+	if (!o)
+		o = &plain;
+	wh_image_copy(&copy, i);
+	annotate(&copy, &spec->annotations, &o->annotations);
+	changed |= json_object_size(copy.annotations) > 0;
+	r = in_compression(s, &copy, n_base_layers, o, layer, &changed, err);
+	if (r == 0 && changed)
+		r = wh_image_manifest_write(s, &copy, docker, err);
 	if (r < 0) {
 		wh_image_release(&copy);
 		return r;
@@ -165,19 +196,28 @@ int wh_output_write(struct wh_store *s, const struct wh_image *i, const struct w
 		    struct wh_progress *p, struct wh_err **err)
 {
 	static const char *const no_names[] = {NULL};
+	WH_AUTO_JSON json_t *listed = NULL;
 	struct wh_export x = {.dest = o->dest, .out_fd = stdout_fd, .tar = o->tar, .names = no_names, .epoch = epoch,
 			      .artifacts = artifacts};
+	const struct wh_strv *names = wh_output_names(spec, o);
 	struct wh_err *e = NULL;
 	WH_AUTO_FREE char *behind = NULL;
 	unsigned id, skipped = 0;
 	int r = 0;
 
-	if (o->type == WH_OUT_TAR || (o->type == WH_OUT_OCI && o->tar))
+	if (o->type == WH_OUT_TAR || o->type == WH_OUT_DOCKER || (o->type == WH_OUT_OCI && o->tar))
 		behind = behind_link(o->dest);
 	if (behind)
 		x.dest = behind;
-	if (spec->tags.n)
-		x.names = (const char *const *)spec->tags.v;
+	if (names->n)
+		x.names = (const char *const *)names->v;
+	if (wh_image_is_index(i)) {
+		wh_annotations_collect(&spec->annotations, WH_ANNOTATE_INDEX_DESCRIPTOR, NULL, &listed);
+		wh_annotations_collect(&o->annotations, WH_ANNOTATE_INDEX_DESCRIPTOR, NULL, &listed);
+	} else {
+		listed = json_incref(i->listed_annotations);
+	}
+	x.annotations = listed;
 	id = wh_progress_begin(p, "exporting %s to %s", kind_of(o),
 			       wh_streq(o->dest, "-") ? "standard output" : o->dest);
 	switch (o->type) {
@@ -191,6 +231,8 @@ int wh_output_write(struct wh_store *s, const struct wh_image *i, const struct w
 		r = wh_export_tar(s, i, &x, &e);
 		break;
 	case WH_OUT_DOCKER:
+		r = wh_export_docker(s, &(struct wh_export_item){.image = i, .names = x.names, .annotations = listed}, 1, &x, &e);
+		break;
 	case WH_OUT_IMAGE:
 	case WH_OUT_LOAD:
 	case WH_OUT_REGISTRY: /* publish.c's */

@@ -9,6 +9,7 @@
  * Signatures are about a manifest's digest, so an image in another compression is signed by itself. Nothing leaves before all
  * that is to go with it is there.
  */
+#include "cli/annotate.h"
 #include "cli/cache_opts.h"
 #include "cli/cli.h"
 #include "cli/proof.h"
@@ -18,16 +19,19 @@
 
 struct publish {
 	struct wh_publish *p;
+	const struct wh_output *o; /* whose turn it is; NULL: the store's */
 	struct wh_remote_signer signer;
 	struct wh_artifacts artifacts; /* of the manifest below */
 	struct wh_digest manifest;
+	const struct wh_strv *names; /* which the signatures were made with */
+	struct wh_strv written;      /* outputs, in words */
 };
 
 /* "registry.example/shop" of each name: what the signature calls the image. */
-static void repos_of(const struct wh_build_spec *s, struct wh_strv *ret)
+static void repos_of(const struct wh_strv *names, struct wh_strv *ret)
 {
-	for (size_t i = 0; i < s->tags.n; i++) {
-		const char *name = s->tags.v[i], *slash = strrchr(name, '/'), *colon = strrchr(name, ':');
+	for (size_t i = 0; i < names->n; i++) {
+		const char *name = names->v[i], *slash = strrchr(name, '/'), *colon = strrchr(name, ':');
 		WH_AUTO_FREE char *repo =
 			wh_strndup(name, colon && (!slash || colon > slash) ? (size_t)(colon - name) : strlen(name));
 
@@ -96,15 +100,16 @@ static int attach(struct publish *x, const struct wh_image *i, struct wh_err **e
 {
 	WH_AUTO_STRV struct wh_strv repos = {0};
 	WH_AUTO_ERR struct wh_err *e = NULL;
+	const struct wh_strv *names = x->o ? wh_output_names(x->p->spec, x->o) : &x->p->spec->tags;
 	bool sign = x->p->spec->sign_key != NULL;
 	char digest[WH_DIGEST_TEXT];
 	unsigned id = 0;
 	int r = 0;
 
-	if (wh_digest_eq(&x->manifest, &i->manifest))
+	if (wh_digest_eq(&x->manifest, &i->manifest) && x->names == names)
 		return 0;
 	wh_artifacts_release(&x->artifacts);
-	repos_of(x->p->spec, &repos);
+	repos_of(names, &repos);
 	if (sign)
 		id = wh_progress_begin(x->p->progress, "signing %s", wh_digest_text(&i->manifest, digest));
 	if (sign && !x->signer.hint)
@@ -113,6 +118,7 @@ static int attach(struct publish *x, const struct wh_image *i, struct wh_err **e
 		r = attach_each(x, i, &repos, &e);
 	if (r == 0)
 		x->manifest = i->manifest;
+	x->names = names;
 	if (sign)
 		wh_progress_end(x->p->progress, id, e);
 	wh_err_move(err, &e);
@@ -121,25 +127,46 @@ static int attach(struct publish *x, const struct wh_image *i, struct wh_err **e
 
 /* ---------------------------------------------------------------- outputs */
 
-static int push(struct publish *x, const struct wh_image *i, const struct wh_output *o, struct wh_err **err)
+/* All refs are those of one image: it is sent once to each registry. */
+static int push(struct publish *x, const struct wh_output *o, const struct wh_image *i, struct wh_err **err)
 {
 	const struct wh_build_spec *s = x->p->spec;
+	const struct wh_strv *names = wh_output_names(s, o);
 	WH_AUTO_ERR struct wh_err *e = NULL;
-	WH_AUTO_BUF struct wh_buf names = WH_BUF_INIT;
+	WH_AUTO_BUF struct wh_buf shown = WH_BUF_INIT;
+	WH_AUTO_STRV struct wh_strv repos = {0};
+	WH_AUTO_STRV struct wh_strv refs = {0};
+	char digest[WH_DIGEST_TEXT];
 	unsigned id;
 	int r;
 
-	for (size_t k = 0; k < s->tags.n; k++)
-		wh_buf_addf(&names, "%s%s", k ? ", " : "", s->tags.v[k]);
-	id = wh_progress_begin(x->p->progress, "pushing %s", names.p);
-	r = wh_cli_registry_push(x->p->inner, x->p->store, &s->tags, i, &x->artifacts, s->insecure_registry, o->chunk,
+	repos_of(names, &repos);
+	for (size_t k = 0; k < (o->by_digest ? repos.n : names->n); k++)
+		wh_strv_addf(&refs, "%s%s%s", o->by_digest ? repos.v[k] : names->v[k], o->by_digest ? "@" : "",
+			     o->by_digest ? wh_digest_text(&i->manifest, digest) : "");
+	for (size_t k = 0; k < refs.n; k++)
+		wh_buf_addf(&shown, "%s%s", k ? ", " : "", refs.v[k]);
+	id = wh_progress_begin(x->p->progress, "pushing %s", shown.p);
+	r = wh_cli_registry_push(x->p->inner, x->p->store, &refs, i, &x->artifacts, s->insecure_registry, o->chunk,
 				 &(struct wh_progress_row){x->p->progress, id}, &e);
 	wh_progress_end(x->p->progress, id, e);
 	wh_err_move(err, &e);
 	return r;
 }
 
-/* The images in an output's form; of several, the index over them. */
+static int form_index(struct publish *x, const struct wh_output *o, const struct wh_image *images, size_t n, struct wh_image *ret,
+		      struct wh_err **err)
+{
+	const struct wh_build_spec *s = x->p->spec;
+	WH_AUTO_JSON json_t *annotations = NULL;
+
+	wh_annotations_collect(&s->annotations, WH_ANNOTATE_INDEX, NULL, &annotations);
+	if (o)
+		wh_annotations_collect(&o->annotations, WH_ANNOTATE_INDEX, NULL, &annotations);
+	return wh_image_index_write_as(x->p->store, images, n, annotations, o && o->docker_types, ret, err);
+}
+
+/* The images in an output's form (NULL: the store's); of several, the index over them. */
 static int in_form(struct publish *x, const struct wh_output *o, struct wh_image *ret, struct wh_err **err)
 {
 	struct wh_publish *p = x->p;
@@ -148,16 +175,74 @@ static int in_form(struct publish *x, const struct wh_output *o, struct wh_image
 	int r = 0;
 
 	for (; n < p->n && r == 0; n += r == 0)
-		r = wh_output_image(p->store, &p->built[n].image, p->built[n].n_base_layers, o, p->layer, &images[n], err);
+		r = wh_output_image(p->store, &p->built[n].image, p->built[n].n_base_layers, p->spec, o, p->layer, &images[n], err);
 	if (r == 0 && !p->spec->index) {
 		*ret = images[0];
 		return 0;
 	}
 	if (r == 0)
-		r = wh_image_index_write(p->store, images, n, ret, err);
+		r = form_index(x, o, images, n, ret, err);
 	while (n > 0)
 		wh_image_release(&images[--n]);
 	return r;
+}
+
+/* An image by names that are not the build's own. */
+static int name_output(struct publish *x, const struct wh_output *o, const struct wh_image *i, struct wh_err **err)
+{
+	int r = 0;
+
+	for (size_t k = 0; k < o->names.n && r == 0; k++)
+		r = wh_store_tag(x->p->store, o->names.v[k], i, err);
+	return r < 0 || !x->artifacts.n ? r : wh_store_attach(x->p->store, &x->artifacts, err);
+}
+
+static int send_output(struct publish *x, const struct wh_output *o, const struct wh_image *i, struct wh_err **err)
+{
+	struct wh_publish *p = x->p;
+	int r = 0;
+
+	if (o->type == WH_OUT_OCI || o->type == WH_OUT_REGISTRY || o->type == WH_OUT_IMAGE)
+		r = attach(x, i, err);
+	if (r < 0)
+		return r;
+	switch (o->type) {
+	case WH_OUT_REGISTRY:
+		return push(x, o, i, err);
+	case WH_OUT_IMAGE:
+		return name_output(x, o, i, err);
+	case WH_OUT_OCI:
+	case WH_OUT_DOCKER:
+	case WH_OUT_LOCAL:
+	case WH_OUT_TAR:
+		return wh_output_write(p->store, i, &x->artifacts, p->spec, o, STDOUT_FILENO, p->epoch, p->progress, err);
+	case WH_OUT_LOAD:
+		return wh_load_image(p->inner, p->store, i, p->spec, o, p->epoch, p->progress, err);
+	}
+	return 0;
+}
+
+static void note_written(struct publish *x, const struct wh_output *o)
+{
+	const struct wh_strv *names = wh_output_names(x->p->spec, o);
+
+	switch (o->type) {
+	case WH_OUT_REGISTRY:
+		for (size_t k = 0; k < names->n; k++)
+			wh_strv_add(&x->written, names->v[k]);
+		break;
+	case WH_OUT_LOAD:
+		wh_strv_addf(&x->written, "the image in %s", o->dest ? o->dest : "docker, podman or containerd");
+		break;
+	case WH_OUT_OCI:
+	case WH_OUT_DOCKER:
+	case WH_OUT_LOCAL:
+	case WH_OUT_TAR:
+		wh_strv_add(&x->written, wh_streq(o->dest, "-") ? "standard output" : o->dest);
+		break;
+	case WH_OUT_IMAGE:
+		break;
+	}
 }
 
 static int write_output(struct publish *x, const struct wh_output *o, struct wh_err **err)
@@ -168,13 +253,13 @@ static int write_output(struct publish *x, const struct wh_output *o, struct wh_
 
 	if (r < 0)
 		return r;
-	if (o->type == WH_OUT_OCI || o->type == WH_OUT_REGISTRY)
-		r = attach(x, &image, err);
-	if (r == 0 && o->type == WH_OUT_REGISTRY)
-		r = push(x, &image, o, err);
-	else if (r == 0)
-		r = wh_output_write(p->store, &image, &x->artifacts, p->spec, o, STDOUT_FILENO, p->epoch, p->progress, err);
-	if (r == 0 && p->spec->n_outputs == 1) { /* what is named and printed is what was written */
+	x->o = o;
+	r = send_output(x, o, &image, err);
+	x->o = NULL;
+	if (r == 0)
+		note_written(x, o);
+	/* What is named and printed is what was written. */
+	if (r == 0 && (p->spec->n_outputs == 1 || o->type == WH_OUT_IMAGE)) {
 		struct wh_image old = p->image;
 
 		p->image = image;
@@ -182,6 +267,19 @@ static int write_output(struct publish *x, const struct wh_output *o, struct wh_
 	}
 	wh_image_release(&image);
 	return r;
+}
+
+/* Some outputs were written before one failed: they stay, and whoever reads the error should know. */
+static void tell_written(const struct publish *x, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf list = WH_BUF_INIT;
+
+	for (size_t k = 0; k < x->written.n; k++)
+		wh_buf_addf(&list, "%s%s", k ? ", " : "", x->written.v[k]);
+	if (list.n && err && *err && !(*err)->hint)
+		wh_err_hint(err, "written before that: %s", list.p);
+	else if (list.n && err && *err)
+		wh_err_wrap(err, "written: %s; then", list.p);
 }
 
 /* The same image may have been signed under another name before. */
@@ -211,24 +309,10 @@ static int name_image(struct publish *x, struct wh_err **err)
 	return r;
 }
 
-static int as_built(struct wh_publish *p, struct wh_err **err)
-{
-	WH_AUTO_FREE struct wh_image *images = NULL;
-
-	if (!p->spec->index) {
-		wh_image_copy(&p->image, &p->built[0].image);
-		return 0;
-	}
-	images = wh_calloc(p->n, sizeof(*images));
-	for (size_t i = 0; i < p->n; i++)
-		images[i] = p->built[i].image; /* lent */
-	return wh_image_index_write(p->store, images, p->n, &p->image, err);
-}
-
 int wh_publish(struct wh_publish *p, struct wh_err **err)
 {
 	struct publish x = {.p = p};
-	int r = as_built(p, err);
+	int r = in_form(&x, NULL, &p->image, err);
 
 	for (size_t i = 0; i < p->n && r == 0; i++)
 		r = make_proof(&x, &p->built[i], err);
@@ -236,6 +320,9 @@ int wh_publish(struct wh_publish *p, struct wh_err **err)
 		r = write_output(&x, &p->spec->outputs[i], err);
 	if (r == 0)
 		r = name_image(&x, err);
+	if (r < 0)
+		tell_written(&x, err);
+	wh_strv_release(&x.written);
 	wh_artifacts_release(&x.artifacts);
 	wh_remote_signer_release(&x.signer);
 	return r;

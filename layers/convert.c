@@ -98,7 +98,8 @@ int wh_layer_as(struct wh_store *s, const struct wh_layer *l, const struct wh_la
 	struct wh_layer out;
 	int r;
 
-	if (l->comp == o->comp) {
+	/* Which level it has is not known, so one that was asked for is made. */
+	if (l->comp == o->comp && (!o->level || o->comp == WH_COMP_NONE)) {
 		wh_layer_copy(ret, l);
 		return 0;
 	}

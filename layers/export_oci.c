@@ -7,68 +7,14 @@
  * that no image leaves whose layers are not what its config says.
  */
 #include "layers/artifact_private.h"
+#include "layers/export_private.h"
 #include "layers/image_private.h"
 #include "layers/store_private.h"
-#include "layers/stream.h"
 #include "layers/tar_private.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <signal.h>
 #include <sys/file.h>
-
-#define COPY_SIZE (256u << 10)
-#define BIG (4u << 20) /* worth a thread */
-
-struct blob {
-	struct wh_digest digest;
-	uint64_t size;
-	const struct wh_layer *layer; /* NULL: in the store */
-};
-
-struct export
-{
-	struct wh_store *s;
-	const struct wh_image *i;
-	const struct wh_export *x;
-	struct blob *blobs; /* sorted, each once */
-	size_t n, cap;
-	json_t *manifests;          /* this image, or index, under each of its names */
-	struct wh_settled attached; /* what goes along */
-};
-
-static int by_digest(const void *a, const void *b)
-{
-	const struct blob *x = a, *y = b;
-
-	return memcmp(x->digest.b, y->digest.b, sizeof(x->digest.b));
-}
-
-static void add_blob(struct export *e, const struct wh_digest *d, uint64_t size, const struct wh_layer *layer)
-{
-	WH_PUSH(e->blobs, e->n, e->cap) = (struct blob){.digest = *d, .size = size, .layer = layer};
-}
-
-static int collect_image(struct export *e, const struct wh_image *i, struct wh_err **err)
-{
-	uint64_t size = 0;
-	int r = wh_image_whole(i, err);
-
-	if (r == 0 && wh_digest_is_zero(&i->manifest))
-		r = wh_err_set(err, "layers", WH_ERR_INTERNAL, EINVAL, "the image has no manifest yet");
-	if (r == 0 && !wh_image_is_index(i) && !wh_blob_has(e->s, &i->config_digest, &size))
-		r = wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "the image's config is not in the store");
-	if (r < 0)
-		return r;
-	add_blob(e, &i->manifest, i->manifest_size, NULL);
-	if (!wh_image_is_index(i))
-		add_blob(e, &i->config_digest, size, NULL);
-	for (size_t l = 0; l < i->n_layers; l++)
-		add_blob(e, &i->layers[l].blob, i->layers[l].blob_size, &i->layers[l]);
-	for (size_t k = 0; k < i->n_parts && r == 0; k++)
-		r = collect_image(e, &i->parts[k], err);
-	return r;
-}
 
 static bool is_about(const struct wh_artifact *a, const struct wh_image *i)
 {
@@ -76,6 +22,15 @@ static bool is_about(const struct wh_artifact *a, const struct wh_image *i)
 
 	for (size_t k = 0; k < i->n_parts && !found; k++)
 		found = is_about(a, &i->parts[k]);
+	return found;
+}
+
+static bool is_about_one(const struct wh_artifact *a, const struct wh_exporting *e)
+{
+	bool found = false;
+
+	for (size_t k = 0; k < e->n_items && !found; k++)
+		found = is_about(a, e->items[k].image);
 	return found;
 }
 
@@ -88,7 +43,7 @@ static bool settled_before(const struct wh_artifacts *l, size_t i)
 }
 
 /* What an existing layout has of an image's artifacts joins ours, which may replace some of it. */
-static int settle_artifacts(struct export *e, struct wh_err **err)
+static int settle_artifacts(struct wh_exporting *e, struct wh_err **err)
 {
 	const struct wh_artifacts *l = e->x->artifacts;
 	WH_AUTO_FREE char *index = e->x->tar ? NULL : wh_asprintf("%s/index.json", e->x->dest);
@@ -98,7 +53,7 @@ static int settle_artifacts(struct export *e, struct wh_err **err)
 	for (size_t k = 0; l && k < l->n && r == 0; k++) {
 		WH_CLEANUP(wh_artifacts_release) struct wh_artifacts there = {0};
 
-		if (e->i && !is_about(&l->v[k], e->i))
+		if (e->n_items && !is_about_one(&l->v[k], e))
 			return wh_err_set(err, "layers", WH_ERR_INTERNAL, EINVAL, "an artifact of another image");
 		if (settled_before(l, k))
 			continue;
@@ -111,7 +66,7 @@ static int settle_artifacts(struct export *e, struct wh_err **err)
 }
 
 /* Their manifests and what those name; all of it is in the store. */
-static int collect_artifacts(struct export *e, struct wh_err **err)
+static int collect_artifacts(struct wh_exporting *e, struct wh_err **err)
 {
 	for (size_t k = 0; k < e->attached.put.n; k++) {
 		WH_CLEANUP(wh_artifact_manifest_release) struct wh_artifact_manifest m = {0};
@@ -120,173 +75,33 @@ static int collect_artifacts(struct export *e, struct wh_err **err)
 
 		if (r < 0)
 			return r;
-		add_blob(e, &a->manifest.digest, a->manifest.size, NULL);
-		add_blob(e, &m.config.digest, m.config.size, NULL);
+		wh_exporting_add(e, &a->manifest.digest, a->manifest.size, NULL);
+		wh_exporting_add(e, &m.config.digest, m.config.size, NULL);
 		for (size_t l = 0; l < m.n; l++)
-			add_blob(e, &m.layers[l].digest, m.layers[l].size, NULL);
+			wh_exporting_add(e, &m.layers[l].digest, m.layers[l].size, NULL);
 	}
 	return 0;
 }
 
-/* Of image and artifacts, or of artifacts alone. */
-static int collect_blobs(struct export *e, struct wh_err **err)
+/* Of images and artifacts, or of artifacts alone. */
+static int collect_blobs(struct wh_exporting *e, struct wh_err **err)
 {
-	int r = e->i ? collect_image(e, e->i, err) : 0;
-	size_t k = 0;
+	int r = 0;
 
+	for (size_t k = 0; k < e->n_items && r == 0; k++)
+		r = wh_exporting_add_image(e, e->items[k].image, true, err);
 	if (r == 0)
 		r = settle_artifacts(e, err);
 	if (r == 0)
 		r = collect_artifacts(e, err);
-	if (r < 0)
-		return r;
-	if (e->n)
-		qsort(e->blobs, e->n, sizeof(*e->blobs), by_digest);
-	for (size_t l = 0; l < e->n; l++)
-		if (l == 0 || by_digest(&e->blobs[l], &e->blobs[k - 1]) != 0)
-			e->blobs[k++] = e->blobs[l];
-	e->n = k;
-	return 0;
-}
-
-static int collect_names(struct export *e, struct wh_err **err)
-{
-	size_t n = 0;
-	int r;
-
-	e->manifests = json_array();
-	for (; e->x->names && e->x->names[n]; n++) {
-		WH_AUTO_FREE char *full = NULL;
-		WH_AUTO_JSON json_t *d = NULL;
-
-		r = wh_reference_normalize(e->x->names[n], &full, err);
-		if (r < 0)
-			return r;
-		d = wh_image_descriptor(e->i, full, wh_reference_tag(full));
-		wh_index_put(e->manifests, d);
-	}
-	if (n == 0)
-		json_array_append_new(e->manifests, wh_image_descriptor(e->i, NULL, NULL));
-	return 0;
-}
-
-/* ---------------------------------------------------------------- blobs out */
-
-static int open_blob(struct export *e, const struct blob *b, bool *ours, struct wh_err **err)
-{
-	*ours = true;
-	return b->layer ? wh_layer_open_blob(e->s, b->layer, ours, err) : wh_blob_open(e->s, &b->digest, NULL, err);
-}
-
-static int damaged(struct export *e, const struct blob *b, bool ours, struct wh_err **err)
-{
-	char hex[65];
-	int r;
-
-	wh_digest_hex(&b->digest, hex);
-	r = wh_err_set(err, "layers", WH_ERR_BUILD, EBADMSG,
-		       "damaged: the content of %s/blobs/sha256/%s is not what its name says",
-		       ours ? e->s->path : b->layer->origin, hex);
-	if (ours)
-		wh_blob_hint(e->s, &b->digest, err);
-	else
-		wh_err_hint(err, "get the image once more");
+	if (r == 0)
+		wh_exporting_sort(e);
 	return r;
-}
-
-/* Exactly b->size bytes to out, hashed on the way. */
-static int send_hashed(struct export *e, const struct blob *b, int in, int out, bool ours, struct wh_err **err)
-{
-	WH_AUTO_FREE char *buf = wh_malloc(COPY_SIZE);
-	WH_AUTO_SHA256 struct wh_sha256 *h = wh_sha256_new();
-	struct wh_digest got;
-	uint64_t left = b->size;
-	int r = 0;
-
-	while (left && r == 0) {
-		ssize_t n = read(in, buf, left < COPY_SIZE ? (size_t)left : COPY_SIZE);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return wh_err_sys(err, "layers", WH_ERR_BUILD, errno, "read a blob");
-		if (n == 0)
-			break;
-		wh_sha256_add(h, buf, (size_t)n);
-		left -= (uint64_t)n;
-		r = wh_write_all(out, buf, (size_t)n);
-	}
-	if (r < 0)
-		return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "write a blob");
-	wh_sha256_end(h, &got);
-	return left || !wh_digest_eq(&got, &b->digest) ? damaged(e, b, ours, err) : 0;
-}
-
-struct hashing {
-	int fd;
-	uint64_t size;
-	struct wh_digest got;
-	bool whole;
-};
-
-static void *hash_file(void *arg)
-{
-	struct hashing *x = arg;
-	WH_AUTO_FREE char *buf = wh_malloc(COPY_SIZE);
-	WH_AUTO_SHA256 struct wh_sha256 *h = wh_sha256_new();
-	uint64_t at = 0;
-
-	while (at < x->size) {
-		size_t want = x->size - at < COPY_SIZE ? (size_t)(x->size - at) : COPY_SIZE;
-		ssize_t n = pread(x->fd, buf, want, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		wh_sha256_add(h, buf, (size_t)n);
-		at += (uint64_t)n;
-	}
-	wh_sha256_end(h, &x->got);
-	x->whole = at == x->size;
-	return NULL;
-}
-
-/* A big file of the store: the kernel copies (or shares) it, while another thread hashes it. */
-static int send_file(struct export *e, const struct blob *b, int in, int out, struct wh_err **err)
-{
-	struct hashing x = {.fd = in, .size = b->size};
-	pthread_t thread;
-	sigset_t all, old;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&thread, NULL, hash_file, &x);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (r != 0)
-		return send_hashed(e, b, in, out, true, err);
-	r = wh_copy_fd(in, out, b->size);
-	pthread_join(thread, NULL);
-	if (r < 0 && r != -EIO)
-		return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "copy a blob");
-	if (!x.whole || !wh_digest_eq(&x.got, &b->digest))
-		return damaged(e, b, true, err);
-	return r < 0 ? wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "copy a blob") : 0;
-}
-
-static int send_blob(struct export *e, const struct blob *b, int in, int out, bool ours, struct wh_err **err)
-{
-	struct stat st;
-
-	if (fstat(in, &st) < 0 || (uint64_t)st.st_size != b->size)
-		return damaged(e, b, ours, err);
-	return ours && b->size >= BIG ? send_file(e, b, in, out, err) : send_hashed(e, b, in, out, ours, err);
 }
 
 /* ---------------------------------------------------------------- directory */
 
-static int write_blob_file(struct export *e, const struct blob *b, int dir, struct wh_err **err)
+static int write_blob_file(struct wh_exporting *e, const struct wh_export_blob *b, int dir, struct wh_err **err)
 {
 	WH_AUTO_FREE char *tmp = NULL;
 	WH_AUTO_FD int in = -1;
@@ -299,14 +114,14 @@ static int write_blob_file(struct export *e, const struct blob *b, int dir, stru
 	wh_digest_hex(&b->digest, hex);
 	if (fstatat(dir, hex, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == b->size)
 		return 0;
-	in = open_blob(e, b, &ours, err);
+	in = wh_exporting_open(e, b, &ours, err);
 	if (in < 0)
 		return in;
 	tmp = wh_temp_name(".blob-");
 	out = wh_openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
 	if (out < 0)
 		return wh_err_sys(err, "layers", WH_ERR_BUILD, -out, "make a file in %s", e->x->dest);
-	r = send_blob(e, b, in, out, ours, err);
+	r = wh_exporting_send(e, b, in, out, ours, err);
 	if (close(WH_TAKE_FD(out)) < 0 && r == 0)
 		r = wh_err_sys(err, "layers", WH_ERR_BUILD, errno, "write %s", hex);
 	if (r == 0 && renameat(dir, tmp, dir, hex) < 0)
@@ -317,7 +132,7 @@ static int write_blob_file(struct export *e, const struct blob *b, int dir, stru
 }
 
 /* What an existing layout has stays, but for what bears one of this image's names. */
-static int merged_index(struct export *e, int dir, struct wh_buf *out, struct wh_err **err)
+static int merged_index(struct wh_exporting *e, int dir, struct wh_buf *out, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
 	WH_AUTO_JSON json_t *old = NULL;
@@ -345,7 +160,7 @@ static int merged_index(struct export *e, int dir, struct wh_buf *out, struct wh
 	return 0;
 }
 
-static int write_dir(struct export *e, int dir, struct wh_err **err)
+static int write_dir(struct wh_exporting *e, int dir, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf index = WH_BUF_INIT;
 	WH_AUTO_FD int blobs = -1;
@@ -390,7 +205,7 @@ static bool is_empty(int dir)
 	return empty;
 }
 
-static int into_existing(struct export *e, int dir, struct wh_err **err)
+static int into_existing(struct wh_exporting *e, int dir, struct wh_err **err)
 {
 	if (faccessat(dir, "oci-layout", F_OK, 0) < 0 && !is_empty(dir)) {
 		int r = wh_err_set(err, "layers", WH_ERR_USAGE, EEXIST,
@@ -418,7 +233,7 @@ int wh_make_parents(const char *dir)
 	return r < 0 ? r : mkdir(dir, 0755) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-static int into_new(struct export *e, struct wh_err **err)
+static int into_new(struct wh_exporting *e, struct wh_err **err)
 {
 	WH_AUTO_FREE char *rand = wh_temp_name(".tmp-");
 	WH_AUTO_FREE char *clean = wh_path_clean(e->x->dest);
@@ -442,7 +257,7 @@ static int into_new(struct export *e, struct wh_err **err)
 	return r;
 }
 
-static int export_dir(struct export *e, struct wh_err **err)
+static int export_dir(struct wh_exporting *e, struct wh_err **err)
 {
 	WH_AUTO_FD int dir = wh_openat(AT_FDCWD, e->x->dest, O_RDONLY | O_DIRECTORY, 0);
 
@@ -455,81 +270,23 @@ static int export_dir(struct export *e, struct wh_err **err)
 
 /* ---------------------------------------------------------------- tar */
 
-static int tar_header(struct export *e, int fd, const char *path, enum wh_type type, uint64_t size, struct wh_err **err)
+static int write_tar(struct wh_exporting *e, int fd, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
-	struct wh_entry ent = {
-		.path = path,
-		.type = type,
-		.mode = type == WH_T_DIR ? 0755 : 0644,
-		.mtime = e->x->epoch == INT64_MAX ? 0 : e->x->epoch,
-		.size = size,
-	};
-	int r = wh_tar_entry(&buf, &ent, err);
+	int r = wh_exporting_header(e, fd, "blobs", WH_T_DIR, 0, err);
 
 	if (r == 0)
-		r = wh_write_all(fd, buf.p, buf.n);
-	return r < 0 ? wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "write %s", e->x->dest) : 0;
-}
-
-static int tar_pad(struct export *e, int fd, uint64_t size, struct wh_err **err)
-{
-	static const char zero[WH_TAR_BLOCK];
-	int r = wh_write_all(fd, zero, wh_tar_padding(size));
-
-	return r < 0 ? wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "write %s", e->x->dest) : 0;
-}
-
-static int tar_text(struct export *e, int fd, const char *path, const char *p, size_t n, struct wh_err **err)
-{
-	int r = tar_header(e, fd, path, WH_T_FILE, n, err);
-
-	if (r == 0) {
-		r = wh_write_all(fd, p, n);
-		if (r < 0)
-			return wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "write %s", e->x->dest);
-	}
-	return r < 0 ? r : tar_pad(e, fd, n, err);
-}
-
-static int tar_blob(struct export *e, int fd, const struct blob *b, struct wh_err **err)
-{
-	WH_AUTO_FREE char *path = NULL;
-	WH_AUTO_FD int in = -1;
-	bool ours;
-	char hex[65];
-	int r;
-
-	path = wh_asprintf("blobs/sha256/%s", wh_digest_hex(&b->digest, hex));
-	in = open_blob(e, b, &ours, err);
-	r = in < 0 ? in : tar_header(e, fd, path, WH_T_FILE, b->size, err);
-	if (r == 0)
-		r = send_blob(e, b, in, fd, ours, err);
-	return r < 0 ? r : tar_pad(e, fd, b->size, err);
-}
-
-static int write_tar(struct export *e, int fd, struct wh_err **err)
-{
-	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
-	int r = tar_header(e, fd, "blobs", WH_T_DIR, 0, err);
-
-	if (r == 0)
-		r = tar_header(e, fd, "blobs/sha256", WH_T_DIR, 0, err);
+		r = wh_exporting_header(e, fd, "blobs/sha256", WH_T_DIR, 0, err);
 	for (size_t k = 0; k < e->n && r == 0; k++)
-		r = tar_blob(e, fd, &e->blobs[k], err);
+		r = wh_exporting_member(e, fd, &e->blobs[k], err);
 	if (r < 0)
 		return r;
 	wh_index_settle(e->manifests, &e->attached);
 	wh_index_json(e->manifests, &buf);
-	r = tar_text(e, fd, "index.json", buf.p, buf.n, err);
+	r = wh_exporting_text(e, fd, "index.json", buf.p, buf.n, err);
 	if (r == 0)
-		r = tar_text(e, fd, "oci-layout", WH_OCI_LAYOUT, strlen(WH_OCI_LAYOUT), err);
-	if (r < 0)
-		return r;
-	wh_buf_reset(&buf);
-	wh_tar_end(&buf);
-	r = wh_write_all(fd, buf.p, buf.n);
-	return r < 0 ? wh_err_sys(err, "layers", WH_ERR_BUILD, -r, "write %s", e->x->dest) : 0;
+		r = wh_exporting_text(e, fd, "oci-layout", WH_OCI_LAYOUT, strlen(WH_OCI_LAYOUT), err);
+	return r < 0 ? r : wh_exporting_end(e, fd, err);
 }
 
 static int write_tar_fd(void *arg, int fd, struct wh_err **err)
@@ -537,62 +294,15 @@ static int write_tar_fd(void *arg, int fd, struct wh_err **err)
 	return write_tar(arg, fd, err);
 }
 
-int wh_export_file(const struct wh_export *x, int (*fn)(void *arg, int fd, struct wh_err **err), void *arg,
-		   struct wh_err **err)
+int wh_export_oci_all(struct wh_store *s, const struct wh_export_item *items, size_t n, const struct wh_export *x, struct wh_err **err)
 {
-	WH_AUTO_FREE char *rand = NULL;
-	WH_AUTO_FREE char *tmp = NULL;
-	WH_AUTO_FD int fd = -1;
-	struct stat st;
-	int r;
-
-	if (strcmp(x->dest, "-") == 0)
-		return fn(arg, x->out_fd, err);
-	/* A pipe or a device is written to; a file is replaced as a whole. */
-	if (stat(x->dest, &st) == 0 && !S_ISREG(st.st_mode)) {
-		fd = S_ISDIR(st.st_mode) ? -EISDIR : wh_openat(AT_FDCWD, x->dest, O_WRONLY | O_NOCTTY, 0);
-		if (fd >= 0)
-			return fn(arg, fd, err);
-		r = wh_err_sys(err, "layers", wh_dest_class(fd), -fd, "%s", x->dest);
-		if (fd == -EISDIR)
-			wh_err_hint(err, "a tar is one file: name that, or ask for a directory with tar=false");
-		return r;
-	}
-	rand = wh_temp_name(".tmp-");
-	tmp = wh_asprintf("%s%s", x->dest, rand);
-	fd = wh_openat(AT_FDCWD, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
-	if (fd < 0)
-		return wh_err_sys(err, "layers", wh_dest_class(fd), -fd, "make %s", x->dest);
-	r = fn(arg, fd, err);
-	if (close(WH_TAKE_FD(fd)) < 0 && r == 0)
-		r = wh_err_sys(err, "layers", WH_ERR_BUILD, errno, "write %s", x->dest);
-	if (r == 0 && rename(tmp, x->dest) < 0)
-		r = wh_err_sys(err, "layers", WH_ERR_BUILD, errno, "rename to %s", x->dest);
-	if (r < 0)
-		(void)unlink(tmp);
-	return r;
-}
-
-static int verify_layers(struct wh_store *s, const struct wh_image *i, struct wh_err **err)
-{
-	int r = 0;
-
-	for (size_t k = 0; r == 0 && k < i->n_layers; k++)
-		r = wh_layer_verify(s, &i->layers[k], err);
-	for (size_t k = 0; r == 0 && k < i->n_parts; k++)
-		r = verify_layers(s, &i->parts[k], err);
-	return r;
-}
-
-int wh_export_oci(struct wh_store *s, const struct wh_image *i, const struct wh_export *x, struct wh_err **err)
-{
-	struct export e = {.s = s, .i = i, .x = x};
+	struct wh_exporting e = {.s = s, .items = items, .n_items = n, .x = x};
 	int r = collect_blobs(&e, err);
 
+	for (size_t k = 0; k < n && r == 0; k++)
+		r = wh_exporting_verify(s, items[k].image, err);
 	if (r == 0)
-		r = verify_layers(s, i, err);
-	if (r == 0)
-		r = collect_names(&e, err);
+		r = wh_exporting_names(&e, err);
 	if (r == 0)
 		r = x->tar ? wh_export_file(x, write_tar_fd, &e, err) : export_dir(&e, err);
 	json_decref(e.manifests);
@@ -603,10 +313,17 @@ int wh_export_oci(struct wh_store *s, const struct wh_image *i, const struct wh_
 	return r;
 }
 
+int wh_export_oci(struct wh_store *s, const struct wh_image *i, const struct wh_export *x, struct wh_err **err)
+{
+	const struct wh_export_item item = {.image = i, .names = x->names, .annotations = x->annotations};
+
+	return wh_export_oci_all(s, &item, 1, x, err);
+}
+
 int wh_layout_attach(struct wh_store *s, const char *dir, const struct wh_artifacts *list, struct wh_err **err)
 {
 	struct wh_export x = {.dest = dir, .artifacts = list};
-	struct export e = {.s = s, .x = &x};
+	struct wh_exporting e = {.s = s, .x = &x};
 	WH_AUTO_FD int fd = wh_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0);
 	int r;
 
@@ -674,7 +391,7 @@ static const struct wh_layer *layer_of(const struct wh_layer *const *layers, siz
 	return NULL;
 }
 
-static int put_artifact(struct export *e, int dir, const char *tag, const struct wh_artifact *a,
+static int put_artifact(struct wh_exporting *e, int dir, const char *tag, const struct wh_artifact *a,
 			const struct wh_layer *const *layers, size_t n, struct wh_err **err)
 {
 	WH_CLEANUP(wh_artifact_manifest_release) struct wh_artifact_manifest m = {0};
@@ -686,9 +403,9 @@ static int put_artifact(struct export *e, int dir, const char *tag, const struct
 	if (r < 0)
 		return r;
 	for (size_t k = 0; k < m.n; k++)
-		add_blob(e, &m.layers[k].digest, m.layers[k].size, layer_of(layers, n, &m.layers[k].digest));
-	add_blob(e, &m.config.digest, m.config.size, NULL);
-	add_blob(e, &a->manifest.digest, a->manifest.size, NULL);
+		wh_exporting_add(e, &m.layers[k].digest, m.layers[k].size, layer_of(layers, n, &m.layers[k].digest));
+	wh_exporting_add(e, &m.config.digest, m.config.size, NULL);
+	wh_exporting_add(e, &a->manifest.digest, a->manifest.size, NULL);
 	r = wh_mkdir_p(dir, "blobs/sha256", 0755);
 	if (r == 0)
 		r = blobs = wh_openat(dir, "blobs/sha256", O_RDONLY | O_DIRECTORY, 0);
@@ -715,7 +432,7 @@ int wh_layout_put(struct wh_store *s, const char *dir, const char *tag, const st
 		  const struct wh_layer *const *layers, size_t n_layers, struct wh_err **err)
 {
 	struct wh_export x = {.dest = dir};
-	struct export e = {.s = s, .x = &x};
+	struct wh_exporting e = {.s = s, .x = &x};
 	WH_AUTO_FD int fd = -1;
 	int r = wh_make_parents(dir);
 

@@ -32,6 +32,7 @@ void wh_image_release(struct wh_image *i)
 {
 	json_decref(i->config);
 	json_decref(i->annotations);
+	json_decref(i->listed_annotations);
 	for (size_t k = 0; k < i->n_layers; k++)
 		wh_layer_release(&i->layers[k]);
 	free(i->layers);
@@ -163,35 +164,62 @@ static int write_document(struct wh_store *s, const json_t *o, const char *const
 	return wh_blob_put(s, buf.p, buf.n, ret, err);
 }
 
-int wh_image_write(struct wh_store *s, struct wh_image *i, struct wh_err **err)
+static const char *docker_layer_type(enum wh_compression c)
+{
+	return c == WH_COMP_NONE ? WH_MT_DOCKER_LAYER : c == WH_COMP_GZIP ? WH_MT_DOCKER_LAYER_GZIP : NULL;
+}
+
+static int write_manifest(struct wh_store *s, struct wh_image *i, const struct wh_digest *config, uint64_t config_size, bool docker,
+			  struct wh_err **err)
 {
 	WH_AUTO_JSON json_t *m = NULL;
-	json_t *layers = json_array();
-	struct wh_digest config, manifest;
-	uint64_t config_size, manifest_size;
-	int r = complete_config(i, err);
+	WH_AUTO_JSON json_t *layers = json_array();
+	struct wh_digest manifest;
+	uint64_t manifest_size;
+	int r;
 
-	if (r == 0)
-		r = write_document(s, i->config, config_keys, WH_CONFIG_MAX, "config", &config, &config_size, err);
-	if (r < 0) {
-		json_decref(layers);
-		return r;
+	for (size_t k = 0; k < i->n_layers; k++) {
+		const struct wh_layer *l = &i->layers[k];
+		const char *type = docker ? docker_layer_type(l->comp) : wh_layer_media_type(l->comp);
+
+		if (!type)
+			return wh_err_set(err, "layers", WH_ERR_BUILD, ENOTSUP, "docker's media types have none for layers as %s",
+					  wh_compression_name(l->comp));
+		json_array_append_new(layers, descriptor(type, &l->blob, l->blob_size));
 	}
-	for (size_t k = 0; k < i->n_layers; k++)
-		json_array_append_new(layers, descriptor(wh_layer_media_type(i->layers[k].comp), &i->layers[k].blob,
-							 i->layers[k].blob_size));
-	m = json_pack("{s:i, s:s, s:o, s:o}", "schemaVersion", 2, "mediaType", WH_MT_MANIFEST, "config",
-		      descriptor(WH_MT_CONFIG, &config, config_size), "layers", layers);
+	m = json_pack("{s:i, s:s, s:o, s:O}", "schemaVersion", 2, "mediaType", docker ? WH_MT_DOCKER_MANIFEST : WH_MT_MANIFEST, "config",
+		      descriptor(docker ? WH_MT_DOCKER_CONFIG : WH_MT_CONFIG, config, config_size), "layers", layers);
 	if (i->annotations && json_object_size(i->annotations))
 		json_object_set(m, "annotations", i->annotations);
 	r = write_document(s, m, manifest_keys, WH_MANIFEST_MAX, "manifest", &manifest, &manifest_size, err);
 	if (r < 0)
 		return r;
 	i->manifest = manifest;
-	i->media_type = NULL;
+	i->media_type = docker ? WH_MT_DOCKER_MANIFEST : NULL;
 	i->manifest_size = manifest_size;
-	i->config_digest = config;
+	i->config_digest = *config;
 	return 0;
+}
+
+int wh_image_manifest_write(struct wh_store *s, struct wh_image *i, bool docker, struct wh_err **err)
+{
+	const struct wh_digest config = i->config_digest;
+	uint64_t size;
+
+	if (!wh_blob_has(s, &config, &size))
+		return wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "the image's config is not in the store");
+	return write_manifest(s, i, &config, size, docker, err);
+}
+
+int wh_image_write(struct wh_store *s, struct wh_image *i, struct wh_err **err)
+{
+	struct wh_digest config;
+	uint64_t size;
+	int r = complete_config(i, err);
+
+	if (r == 0)
+		r = write_document(s, i->config, config_keys, WH_CONFIG_MAX, "config", &config, &size, err);
+	return r < 0 ? r : write_manifest(s, i, &config, size, false, err);
 }
 
 json_t *wh_image_descriptor(const struct wh_image *i, const char *name, const char *ref_name)
@@ -268,11 +296,18 @@ void wh_manifest_json(const json_t *m, struct wh_buf *out)
 	wh_json_dump_ordered(m, manifest_keys, out);
 }
 
+void wh_index_document(const json_t *manifests, const char *media_type, const json_t *annotations, struct wh_buf *out)
+{
+	WH_AUTO_JSON json_t *o = json_pack("{s:i, s:s}", "schemaVersion", 2, "mediaType", media_type);
+
+	/* Only read here, and given back as they were. */
+	json_object_set(o, "manifests", (json_t *)(uintptr_t)manifests);
+	if (json_object_size(annotations))
+		json_object_set(o, "annotations", (json_t *)(uintptr_t)annotations);
+	wh_json_dump_ordered(o, index_keys, out);
+}
+
 void wh_index_json(const json_t *manifests, struct wh_buf *out)
 {
-	WH_AUTO_JSON json_t *o = json_pack("{s:i, s:s}", "schemaVersion", 2, "mediaType", WH_MT_INDEX);
-
-	/* Only read here, and given back as it was. */
-	json_object_set(o, "manifests", (json_t *)(uintptr_t)manifests);
-	wh_json_dump_ordered(o, index_keys, out);
+	wh_index_document(manifests, WH_MT_INDEX, NULL, out);
 }

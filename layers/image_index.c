@@ -12,6 +12,7 @@ void wh_image_copy(struct wh_image *dst, const struct wh_image *src)
 	*dst = *src;
 	dst->config = src->config ? json_deep_copy(src->config) : NULL;
 	dst->annotations = src->annotations ? json_deep_copy(src->annotations) : NULL;
+	dst->listed_annotations = src->listed_annotations ? json_deep_copy(src->listed_annotations) : NULL;
 	dst->layers = wh_calloc(src->n_layers ? src->n_layers : 1, sizeof(*dst->layers));
 	for (size_t i = 0; i < src->n_layers; i++)
 		wh_layer_copy(&dst->layers[i], &src->layers[i]);
@@ -71,22 +72,26 @@ int wh_image_whole(const struct wh_image *i, struct wh_err **err)
 			   : 0;
 }
 
-int wh_image_index_write(struct wh_store *s, const struct wh_image *images, size_t n, struct wh_image *ret,
-			 struct wh_err **err)
+int wh_image_index_write_as(struct wh_store *s, const struct wh_image *images, size_t n, const json_t *annotations, bool docker,
+			    struct wh_image *ret, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
 	WH_AUTO_JSON json_t *list = json_array();
-	struct wh_image x = {.media_type = WH_MT_INDEX, .n_parts = n};
+	struct wh_image x = {.media_type = docker ? WH_MT_DOCKER_LIST : WH_MT_INDEX, .n_parts = n};
 	int r;
 
 	x.parts = wh_calloc(n ? n : 1, sizeof(*x.parts));
 	for (size_t k = 0; k < n; k++) {
 		wh_image_copy(&x.parts[k], &images[k]);
 		json_array_append_new(list, wh_image_descriptor(&images[k], NULL, NULL));
+		if (json_object_size(images[k].listed_annotations))
+			json_object_set(json_array_get(list, k), "annotations", images[k].listed_annotations);
 	}
+	if (json_object_size(annotations))
+		x.annotations = json_deep_copy(annotations);
 	r = wh_image_index_check(&x, err);
 	if (r == 0) {
-		wh_index_json(list, &text);
+		wh_index_document(list, x.media_type, annotations, &text);
 		r = !wh_buf_ok(&text) || text.n > WH_MANIFEST_MAX
 			    ? wh_err_set(err, "layers", WH_ERR_BUILD, EFBIG, "the index is larger than %zu MiB",
 					 WH_MANIFEST_MAX >> 20)
@@ -99,4 +104,10 @@ int wh_image_index_write(struct wh_store *s, const struct wh_image *images, size
 	x.manifest_size = text.n;
 	*ret = x;
 	return 0;
+}
+
+int wh_image_index_write(struct wh_store *s, const struct wh_image *images, size_t n, struct wh_image *ret,
+			 struct wh_err **err)
+{
+	return wh_image_index_write_as(s, images, n, NULL, false, ret, err);
 }

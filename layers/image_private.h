@@ -13,6 +13,8 @@
 #define WH_MT_DOCKER_LIST "application/vnd.docker.distribution.manifest.list.v2+json"
 #define WH_MT_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
 #define WH_MT_DOCKER_CONFIG "application/vnd.docker.container.image.v1+json"
+#define WH_MT_DOCKER_LAYER "application/vnd.docker.image.rootfs.diff.tar"
+#define WH_MT_DOCKER_LAYER_GZIP "application/vnd.docker.image.rootfs.diff.tar.gzip"
 #define WH_AN_REF_NAME "org.opencontainers.image.ref.name"
 #define WH_AN_IMAGE_NAME "io.containerd.image.name"
 #define WH_AN_ORIGIN "dev.whittle.origin" /* a repository that has the layers which the store lacks */
@@ -57,6 +59,8 @@ json_t *wh_image_descriptor(const struct wh_image *i, const char *name, const ch
 void wh_index_put(json_t *manifests, json_t *d);
 /* The whole document: descriptors in the order given. */
 void wh_index_json(const json_t *manifests, struct wh_buf *out);
+/* The same as an image index, or docker's manifest list, of its own. */
+void wh_index_document(const json_t *manifests, const char *media_type, const json_t *annotations, struct wh_buf *out);
 /* The list of manifests in the store's index.json, which has a name for each. */
 int wh_store_names(struct wh_store *s, json_t **ret, struct wh_err **err);
 /* Replaces it. Under wh_store_lock(s, "index"), and after a sync of what it names. What could not be read again is refused. */

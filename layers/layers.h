@@ -211,7 +211,8 @@ void wh_entry_scratch_free(struct wh_entry_scratch *x);
 int wh_entry_from_at(int dirfd, const char *name, const struct stat *st, const char *path, struct wh_entry_scratch *x,
 		     struct wh_entry *ret, struct wh_err **err);
 
-/* The same tar in another compression; found again through variants/. Layers that already are of that kind are copied. */
+/* The same tar in another compression; found again through variants/. Layers that already are of that kind are copied,
+ * unless a level is asked for. */
 int wh_layer_as(struct wh_store *s, const struct wh_layer *l, const struct wh_layer_opts *o, struct wh_layer *ret, struct wh_err **err);
 
 /* ---------------------------------------------------------------- trees: layers seen as one */
@@ -279,6 +280,7 @@ struct wh_image {
 	size_t n_parts;
 	size_t n_absent;           /* images that the index names and that are not at hand */
 	struct wh_platform listed; /* of a part that was read: what the index says it is for; without os: it says nothing */
+	json_t *listed_annotations; /* of the descriptor that is to lead to it in an index, or NULL */
 };
 void wh_image_release(struct wh_image *i);
 void wh_image_copy(struct wh_image *dst, const struct wh_image *src);
@@ -311,9 +313,15 @@ int wh_layer_prove(struct wh_store *s, const struct wh_layer *l, struct wh_err *
 /* Completes config (rootfs.diff_ids, history as given) and writes config and manifest blobs; sets manifest, manifest_size,
  * config_digest. Keys in fixed order; nothing but the arguments decides the bytes. */
 int wh_image_write(struct wh_store *s, struct wh_image *i, struct wh_err **err);
+/* A manifest around a config that is in the store and stays as it is (config_digest): for other layers blobs, annotations or media types.
+ * docker: its media types (layers as gzip or plain tar only), which docker before 20.10 and old registries want. */
+int wh_image_manifest_write(struct wh_store *s, struct wh_image *i, bool docker, struct wh_err **err);
 /* An index over images that are written, one a platform, in the order given; they are copied. Their platforms are as their configs say;
  * two for one platform are refused. The images decide the bytes. */
 int wh_image_index_write(struct wh_store *s, const struct wh_image *images, size_t n, struct wh_image *ret, struct wh_err **err);
+/* The same with annotations (borrowed, or NULL), or as docker's manifest list. */
+int wh_image_index_write_as(struct wh_store *s, const struct wh_image *images, size_t n, const json_t *annotations, bool docker,
+			    struct wh_image *ret, struct wh_err **err);
 /* Names an image in the store's index.json (annotation io.containerd.image.name and org.opencontainers.image.ref.name),
  * replacing the old holder of the name. Serialised between processes by ROOT/lock. Fetches layers that are not in the
  * store, and reads those that were never read; but layers whose origin is a registry stay there: the entry then says which
@@ -359,9 +367,14 @@ struct wh_export; /* below */
 
 /* ---------------------------------------------------------------- docker's archives (export_docker.c, import_docker.c) */
 
+struct wh_export_item {
+	const struct wh_image *image;  /* or index */
+	const char *const *names;      /* NULL-terminated; NULL or none: it is known by its digest alone */
+	const json_t *annotations;     /* of the descriptor that leads to it in index.json; or NULL */
+};
 /* As docker save writes it: manifest.json, configs, layers as gzip or plain tar, repositories left out; and, as newer ones do, an OCI layout in
  * the same tar. Of an index: one image each. zstd layers become gzip: docker before 23 cannot read them. */
-int wh_export_docker(struct wh_store *s, const struct wh_image *images, size_t n, const struct wh_export *x, struct wh_err **err);
+int wh_export_docker(struct wh_store *s, const struct wh_export_item *items, size_t n, const struct wh_export *x, struct wh_err **err);
 /* docker save's archive, or an OCI layout as tar (hostile). Images and their names come into the store, named when all is verified. */
 struct wh_loaded {
 	struct wh_image image;
@@ -379,12 +392,15 @@ struct wh_export {
 	const char *const *names;/* -t values, NULL-terminated */
 	int64_t epoch;           /* oci: mtimes of the tar's members: this, or 0 when INT64_MAX */
 	const struct wh_artifacts *artifacts; /* oci: what is attached to the image goes along; or NULL */
+	const json_t *annotations; /* oci: of the descriptor in index.json (not for wh_export_oci_all()); or NULL */
 };
 /* An OCI layout with this one image, or an index and all its images; artifacts may be of each of them. A directory is written beside
  * and renamed when it did not exist; into an existing layout
  * blobs are added and index.json is replaced last. Bytes depend on the image and names alone. Layers that were never
  * read are read before anything is written; all blobs are hashed on the way. */
 int wh_export_oci(struct wh_store *s, const struct wh_image *i, const struct wh_export *x, struct wh_err **err);
+/* Several, each with names of its own; x->names and x->annotations are not used. */
+int wh_export_oci_all(struct wh_store *s, const struct wh_export_item *items, size_t n, const struct wh_export *x, struct wh_err **err);
 /* The root file system as plain files. chown: owners as in the image (needs root), else all belong to the caller, and set-id
  * bits and capabilities are left out (they would lend the caller's rights to whoever runs the file).
  * Devices that cannot be made are counted in *ret_skipped. dest must be missing or an empty directory. */

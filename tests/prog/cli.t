@@ -23,7 +23,7 @@ is "$out" "$help" 'help says the same'
 run "$WHITTLE" build --help
 is "$status" 0 'build --help: exit code'
 like "$out" '^  -t, --tag NAME' 'build --help: an option with its letter'
-unlike "$out" '--load' 'build --help: no word of what is not there yet'
+unlike "$out" '--memory' 'build --help: no word of what is not there yet'
 help=$out
 run "$WHITTLE" help build
 is "$out" "$help" 'help build says the same'
@@ -63,8 +63,8 @@ misuse 'context of an unknown kind' 'context "ftp://host.invalid/x": No such fil
 misuse 'context from an empty standard input' 'standard input is empty: neither a context nor a Dockerfile' build -q - </dev/null
 misuse 'output without type' 'says no type=' build --output dest=x ctx
 misuse 'a push without a name' 'a push needs a name' build --push ctx
-misuse 'output type' 'type is oci, local, tar or registry' build --output type=zip,dest=x ctx
-misuse 'output type to come' 'type=docker is not supported yet' build --output type=docker,dest=x ctx
+misuse 'output type' 'type is oci, docker, local, tar, registry or image' build --output type=zip,dest=x ctx
+misuse 'output compression to come' 'compression=estargz is not supported' build --output type=oci,dest=x,compression=estargz ctx
 misuse 'output key' 'no key "colour"' build --output type=oci,dest=x,colour=red ctx
 misuse 'output directory to standard output' 'cannot go to standard output' build --output type=oci,dest=-,tar=false ctx
 misuse 'two outputs to standard output' 'only one' build -o type=oci,dest=- -o - ctx
@@ -87,7 +87,7 @@ misuse 'add-host' 'is no NAME:IP' build --add-host a:b ctx
 misuse 'shm-size' 'is no size' build --shm-size lots ctx
 misuse 'jobs' 'a number from 1' build --jobs 0 ctx
 misuse 'allow' '--allow is' build --allow everything ctx
-misuse 'option to come' '--load is not supported yet' build --load ctx
+misuse 'option to come' '--squash is not supported yet' build --squash ctx
 misuse 'option to come, with a value' '--memory is not supported yet' build --memory 1g ctx
 SOURCE_DATE_EPOCH=soon misuse 'SOURCE_DATE_EPOCH in the environment' 'invalid SOURCE_DATE_EPOCH "soon"' build ctx
 

@@ -30,7 +30,7 @@ static const struct {
 	{"type=oci,dest=/x,", "!"},
 	{"type=oci,dest=/x,colour=red", "!"},
 	{"type=zip,dest=/x", "!"},
-	{"type=docker,dest=/x", "!"},
+	{"type=docker,dest=/x", "docker /x tar1 comp0"},
 	{"type=oci,dest=/x,tar=maybe", "!"},
 	{"type=oci,dest=/x,compression=lz4", "!"},
 	{"type=oci,dest=/x,compression=gzip,compression-level=10", "!"},
@@ -71,7 +71,7 @@ static void output_specs(void **state)
 					    : o.comp == WH_COMP_ZSTD ? "zstd"
 								     : "uncompressed",
 					    o.level, o.force_comp);
-			free(o.dest);
+			wh_output_release(&o);
 		}
 		if (!wh_streq(got.p, outputs[i].want))
 			fail_msg("%s: %s, wanted %s", outputs[i].text, got.p, outputs[i].want);
