@@ -184,6 +184,7 @@ static int run(const struct wh_command *c, int argc, char **argv)
 
 const struct wh_command wh_cmd_du = {
 	.name = "du",
+	.group = "The store and this machine",
 	.summary = "Show what takes how much of the disk",
 	.about =
 		"Sizes are blocks on disk, each file once, directories included: the total is what du -s -B1 says of the\n"

@@ -156,6 +156,7 @@ static int run(const struct wh_command *c, int argc, char **argv)
 
 const struct wh_command wh_cmd_pull = {
 	.name = "pull",
+	.group = "Images",
 	.args = "NAME[:TAG][@DIGEST]",
 	.summary = "Fetch an image from a registry into the store",
 	.about = "Fetches the image and what is attached to it (signatures, attestations, SBOMs). Logins are those of\n"

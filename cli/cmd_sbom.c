@@ -117,6 +117,7 @@ static int run(const struct wh_command *c, int argc, char **argv)
 
 const struct wh_command wh_cmd_sbom = {
 	.name = "sbom",
+	.group = "Evidence",
 	.args = "IMAGE",
 	.summary = "List the packages of an image as a bill of materials",
 	.about =

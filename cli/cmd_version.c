@@ -29,5 +29,6 @@ static int run(const struct wh_command *c, int argc, char **argv)
 const struct wh_command wh_cmd_version = {
 	.name = "version",
 	.summary = "Show the version",
+	.examples = "  whittle version",
 	.run = run,
 };

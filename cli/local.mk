@@ -21,6 +21,8 @@ cli_libcli_a_SOURCES += cli/cmd_du.c cli/cmd_gc.c cli/gc.c cli/gc.h
 cli_libcli_a_SOURCES += cli/relay.c cli/relay.h cli/terminal.c cli/terminal.h
 # What the store has.
 cli_libcli_a_SOURCES += cli/cmd_history.c cli/cmd_images.c cli/cmd_inspect.c cli/cmd_rm.c cli/cmd_tag.c cli/listing.c cli/listing.h
+# The manual, and the completion.
+cli_libcli_a_SOURCES += cli/manual.c cli/manual_bash.c cli/manual_tables.c
 # Answers without a build.
 cli_libcli_a_SOURCES += cli/call.c cli/call.h cli/cmd_check.c
 # What this host allows.

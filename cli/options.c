@@ -26,9 +26,17 @@ static bool is_later(enum wh_opt_type t)
 	return t == WH_OPT_LATER || t == WH_OPT_LATER_FLAG;
 }
 
-static bool is_hidden(enum wh_opt_type t)
+static bool is_hidden(const struct wh_option *o)
 {
-	return is_later(t) || t == WH_OPT_NOTHING;
+	return is_later(o->type) || o->type == WH_OPT_NOTHING || !o->help;
+}
+
+static bool has_shown(const struct wh_command *c)
+{
+	for (const struct wh_option *o = c->options; o && o->name; o++)
+		if (!is_hidden(o))
+			return true;
+	return false;
 }
 
 static bool takes_value(const struct wh_option *o)
@@ -60,7 +68,7 @@ static int unknown_long(const struct wh_command *c, struct wh_str name, struct w
 	size_t n = 0, cap = 0;
 
 	for (const struct wh_option *o = c->options; o && o->name; o++)
-		if (!is_hidden(o->type))
+		if (!is_hidden(o))
 			WH_PUSH(names, n, cap) = o->name;
 	WH_PUSH(names, n, cap) = "help";
 	near = wh_nearest(word, names, n);
@@ -291,15 +299,15 @@ static void option_help(const struct wh_option *o, struct wh_buf *out)
 
 void wh_options_help(const struct wh_command *c, struct wh_buf *out)
 {
-	wh_buf_addf(out, "Usage: whittle %s%s%s%s\n\n", c->name, c->options ? " [OPTIONS]" : "", c->args ? " " : "",
+	wh_buf_addf(out, "Usage: whittle %s%s%s%s\n\n", c->name, has_shown(c) ? " [OPTIONS]" : "", c->args ? " " : "",
 		    c->args ? c->args : "");
 	wh_buf_addf(out, "%s\n", c->summary);
 	if (c->about)
 		wh_buf_addf(out, "\n%s\n", c->about);
-	if (c->options) {
+	if (has_shown(c)) {
 		wh_buf_adds(out, "\nOptions:\n");
 		for (const struct wh_option *o = c->options; o->name; o++)
-			if (!is_hidden(o->type))
+			if (!is_hidden(o))
 				option_help(o, out);
 		wh_buf_adds(out, "  -h, --help                      Show this help\n");
 	}
@@ -307,19 +315,47 @@ void wh_options_help(const struct wh_command *c, struct wh_buf *out)
 		wh_buf_addf(out, "\nExamples:\n%s\n", c->examples);
 }
 
+/* Words of a text, in lines of less than 100 columns. */
+static void add_wrapped(struct wh_buf *out, const char *text, size_t *column)
+{
+	while (*text) {
+		size_t n = strcspn(text, " ");
+
+		if (*column && *column + 1 + n > 98) {
+			wh_buf_addc(out, '\n');
+			*column = 0;
+		} else if (*column) {
+			wh_buf_addc(out, ' ');
+			++*column;
+		}
+		wh_buf_add(out, text, n);
+		*column += n;
+		text += n + strspn(text + n, " ");
+	}
+}
+
 void wh_commands_help(struct wh_buf *out)
 {
-	wh_buf_adds(out, "Usage: whittle COMMAND [OPTIONS]\n\n"
-			 "Builds container images from Dockerfiles: no daemon, no root. With PROFILE and PRUNE in the\n"
-			 "Dockerfile they hold what the application was seen to need, with signed evidence.\n\nCommands:\n");
-	for (size_t i = 0; wh_commands[i]; i++)
+	size_t column = 0;
+
+	wh_buf_adds(out, "Usage: whittle COMMAND [OPTIONS]\n\n");
+	add_wrapped(out, WH_ABOUT, &column);
+	wh_buf_addc(out, '\n');
+	for (size_t i = 0; wh_commands[i]; i++) {
+		if (wh_commands[i]->group)
+			wh_buf_addf(out, "\n%s:\n", wh_commands[i]->group);
 		wh_buf_addf(out, "  %-10s %s\n", wh_commands[i]->name, wh_commands[i]->summary);
-	wh_buf_adds(out, "\n\"whittle COMMAND --help\" says more about a command.\n\n"
-			 "Exit codes: 0 done, 1 the build failed, 2 wrong usage or a wrong Dockerfile,\n"
-			 "3 not verified, 4 this machine cannot do it, 5 a bug of whittle; PROFILE and PRUNE: 10 the tests\n"
-			 "fail, 11 never ready, 12 the application died, 13 it does not stop well, 14 it went into the\n"
-			 "background, 15 it needs a shell, 16 the tests fail after the prune only, 17 not all was\n"
-			 "observed, 18 out of time.\n");
+	}
+	wh_buf_adds(out, "\n\"whittle COMMAND --help\" says more about a command.\n\n");
+	column = 0;
+	add_wrapped(out, "Exit codes:", &column);
+	for (const struct wh_manual_exit *e = wh_manual_exits; e->text; e++) {
+		WH_AUTO_FREE char *words = wh_asprintf("%s%d %s%s", e->code == 10 ? "PROFILE and PRUNE: " : "", e->code, e->text,
+						       !e[1].text ? "." : e[1].code == 10 ? ";" : ",");
+
+		add_wrapped(out, words, &column);
+	}
+	wh_buf_addc(out, '\n');
 }
 
 const struct wh_command *wh_command_find(const char *name)

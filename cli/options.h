@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Commands and their options. One table a command is all there is: it yields
- * the parser, --help, and later the man page and the shell completion.
+ * the parser, --help, the man page and the shell completion.
  */
 #ifndef WH_CLI_OPTIONS_H
 #define WH_CLI_OPTIONS_H
@@ -25,12 +25,13 @@ struct wh_option {
 	enum wh_opt_type type;
 	size_t offset;             /* into the command's own structure */
 	const char *arg;           /* what the help calls the value; NULL for flags */
-	const char *help;          /* one sentence; '\n' where the help breaks the line */
+	const char *help;          /* one sentence; '\n' where the help breaks the line. NULL: not for users, told nowhere */
 	const char *const *values; /* closed set of values, NULL-terminated, or NULL */
 };
 
 struct wh_command {
 	const char *name;
+	const char *group;               /* of the commands from here on, as the program's help heads them; or NULL */
 	const char *args;                /* after "[OPTIONS]" in the usage line, or NULL */
 	const char *summary;             /* one line */
 	const char *about;               /* paragraphs for --help, or NULL */
@@ -58,6 +59,10 @@ typedef int (*wh_command_fn)(void *flags, const struct wh_strv *args, struct wh_
 /* The frame of a run(): reads the words into flags (as wh_options_parse() does), gives help or calls fn, prints what
  * came of it, or the error. The exit code. */
 int wh_command_main(const struct wh_command *c, int argc, char **argv, void *flags, wh_command_fn fn);
+/* What the program is for. */
+#define WH_ABOUT \
+	"Builds container images from Dockerfiles: no daemon, no root. With PROFILE and PRUNE in the Dockerfile they hold what the " \
+	"application was seen to need, with signed evidence."
 /* The help page of one command, and the program's. */
 void wh_options_help(const struct wh_command *c, struct wh_buf *out);
 void wh_commands_help(struct wh_buf *out);
@@ -68,5 +73,20 @@ void wh_commands_help(struct wh_buf *out);
 void wh_manual_page(const struct wh_command *c, const char *date, struct wh_buf *out);
 /* A bash-completion file: commands, options, their closed sets of values, files, the store's images. */
 void wh_manual_bash(struct wh_buf *out);
+
+/* ---------------------------------------------------------------- manual_tables.c: what is the same for many commands */
+
+struct wh_manual_exit {
+	int code;
+	const char *text;     /* ends the table when NULL */
+	const char *commands; /* words; NULL: all */
+};
+struct wh_manual_entry {
+	const char *name; /* one or several, between commas; ends the table when NULL */
+	const char *text;
+	const char *commands;
+};
+extern const struct wh_manual_exit wh_manual_exits[];
+extern const struct wh_manual_entry wh_manual_environment[], wh_manual_files[];
 
 #endif
