@@ -11,16 +11,20 @@
 #include "builder/killed.h"
 #include "builder/mask.h"
 
-/* The last 64 KiB or so of an output (tail.c). */
+/* The last lines of an output, as a terminal would have left them: of a line that was written over (CR) its last state; of a very long one
+ * both ends; NULs as ^@ (tail.c). */
 struct wh_tail {
-	struct wh_buf buf;
-	uint64_t lines; /* ended so far */
-	bool cut;       /* there was more */
+	struct wh_buf done;       /* lines that have ended, as they are shown */
+	size_t n_done;            /* how many of them are kept */
+	struct wh_buf head, rest; /* of the one that has not: its first bytes, and its last … */
+	uint64_t between;         /* … and how many are missing between them */
+	bool cr;                  /* and a CR behind them */
+	uint64_t lines;           /* that have ended, in all */
 };
 void wh_tail_keep(struct wh_tail *t, const char *p, size_t n);
-/* The last lines as a terminal would have left them: of a line that was written over (CR) its last state; of a very long one both ends;
- * NULs as ^@. NULL: nothing was printed. *ret_shown of *ret_lines; malloc'ed. */
+/* NULL: nothing was printed. *ret_shown of *ret_lines; malloc'ed. */
 char *wh_tail_text(const struct wh_tail *t, size_t *ret_shown, uint64_t *ret_lines);
+bool wh_tail_empty(const struct wh_tail *t);
 void wh_tail_release(struct wh_tail *t);
 
 struct wh_exec_mount {

@@ -183,7 +183,7 @@ static void add_details(struct wh_trial *t)
 		return;
 	if (t->app.started)
 		add_tail(&text, "application", &t->app.tail);
-	if (t->driver_status >= 0 || t->test_tail.buf.n)
+	if (t->driver_status >= 0 || !wh_tail_empty(&t->test_tail))
 		add_tail(&text, "test", &t->test_tail);
 	if (text.n)
 		wh_err_detail(&t->err, text.p);

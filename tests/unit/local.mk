@@ -24,7 +24,7 @@ tests_unit_cli_spec_test_LDADD = cli/libcli.a frontend/libfrontend.a builder/lib
 	base/libbase.a $(TEST_LIBS)
 
 # builder: keys and the cache index
-BUILDER_TESTS = tests/unit/builder_cacheindex_test tests/unit/builder_claim_test tests/unit/builder_key_test tests/unit/builder_mask_test \
+BUILDER_TESTS = tests/unit/builder_tail_test tests/unit/builder_cacheindex_test tests/unit/builder_claim_test tests/unit/builder_key_test tests/unit/builder_mask_test \
 	tests/unit/builder_profile_test tests/unit/builder_scheduler_test
 check_PROGRAMS += $(BUILDER_TESTS)
 BUILDER_LIBS = builder/libbuilder.a harden/libharden.a sandbox/libsandbox.a layers/liblayers.a base/libbase.a $(TEST_LIBS)
@@ -32,6 +32,7 @@ tests_unit_builder_cacheindex_test_LDADD = $(BUILDER_LIBS)
 tests_unit_builder_claim_test_LDADD = $(BUILDER_LIBS)
 tests_unit_builder_key_test_LDADD = $(BUILDER_LIBS)
 tests_unit_builder_mask_test_LDADD = $(BUILDER_LIBS)
+tests_unit_builder_tail_test_LDADD = $(BUILDER_LIBS)
 tests_unit_builder_profile_test_LDADD = $(BUILDER_LIBS)
 tests_unit_builder_scheduler_test_LDADD = $(BUILDER_LIBS)
 
