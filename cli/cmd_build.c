@@ -7,6 +7,7 @@
 #include "cli/sign_service.h"
 #include "cli/source_service.h"
 #include "cli/ssh_agent.h"
+#include "cli/terminal.h"
 
 #include <signal.h>
 
@@ -159,6 +160,7 @@ static int offer(struct wh_outer *outer, struct wh_build_spec *spec, char *passw
 		{WH_SERVICE_SIGN, wh_sign_service, NULL},
 	};
 	bool echo = spec->sign_key && wh_password_echo(), keep;
+	struct wh_terminal_state *terminal = spec->failure_shell ? wh_terminal_save() : NULL;
 	int r;
 
 	if (!spec->sign_key)
@@ -170,6 +172,7 @@ static int offer(struct wh_outer *outer, struct wh_build_spec *spec, char *passw
 	wh_outer_offer(outer, services, keep ? 4 : 3);
 	r = serve(outer);
 	wh_sign_keeper_free(keeper);
+	wh_terminal_restore(terminal);
 	if (echo)
 		wh_password_echo_on();
 	return r;
