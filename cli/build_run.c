@@ -679,8 +679,8 @@ int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner)
 		clear_iidfile(s->iidfile);
 	res = run_all(&r, &err);
 	if (res < 0) {
-		wh_on_failure_end(&r.on_failure, err);
 		wh_progress_gap(r.progress);
+		wh_on_failure_end(&r.on_failure, err);
 		res = wh_err_report(err);
 	} else {
 		wh_progress_finish(r.progress);

@@ -32,6 +32,8 @@ int wh_cli_misuse(struct wh_err **err, const char *fmt, ...) __attribute__((form
 void wh_text_add_safe(struct wh_buf *out, const char *p, size_t n);
 /* Columns of a terminal that the bytes take as wh_text_add_safe() shows them; a tab counts one. */
 size_t wh_text_columns(const char *p, size_t n);
+/* Of one character that may be shown. */
+unsigned wh_rune_columns(uint32_t r);
 /* The same for messages; words of hundreds of bytes are cut in the middle. */
 void wh_text_add_short(struct wh_buf *out, const char *s);
 /* The same for a line that a step printed: its colours (SGR) stay or are left out. */

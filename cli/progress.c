@@ -78,9 +78,9 @@ int wh_progress_new(enum wh_progress_kind kind, struct wh_progress **ret, struct
 	}
 	p = progress_new(&wh_progress_json, stderr);
 	p->emit = emit_to_pipe;
-	r = wh_progress_pipe_new(&p->pipe, err);
+	r = wh_progress_pipe_new(p->clock, &p->pipe, err);
 	if (r < 0) {
-		wh_progress_free(p);
+		wh_progress_forget(p);
 		return r;
 	}
 	*ret = p;
@@ -129,20 +129,24 @@ void wh_progress_finish(struct wh_progress *p)
 
 void wh_progress_gap(struct wh_progress *p)
 {
+	if (p && p->pipe && !p->finished)
+		p->emit(p, "F\n", 2, false);
 	wh_progress_finish(p);
-	if (p && p->view != &wh_progress_json && p->out)
+	if (p && (p->pipe || p->view != &wh_progress_json))
 		fputc('\n', p->out);
 }
 
-static void progress_free(struct wh_progress *p, bool forked)
+static void progress_free(struct wh_progress *p)
 {
+	if (!p)
+		return;
 	for (size_t i = 0; i < p->n_vertices; i++)
 		step_free(p->vertices[i]);
 	for (size_t i = 0; i < p->n_own; i++)
 		step_free(p->own[i]);
 	free(p->vertices);
 	free(p->own);
-	wh_progress_pipe_free(p->pipe, forked);
+	wh_progress_pipe_free(p->pipe);
 	pthread_mutex_destroy(&p->mutex);
 	free(p);
 }
@@ -150,14 +154,12 @@ static void progress_free(struct wh_progress *p, bool forked)
 void wh_progress_free(struct wh_progress *p)
 {
 	wh_progress_finish(p);
-	if (p)
-		progress_free(p, false);
+	progress_free(p);
 }
 
 void wh_progress_forget(struct wh_progress *p)
 {
-	if (p)
-		progress_free(p, true);
+	progress_free(p);
 }
 
 /* ---------------------------------------------------------------- steps */

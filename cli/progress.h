@@ -39,7 +39,7 @@ void wh_progress_title(struct wh_progress *p, const char *text);
 void wh_progress_graph(struct wh_progress *p, const struct wh_graph *g);
 /* Nothing is drawn after it: the terminal is as it was, and who prints then prints below. Idempotent; free() does it. */
 void wh_progress_finish(struct wh_progress *p);
-/* The same; where people read, an empty line follows, before an error. */
+/* The same for a command that failed; where people read, an empty line follows. */
 void wh_progress_gap(struct wh_progress *p);
 void wh_progress_free(struct wh_progress *p);
 /* In a process that was forked and must not draw. */

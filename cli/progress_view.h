@@ -77,10 +77,10 @@ struct wh_progress *wh_progress_new_json_for(FILE *out);
 /* The live view's end in the worker (progress_tty.c). -EINVAL where there is no terminal to draw on. */
 struct wh_progress_pipe;
 bool wh_progress_can_draw(int fd);
-int wh_progress_pipe_new(struct wh_progress_pipe **ret, struct wh_err **err);
+int wh_progress_pipe_new(uint64_t clock, struct wh_progress_pipe **ret, struct wh_err **err);
 /* With a line end. may_drop: when the one who draws is behind, it may be lost. */
 void wh_progress_pipe_send(struct wh_progress_pipe *pipe, const char *line, size_t n, bool may_drop);
 void wh_progress_pipe_finish(struct wh_progress_pipe *pipe); /* waits for the last frame */
-void wh_progress_pipe_free(struct wh_progress_pipe *pipe, bool forked);
+void wh_progress_pipe_free(struct wh_progress_pipe *pipe);
 
 #endif

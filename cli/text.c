@@ -73,7 +73,7 @@ static const struct {
 	{0x20000, 0x3fffd, 2}, {0xe0100, 0xe01ef, 0},
 };
 
-static unsigned columns_of(uint32_t r)
+unsigned wh_rune_columns(uint32_t r)
 {
 	for (size_t i = 0; i < WH_ARRAY_SIZE(widths); i++)
 		if (r >= widths[i].first && r <= widths[i].last)
@@ -89,7 +89,7 @@ size_t wh_text_columns(const char *p, size_t n)
 	for (size_t i = 0; i < n;)
 		i += add_char(&text, p + i, n - i);
 	for (size_t i = 0; i < text.n; i += w)
-		columns += columns_of(wh_rune(text.p + i, text.n - i, &w));
+		columns += wh_rune_columns(wh_rune(text.p + i, text.n - i, &w));
 	return columns;
 }
 
