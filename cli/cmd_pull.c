@@ -5,7 +5,7 @@
 #include <errno.h>
 
 struct flags {
-	const char *root, *platform;
+	const char *root, *platform, *progress;
 	bool insecure, quiet, all;
 };
 
@@ -23,9 +23,11 @@ struct pull {
 
 #define AT(field) offsetof(struct flags, field)
 
+static const char *const progresses[] = {"auto", "plain", "quiet", "tty", "rawjson", NULL};
 static const struct wh_option options[] = {
 	{"all-platforms", 0, WH_OPT_FLAG, AT(all), NULL, "All images of several, and the index", NULL},
 	{"platform", 0, WH_OPT_TEXT, AT(platform), "OS/ARCH", "Which image of several (default: this machine's)", NULL},
+	{"progress", 0, WH_OPT_TEXT, AT(progress), "HOW", "auto, plain, tty, rawjson or quiet", progresses},
 	{"quiet", 'q', WH_OPT_FLAG, AT(quiet), NULL, "Print nothing but the manifest's digest", NULL},
 	{"registry-insecure", 0, WH_OPT_FLAG, AT(insecure), NULL,
 	 "Take plain HTTP and unknown certificates (a registry on\nloopback may always speak plain HTTP)", NULL},
@@ -117,17 +119,17 @@ static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct 
 	int r;
 
 	p->inner = inner;
-	if (!p->flags->quiet)
-		p->progress = wh_progress_new_for(stderr);
-	r = wh_cli_store_open(p->flags->root, &p->store, err);
+	r = wh_progress_open(p->flags->progress, p->flags->quiet, "Pulling", &p->progress, err);
+	if (r == 0)
+		r = wh_cli_store_open(p->flags->root, &p->store, err);
 	if (r == 0)
 		r = step(p, "pulling", fetch, err);
 	if (r == 0)
 		r = step(p, "reading", keep, err);
 	if (r == 0)
 		r = step(p, "looking for what is attached to", fetch_artifacts, err);
-	if (r < 0 && p->progress)
-		fputc('\n', stderr);
+	if (r < 0)
+		wh_progress_gap(p->progress);
 	if (r == 0)
 		tell(p, out);
 	wh_image_release(&p->image);

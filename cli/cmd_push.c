@@ -5,7 +5,7 @@
 #include <errno.h>
 
 struct flags {
-	const char *root, *platform, *chunk, *digest_file;
+	const char *root, *platform, *progress, *chunk, *digest_file;
 	bool insecure, quiet;
 };
 
@@ -23,10 +23,12 @@ struct push {
 
 #define AT(field) offsetof(struct flags, field)
 
+static const char *const progresses[] = {"auto", "plain", "quiet", "tty", "rawjson", NULL};
 static const struct wh_option options[] = {
 	{"chunk-size", 0, WH_OPT_TEXT, AT(chunk), "SIZE", "Send blobs in pieces of at most so many bytes (as 50m), each\ntried again by itself", NULL},
 	{"digestfile", 0, WH_OPT_TEXT, AT(digest_file), "FILE", "Write the manifest's digest to this file", NULL},
 	{"platform", 0, WH_OPT_TEXT, AT(platform), "OS/ARCH", "One image of several alone (default: all, and the index)", NULL},
+	{"progress", 0, WH_OPT_TEXT, AT(progress), "HOW", "auto, plain, tty, rawjson or quiet", progresses},
 	{"quiet", 'q', WH_OPT_FLAG, AT(quiet), NULL, "Print nothing but the manifest's digest", NULL},
 	{"registry-insecure", 0, WH_OPT_FLAG, AT(insecure), NULL,
 	 "Take plain HTTP and unknown certificates (a registry on\nloopback may always speak plain HTTP)", NULL},
@@ -95,9 +97,9 @@ static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct 
 	int r;
 
 	p->inner = inner;
-	if (!p->flags->quiet)
-		p->progress = wh_progress_new_for(stderr);
-	r = wh_cli_image_open_all(p->name, p->flags->root, &p->store, &p->whole, err);
+	r = wh_progress_open(p->flags->progress, p->flags->quiet, "Pushing", &p->progress, err);
+	if (r == 0)
+		r = wh_cli_image_open_all(p->name, p->flags->root, &p->store, &p->whole, err);
 	p->image = &p->whole;
 	if (r == 0 && p->flags->platform)
 		r = wh_cli_image_part(&p->whole, p->flags->platform, &p->image, err);
@@ -107,8 +109,8 @@ static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct 
 		r = send(p, err);
 	if (r == 0)
 		r = write_digest(p, err);
-	if (r < 0 && p->progress)
-		fputc('\n', stderr);
+	if (r < 0)
+		wh_progress_gap(p->progress);
 	if (r == 0)
 		tell(p, out);
 	wh_artifacts_release(&p->artifacts);

@@ -87,6 +87,18 @@ int wh_progress_new(enum wh_progress_kind kind, struct wh_progress **ret, struct
 	return 0;
 }
 
+int wh_progress_open(const char *word, bool quiet, const char *title, struct wh_progress **ret, struct wh_err **err)
+{
+	enum wh_progress_kind kind = WH_PROGRESS_QUIET;
+	int r = quiet ? 0 : wh_progress_kind_parse(word, &kind, err);
+
+	if (r == 0)
+		r = wh_progress_new(kind, ret, err);
+	if (r == 0)
+		wh_progress_title(*ret, title);
+	return r;
+}
+
 static void step_free(struct wh_progress_step *s)
 {
 	if (!s)

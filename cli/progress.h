@@ -32,6 +32,8 @@ int wh_progress_kind_parse(const char *text, enum wh_progress_kind *ret, struct 
 
 struct wh_progress;
 int wh_progress_new(enum wh_progress_kind kind, struct wh_progress **ret, struct wh_err **err);
+/* The same for a command's options; title: wh_progress_title(). */
+int wh_progress_open(const char *word, bool quiet, const char *title, struct wh_progress **ret, struct wh_err **err);
 struct wh_progress *wh_progress_new_for(FILE *out); /* plain lines to there */
 /* What the command does, for the head of the live view: "Pulling"; else it is "Building". */
 void wh_progress_title(struct wh_progress *p, const char *text);

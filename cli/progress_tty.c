@@ -40,7 +40,7 @@ struct drawer {
 	struct wh_frame last;  /* what stands there */
 	unsigned last_columns; /* when it was drawn */
 	uint64_t drawn_ns;
-	bool dirty, over;
+	bool dirty, over, ended; /* ended: in order */
 };
 
 static void measure(struct drawer *d)
@@ -134,7 +134,7 @@ static void take_lines(struct drawer *d)
 		size_t n = (size_t)(end - d->in.p) - from;
 
 		if (n == 1 && d->in.p[from] == 'E')
-			d->over = true;
+			d->over = d->ended = true;
 		else
 			d->dirty |= wh_screen_take(&d->screen, d->in.p + from, n);
 		from += n + 1;
@@ -205,8 +205,10 @@ static _Noreturn void drawer_main(int from, uint64_t clock)
 		if (!d.over && pause_of(&d) == 0)
 			draw(&d);
 	}
+	/* Else the worker was killed: whoever has the terminal now may be writing below the frame. */
 	d.look.final = true;
-	draw(&d);
+	if (d.ended)
+		draw(&d);
 	_exit(0);
 }
 
