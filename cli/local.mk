@@ -10,7 +10,7 @@ cli_libcli_a_SOURCES += cli/context.c cli/context.h cli/source_service.c cli/sou
 # Caches elsewhere.
 cli_libcli_a_SOURCES += cli/cache_opts.c cli/cache_opts.h cli/cache_share.c
 # Registries.
-cli_libcli_a_SOURCES += cli/cmd_pull.c cli/cmd_push.c cli/registry_service.c cli/registry_service.h
+cli_libcli_a_SOURCES += cli/cmd_login.c cli/cmd_pull.c cli/cmd_push.c cli/registry_service.c cli/registry_service.h
 # Images by any name; the bill of materials.
 cli_libcli_a_SOURCES += cli/cmd_sbom.c cli/image_ref.c
 # Vulnerabilities.

@@ -80,7 +80,7 @@ static int read_line(int tty, int signals, char *buf, size_t max, int *ret_signa
 	}
 }
 
-static int ask_silently(int tty, const char *question, char *buf, int *ret_signal)
+static int ask_line(int tty, const char *question, bool echo, char *buf, int *ret_signal)
 {
 	WH_AUTO_FD int signals = -1;
 	struct termios old, silent;
@@ -95,21 +95,23 @@ static int ask_silently(int tty, const char *question, char *buf, int *ret_signa
 		return -errno;
 	sigprocmask(SIG_BLOCK, &set, &before);
 	silent = old;
-	silent.c_lflag &= ~(tcflag_t)ECHO;
+	if (!echo)
+		silent.c_lflag &= ~(tcflag_t)ECHO;
 	tcsetattr(tty, TCSAFLUSH, &silent);
 	(void)!wh_write_all(tty, question, strlen(question));
 	r = read_line(tty, signals, buf, MAX_PASSWORD, ret_signal);
 	tcsetattr(tty, TCSAFLUSH, &old);
-	(void)!wh_write_all(tty, "\n", 1);
+	if (!echo)
+		(void)!wh_write_all(tty, "\n", 1);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return r;
 }
 
 /* A signal takes effect once the terminal is as it was; after a stop the question is put anew. */
-static int ask_once(int tty, const char *question, char *buf)
+static int ask_once(int tty, const char *question, bool echo, char *buf)
 {
 	for (;;) {
-		int signal = 0, r = ask_silently(tty, question, buf, &signal);
+		int signal = 0, r = ask_line(tty, question, echo, buf, &signal);
 
 		if (signal)
 			raise(signal);
@@ -122,10 +124,10 @@ static int ask(int tty, const char *what, bool twice, char **ret, struct wh_err 
 {
 	WH_AUTO_FREE char *question = wh_asprintf("Password for %s: ", what);
 	char first[MAX_PASSWORD], second[MAX_PASSWORD];
-	int r = ask_once(tty, question, first);
+	int r = ask_once(tty, question, false, first);
 
 	if (r == 0 && twice)
-		r = ask_once(tty, "The same again: ", second);
+		r = ask_once(tty, "The same again: ", false, second);
 	if (r < 0)
 		wh_err_sys(err, "cli", WH_ERR_ENV, -r, "ask for the password of %s", what);
 	else if (twice && strcmp(first, second) != 0)
@@ -153,6 +155,23 @@ int wh_password_ask(const char *what, bool twice, char **ret, struct wh_err **er
 		return -ENOKEY;
 	}
 	return ask(tty, what, twice, ret, err);
+}
+
+int wh_terminal_ask(const char *question, bool echo, char **ret, struct wh_err **err)
+{
+	WH_AUTO_FD int tty = wh_openat(AT_FDCWD, "/dev/tty", O_RDWR | O_NOCTTY, 0);
+	char buf[MAX_PASSWORD];
+	int r;
+
+	if (tty < 0)
+		return -ENOTTY;
+	r = ask_once(tty, question, echo, buf);
+	if (r < 0)
+		wh_err_sys(err, "cli", WH_ERR_ENV, -r, "read what was asked for on the terminal");
+	else
+		*ret = wh_strdup(buf);
+	explicit_bzero(buf, sizeof(buf));
+	return r;
 }
 
 void wh_password_free(char *p)

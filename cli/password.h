@@ -11,6 +11,8 @@
 bool wh_password_available(void);
 /* what: the key, for the question. twice: a new one, to be typed again. "" is a password too. */
 int wh_password_ask(const char *what, bool twice, char **ret, struct wh_err **err);
+/* One line of an answer on the terminal, with or without echo; -ENOTTY, without an error: there is no terminal. */
+int wh_terminal_ask(const char *question, bool echo, char **ret, struct wh_err **err);
 void wh_password_free(char *p); /* wiped */
 /* Takes what the environment holds out of it, also where /proc/PID/environ shows it: for a process that goes on to read other
  * people's data. malloc'ed; NULL: there is none. */

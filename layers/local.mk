@@ -22,7 +22,7 @@ layers_liblayers_a_SOURCES += \
 	layers/remote_tree.c
 # Registries.
 layers_liblayers_a_SOURCES += \
-	layers/registry_auth.c layers/registry_blob.c layers/registry_call.c layers/registry_hosts.c layers/registry_hosts.h layers/registry_http.c layers/registry_login.c \
+	layers/registry_auth.c layers/registry_blob.c layers/registry_call.c layers/registry_hosts.c layers/registry_hosts.h layers/registry_http.c layers/registry_keep.c layers/registry_login.c \
 	layers/registry_private.h layers/registry_pull.c layers/registry_push.c layers/registry_referrers.c layers/registry_text.c layers/registry_toml.c layers/registry_toml.h \
 	layers/registry_upload.c
 # What the store has.

@@ -29,6 +29,29 @@ struct wh_registry;
 int wh_registry_new(const struct wh_registry_opts *o, struct wh_registry **ret, struct wh_err **err);
 void wh_registry_free(struct wh_registry *r);
 
+/* The files that say where registries are found (registry_hosts.h), and those with logins, which are there. A broken one is an error with
+ * file and line. */
+int wh_registry_files(const struct wh_registry_opts *o, struct wh_strv *ret_hosts, struct wh_strv *ret_logins, struct wh_err **err);
+
+/* "https://HOST/", "HOST", NULL (docker.io): a registry's host as names have it. malloc'ed. */
+int wh_registry_host(const char *text, char **ret, struct wh_err **err);
+/* Does the registry let the user of r's options in? *ret_identity: what it gave to be kept instead of the password (malloc'ed, secret), or
+ * NULL; *ret_asked: it did ask. -EACCES: it does not. */
+int wh_registry_try(struct wh_registry *r, const char *host, char **ret_identity, bool *ret_asked, struct wh_err **err);
+/* Where a login is kept: docker's config.json, or what stands for it; or the helper that this says. */
+struct wh_login_kept {
+	char *file;
+	char *helper; /* NULL: in the file itself, readable */
+	size_t n;     /* logins that were forgotten */
+};
+void wh_login_kept_release(struct wh_login_kept *k);
+/* identity: secret is a token, no password. Everything else in the file stays; it is replaced whole, mode 0600. */
+int wh_login_keep(const char *host, const char *user, const char *secret, bool identity, struct wh_login_kept *ret, struct wh_err **err);
+/* host NULL: all. */
+int wh_login_forget(const char *host, struct wh_login_kept *ret, struct wh_err **err);
+/* Whose login there is. -ENOENT: nobody's. */
+int wh_login_user(const char *host, char **ret, struct wh_err **err);
+
 /* The manifest (of the platform, when the reference names an index) and its config into the store; layers too when asked. An image
  * that is in no index must be for the platform, but where lone says that it need not (a base). Gives the
  * manifest's digest; then wh_image_from_store() finds the image by that digest. -ENOENT: no such image; -EACCES: not allowed. */

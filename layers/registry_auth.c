@@ -172,19 +172,12 @@ static int ask_realm(struct wh_reg_conn *c, const struct wh_http_req *q, struct 
 	}
 }
 
-static void secret_buf_release(struct wh_buf *b)
-{
-	if (b->p)
-		explicit_bzero(b->p, b->cap);
-	wh_buf_release(b);
-}
-
 static int get_token(struct wh_reg_conn *c, struct wh_reg_token *ret, struct wh_err **err)
 {
 	const struct wh_challenge *ch = &c->host->challenge;
 	const struct wh_login *l = &c->host->login;
 	WH_AUTO_FREE char *realm = wh_url_resolve(c->host->base, ch->realm);
-	WH_CLEANUP(secret_buf_release) struct wh_buf form = WH_BUF_INIT;
+	WH_AUTO_SECRET_BUF struct wh_buf form = WH_BUF_INIT;
 	WH_AUTO_BUF struct wh_buf what = WH_BUF_INIT;
 	WH_AUTO_SECRET char *basic = l->user ? basic_header(l) : NULL;
 	WH_AUTO_STRV struct wh_strv scopes = {0};

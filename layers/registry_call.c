@@ -585,6 +585,19 @@ out:
 
 /* ---------------------------------------------------------------- connections */
 
+/* A login is for the host that was named, wherever its repositories are. */
+static void stay_at(struct wh_reg_conn *c, const char *domain)
+{
+	struct wh_reg_endpoint *e = &c->endpoints.v[0];
+
+	if (strcmp(e->domain, domain) != 0)
+		e->insecure = wh_reg_hosts_insecure(c->r->files, domain);
+	free(e->domain);
+	free(e->path);
+	e->domain = wh_strdup(domain);
+	e->path = wh_strdup("");
+}
+
 static int connect_to(struct wh_registry *r, struct wh_reg_conn *c, bool by_digest, bool push, struct wh_err **err)
 {
 	int res = 0;
@@ -596,6 +609,8 @@ static int connect_to(struct wh_registry *r, struct wh_reg_conn *c, bool by_dige
 	if (res < 0)
 		return res;
 	res = wh_reg_hosts_endpoints(r->files, c->ref.domain, c->ref.path, by_digest, push, &c->endpoints, err);
+	if (res == 0 && !c->ref.path[0])
+		stay_at(c, c->ref.domain);
 	if (res == 0)
 		res = go_on(c, 0, err);
 	if (res < 0)

@@ -31,7 +31,7 @@ void wh_login_release(struct wh_login *l)
 	*l = (struct wh_login){0};
 }
 
-static void secret_buf_release(struct wh_buf *b)
+void wh_secret_buf_release(struct wh_buf *b)
 {
 	if (b->p)
 		explicit_bzero(b->p, b->cap);
@@ -82,6 +82,11 @@ static size_t key_fits(const char *key, const char *domain, const char *path)
 	if (strncmp(path, slash + 1, rest) != 0 || (path[rest] != '\0' && path[rest] != '/'))
 		return 0;
 	return host + 1 + rest;
+}
+
+bool wh_login_key_is(const char *key, const char *domain)
+{
+	return key_fits(key, domain, "") > 0;
 }
 
 /* The member of an object whose key fits best. */
@@ -152,8 +157,7 @@ static bool from_entry(const json_t *e, struct wh_login *l)
 	return auth && split_auth(auth, l);
 }
 
-/* It becomes part of a program's name. */
-static bool helper_name(const char *s)
+bool wh_login_helper_name(const char *s)
 {
 	if (!s || !s[0] || strlen(s) > 64)
 		return false;
@@ -180,7 +184,7 @@ bool wh_login_find(const json_t *config, const char *domain, const char *path, s
 		if (!key)
 			key = is_docker_hub(domain) ? "https://index.docker.io/v1/" : domain;
 	}
-	if (!helper_name(helper))
+	if (!wh_login_helper_name(helper))
 		return false;
 	ret->helper = wh_strdup(helper);
 	ret->helper_key = wh_strdup(key);
@@ -189,25 +193,27 @@ bool wh_login_find(const json_t *config, const char *domain, const char *path, s
 
 /* ---------------------------------------------------------------- helpers */
 
-static int run_helper(const struct wh_login *l, struct wh_buf *out, struct wh_err **err)
+int wh_login_helper(const char *helper, const char *verb, const char *in, size_t n, struct wh_buf *out, struct wh_err **err)
 {
-	WH_AUTO_FREE char *program = wh_asprintf("docker-credential-%s", l->helper);
-	const char *const argv[] = {program, "get", NULL};
+	WH_AUTO_FREE char *program = wh_asprintf("docker-credential-%s", helper);
+	const char *const argv[] = {program, verb, NULL};
 	struct wh_proc_opts opts = WH_PROC_OPTS_INIT;
 	WH_AUTO_FD int in_r = -1, in_w = -1, out_r = -1, out_w = -1;
-	int in[2], o[2], r;
+	int i[2], o[2], r;
 	pid_t pid;
 
-	if (pipe2(in, O_CLOEXEC) < 0)
+	if (n > WH_HELPER_INPUT_MAX)
+		return wh_err_set(err, "registry", WH_ERR_ENV, EFBIG, "%s: that is too long for it", program);
+	if (pipe2(i, O_CLOEXEC) < 0)
 		return wh_err_sys(err, "registry", WH_ERR_ENV, errno, "make a pipe");
-	in_r = in[0];
-	in_w = in[1];
+	in_r = i[0];
+	in_w = i[1];
 	if (pipe2(o, O_CLOEXEC) < 0)
 		return wh_err_sys(err, "registry", WH_ERR_ENV, errno, "make a pipe");
 	out_r = o[0];
 	out_w = o[1];
 	/* Fits into the pipe, so nobody waits for anybody; and the reading end is open here, so there is no SIGPIPE. */
-	r = wh_write_all(in_w, l->helper_key, strnlen(l->helper_key, 4096));
+	r = wh_write_all(in_w, in, n);
 	wh_closep(&in_w);
 	if (r < 0)
 		return wh_err_sys(err, "registry", WH_ERR_ENV, -r, "write to %s", program);
@@ -235,11 +241,11 @@ static int run_helper(const struct wh_login *l, struct wh_buf *out, struct wh_er
 /* Replaces the helper's name by what it says. */
 static void ask_helper(struct wh_login *l)
 {
-	WH_CLEANUP(secret_buf_release) struct wh_buf out = WH_BUF_INIT;
+	WH_AUTO_SECRET_BUF struct wh_buf out = WH_BUF_INIT;
 	WH_AUTO_ERR struct wh_err *err = NULL;
 	WH_AUTO_JSON json_t *o = NULL;
 	const char *user, *secret;
-	int r = run_helper(l, &out, &err);
+	int r = wh_login_helper(l->helper, "get", l->helper_key, strnlen(l->helper_key, 4096), &out, &err);
 
 	if (r == -ENOENT && !err)
 		return;
@@ -286,7 +292,7 @@ char *wh_reg_config_file(const char *name)
 static int from_file(const char *file, bool named, const char *domain, const char *path, struct wh_login *ret,
 		     bool *ret_found, struct wh_err **err)
 {
-	WH_CLEANUP(secret_buf_release) struct wh_buf buf = WH_BUF_INIT;
+	WH_AUTO_SECRET_BUF struct wh_buf buf = WH_BUF_INIT;
 	WH_AUTO_JSON json_t *o = NULL;
 	int r = wh_read_file(AT_FDCWD, file, CONFIG_MAX, &buf);
 
@@ -303,20 +309,62 @@ static int from_file(const char *file, bool named, const char *domain, const cha
 	return 0;
 }
 
+char *wh_login_file(const struct wh_registry_opts *o, bool *ret_named)
+{
+	const char *named = o->auth_file ? o->auth_file : getenv("REGISTRY_AUTH_FILE"), *docker = getenv("DOCKER_CONFIG");
+
+	*ret_named = named && named[0];
+	if (*ret_named)
+		return wh_strdup(named);
+	return docker && docker[0] ? wh_path_join(docker, "config.json") : home_file(".docker/config.json");
+}
+
 static void add_file(struct wh_strv *files, char *name)
 {
 	if (name)
 		wh_strv_take(files, name);
 }
 
+static void usual_files(const struct wh_registry_opts *o, struct wh_strv *ret, bool *ret_named)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+	add_file(ret, wh_login_file(o, ret_named));
+	if (*ret_named)
+		return;
+	add_file(ret, runtime && runtime[0] == '/' ? wh_path_join(runtime, "containers/auth.json")
+						   : wh_asprintf("/run/containers/%u/auth.json", (unsigned)geteuid()));
+	add_file(ret, wh_reg_config_file("containers/auth.json"));
+}
+
+int wh_login_files(const struct wh_registry_opts *o, struct wh_strv *ret, struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv files = {0};
+	bool named;
+
+	usual_files(o, &files, &named);
+	for (size_t i = 0; i < files.n; i++) {
+		struct wh_login l = {0};
+		bool found;
+		int r;
+
+		if (!named && access(files.v[i], R_OK) < 0)
+			continue;
+		r = from_file(files.v[i], named, "docker.io", "", &l, &found, err);
+		wh_login_release(&l);
+		if (r < 0)
+			return r;
+		wh_strv_add(ret, files.v[i]);
+	}
+	return 0;
+}
+
 int wh_login_load(const struct wh_registry_opts *o, const char *domain, const char *path, struct wh_login *ret,
 		  struct wh_err **err)
 {
-	const char *named = o->auth_file ? o->auth_file : getenv("REGISTRY_AUTH_FILE");
-	const char *docker = getenv("DOCKER_CONFIG"), *runtime = getenv("XDG_RUNTIME_DIR");
 	WH_AUTO_STRV struct wh_strv files = {0};
 	struct wh_login l = {0};
-	bool found = false;
+	bool found = false, named;
 	int r;
 
 	if (o->user) {
@@ -324,17 +372,9 @@ int wh_login_load(const struct wh_registry_opts *o, const char *domain, const ch
 					 .password = wh_strdup(o->password ? o->password : "")};
 		return 0;
 	}
-	if (named && named[0]) {
-		wh_strv_add(&files, named);
-	} else {
-		add_file(&files,
-			 docker && docker[0] ? wh_path_join(docker, "config.json") : home_file(".docker/config.json"));
-		add_file(&files, runtime && runtime[0] == '/' ? wh_path_join(runtime, "containers/auth.json")
-							      : wh_asprintf("/run/containers/%u/auth.json", (unsigned)geteuid()));
-		add_file(&files, wh_reg_config_file("containers/auth.json"));
-	}
+	usual_files(o, &files, &named);
 	for (size_t i = 0; i < files.n && !found; i++) {
-		r = from_file(files.v[i], named && named[0], domain, path, &l, &found, err);
+		r = from_file(files.v[i], named, domain, path, &l, &found, err);
 		if (r < 0)
 			return r;
 		if (found && l.helper)

@@ -77,6 +77,22 @@ bool wh_login_find(const json_t *config, const char *domain, const char *path, s
 int wh_login_load(const struct wh_registry_opts *o, const char *domain, const char *path, struct wh_login *ret,
 		  struct wh_err **err);
 
+/* docker's config.json or what stands for it: $REGISTRY_AUTH_FILE, $DOCKER_CONFIG/config.json, ~/.docker/config.json. *ret_named: the first,
+ * which must be there to be read. NULL: there is no home. malloc'ed. */
+char *wh_login_file(const struct wh_registry_opts *o, bool *ret_named);
+/* The files with logins that are there. */
+int wh_login_files(const struct wh_registry_opts *o, struct wh_strv *ret, struct wh_err **err);
+/* docker-credential-HELPER VERB with n bytes (below WH_HELPER_INPUT_MAX) on its standard input. -ENOENT without an error: it has no such
+ * login. */
+#define WH_HELPER_INPUT_MAX ((size_t)60 << 10)
+int wh_login_helper(const char *helper, const char *verb, const char *in, size_t n, struct wh_buf *out, struct wh_err **err);
+/* Does this key of "auths" or "credHelpers" stand for the whole host? */
+bool wh_login_key_is(const char *key, const char *domain);
+/* It may become part of a program's name. */
+bool wh_login_helper_name(const char *s);
+void wh_secret_buf_release(struct wh_buf *b); /* wipes */
+#define WH_AUTO_SECRET_BUF WH_CLEANUP(wh_secret_buf_release)
+
 /* $XDG_CONFIG_HOME/NAME, or ~/.config/NAME; NULL: there is no home. malloc'ed. */
 char *wh_reg_config_file(const char *name);
 
