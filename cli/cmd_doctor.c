@@ -13,6 +13,8 @@
 
 struct flags {
 	const char *root, *format, *isolation;
+	struct wh_strv hosts, logins; /* files that say where registries are, and who we are there */
+	struct wh_err *broken;        /* one of them */
 };
 
 static const char *const formats[] = {"text", "json", NULL};
@@ -86,6 +88,27 @@ static void look_for_programs(struct doctor *d)
 		else
 			wh_doctor_add(&d->found, wanted[i].program, WH_CHECK_DEGRADED, mend, "not installed: no %s", wanted[i].for_what);
 	}
+}
+
+static void add_list(struct wh_buf *b, const char *what, const struct wh_strv *files)
+{
+	for (size_t i = 0; i < files->n; i++)
+		wh_buf_addf(b, "%s%s", i ? ", " : what, files->v[i]);
+}
+
+static void look_at_registries(struct doctor *d)
+{
+	const struct flags *f = d->flags;
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+
+	if (f->broken) {
+		wh_doctor_add(&d->found, "registries", WH_CHECK_DEGRADED, f->broken->hint ? f->broken->hint : "correct that file: registries cannot be asked",
+			      "%s", f->broken->msg);
+		return;
+	}
+	add_list(&b, "found by ", &f->hosts);
+	add_list(&b, b.n ? "; logins in " : "logins in ", &f->logins);
+	wh_doctor_add(&d->found, "registries", WH_CHECK_OK, NULL, "%s", b.n ? b.p : "no configuration files, no logins");
 }
 
 /* ---------------------------------------------------------------- all of it */
@@ -203,6 +226,7 @@ static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct 
 		wh_doctor_add(&d.found, "store", WH_CHECK_MISSING, no_store->hint ? no_store->hint : "--root DIR, where you may write", "%s",
 			      no_store->msg);
 	}
+	look_at_registries(&d);
 	look_for_programs(&d);
 	builds = verdict(&d);
 	works = d.found.steps || (d.chroot && wh_streq(flags->isolation, "chroot"));
@@ -220,8 +244,17 @@ static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct 
 
 static int doctor(void *flags, const struct wh_strv *args, struct wh_buf *out, struct wh_err **err)
 {
+	struct flags *f = flags;
+	int r;
+
 	(void)args;
-	return wh_cli_with_registry(inside, flags, out, err);
+	/* Here, and not where steps are tried: logins are read. */
+	(void)!wh_registry_files(&(struct wh_registry_opts){0}, &f->hosts, &f->logins, &f->broken);
+	r = wh_cli_with_registry(inside, flags, out, err);
+	wh_strv_release(&f->hosts);
+	wh_strv_release(&f->logins);
+	wh_err_free(f->broken);
+	return r;
 }
 
 static int run(const struct wh_command *c, int argc, char **argv)
