@@ -75,8 +75,9 @@ static int add(struct job *j, const struct wh_inventory *all, const char *ref, s
 	return r;
 }
 
-/* Images that are left without any name, with the images of those that are indexes. */
-static void find_gone(struct job *j, struct wh_store *s, const struct wh_inventory *all)
+/* Images that are left without any name, with the images of those that are indexes. Nothing is asked of the store for it: what was
+ * used just now would not go. */
+static void find_gone(struct job *j, const struct wh_inventory *all)
 {
 	size_t asked = j->n, n = 0;
 
@@ -89,15 +90,10 @@ static void find_gone(struct job *j, struct wh_store *s, const struct wh_invento
 			j->gone[n++] = j->gone[i];
 	}
 	j->n = n;
-	for (size_t i = 0; i < n; i++) {
-		WH_CLEANUP(wh_image_release) struct wh_image image = {0};
-		char text[WH_DIGEST_TEXT];
-
-		if (wh_image_all_from_store(s, wh_digest_text(&j->gone[i], text), &image, NULL) < 0)
-			continue; /* damaged: its name goes all the same */
-		for (size_t k = 0; k < image.n_parts; k++)
-			WH_PUSH(j->gone, j->n, j->cap) = image.parts[k].manifest;
-	}
+	for (size_t i = 0; i < all->n; i++)
+		for (size_t k = 0; k < n; k++)
+			for (size_t p = 0; p < all->v[i].n_parts && wh_digest_eq(&all->v[i].manifest, &j->gone[k]); p++)
+				WH_PUSH(j->gone, j->n, j->cap) = all->v[i].parts[p];
 }
 
 static int take_names(struct job *j, struct wh_buf *out, struct wh_err **err)
@@ -111,7 +107,7 @@ static int take_names(struct job *j, struct wh_buf *out, struct wh_err **err)
 	for (size_t i = 0; i < j->args->n && r == 0; i++)
 		r = add(j, &all, j->args->v[i], err);
 	if (r == 0)
-		find_gone(j, s, &all);
+		find_gone(j, &all);
 	for (size_t i = 0; i < j->names.n && r == 0; i++) {
 		WH_AUTO_FREE char *shown = NULL;
 

@@ -20,6 +20,7 @@ static void stored_release(struct wh_stored *e)
 	free(e->origin);
 	free(e->created);
 	wh_strv_release(&e->platforms);
+	free(e->parts);
 }
 
 void wh_inventory_release(struct wh_inventory *l)
@@ -125,6 +126,7 @@ static int add_parts(const struct wh_store *s, struct wh_stored *e, const json_t
 			continue;
 		if (faccessat(s->blobs_fd, wh_digest_hex(&d, hex), F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 			continue; /* of an index, what is not for this machine may be elsewhere */
+		WH_PUSH(e->parts, e->n_parts, e->cap_parts) = d;
 		r = read_document(s, &d, WH_MANIFEST_MAX, &m, err);
 		if (r == 0)
 			r = add_image(s, e, m, json_object_get(o, "platform"), err);

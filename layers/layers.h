@@ -345,6 +345,8 @@ struct wh_stored {
 	char *created;          /* RFC 3339, as the config says, or NULL; of an index: the newest */
 	struct wh_strv platforms;
 	uint64_t size, here;    /* bytes of the layers as they are stored; of those that are in the store */
+	struct wh_digest *parts; /* of an index: the manifests in it that are in the store */
+	size_t n_parts, cap_parts;
 };
 struct wh_inventory {
 	struct wh_stored *v; /* by name; then those without */
