@@ -11,6 +11,8 @@ const struct wh_command *const wh_commands[] = {
 	&wh_cmd_push,
 	&wh_cmd_login,
 	&wh_cmd_logout,
+	&wh_cmd_load,
+	&wh_cmd_save,
 	&wh_cmd_images,
 	&wh_cmd_inspect,
 	&wh_cmd_history,

@@ -382,7 +382,9 @@ struct wh_loaded {
 	struct wh_image image;
 	struct wh_strv names; /* may be none */
 };
-int wh_archive_load(struct wh_store *s, int fd, const char *what, struct wh_loaded **ret, size_t *ret_n, struct wh_err **err);
+/* platform: of several, and no other (-ENOENT); NULL: whatever there is. what names the archive in errors. */
+int wh_archive_load(struct wh_store *s, int fd, const char *what, const struct wh_platform *platform, struct wh_loaded **ret,
+		    size_t *ret_n, struct wh_err **err);
 void wh_loaded_free(struct wh_loaded *v, size_t n);
 
 /* ---------------------------------------------------------------- export */
