@@ -351,6 +351,15 @@ void wh_progress_title(struct wh_progress *p, const char *text)
 	leave(p);
 }
 
+void wh_progress_pause(struct wh_progress *p, bool pause)
+{
+	if (!enter(p))
+		return;
+	if (p->pipe && !p->finished)
+		wh_progress_pipe_pause(p->pipe, pause);
+	leave(p);
+}
+
 unsigned wh_progress_begin(struct wh_progress *p, const char *fmt, ...)
 {
 	WH_AUTO_BUF struct wh_buf name = WH_BUF_INIT;
@@ -405,8 +414,8 @@ void wh_progress_transfer(struct wh_progress *p, unsigned id, const char *what, 
 	if (!enter(p))
 		return;
 	s = own_step(p, id);
-	if (s && s->running) {
-		m = move_of(s, what);
+	m = s && s->running ? move_of(s, what) : NULL;
+	if (m && !(m->ended && done == total)) { /* which is said twice now and then */
 		m->done = done;
 		m->total = total;
 		m->ended = total && done == total;

@@ -39,6 +39,8 @@ struct wh_progress *wh_progress_new_for(FILE *out); /* plain lines to there */
 void wh_progress_title(struct wh_progress *p, const char *text);
 /* The steps that will be there, so that it can say how many of them are done. */
 void wh_progress_graph(struct wh_progress *p, const struct wh_graph *g);
+/* Somebody else asks something on the terminal meanwhile, then goes on. */
+void wh_progress_pause(struct wh_progress *p, bool pause);
 /* Nothing is drawn after it: the terminal is as it was, and who prints then prints below. Idempotent; free() does it. */
 void wh_progress_finish(struct wh_progress *p);
 /* The same for a command that failed; where people read, an empty line follows. */

@@ -11,7 +11,7 @@
 #include "cli/progress_view.h"
 
 #define TAB 8
-#define NARROW 40u /* columns; below, less is written around what matters */
+#define NARROW 60u /* columns; below, less is written around what matters */
 
 /* ---------------------------------------------------------------- the look */
 
@@ -239,7 +239,7 @@ static void draw_head(const struct wh_screen *s, int64_t now, const struct wh_sc
 		all = s->n;
 	if (l->final)
 		how = bad ? " FAILED" : stopped ? " CANCELED" : " FINISHED";
-	text = wh_asprintf("[+] %s %.1fs (%zu/%zu)%s", s->title ? s->title : "Building",
+	text = wh_asprintf("%s%s %.1fs (%zu/%zu)%s", l->columns < 30 ? "" : "[+] ", s->title ? s->title : "Building",
 			   s->start_ns ? seconds(s->start_ns, now) : 0.0, done, all, how);
 	put(&line, text, line.width);
 	end(&line, NULL, f);
@@ -269,7 +269,7 @@ static char *short_id(const char *id)
 	const char *at = strstr(id, "sha256:");
 	size_t n = at ? strspn(at + 7, "0123456789abcdef") : 0;
 
-	if (n <= 12)
+	if (n < 12)
 		return wh_strdup(id);
 	at += 7;
 	return wh_asprintf("%.*s%.12s%s", (int)(at - 7 - id), id, at, wh_has_prefix(at + n, "…") ? at + n + strlen("…") : at + n);
@@ -314,13 +314,17 @@ static char *figures_of(const struct wh_screen_move *m, int64_t now, unsigned ro
 	double rate = wh_screen_rate(m, now);
 	WH_AUTO_FREE char *per_second = wh_progress_bytes((uint64_t)rate);
 	WH_AUTO_FREE char *rest = rest_of(m, rate);
-	WH_AUTO_FREE char *sizes = sizes_of(m, room >= SIZES + REST ? SIZES : 0);
+	WH_AUTO_FREE char *sizes = sizes_of(m, m->total && room >= SIZES + REST ? SIZES : 0);
 	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
 
+	if (!m->total && room >= SIZES + RATE && rate > 0)
+		return wh_asprintf("%s  %s/s", sizes, per_second);
+	if (!m->total)
+		return WH_TAKE_PTR(sizes);
 	if (room < strlen(sizes))
-		return m->total ? wh_asprintf("%.0f%%", 100.0 * (double)m->current / (double)m->total) : WH_TAKE_PTR(sizes);
+		return wh_asprintf("%.0f%%", 100.0 * (double)m->current / (double)m->total);
 	wh_buf_addf(&out, "%s ", sizes);
-	if (m->total && room >= SIZES + RATE + REST + BAR_LEAST + AROUND)
+	if (room >= SIZES + RATE + REST + BAR_LEAST + AROUND)
 		add_bar(&out, m, min_of(room - (SIZES + RATE + REST + AROUND), BAR_MOST));
 	if (room >= SIZES + RATE + REST && rate > 0)
 		wh_buf_addf(&out, "%*s/s ", RATE - 3, per_second);

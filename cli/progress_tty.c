@@ -8,7 +8,8 @@
  * and numbers of transfers are left out, of which the last ones alone would be seen. Only the end waits until the last frame is drawn,
  * as who prints would.
  *
- * On the socket: an object a line; "T" and a title; "F": the command has failed; "E": the end. (Not the end of file: processes that are forked later
+ * On the socket: an object a line; "T" and a title; "F": the command has failed; "P": the terminal is somebody else's, which
+ * is answered with a byte; "R": it is ours again; "E": the end. (Not the end of file: processes that are forked later
  * hold the socket, too, as long as they live. When the worker is killed they die with it, and the end of file comes.)
  */
 #include "cli/progress_screen.h"
@@ -40,7 +41,7 @@ struct drawer {
 	struct wh_frame last;  /* what stands there */
 	unsigned last_columns; /* when it was drawn */
 	uint64_t drawn_ns;
-	bool dirty, over, ended; /* ended: in order */
+	bool dirty, paused, over, ended; /* ended: in order */
 };
 
 static void measure(struct drawer *d)
@@ -125,6 +126,34 @@ static void draw(struct drawer *d)
 	d->dirty = false;
 }
 
+/* What stood there goes, so that it does not stand there twice afterwards. */
+static void make_way(struct drawer *d)
+{
+	WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
+	unsigned up;
+
+	measure(d);
+	up = rows_of_last(d);
+	if (up)
+		wh_buf_addf(&out, "\r\033[%uA\033[J", up);
+	put(&out);
+	wh_frame_release(&d->last);
+	d->paused = true;
+	(void)!write(d->from, "p", 1);
+}
+
+static void take_line(struct drawer *d, const char *line, size_t n)
+{
+	if (n == 1 && *line == 'E')
+		d->over = d->ended = true;
+	else if (n == 1 && *line == 'P')
+		make_way(d);
+	else if (n == 1 && *line == 'R')
+		d->paused = false;
+	else
+		d->dirty |= wh_screen_take(&d->screen, line, n);
+}
+
 static void take_lines(struct drawer *d)
 {
 	size_t from = 0;
@@ -133,10 +162,7 @@ static void take_lines(struct drawer *d)
 	while (!d->over && from < d->in.n && (end = memchr(d->in.p + from, '\n', d->in.n - from))) {
 		size_t n = (size_t)(end - d->in.p) - from;
 
-		if (n == 1 && d->in.p[from] == 'E')
-			d->over = d->ended = true;
-		else
-			d->dirty |= wh_screen_take(&d->screen, d->in.p + from, n);
+		take_line(d, d->in.p + from, n);
 		from += n + 1;
 	}
 	if (from) {
@@ -177,7 +203,7 @@ static int pause_of(const struct drawer *d)
 {
 	uint64_t since = wh_now_ns() - d->drawn_ns;
 
-	if (!d->dirty && !d->screen.n_started)
+	if (d->paused || (!d->dirty && !d->screen.n_started))
 		return -1;
 	return since >= FRAME_NS ? 0 : (int)((FRAME_NS - since) / 1000000) + 1;
 }
@@ -315,6 +341,16 @@ void wh_progress_pipe_send(struct wh_progress_pipe *pipe, const char *line, size
 		poll(&(struct pollfd){pipe->fd, POLLOUT, 0}, 1, 50);
 		flush(pipe);
 	}
+}
+
+void wh_progress_pipe_pause(struct wh_progress_pipe *pipe, bool pause)
+{
+	struct pollfd p = {.fd = pipe->fd, .events = POLLIN};
+	char byte;
+
+	wh_progress_pipe_send(pipe, pause ? "P\n" : "R\n", 2, false);
+	if (pause && pipe->fd >= 0 && poll(&p, 1, 2000) > 0)
+		(void)!read(pipe->fd, &byte, 1);
 }
 
 static void wait_for(pid_t pid)

@@ -80,6 +80,8 @@ bool wh_progress_can_draw(int fd);
 int wh_progress_pipe_new(uint64_t clock, struct wh_progress_pipe **ret, struct wh_err **err);
 /* With a line end. may_drop: when the one who draws is behind, it may be lost. */
 void wh_progress_pipe_send(struct wh_progress_pipe *pipe, const char *line, size_t n, bool may_drop);
+/* Waits until nothing is drawn any more, but not for ever. */
+void wh_progress_pipe_pause(struct wh_progress_pipe *pipe, bool pause);
 void wh_progress_pipe_finish(struct wh_progress_pipe *pipe); /* waits for the last frame */
 void wh_progress_pipe_free(struct wh_progress_pipe *pipe);
 

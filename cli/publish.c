@@ -112,8 +112,11 @@ static int attach(struct publish *x, const struct wh_image *i, struct wh_err **e
 	repos_of(names, &repos);
 	if (sign)
 		id = wh_progress_begin(x->p->progress, "signing %s", wh_digest_text(&i->manifest, digest));
-	if (sign && !x->signer.hint)
+	if (sign && !x->signer.hint) {
+		wh_progress_pause(x->p->progress, true); /* a password may be asked for */
 		r = wh_remote_signer_new(x->p->inner, &x->signer, &e);
+		wh_progress_pause(x->p->progress, false);
+	}
 	if (r == 0)
 		r = attach_each(x, i, &repos, &e);
 	if (r == 0)

@@ -186,3 +186,8 @@ tests_unit_cli_lock_test_LDADD = $(tests_unit_cli_spec_test_LDADD)
 # cli: caches elsewhere
 check_PROGRAMS += tests/unit/cli_cache_test
 tests_unit_cli_cache_test_LDADD = $(tests_unit_cli_spec_test_LDADD)
+
+# cli: progress
+check_PROGRAMS += tests/unit/cli_progress_test
+EXTRA_DIST += tests/data/progress/screens.inc
+tests_unit_cli_progress_test_LDADD = $(tests_unit_cli_spec_test_LDADD)
