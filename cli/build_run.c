@@ -9,6 +9,7 @@
 #include "cli/call.h"
 #include "cli/context.h"
 #include "cli/lock.h"
+#include "cli/metadata.h"
 #include "cli/on_failure.h"
 #include "cli/proof.h"
 #include "cli/verify_build.h"
@@ -472,7 +473,7 @@ static void allow_signals(void)
 }
 
 /* An old one must not pass for the result of a build that failed. */
-static void clear_iidfile(const char *path)
+static void clear_file(const char *path)
 {
 	struct stat st;
 
@@ -510,10 +511,20 @@ static int publish(struct run *r, struct wh_err **err)
 	r->image = p.image;
 	if (res == 0)
 		res = wh_cache_share_export(&r->share, err);
-	if (res < 0 || !s->iidfile)
+	if (res == 0 && s->iidfile) {
+		wh_digest_text(image_id(&r->image), id);
+		res = wh_cli_write_file(s->iidfile, id, strlen(id), "the image id", err);
+	}
+	if (res < 0 || !s->metadata_file)
 		return res;
-	wh_digest_text(image_id(&r->image), id);
-	return wh_cli_write_file(s->iidfile, id, strlen(id), "the image id", err);
+	return wh_metadata_write(&(struct wh_metadata){.spec = s,
+						       .image = &r->image,
+						       .built = r->built,
+						       .n = r->n_built,
+						       .epoch = r->epoch,
+						       .findings = &r->findings,
+						       .dockerfile = r->input.dockerfile},
+				 err);
 }
 
 static void tell_built(const struct run *r, size_t i, struct wh_buf *out)
@@ -591,6 +602,8 @@ static int run_all(struct run *r, struct wh_err **err)
 		res = wh_output_check(&r->spec->outputs[i], err);
 	if (!res && r->spec->verify_report)
 		res = wh_cli_write_check(r->spec->verify_report, "the report", err);
+	if (!res && r->spec->metadata_file)
+		res = wh_cli_write_check(r->spec->metadata_file, "the metadata", err);
 	if (!res)
 		res = find_epoch(r, err);
 	if (!res)
@@ -640,7 +653,7 @@ static void run_release(struct run *r)
 		wh_store_close(r->store);
 	wh_build_input_release(&r->input);
 	wh_cli_source_release(&r->source);
-	wh_strv_release(&r->findings.lines);
+	wh_lint_list_release(&r->findings);
 	free(r->builder_locals);
 	free(r->builder_secrets);
 	free(r->builder_ssh);
@@ -676,7 +689,9 @@ int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner)
 	if (s->cgroup_parent)
 		wh_progress_warn(r.progress, "--cgroup-parent does nothing: steps stay in the control group of whittle");
 	if (s->iidfile)
-		clear_iidfile(s->iidfile);
+		clear_file(s->iidfile);
+	if (s->metadata_file)
+		clear_file(s->metadata_file);
 	res = run_all(&r, &err);
 	if (res < 0) {
 		wh_progress_gap(r.progress);

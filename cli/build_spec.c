@@ -513,6 +513,10 @@ int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *arg
 	for (size_t i = 0; i < s->n_outputs && !r; i++)
 		if (s->outputs[i].type == WH_OUT_REGISTRY)
 			r = wh_cache_opts_check(s->cache, wh_output_names(s, &s->outputs[i]), err);
+	if (!r && f->metadata_file && !f->metadata_file[0])
+		r = wh_cli_misuse(err, "--metadata-file is empty");
+	if (!r && f->metadata_file)
+		s->metadata_file = wh_cli_absolute(f->metadata_file);
 	if (!r && f->sign_key) {
 		s->sign_key = wh_cli_absolute(f->sign_key);
 		r = wh_sign_key_check(s->sign_key, err);

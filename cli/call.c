@@ -605,8 +605,18 @@ void wh_lint_list_add(void *findings, const struct wh_lint_warning *w)
 	struct wh_lint_list *f = findings;
 	WH_AUTO_FREE char *line = wh_asprintf("%s: %s (line %u)", w->rule, w->message, w->line);
 
-	if (!wh_strv_has(&f->lines, line))
-		wh_strv_add(&f->lines, line);
+	if (wh_strv_has(&f->lines, line))
+		return;
+	wh_strv_add(&f->lines, line);
+	WH_PUSH(f->more, f->n_more, f->cap_more) =
+		(struct wh_lint_more){.description = w->description, .url = w->url, .line = w->line, .last_line = w->last_line};
+}
+
+void wh_lint_list_release(struct wh_lint_list *f)
+{
+	wh_strv_release(&f->lines);
+	free(f->more);
+	*f = (struct wh_lint_list){0};
 }
 
 void wh_lint_list_tell(const struct wh_lint_list *f, struct wh_progress *progress)

@@ -41,9 +41,16 @@ int wh_call_build(const struct wh_call *call, const struct wh_build_spec *spec, 
 		  struct wh_err **err);
 
 /* Findings of a build, each once; for wh_lower_opts.warn. */
+struct wh_lint_more {
+	const char *description, *url; /* the rule's own, static; url may be NULL */
+	unsigned line, last_line;
+};
 struct wh_lint_list {
 	struct wh_strv lines;
+	struct wh_lint_more *more; /* one a line */
+	size_t n_more, cap_more;
 };
+void wh_lint_list_release(struct wh_lint_list *f);
 void wh_lint_list_add(void *findings, const struct wh_lint_warning *w);
 /* As docker lists them at the end of a build. Nothing when there are none, or progress is NULL. */
 void wh_lint_list_tell(const struct wh_lint_list *f, struct wh_progress *progress);

@@ -66,6 +66,8 @@ static const struct wh_option options[] = {
 	{"locked", 0, WH_OPT_FLAG, AT(locked), NULL,
 	 "Keep to what --lock wrote (default: the Dockerfile's name with\n.lock): the same bases, URLs, repositories and packages, else\n"
 	 "exit code 3", NULL},
+	{"metadata-file", 0, WH_OPT_TEXT, AT(metadata_file), "FILE",
+	 "Write what came out (digests, names, provenance) to this file, as\nJSON with buildx's keys", NULL},
 	{"network", 0, WH_OPT_TEXT, AT(network), "MODE",
 	 "Network of RUN: default (own network where pasta or slirp4netns\nworks, else the host's), none, host",
 	 networks},
@@ -122,7 +124,6 @@ static const struct wh_option options[] = {
 	{"force-rm", 0, WH_OPT_NOTHING, 0, NULL, NULL, NULL}, /* nothing of a step is left in any case */
 	{"memory", 'm', WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"memory-swap", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
-	{"metadata-file", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"provenance", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"pull", 0, WH_OPT_LATER_FLAG, 0, NULL, NULL, NULL},
 	{"rm", 0, WH_OPT_NOTHING, 0, NULL, NULL, NULL},

@@ -35,7 +35,7 @@ cli_libcli_a_SOURCES += cli/cmd_keygen.c cli/cmd_sign.c cli/cmd_verify.c cli/ver
 cli_libcli_a_SOURCES += cli/lock.c cli/lock.h cli/lock_file.c
 cli_libcli_a_SOURCES += cli/verify_build.c cli/verify_build.h cli/verify_layers.c
 # Images out and in.
-cli_libcli_a_SOURCES += cli/annotate.c cli/annotate.h cli/cmd_load.c cli/cmd_save.c cli/load.c cli/output_spec.c
+cli_libcli_a_SOURCES += cli/annotate.c cli/annotate.h cli/cmd_load.c cli/cmd_save.c cli/load.c cli/metadata.c cli/metadata.h cli/output_spec.c
 EXTRA_DIST += build-aux/mkbase.sh
 
 bin_PROGRAMS += whittle
