@@ -67,18 +67,20 @@ static int fetch_artifacts(struct pull *p, struct wh_err **err)
 	return r;
 }
 
+static int read_image(struct pull *p, struct wh_err **err)
+{
+	return wh_registry_prepare(p->store, &p->image, err);
+}
+
 static int keep(struct pull *p, struct wh_err **err)
 {
 	WH_AUTO_FREE char *name = NULL;
 	int r = wh_reference_normalize(p->ref, &name, err);
 
-	if (r == 0 && !strchr(name, '@')) {
-		p->name = WH_TAKE_PTR(name);
-		return wh_store_tag(p->store, p->name, &p->image, err);
-	}
-	if (r == 0)
-		r = wh_registry_prepare(p->store, &p->image, err);
-	return r < 0 ? r : wh_store_sync(p->store, err);
+	if (r < 0 || strchr(name, '@'))
+		return r < 0 ? r : wh_store_sync(p->store, err);
+	p->name = WH_TAKE_PTR(name);
+	return wh_store_tag(p->store, p->name, &p->image, err);
 }
 
 static int step(struct pull *p, const char *what, int (*fn)(struct pull *p, struct wh_err **err), struct wh_err **err)
@@ -125,9 +127,12 @@ static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct 
 	if (r == 0)
 		r = step(p, "pulling", fetch, err);
 	if (r == 0)
-		r = step(p, "reading", keep, err);
+		r = step(p, "reading", read_image, err);
 	if (r == 0)
 		r = step(p, "looking for what is attached to", fetch_artifacts, err);
+	/* The name last: it stands for all of it. */
+	if (r == 0)
+		r = keep(p, err);
 	if (r < 0)
 		wh_progress_gap(p->progress);
 	if (r == 0)

@@ -304,6 +304,14 @@ char *wh_reg_url(const struct wh_reg_conn *c, const char *fmt, ...)
 
 /* ---------------------------------------------------------------- the first word */
 
+static time_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
 /* GET /v2/ (distribution-spec, determining support): also says which scheme it speaks, and how to log in. */
 static int knock(struct wh_reg_conn *c, const char *scheme, const char *host, unsigned patience,
 		 enum wh_http_fault *ret_fault, struct wh_err **err)
@@ -321,7 +329,8 @@ static int knock(struct wh_reg_conn *c, const char *scheme, const char *host, un
 	return 0;
 }
 
-static int find_base(struct wh_reg_conn *c, struct wh_err **err)
+/* *ret_broke: it broke off, which may be better at another try. */
+static int find_scheme(struct wh_reg_conn *c, bool *ret_broke, struct wh_err **err)
 {
 	struct wh_reg_host *h = c->host;
 	WH_AUTO_FREE char *https = wh_asprintf("https://%s/", h->at);
@@ -340,8 +349,28 @@ static int find_base(struct wh_reg_conn *c, struct wh_err **err)
 	if (plain && (fault == WH_HTTP_TLS || fault == WH_HTTP_BROKEN || (fault == WH_HTTP_REFUSED && !port)) &&
 	    knock(c, "http", h->at, patience, &fault, NULL) == 0)
 		return 0;
+	*ret_broke = fault == WH_HTTP_BROKEN;
 	wh_err_move(err, &first);
 	return r;
+}
+
+static int find_base(struct wh_reg_conn *c, struct wh_err **err)
+{
+	for (unsigned i = 0;; i++) {
+		WH_AUTO_ERR struct wh_err *why = NULL;
+		time_t start = now();
+		bool broke = false;
+		int r = find_scheme(c, &broke, &why);
+
+		if (r == 0)
+			return 0;
+		/* Mirrors are passed over. Who says nothing for seconds is not asked again. */
+		if (!broke || c->host->mirror || now() - start > 2 || i + 1 == WH_REG_TRIES) {
+			wh_err_move(err, &why);
+			return r;
+		}
+		wh_reg_pause(i, 0);
+	}
 }
 
 static struct wh_reg_host *find_host(struct wh_registry *r, const struct wh_reg_endpoint *e)

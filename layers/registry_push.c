@@ -8,36 +8,56 @@
 #include "layers/store_private.h"
 
 #define TAG_ROUNDS 4
+#define GARBLED_ROUNDS 3 /* of a manifest that does not arrive as it was sent */
 #define MAX_SOURCES 200 /* manifests of the store read to find what can be mounted */
+
+/* 1: what was taken in is something else, which another try puts right. */
+static int put_manifest(struct wh_reg_conn *c, const struct wh_http_req *q, const struct wh_digest *d, bool *ret_subject,
+			struct wh_err **err)
+{
+	char text[WH_DIGEST_TEXT], other[WH_DIGEST_TEXT];
+	WH_AUTO_HTTP_RESP struct wh_http_resp a = {0};
+	struct wh_digest said;
+	int r = wh_reg_call(c, q, &a, err);
+
+	if (r < 0)
+		return r;
+	if (a.status / 100 != 2)
+		return wh_reg_refusal(c, q, &a, err);
+	if (a.digest && wh_digest_parse(a.digest, &said) && !wh_digest_eq(&said, d)) {
+		wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG, "%s: it was taken in as %s, but is %s", q->what,
+			   wh_digest_text(&said, other), wh_digest_text(d, text));
+		return 1;
+	}
+	if (ret_subject)
+		*ret_subject = a.subject && wh_digest_parse(a.subject, &said);
+	return 0;
+}
 
 int wh_reg_manifest_put(struct wh_reg_conn *c, const char *tag, const char *type, const void *p, size_t n,
 			bool *ret_subject, struct wh_err **err)
 {
-	char text[WH_DIGEST_TEXT], other[WH_DIGEST_TEXT];
-	struct wh_digest d, said;
+	char text[WH_DIGEST_TEXT];
+	struct wh_digest d;
 	WH_AUTO_FREE char *url = NULL;
 	WH_AUTO_FREE char *what = NULL;
 	struct wh_http_req q = {.method = "PUT", .type = type, .body = p, .len = n};
-	WH_AUTO_HTTP_RESP struct wh_http_resp a = {0};
-	int r;
 
 	wh_digest_of(p, n, &d);
 	wh_digest_text(&d, text);
 	q.url = url = wh_reg_url(c, "manifests/%s", tag ? tag : text);
 	q.what = what = wh_asprintf("send manifest %s%s%s", c->ref.path, tag ? ":" : "@", tag ? tag : text);
-	r = wh_reg_call(c, &q, &a, err);
-	if (r == 0 && a.status / 100 != 2)
-		r = wh_reg_refusal(c, &q, &a, err);
-	if (r == 0 && a.digest && wh_digest_parse(a.digest, &said) && !wh_digest_eq(&said, &d))
-		r = wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG, "%s: it was taken in as %s, but is %s", what,
-			       wh_digest_text(&said, other), text);
-	if (r < 0) {
-		wh_reg_name(c, err);
-		return r;
+	for (unsigned i = 1;; i++) {
+		WH_AUTO_ERR struct wh_err *why = NULL;
+		int r = put_manifest(c, &q, &d, ret_subject, &why);
+
+		if (r == 0)
+			return 0;
+		if (r == 1 && i < GARBLED_ROUNDS)
+			continue;
+		wh_err_move(err, &why);
+		return wh_reg_named(c, r < 0 ? r : -EBADMSG, err);
 	}
-	if (ret_subject)
-		*ret_subject = a.subject && wh_digest_parse(a.subject, &said);
-	return 0;
 }
 
 /* ---------------------------------------------------------------- manifests in the store */

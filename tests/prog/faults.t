@@ -13,13 +13,14 @@ printf '{"auths":{"%s":{"auth":"%s"}}}' "$REGISTRY" "$(printf 'tester:geheim-7!x
 export REGISTRY_AUTH_FILE=$T/login.json
 
 mkdir ctx
-for i in a b c; do head -c 100000 /dev/urandom >"ctx/$i"; done
-printf 'FROM scratch AS old\nCOPY a /\nFROM old\nCOPY b /\nCOPY c /\n' >ctx/Dockerfile
-"$WHITTLE" build -q --root "$T/st" --target old -t seed/base:1 ctx >/dev/null &&
+for i in a b c d; do head -c 100000 /dev/urandom >"ctx/$i"; done
+printf 'FROM scratch AS old\nCOPY d /\nFROM scratch AS base\nCOPY a /\nFROM base\nCOPY b /\nCOPY c /\n' >ctx/Dockerfile
+"$WHITTLE" build -q --root "$T/st" --target base -t seed/base:1 ctx >/dev/null &&
+	"$WHITTLE" build -q --root "$T/st" --target old -t "$REGISTRY/seed/old:1" --push ctx >/dev/null &&
 	"$WHITTLE" build -q --root "$T/st" -t image:1 ctx >/dev/null &&
 	"$WHITTLE" push -q --root "$T/st" seed/base:1 "$REGISTRY/seed/base:1" >/dev/null &&
 	"$WHITTLE" push -q --root "$T/st" image:1 "$REGISTRY/whole/image:1" >/dev/null || { echo 'Bail out! no image'; exit 1; }
 jq -n --arg r "$REGISTRY" --arg w "$WHITTLE" --arg s "$T/st" \
-	'{registry: $r, user: "tester", password: "geheim-7!x", store: $s, image: "image:1", old: "seed/base:1", whittle: $w}' >case.json
+	'{registry: $r, user: "tester", password: "geheim-7!x", store: $s, image: "image:1", base: "seed/base:1", old: "seed/old:1", whittle: $w}' >case.json
 mkdir stores
 PYTHONDONTWRITEBYTECODE=1 python3 "$SRC/tests/tools/fault_cases.py" "$T" "${FAULT_WORKERS:-16}" "$how" 2>&1

@@ -49,6 +49,7 @@ class Case:
         self.leaks = []    # what the other host was shown
         self.elsewhere = 0  # requests to the other host
         self.moved = {}    # sessions: where they go on
+        self.status = None  # the client's exit code
 
     def next(self, method, path):
         with self.lock:
