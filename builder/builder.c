@@ -115,6 +115,20 @@ static bool lone_image(struct wh_builder *b, const struct image_ref *r, struct w
 	return false;
 }
 
+/* What a name means now is its registry's to say, and nobody else's. */
+static int pull_first(struct wh_builder *b, const struct image_ref *r, const char *platform, const struct wh_platform *p,
+		      struct wh_image *ret, struct wh_err **err)
+{
+	struct wh_image mine = {0};
+	int e = pull(b, r, platform, p, ret, err);
+
+	if (e < 0 && e != -ECANCELED && wh_image_all_from_store(b->o.store, r->name, &mine, NULL) == 0) {
+		wh_err_hint(err, "the store has an image of this name; without --pull it is used");
+		wh_image_release(&mine);
+	}
+	return e;
+}
+
 static int load(struct wh_builder *b, const struct image_ref *r, const char *platform, struct wh_image *ret,
 		struct wh_err **err)
 {
@@ -126,6 +140,8 @@ static int load(struct wh_builder *b, const struct image_ref *r, const char *pla
 	wh_platform_host(&p);
 	if (platform && (e = wh_platform_parse(platform, NULL, &p, err)) < 0)
 		return e;
+	if (b->o.pull_always && b->o.pull && !r->layout && !r->pinned)
+		return pull_first(b, r, platform, &p, ret, err);
 	if (r->layout)
 		e = wh_image_from_layout(b->o.store, r->name, r->tag, r->pinned ? &r->digest : NULL, &p, ret, &missing);
 	else

@@ -113,6 +113,7 @@ struct wh_builder_opts {
 	enum wh_net_choice network;      /* what WH_NET_DEFAULT is: AUTO = pasta or slirp4netns where usable, else host with a notice */
 	const char *const *protect;      /* files that no COPY may take in (signing keys), absolute, NULL-terminated, or NULL */
 	wh_pull_fn pull;                 /* NULL: no registries */
+	bool pull_always;                /* it is asked first, before the store */
 	void *pull_arg;
 	bool reproducible;               /* as layer.reproducible; for the files of locals, too */
 	struct wh_cache_source *const *imports; /* caches from elsewhere, asked in order after the store's; or NULL */

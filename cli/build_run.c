@@ -32,6 +32,7 @@ struct run {
 	struct wh_ssh_agent *builder_ssh;
 	const char *protect[2]; /* the key: no COPY takes it in */
 	struct wh_cli_pull pull;
+	struct wh_cli_lazy lazy;
 	struct wh_cache_share share;
 	struct wh_builder *builder;
 	struct wh_graph *graph;
@@ -129,11 +130,17 @@ static int pull(void *arg, const char *ref, const char *platform, struct wh_dige
 {
 	struct run *r = arg;
 	WH_AUTO_ERR struct wh_err *e = NULL;
-	unsigned id = wh_progress_begin(r->progress, "[internal] pull %s", ref);
-	const struct wh_progress_row row = {r->progress, id};
+	struct wh_progress_row row = {r->progress, 0};
 	struct wh_cli_pull with_row = r->pull;
+	unsigned id;
 	int res;
 
+	if (r->spec->pull == WH_PULL_NEVER) {
+		wh_err_set(err, "cli", WH_ERR_BUILD, ENOENT, "%s is not in the store, and --pull=never forbids to fetch it", ref);
+		wh_err_hint(err, "whittle pull %s brings it", ref);
+		return -ENOENT;
+	}
+	id = row.id = wh_progress_begin(r->progress, "[internal] pull %s", ref);
 	with_row.row = &row;
 	res = wh_cli_registry_builder_pull(&with_row, ref, platform, ret, &e);
 	wh_progress_end(r->progress, id, e);
@@ -200,7 +207,9 @@ static int start_builder(struct run *r, struct wh_err **err)
 	}
 	choose_layers(r);
 	r->protect[0] = s->sign_key;
-	r->pull = (struct wh_cli_pull){.inner = r->inner, .store = r->store, .insecure = s->insecure_registry};
+	r->pull = (struct wh_cli_pull){.inner = r->inner, .store = r->store, .policy = s->pull, .insecure = s->insecure_registry};
+	r->lazy = (struct wh_cli_lazy){.inner = r->inner, .store = r->store, .progress = r->progress, .insecure = s->insecure_registry};
+	wh_cli_lazy_serve(&r->lazy);
 	r->share.store = r->store;
 	r->share.layer = &r->layer;
 	res = wh_cache_share_import(&r->share, err);
@@ -224,6 +233,7 @@ static int start_builder(struct run *r, struct wh_err **err)
 		.reproducible = s->reproducible,
 		.protect = s->sign_key ? r->protect : NULL,
 		.pull = pull,
+		.pull_always = s->pull == WH_PULL_ALWAYS,
 		.pull_arg = r,
 		.fetch = wh_cli_source_fetch,
 		.fetch_arg = &r->source,

@@ -443,6 +443,9 @@ static void add_choices(const struct wh_build_flags *f, struct wh_build_spec *s)
 	s->target = f->target && f->target[0] ? f->target : NULL;
 	s->no_cache |= f->no_cache;
 	s->explain = f->explain;
+	s->pull = wh_streq(f->pull, "never")	   ? WH_PULL_NEVER
+		  : !f->pull || wh_streq(f->pull, "missing") || wh_streq(f->pull, "false") ? WH_PULL_MISSING
+									 : WH_PULL_ALWAYS;
 	s->failure_shell = wh_streq(f->on_failure, "shell");
 	s->reproducible = f->reproducible;
 	s->iidfile = f->iidfile;

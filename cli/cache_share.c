@@ -21,20 +21,6 @@ static char *origin_of(const char *ref)
 	return wh_asprintf("%s%s", WH_ORIGIN_REGISTRY, name);
 }
 
-static int fetch(void *arg, const char *origin, const struct wh_descriptor *blobs, size_t n, const _Atomic bool *cancel,
-		 struct wh_err **err)
-{
-	struct wh_cache_share *c = arg;
-	const char *repo = origin + strlen(WH_ORIGIN_REGISTRY);
-	unsigned id = wh_progress_begin(c->progress, "[internal] fetch layers of %s", repo);
-	WH_AUTO_ERR struct wh_err *e = NULL;
-	int r = wh_cli_registry_blobs(c->inner, c->store, repo, blobs, n, c->insecure, cancel, &(struct wh_progress_row){c->progress, id}, &e);
-
-	wh_progress_end(c->progress, id, e);
-	wh_err_move(err, &e);
-	return r;
-}
-
 static int find(struct wh_cache_share *c, const struct wh_cache_opt *o, struct wh_artifacts *ret, struct wh_err **err)
 {
 	if (o->type == WH_CACHE_REGISTRY)
@@ -92,7 +78,6 @@ int wh_cache_share_import(struct wh_cache_share *c, struct wh_err **err)
 
 	if (!c->opts)
 		return 0;
-	wh_store_set_fetcher(c->store, fetch, c);
 	for (size_t i = 0; i < c->opts->n_from && r == 0; i++)
 		r = import(c, &c->opts->from[i], err);
 	return r;

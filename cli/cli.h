@@ -300,10 +300,21 @@ int wh_cli_image_names(const char *ref, struct wh_store *s, const struct wh_imag
 /* The first of them, else "image"; malloc'ed. */
 int wh_cli_image_name(const char *ref, struct wh_store *s, const struct wh_image *i, char **ret, struct wh_err **err);
 
+/* Layers that are still in their registry (layers/origin.c) are brought when somebody reads them: lazy.c. */
+struct wh_cli_lazy {
+	struct wh_inner *inner; /* whose outer side offers the service "registry" */
+	struct wh_store *store;
+	struct wh_progress *progress;
+	bool insecure;
+};
+/* From now on, until the store is closed; lazy must live as long. */
+void wh_cli_lazy_serve(struct wh_cli_lazy *lazy);
+
 /* An image whose files are looked into. What the records of packages say is in files, so the layers that hold them are
  * unpacked: within the user namespace. */
 struct wh_cli_contents {
 	struct wh_store *store;
+	struct wh_cli_lazy lazy;
 	struct wh_image image;
 	struct wh_tree *tree;
 	struct wh_packages packages;

@@ -18,6 +18,7 @@ static const char *const progresses[] = {"auto", "plain", "quiet", "tty", "rawjs
 static const char *const snapshotters[] = {"auto", "overlay", "copy", NULL};
 static const char *const isolations[] = {"default", "chroot", NULL};
 static const char *const on_failures[] = {"fail", "shell", NULL};
+static const char *const pulls[] = {"always", "missing", "never", "newer", "ifnewer", "true", "false", NULL};
 static const char *const allowances[] = {"security.insecure", "network.host", "profile.emulated", NULL};
 
 static const struct wh_option options[] = {
@@ -84,6 +85,8 @@ static const struct wh_option options[] = {
 	{"platform", 0, WH_OPT_LIST, AT(platforms), "OS/ARCH",
 	 "Platforms of the image, between commas (default: this machine's);\nseveral make an image index with one image each (repeatable)", NULL},
 	{"progress", 0, WH_OPT_TEXT, AT(progress), "HOW", "auto, plain, tty, rawjson or quiet", progresses},
+	{"pull", 0, WH_OPT_SWITCH, AT(pull), "WHEN",
+	 "Ask registries what the bases' names mean now: always, missing\n(the default: names that the store lacks), never; --pull alone is\nalways. Layers are fetched only when a step reads them", pulls},
 	{"push", 0, WH_OPT_FLAG, AT(push), NULL, "Push the image, with what is attached to it, to where each --tag says", NULL},
 	{"quiet", 'q', WH_OPT_FLAG, AT(quiet), NULL, "Print nothing but the image id", NULL},
 	{"registry-insecure", 0, WH_OPT_FLAG, AT(insecure_registry), NULL,
@@ -125,7 +128,6 @@ static const struct wh_option options[] = {
 	{"memory", 'm', WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"memory-swap", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"provenance", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
-	{"pull", 0, WH_OPT_LATER_FLAG, 0, NULL, NULL, NULL},
 	{"rm", 0, WH_OPT_NOTHING, 0, NULL, NULL, NULL},
 	{"sbom", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"squash", 0, WH_OPT_LATER_FLAG, 0, NULL, NULL, NULL},

@@ -16,6 +16,7 @@ struct push {
 	struct wh_inner *inner;
 	struct wh_store *store;
 	struct wh_progress *progress;
+	struct wh_cli_lazy lazy;
 	struct wh_image whole;        /* what the name leads to */
 	const struct wh_image *image; /* that, or one of its images */
 	struct wh_artifacts artifacts;
@@ -101,6 +102,10 @@ static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct 
 	if (r == 0)
 		r = wh_cli_image_open_all(p->name, p->flags->root, &p->store, &p->whole, err);
 	p->image = &p->whole;
+	if (r == 0) {
+		p->lazy = (struct wh_cli_lazy){inner, p->store, p->progress, p->flags->insecure};
+		wh_cli_lazy_serve(&p->lazy);
+	}
 	if (r == 0 && p->flags->platform)
 		r = wh_cli_image_part(&p->whole, p->flags->platform, &p->image, err);
 	if (r == 0)

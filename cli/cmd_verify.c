@@ -25,6 +25,7 @@ struct verify {
 	const struct flags *flags;
 	const char *ref;
 	struct wh_inner *inner;
+	struct wh_cli_lazy lazy;
 	struct wh_key *key;
 	char *layout; /* IMAGE is in this directory, or NULL */
 	char *tmp;    /* where a store of our own is, or NULL */
@@ -425,8 +426,11 @@ static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct 
 	int r = prepare(v, err);
 
 	v->inner = inner;
-	if (r == 0)
+	if (r == 0) {
+		v->lazy = (struct wh_cli_lazy){.inner = inner, .store = v->store, .insecure = v->flags->insecure};
+		wh_cli_lazy_serve(&v->lazy);
 		r = wh_inner_enter(inner, err);
+	}
 	if (r == 0)
 		r = prove(v, err);
 	if (r == 0 && wh_streq(v->flags->format, "json"))

@@ -304,7 +304,11 @@ int wh_cli_contents_open(const char *ref, const char *root, const char *platform
 {
 	int r = wh_cli_image_open(ref, root, platform, &ret->store, &ret->image, err);
 
-	return r < 0 ? r : wh_inner_enter(inner, err);
+	if (r < 0)
+		return r;
+	ret->lazy = (struct wh_cli_lazy){.inner = inner, .store = ret->store};
+	wh_cli_lazy_serve(&ret->lazy);
+	return wh_inner_enter(inner, err);
 }
 
 int wh_cli_contents_read(struct wh_cli_contents *c, struct wh_err **err)

@@ -76,7 +76,7 @@ static int do_pull(struct task *t, json_t **ret, struct wh_err **err)
 {
 	const char *platform = wh_json_str(t->q, "platform"), *what = wh_json_str(t->q, "what");
 	bool all = wh_streq(what, "all") || wh_streq(what, "documents"), lone = wh_streq(what, "lone");
-	bool layers = !wh_streq(what, "documents");
+	bool layers = !wh_streq(what, "documents") && !lone; /* a base's are fetched when they are read */
 	char text[WH_DIGEST_TEXT];
 	struct wh_platform p;
 	struct wh_digest d;
@@ -352,7 +352,7 @@ int wh_cli_registry_pull_all(struct wh_inner *inner, struct wh_store *s, const c
 
 /* The next build finds it in the store. A name that is pulled for a build stands for one platform's image: this machine's. One that
  * the store has for other platforms was given by the user, and stays. */
-static int keep_name(struct wh_store *s, const char *ref, const char *platform, const struct wh_digest *d,
+static int keep_name(struct wh_store *s, const char *ref, const char *platform, const struct wh_digest *d, bool anew,
 		     struct wh_err **err)
 {
 	struct wh_platform host, want;
@@ -361,8 +361,12 @@ static int keep_name(struct wh_store *s, const char *ref, const char *platform, 
 	int r;
 
 	if (wh_image_all_from_store(s, ref, &i, NULL) == 0) {
+		bool stays = !anew || wh_image_is_index(&i) || wh_digest_eq(&i.manifest, d);
+
 		wh_image_release(&i);
-		return 0;
+		if (stays)
+			return 0;
+		i = (struct wh_image){0};
 	}
 	wh_platform_host(&host);
 	if (strchr(ref, '@') || (platform && wh_platform_parse(platform, NULL, &want, NULL) == 0 &&
@@ -381,7 +385,7 @@ int wh_cli_registry_builder_pull(void *arg, const char *ref, const char *platfor
 	const struct wh_cli_pull *p = arg;
 	int r = ask_pull(p->inner, p->store, ref, "lone", platform, p->insecure, p->row, ret, err);
 
-	return r < 0 ? r : keep_name(p->store, ref, platform, ret, err);
+	return r < 0 ? r : keep_name(p->store, ref, platform, ret, p->policy == WH_PULL_ALWAYS, err);
 }
 
 int wh_cli_registry_push(struct wh_inner *inner, struct wh_store *s, const struct wh_strv *refs, const struct wh_image *i,

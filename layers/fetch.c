@@ -122,8 +122,11 @@ static int call_fetcher(struct wh_store *s, const struct wh_layer *const *v, siz
 
 	if (wh_has_prefix(v[0]->origin, WH_ORIGIN_NOWHERE))
 		return wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "the cache that told of it does not have it");
-	if (!fn)
-		return wh_err_set(err, "layers", WH_ERR_INTERNAL, ENOENT, "nobody fetches from %s", v[0]->origin);
+	if (!fn) {
+		wh_err_set(err, "layers", WH_ERR_ENV, ENOENT, "it is still in the registry, in %s", v[0]->origin + strlen(WH_ORIGIN_REGISTRY));
+		wh_err_hint(err, "whittle pull fetches all of an image");
+		return -ENOENT;
+	}
 	for (i = 0; i < n; i++)
 		blobs[i] = (struct wh_descriptor){.digest = v[i]->blob, .size = v[i]->blob_size};
 	(void)s;

@@ -361,6 +361,7 @@ static bool stands_alone(const struct wh_gc_thing *t)
 		return t->diff != WH_GC_NONE && strlen(t->name) != 129;
 	case WH_AT_BLOBS:
 	case WH_AT_INDEX:
+	case WH_AT_ORIGINS:
 	case WH_AT_LOCKS:
 	case WH_AT_RECORDS:
 	case WH_AT_CLAIMS:
@@ -595,7 +596,9 @@ static void start_over(struct wh_gc *g)
 static bool is_lost(const struct wh_gc *g, const struct wh_gc_thing *t)
 {
 	const struct wh_gc_diff *d = t->diff == WH_GC_NONE ? NULL : g->diff_at[t->diff];
+	const struct wh_gc_thing *manifest;
 	WH_AUTO_FREE char *root = NULL;
+	struct wh_digest of;
 
 	if (t->kind == WH_GC_TEMPORARY)
 		return !t->busy;
@@ -605,6 +608,9 @@ static bool is_lost(const struct wh_gc *g, const struct wh_gc_thing *t)
 		return !d || !d->blobs;
 	case WH_AT_VARIANTS:
 		return t->blob == WH_GC_NONE || !d || !d->blobs;
+	case WH_AT_ORIGINS:
+		manifest = wh_digest_parse_hex(t->name, &of) ? wh_gc_blob(g, &of) : NULL;
+		return !manifest || manifest->goes;
 	case WH_AT_ROOTS:
 		if (!wh_has_suffix(t->name, ".used"))
 			return false;

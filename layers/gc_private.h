@@ -21,6 +21,7 @@ enum wh_gc_place { /* directories in which each name is a thing */
 		   WH_AT_BLOBS,
 		   WH_AT_INDEX,
 		   WH_AT_VARIANTS,
+		   WH_AT_ORIGINS,
 		   WH_AT_SNAPSHOTS,
 		   WH_AT_ROOTS,
 		   WH_AT_MOUNTS,

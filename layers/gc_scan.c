@@ -34,6 +34,7 @@ static const struct {
 	[WH_AT_BLOBS] = {"blobs/sha256", HEX, false, true, WH_GC_LAYERS},
 	[WH_AT_INDEX] = {"index", HEX, false, false, WH_GC_LAYERS},
 	[WH_AT_VARIANTS] = {"variants", VARIANT, false, false, WH_GC_LAYERS},
+	[WH_AT_ORIGINS] = {"origins", HEX, false, false, WH_GC_IMAGES},
 	[WH_AT_SNAPSHOTS] = {"snapshots", HEX, true, true, WH_GC_SNAPSHOTS},
 	[WH_AT_ROOTS] = {"roots", HEX_USED, true, true, WH_GC_ROOTS},
 	[WH_AT_MOUNTS] = {"caches", HEX, true, true, WH_GC_MOUNTS},
@@ -320,7 +321,7 @@ static bool is_temporary(const char *name)
 static enum wh_gc_kind top_kind(const char *name)
 {
 	static const char *const own[] = {
-		"oci-layout", "index.json", "blobs",    "index",        "variants",     "snapshots",
+		"oci-layout", "index.json", "blobs",    "index",        "variants",     "origins",      "snapshots",
 		"roots",      "caches",     "memo",     "sources",      "records",      "claims",
 		"tmp",        "db",         "cache.db", "cache.db-wal", "cache.db-shm", "cache.db-journal",
 		"cache.lock", "index.lock", "gc.lock",  "lock",         "logs",         NULL,

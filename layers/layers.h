@@ -11,6 +11,7 @@
  *   ROOT/index/HEX            layer index, named by diff id (format: layers/index.c)
  *   ROOT/variants/HEX.KIND    which blob holds diff id HEX in another compression
  *   ROOT/variants/HEX.BLOBHEX this blob was seen to hold diff id HEX (layers/pair.c)
+ *   ROOT/origins/HEX          in which repositories blobs of this manifest are that may not be here (layers/origin.c)
  *   ROOT/snapshots/HEX/       a layer unpacked on its own, whiteouts in overlay's form; named by diff id
  *   ROOT/roots/HEX/           plain-copy snapshotter: a whole root, named by chain id (HEX.used: when it was used last)
  *   ROOT/caches/              cache mounts           (builder/)
@@ -28,7 +29,8 @@
  * serves a layer, and no layer is exported or named, before its blob was seen
  * to have that diff id: the first time, that costs decompressing it once (-EBADMSG
  * when it has another); from then on, a look at one directory. Layers that
- * were made here are known from the start.
+ * were made here are known from the start. One exception: the layers of a base that nobody reads stay in their registry; an
+ * image that is named or pushed with them hands on what the base says of itself.
  *
  * Functions here may be called from worker threads, unless said otherwise;
  * a struct wh_store may be shared by threads, other objects belong to one
@@ -324,8 +326,7 @@ int wh_image_index_write_as(struct wh_store *s, const struct wh_image *images, s
 			    struct wh_image *ret, struct wh_err **err);
 /* Names an image in the store's index.json (annotation io.containerd.image.name and org.opencontainers.image.ref.name),
  * replacing the old holder of the name. Serialised between processes by ROOT/lock. Fetches layers that are not in the
- * store, and reads those that were never read; but layers whose origin is a registry stay there: the entry then says which
- * (annotation dev.whittle.origin, a repository), and so does the origin of the layers when the image is read again.
+ * store, and reads those that were never read; but layers that the store lacks and whose origin is a registry stay there.
  * (image-layout.md allows for blobs that are kept elsewhere.) */
 int wh_store_tag(struct wh_store *s, const char *name, const struct wh_image *i, struct wh_err **err);
 

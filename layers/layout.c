@@ -7,6 +7,7 @@
  */
 #include "layers/artifact_private.h"
 #include "layers/image_private.h"
+#include "layers/store_private.h"
 
 #include <errno.h>
 
@@ -244,8 +245,9 @@ static int layer_compression(const char *mt, enum wh_compression *ret)
 	return -ENOTSUP;
 }
 
-static int fill_layers(struct search *x, const json_t *manifest, struct wh_image *i, struct wh_err **err)
+static int fill_layers(struct search *x, const struct wh_digest *digest, const json_t *manifest, struct wh_image *i, struct wh_err **err)
 {
+	WH_AUTO_JSON json_t *origins = NULL;
 	const json_t *ls = json_object_get(manifest, "layers");
 	const json_t *ids = json_object_get(json_object_get(i->config, "rootfs"), "diff_ids");
 	size_t n = json_array_size(ls);
@@ -276,8 +278,12 @@ static int fill_layers(struct search *x, const json_t *manifest, struct wh_image
 		l->blob_size = d.size;
 		l->newest = INT64_MIN;
 		l->origin = wh_strdup(x->dir);
-		if (!x->dir) /* the image may lose its name while we work with it: its layers are in use from now on */
-			(void)wh_blob_has(x->s, &l->blob, NULL);
+		/* The image may lose its name while we work with it: its layers are in use from now on. */
+		if (!x->dir && !wh_blob_has(x->s, &l->blob, NULL)) {
+			if (!origins)
+				origins = wh_origins_read(x->s, digest);
+			l->origin = wh_origins_find(origins, &l->blob);
+		}
 		i->n_layers = k + 1;
 	}
 	return 0;
@@ -308,7 +314,7 @@ static int load(struct search *x, const struct wh_digest *digest, uint64_t size,
 				  c.media_type);
 	r = read_document(x, &c.digest, c.size, WH_CONFIG_MAX, &cbuf, &i->config, err);
 	if (r == 0)
-		r = fill_layers(x, m, i, err);
+		r = fill_layers(x, digest, m, i, err);
 	if (r == 0 && x->dir) {
 		r = wh_blob_put(x->s, mbuf.p, mbuf.n, &put, err);
 		if (r == 0)

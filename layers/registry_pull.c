@@ -4,6 +4,7 @@
  * store has by its manifest's digest has its config and, when they were asked for, its layers.
  */
 #include "layers/registry_private.h"
+#include "layers/store_private.h"
 
 #define MAX_DEPTH 4
 #define MAX_DOCUMENTS 64 /* manifests and configs read while one image is looked for */
@@ -283,7 +284,18 @@ static int get_layer(struct wh_reg_conn *c, void *arg, size_t i, struct wh_err *
 	return wh_reg_blob_get(c, l->s, &l->v[i], err);
 }
 
-static int get_layers(struct search *x, const struct wh_reg_manifest *m, struct wh_err **err)
+static int note_origins(struct search *x, const struct wh_reg_manifest *m, const struct wh_reg_blob *v, size_t n, struct wh_err **err)
+{
+	WH_AUTO_FREE char *origin = wh_asprintf("%s%s/%s", WH_ORIGIN_REGISTRY, x->c->ref.domain, x->c->ref.path);
+	WH_AUTO_JSON json_t *origins = json_object();
+
+	for (size_t i = 0; i < n; i++)
+		wh_origins_add(origins, &v[i].digest, origin);
+	return wh_origins_note(x->s, &m->digest, origins, err);
+}
+
+/* layers false: they stay where they are, which is written down. */
+static int get_layers(struct search *x, const struct wh_reg_manifest *m, bool layers, struct wh_err **err)
 {
 	const json_t *ls = json_object_get(m->doc, "layers");
 	size_t n = json_array_size(ls);
@@ -302,7 +314,7 @@ static int get_layers(struct search *x, const struct wh_reg_manifest *m, struct 
 		if (r < 0)
 			return r;
 	}
-	return wh_reg_each(x->c, n, get_layer, &l, err);
+	return layers ? wh_reg_each(x->c, n, get_layer, &l, err) : note_origins(x, m, v, n, err);
 }
 
 /* The manifest's config and layers, then the manifest. */
@@ -317,8 +329,8 @@ static int take_image(struct search *x, const struct wh_reg_manifest *m, bool la
 			       m->type[0] ? m->type : "something without a type");
 	if (r == 0)
 		r = get_config(x, m, &have, err);
-	if (r == 0 && layers)
-		r = get_layers(x, m, err);
+	if (r == 0)
+		r = get_layers(x, m, layers, err);
 	return r < 0 ? r : wh_blob_put(x->s, m->bytes.p, m->bytes.n, ret, err);
 }
 
@@ -399,8 +411,8 @@ static int get_image(struct search *x, bool layers, struct wh_digest *ret, struc
 		if (r == 0 && x->best < 0)
 			r = none_suits(x, err);
 	}
-	if (r == 0 && layers)
-		r = get_layers(x, &m, err);
+	if (r == 0)
+		r = get_layers(x, &m, layers, err);
 	return r < 0 ? r : wh_blob_put(x->s, m.bytes.p, m.bytes.n, ret, err);
 }
 

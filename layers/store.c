@@ -45,7 +45,7 @@ static int open_dirs(struct wh_store *s, struct wh_err **err)
 		int *fd;
 	} dirs[] = {
 		{"blobs/sha256", &s->blobs_fd}, {"index", &s->index_fd},       {"snapshots", &s->snapshots_fd},
-		{"roots", &s->roots_fd},        {"variants", &s->variants_fd},
+		{"roots", &s->roots_fd},        {"variants", &s->variants_fd}, {"origins", &s->origins_fd},
 	};
 	int r = wh_mkdir_p(s->dir_fd, "tmp", 0700);
 
@@ -186,7 +186,7 @@ static int recover(void *arg, const struct timespec *since)
 static void close_fds(struct wh_store *s)
 {
 	int *fds[] = {&s->dir_fd,   &s->blobs_fd,    &s->index_fd, &s->snapshots_fd,
-		      &s->roots_fd, &s->variants_fd, &s->gc_fd};
+		      &s->roots_fd, &s->variants_fd, &s->origins_fd, &s->gc_fd};
 
 	for (size_t i = 0; i < WH_ARRAY_SIZE(fds); i++)
 		wh_closep(fds[i]);
@@ -318,7 +318,7 @@ static int open_store(const char *path, bool gc, struct wh_store **ret, struct w
 	struct wh_store *s = wh_calloc(1, sizeof(*s));
 	int r;
 
-	s->dir_fd = s->blobs_fd = s->index_fd = s->snapshots_fd = s->roots_fd = s->variants_fd = s->gc_fd = -1;
+	s->dir_fd = s->blobs_fd = s->index_fd = s->snapshots_fd = s->roots_fd = s->variants_fd = s->origins_fd = s->gc_fd = -1;
 	s->lease = (struct wh_lease){.tmp_fd = -1, .dir_fd = -1, .lock_fd = -1};
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_mutex_init(&s->look_mutex, NULL);
@@ -457,7 +457,8 @@ static bool has_own_time(const struct wh_store *s, int dirfd, int at, const char
 {
 	struct stat st;
 
-	if (dirfd == s->blobs_fd || dirfd == s->index_fd || dirfd == s->variants_fd)
+	if (dirfd == s->blobs_fd || dirfd == s->index_fd || dirfd == s->variants_fd ||
+	    dirfd == s->origins_fd)
 		return true;
 	if (dirfd == s->snapshots_fd || dirfd == s->roots_fd)
 		return false;

@@ -31,7 +31,7 @@ void wh_fetcher_release(struct wh_fetcher *f);
 struct wh_store {
 	char *path;     /* absolute */
 	char *tmp_path; /* absolute */
-	int dir_fd, blobs_fd, index_fd, snapshots_fd, roots_fd, variants_fd;
+	int dir_fd, blobs_fd, index_fd, snapshots_fd, roots_fd, variants_fd, origins_fd;
 	int gc_fd; /* ROOT/gc.lock */
 	struct wh_lease lease; /* none (id NULL) where the disk is full and a gc wants to mend that */
 	pthread_mutex_t look_mutex; /* guards lookers */
@@ -83,6 +83,11 @@ int wh_pair_note(struct wh_store *s, const struct wh_digest *diff_id, const stru
 		 struct wh_err **err);
 /* Reads the layer's blob, from the store or its origin, unless it is known to have the layer's diff id. */
 int wh_layer_verify(struct wh_store *s, const struct wh_layer *l, struct wh_err **err);
+/* origin.c: where blobs of a manifest can be had that the store may lack. */
+json_t *wh_origins_read(struct wh_store *s, const struct wh_digest *manifest); /* or NULL */
+char *wh_origins_find(const json_t *origins, const struct wh_digest *blob);    /* "registry:HOST/NAME", malloc'ed, or NULL */
+void wh_origins_add(json_t *origins, const struct wh_digest *blob, const char *origin);
+int wh_origins_note(struct wh_store *s, const struct wh_digest *manifest, json_t *origins, struct wh_err **err);
 /* Using the layer failed with r: notes its origin, if that is what failed. */
 void wh_layer_blame(struct wh_store *s, const struct wh_layer *l, int r);
 

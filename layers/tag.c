@@ -57,6 +57,28 @@ int wh_store_names_write(struct wh_store *s, const json_t *manifests, struct wh_
 	return wh_store_names_write_max(s, manifests, WH_STORE_INDEX_MAX, err);
 }
 
+static int settle_ours(struct wh_store *s, const struct wh_image *i, struct wh_err **err)
+{
+	WH_AUTO_FREE const struct wh_layer **v = wh_calloc(i->n_layers + 1, sizeof(*v));
+	WH_AUTO_JSON json_t *origins = json_object();
+	int r = wh_image_whole(i, err);
+	size_t n = 0;
+
+	for (size_t k = 0; k < i->n_parts && r == 0; k++)
+		r = settle_ours(s, &i->parts[k], err);
+	for (size_t k = 0; k < i->n_layers && r == 0; k++) {
+		const struct wh_layer *l = &i->layers[k];
+
+		if (!l->origin || !wh_has_prefix(l->origin, WH_ORIGIN_REGISTRY) || wh_blob_has(s, &l->blob, NULL))
+			v[n++] = l;
+		else
+			wh_origins_add(origins, &l->blob, l->origin);
+	}
+	if (r == 0)
+		r = wh_origins_note(s, &i->manifest, origins, err);
+	return r < 0 ? r : wh_layers_settle(s, v, n, err);
+}
+
 int wh_store_tag(struct wh_store *s, const char *name, const struct wh_image *i, struct wh_err **err)
 {
 	WH_AUTO_FREE char *full = NULL;
@@ -70,8 +92,8 @@ int wh_store_tag(struct wh_store *s, const char *name, const struct wh_image *i,
 	if (strchr(full, '@'))
 		return wh_err_set(err, "layers", WH_ERR_USAGE, EINVAL, "\"%s\": a digest cannot be given as a name",
 				  name);
-	/* What a name in the layout leads to must all be there, and on disk before the name is. */
-	r = wh_registry_prepare(s, i, err);
+	/* What a name in the layout leads to must all be there, and on disk before the name is; or have a place where it is. */
+	r = settle_ours(s, i, err);
 	if (r == 0)
 		r = wh_store_sync(s, err);
 	if (r < 0)

@@ -23,6 +23,18 @@ struct wh_tree {
 	size_t n;
 };
 
+/* What is not here and has no index: all at once. */
+static int bring_unread(struct wh_store *s, const struct wh_layer *layers, size_t n, struct wh_err **err)
+{
+	WH_AUTO_FREE struct wh_layer *v = wh_calloc(n + 1, sizeof(*v)); /* lent */
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!wh_pair_known(s, &layers[i].diff_id, &layers[i].blob) || !wh_index_has(s, &layers[i].diff_id))
+			v[k++] = layers[i];
+	return k ? wh_layers_bring(s, v, k, err) : 0;
+}
+
 int wh_tree_open(struct wh_store *s, const struct wh_layer *layers, size_t n, struct wh_tree **ret, struct wh_err **err)
 {
 	struct wh_tree *t = wh_calloc(1, sizeof(*t));
@@ -32,7 +44,7 @@ int wh_tree_open(struct wh_store *s, const struct wh_layer *layers, size_t n, st
 	t->layers = wh_calloc(n + 1, sizeof(*t->layers));
 	t->ix = wh_calloc(n + 1, sizeof(*t->ix));
 	t->snapshot_fd = wh_calloc(n + 1, sizeof(*t->snapshot_fd));
-	r = wh_layers_bring(s, layers, n, err);
+	r = bring_unread(s, layers, n, err);
 	while (r == 0 && t->n < n) {
 		size_t i = t->n++;
 

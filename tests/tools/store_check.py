@@ -58,10 +58,24 @@ def document(digest):
         return None
 
 
+# Layers that stay in a registry: origins/MANIFEST says in which.
+elsewhere = set()
+for name in ls("origins"):
+    if name not in blobs:
+        complain(f"origins/{name}: there is no such manifest")
+    for digest, where in json.loads(read(f"origins/{name}")).items():
+        if not where.startswith("registry:"):
+            complain(f"origins/{name}: {where}")
+        elsewhere.add(digest.split(":")[1])
+elsewhere -= blobs
+
+
 def reach(digest, into, why):
     if digest in into:
         return
     into.add(digest)
+    if digest in elsewhere:
+        return
     if digest not in blobs:
         complain(f"{why}: blob {digest} is missing")
         return
