@@ -55,7 +55,7 @@ static int open_path(const struct wh_bind *b, struct wh_source *ret, struct wh_e
 				  b->subpath && *b->subpath ? b->subpath : "/", source);
 	if (fstat(at, &st) < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_BUILD, errno, "look at the mount source %s", source);
-	tree = wh_mount_clone(at, "", false);
+	tree = wh_mount_clone(at, "", b->recursive);
 	if (tree < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -tree, "bind the mount source %s", source);
 	ret->dir = S_ISDIR(st.st_mode);
@@ -109,7 +109,7 @@ int wh_bind_attach(struct wh_rootfs *r, const struct wh_bind *b, const struct wh
 	target = wh_rootfs_target(r, path, s->dir, err);
 	if (target < 0)
 		return target;
-	e = wh_mount_attach(s->tree, target, b->readonly ? MOUNT_ATTR_RDONLY : 0, false);
+	e = wh_mount_attach(s->tree, target, b->readonly ? MOUNT_ATTR_RDONLY : 0, b->recursive);
 	if (e < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -e, "mount %s", path);
 	return 0;

@@ -246,7 +246,7 @@ static int try_network(struct wh_err **err)
 	pidfd = fd;
 	if (r < 0)
 		return r;
-	r = wh_usernet_start(pidfd, false, &net, err);
+	r = wh_usernet_start(pidfd, -1, false, &net, err);
 	if (r == 0) {
 		struct pollfd p[] = {{pidfd, POLLIN, 0}, {net.pidfd, POLLIN, 0}};
 

@@ -354,7 +354,7 @@ int wh_launcher_run(struct wh_launcher *l, const struct wh_step *step, wh_step_f
 		order.carries |= WH_ORDER_INPUT;
 		fds[n++] = step->in_fd;
 	}
-	if (step->net == WH_SANDBOX_NET_JOIN && !step->join) {
+	if ((step->net == WH_SANDBOX_NET_JOIN || (step->net == WH_SANDBOX_NET_USER && step->net_fd > 0)) && !step->join) {
 		order.carries |= WH_ORDER_NETNS;
 		fds[n++] = step->net_fd;
 	}

@@ -4,7 +4,7 @@ sandbox_libsandbox_a_SOURCES = \
 	sandbox/app_blob.c sandbox/app_close.c sandbox/app_protocol.h sandbox/app_request.c \
 	sandbox/binds.c sandbox/caps.c sandbox/chroot.c sandbox/chroot.h sandbox/chroot_dev.c sandbox/console.c sandbox/console.h sandbox/dev.c sandbox/doctor.c sandbox/doctor.h sandbox/exec.c sandbox/foreign.c sandbox/foreign.h sandbox/guard.c sandbox/guard.h sandbox/guests.c sandbox/guests.h sandbox/host.c sandbox/idmap.c sandbox/idmap.h \
 	sandbox/inner.c sandbox/inner.h sandbox/join.c sandbox/join.h sandbox/landlock.c sandbox/launcher.c sandbox/mount.c sandbox/mount.h \
-	sandbox/net.c sandbox/net.h sandbox/netns.c sandbox/outer.c sandbox/overlay.c sandbox/procfs.c sandbox/report.c \
+	sandbox/net.c sandbox/net.h sandbox/netns.c sandbox/outer.c sandbox/overlay.c sandbox/ports.c sandbox/init_blob.c sandbox/procfs.c sandbox/report.c \
 	sandbox/report.h sandbox/rootfs.c sandbox/rootfs.h sandbox/sandbox.h sandbox/seccomp.c sandbox/seccomp.h \
 	sandbox/seccomp_table.c sandbox/service.c sandbox/service.h sandbox/spec.c sandbox/spec.h sandbox/step.c sandbox/step.h sandbox/stubs.c \
 	sandbox/stubs.h sandbox/observer.h sandbox/observer_call.c sandbox/observer_exec.c sandbox/observer_log.c \
@@ -29,3 +29,10 @@ sandbox_app_helper_CPPFLAGS = -D_GNU_SOURCE -I$(top_srcdir)
 sandbox_app_helper_CFLAGS = -std=gnu17 $(WARN_CFLAGS)
 sandbox_app_helper_LDFLAGS = -static -s
 sandbox/app_blob.$(OBJEXT): sandbox/app-helper$(EXEEXT)
+# The first process of containers that want one (run --init), in the same way.
+noinst_PROGRAMS += sandbox/container-init
+sandbox_container_init_SOURCES = sandbox/container_init.c
+sandbox_container_init_CPPFLAGS = -D_GNU_SOURCE
+sandbox_container_init_CFLAGS = -std=gnu17 $(WARN_CFLAGS)
+sandbox_container_init_LDFLAGS = -static -s
+sandbox/init_blob.$(OBJEXT): sandbox/container-init$(EXEEXT)

@@ -23,6 +23,7 @@ struct wh_outer {
 	pid_t pid;
 	int sock;
 	sigset_t before; /* the signal mask that the caller had */
+	sigset_t more;   /* signals that are passed on, too */
 	int pidfd, sigfd;
 	const struct wh_service *services;
 	size_t n_services;
@@ -71,9 +72,15 @@ int wh_outer_fork(struct wh_outer **ret_outer, struct wh_inner **ret_inner, stru
 	(*ret_outer)->pid = pid;
 	(*ret_outer)->sock = pair[0];
 	(*ret_outer)->before = before;
+	sigemptyset(&(*ret_outer)->more);
 	(*ret_outer)->pidfd = (*ret_outer)->sigfd = -1;
 	*ret_inner = NULL;
 	return 0;
+}
+
+void wh_outer_forward(struct wh_outer *o, int sig)
+{
+	sigaddset(&o->more, sig);
 }
 
 void wh_outer_offer(struct wh_outer *o, const struct wh_service *services, size_t n)
@@ -211,6 +218,7 @@ int wh_outer_serve(struct wh_outer *o)
 	int status = 0;
 
 	forwarded_signals(&set);
+	sigorset(&set, &set, &o->more);
 	o->sigfd = signalfd(-1, &set, SFD_CLOEXEC);
 	o->pidfd = (int)syscall(SYS_pidfd_open, o->pid, 0);
 	/* With no descriptors left: wait without serving. */

@@ -48,6 +48,8 @@ struct wh_service {
 	wh_service_fn fn;
 	void *arg;
 };
+/* Passes this signal on, too, besides SIGINT, SIGTERM, SIGHUP and SIGQUIT; the caller has blocked it before the fork. */
+void wh_outer_forward(struct wh_outer *o, int sig);
 /* Before wh_outer_serve(); the array must live until that returns. */
 void wh_outer_offer(struct wh_outer *o, const struct wh_service *services, size_t n);
 /* Blocks until the reply is there. From any thread; several calls may be under way. */
@@ -181,6 +183,7 @@ struct wh_bind {
 	const struct wh_root *overlay; /* PATH: instead of source, this tree mounted read-only or with a throw-away upper */
 	const char *target;   /* absolute path inside the step's root; symlinks are resolved inside the root; made when missing */
 	bool readonly;
+	bool recursive;       /* PATH: with what is mounted below it, as docker has it for directories of the host */
 	bool stays;           /* PATH, under ISOLATION_CHROOT, where sources are moved into the root: moved back after the step, with what it
 			       * wrote. Else the source is gone then */
 	uint64_t size;        /* TMPFS: bytes; 0: no limit */
@@ -201,6 +204,27 @@ enum wh_net {
 int wh_netns_new(struct wh_err **err);
 /* Runs fn(arg) on a thread of its own inside that network namespace and returns its value. Sockets made there stay there. */
 int wh_netns_run(int net_fd, int (*fn)(void *arg), void *arg, struct wh_err **err);
+
+/* ---------------------------------------------------------------- ports.c: from the host's network into one of ours */
+
+struct wh_port {
+	char *address;      /* IPv4 or IPv6, where it listens; NULL: everywhere, by either */
+	uint16_t host;      /* 0: a free one */
+	uint16_t container;
+	bool udp;
+};
+struct wh_ports;
+/* Listens. Before wh_inner_enter(), which takes away what low ports need. An error is of class BUILD and names the port. Of equal ports without
+ * a number on two addresses each gets its own. */
+int wh_ports_open(const struct wh_port *v, size_t n, struct wh_ports **ret, struct wh_err **err);
+uint16_t wh_ports_host(const struct wh_ports *p, size_t i); /* where v[i] listens */
+/* From here on a process of its own takes what comes and connects to 127.0.0.1, else ::1, in that network namespace; what is refused there is
+ * reset here. It dies with the caller, which has no thread but those that only ever compute. */
+int wh_ports_serve(struct wh_ports *p, int net_fd, struct wh_err **err);
+void wh_ports_free(struct wh_ports *p); /* ends it; NULL is none */
+
+/* --init: a static program that runs its arguments as a child, passes signals on, and waits for whatever is left to it. */
+const void *wh_init_program(size_t *n);
 
 /* A limit as docker's --ulimit has it: NAME=SOFT[:HARD], -1 is unlimited. */
 struct wh_ulimit {
@@ -230,7 +254,7 @@ struct wh_step {
 	const char *const *ulimits;  /* as wh_ulimit_parse() takes them, NULL-terminated, or NULL */
 	int out_fd, err_fd;          /* standard output and error */
 	int in_fd;                   /* standard input; 0 or less: /dev/null */
-	int net_fd;                  /* NET_JOIN */
+	int net_fd;                  /* NET_JOIN; NET_USER: above 0, it is this namespace (wh_netns_new()) that gets a way out */
 	int console_fd;              /* above 0: a unix stream socket. The step gets a terminal from its own /dev/pts as controlling terminal,
 				      * /dev/console and standard input, output and error (in_fd, out_fd, err_fd are not used); the other
 				      * end of it is sent over the socket (SCM_RIGHTS, one byte), as runc's --console-socket does */

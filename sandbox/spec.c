@@ -36,7 +36,7 @@ static void put_bind(struct wh_buf *b, const struct wh_bind *m)
 	if (m->overlay)
 		put_root(b, m->overlay);
 	wh_buf_lstr(b, m->target);
-	wh_buf_u8(b, (uint8_t)(m->readonly | m->stays << 1));
+	wh_buf_u8(b, (uint8_t)(m->readonly | m->stays << 1 | m->recursive << 2));
 	wh_buf_u64(b, m->size);
 	wh_buf_u32(b, m->mode);
 	wh_buf_u32(b, m->uid);
@@ -118,6 +118,7 @@ static void get_bind(struct wh_wire *w, struct wh_arena *a, struct wh_bind *m)
 	flags = wh_wire_u8(w);
 	m->readonly = flags & 1;
 	m->stays = flags & 2;
+	m->recursive = flags & 4;
 	m->size = wh_wire_u64(w);
 	m->mode = wh_wire_u32(w);
 	m->uid = wh_wire_u32(w);

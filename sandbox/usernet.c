@@ -91,7 +91,7 @@ static int open_netns(int step_pidfd, struct wh_err **err)
 	return fd < 0 ? wh_err_sys(err, "sandbox", WH_ERR_ENV, -fd, "open the step's network namespace") : fd;
 }
 
-int wh_usernet_start(int step_pidfd, bool own_dns, struct wh_usernet *ret, struct wh_err **err)
+int wh_usernet_start(int step_pidfd, int net_fd, bool own_dns, struct wh_usernet *ret, struct wh_err **err)
 {
 	WH_AUTO_FREE char *program = NULL;
 	WH_AUTO_FD int tun = -1, netns = -1;
@@ -108,7 +108,7 @@ int wh_usernet_start(int step_pidfd, bool own_dns, struct wh_usernet *ret, struc
 	r = find_helper(own_dns, &program, &argv, err);
 	if (r < 0)
 		return r;
-	netns = open_netns(step_pidfd, err);
+	netns = net_fd < 0 ? open_netns(step_pidfd, err) : fcntl(net_fd, F_DUPFD_CLOEXEC, 3);
 	if (netns < 0)
 		return netns;
 	if (pipe2(said, O_CLOEXEC | O_NONBLOCK) < 0)

@@ -304,9 +304,9 @@ static int filter_of(struct warden *w, bool insecure, bool observed, struct wh_e
 }
 
 /* The private network of a step that is already setting itself up. Without it the step ends by itself, and says so. */
-static void start_network(struct child *c, bool own_dns)
+static void start_network(struct child *c, int net_fd, bool own_dns)
 {
-	if (wh_usernet_start(c->pidfd, own_dns, &c->net, &c->err) < 0)
+	if (wh_usernet_start(c->pidfd, net_fd, own_dns, &c->net, &c->err) < 0)
 		wh_closep(&c->go);
 }
 
@@ -353,7 +353,7 @@ static int make_container(struct warden *w, struct child *c, const struct wh_ste
 	pid_t self = getpid();
 	long pid;
 
-	if (c->order.net == WH_SANDBOX_NET_NONE || c->order.net == WH_SANDBOX_NET_USER)
+	if (task->net_fd < 0 && (c->order.net == WH_SANDBOX_NET_NONE || c->order.net == WH_SANDBOX_NET_USER))
 		flags |= CLONE_NEWNET;
 	if (w->isolation == WH_ISOLATION_CHROOT)
 		flags = CLONE_PIDFD;
@@ -412,7 +412,7 @@ static int launch(struct warden *w, struct child *c, const struct child *target,
 	wh_closep(&c->observer.handover);
 	wh_closep(&c->guard.handover);
 	if (r == 0 && usernet)
-		start_network(c, c->order.own_dns);
+		start_network(c, task->net_fd, c->order.own_dns);
 	return r;
 }
 
