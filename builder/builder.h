@@ -186,6 +186,16 @@ struct wh_hardening {
 int wh_builder_hardening(struct wh_builder *b, const struct wh_target *t, struct wh_hardening *ret, struct wh_err **err);
 void wh_hardening_release(struct wh_hardening *h);
 
+/* ---------------------------------------------------------------- for who runs a container without a graph */
+
+/* The overlay of a work as a root. */
+void wh_exec_root(struct wh_work *w, bool writable, enum wh_snapshotter kind, struct wh_root *ret);
+/* profile_share.c. A directory of the tree (or an empty one when it has none) as name in dirfd: owners, modes, times, xattrs, links. Any
+ * thread. what: for errors, "--share". */
+int wh_share_copy(struct wh_store *s, const struct wh_layer *layers, size_t n, const char *what, const char *path, int dirfd,
+		  const char *name, struct wh_err **err);
+int wh_app_signal_number(const char *text); /* "SIGTERM", "TERM", "15", "SIGRTMIN+3"; 0: not known */
+
 /* ---------------------------------------------------------------- gc (collect.c) */
 
 /* Adds every record, before wh_gc_scan(). names: with the words of its step, which takes a look into each. */

@@ -91,8 +91,6 @@ const char *wh_ssh_relay_path(const struct wh_ssh_relay *r);
 void wh_ssh_relay_open(struct wh_ssh_relay *r);  /* on the loop */
 void wh_ssh_relay_close(struct wh_ssh_relay *r); /* on the loop; again is harmless */
 void wh_ssh_relay_free(struct wh_ssh_relay *r);  /* closed: any thread */
-/* The overlay of a work as a root. */
-void wh_exec_root(struct wh_work *w, bool writable, enum wh_snapshotter kind, struct wh_root *ret);
 /* As Go's %q writes strings, with blanks between. */
 void wh_args_quote(struct wh_buf *b, const char *const *args);
 /* op_exec.c: all that a command in it needs, but for its pipes. Borrows from x. */

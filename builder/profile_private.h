@@ -91,7 +91,6 @@ void wh_app_ready(struct wh_trial *t);
 void wh_app_down(struct wh_trial *t, wh_app_fn then, void *arg);
 /* What the step of a command in its container (join) or of a further container has in common with it. */
 void wh_app_spec(struct wh_trial *t, struct wh_step *ret);
-int wh_app_signal_number(const char *text); /* "SIGTERM", "TERM", "15", "SIGRTMIN+3"; 0: not known */
 /* Is its first process a shell that was given the command as text, as ENTRYPOINT and CMD without a JSON array do it? */
 bool wh_app_in_shell(const struct wh_trial *t);
 #define WH_APP_SHELL_HINT \
@@ -198,11 +197,6 @@ bool wh_trial_over(const struct wh_trial *t); /* failed, canceled or at its end:
 struct wh_obs_log *wh_trial_logs(const struct wh_trial *t);
 /* A log line of the node that shows it. */
 void wh_trial_say(struct wh_trial *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-/* profile_share.c. Job: a directory of the tree (or an empty one when it has none) as name in dirfd: owners,
- * modes, times, xattrs, links. */
-int wh_share_copy(struct wh_store *s, const struct wh_layer *layers, size_t n, const char *path, int dirfd, const char *name,
-		  struct wh_err **err);
 
 /* Job: none of these leads to where nothing can be shared; in the driver's tree, whose symlinks are others. */
 int wh_share_check(struct wh_store *s, const struct wh_layer *layers, size_t n, const char *const *paths,

@@ -459,7 +459,7 @@ static int share_all(struct wh_trial *t, struct wh_err **err)
 	for (i = 0; r == 0 && i < n; i++) {
 		WH_AUTO_FREE char *name = wh_asprintf("share%zu", i);
 
-		r = wh_share_copy(s, t->layers, t->n_layers, t->op->share[i], t->dir_fd, name, err);
+		r = wh_share_copy(s, t->layers, t->n_layers, "--share", t->op->share[i], t->dir_fd, name, err);
 		if (r < 0)
 			break;
 		wh_strv_take(&t->shared, wh_asprintf("%s/%s/%s", wh_store_tmp_path(s), t->dir, name));

@@ -135,7 +135,7 @@ static int copy_tree(struct copy *c, const char *path, const struct wh_node_ref 
 }
 
 /* What a container has there is not the image's, nor is it what the two would share. */
-static int check(const char *path, const char *real, struct wh_err **err)
+static int check(const char *what, const char *path, const char *real, struct wh_err **err)
 {
 	static const char *const ours[] = {"proc", "sys", "dev", "run/whittle"};
 	bool bad = !*real;
@@ -148,7 +148,7 @@ static int check(const char *path, const char *real, struct wh_err **err)
 	}
 	if (!bad)
 		return 0;
-	wh_err_set(err, "builder", WH_ERR_USAGE, EINVAL, "--share=%s: /%s cannot be shared", path, real);
+	wh_err_set(err, "builder", WH_ERR_USAGE, EINVAL, "%s=%s: /%s cannot be shared", what, path, real);
 	wh_err_hint(err, "the root, /proc, /sys, /dev and /run/whittle are each container's own");
 	return -EINVAL;
 }
@@ -167,13 +167,13 @@ int wh_share_check(struct wh_store *s, const struct wh_layer *layers, size_t n, 
 		if (r < 0)
 			wh_err_sys(err, "builder", WH_ERR_BUILD, -r, "--share=%s", *paths);
 		else
-			r = check(*paths, real, err);
+			r = check("--share", *paths, real, err);
 	}
 	wh_tree_close(tree);
 	return r;
 }
 
-int wh_share_copy(struct wh_store *s, const struct wh_layer *layers, size_t n, const char *path, int dirfd,
+int wh_share_copy(struct wh_store *s, const struct wh_layer *layers, size_t n, const char *what, const char *path, int dirfd,
 		  const char *name, struct wh_err **err)
 {
 	struct copy c = {.err = err};
@@ -194,9 +194,9 @@ int wh_share_copy(struct wh_store *s, const struct wh_layer *layers, size_t n, c
 	if (r == 0 && top.e.path && top.e.type != WH_T_DIR)
 		r = -ENOTDIR;
 	if (r < 0)
-		wh_err_sys(err, "builder", WH_ERR_BUILD, -r, "--share=%s", path);
+		wh_err_sys(err, "builder", WH_ERR_BUILD, -r, "%s=%s", what, path);
 	else
-		r = check(path, real, err);
+		r = check(what, path, real, err);
 	if (r == 0 && top.e.path) {
 		c.skip = *real ? strlen(real) + 1 : 0;
 		r = copy_tree(&c, real, &top);

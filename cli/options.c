@@ -220,6 +220,7 @@ int wh_options_parse(const struct wh_command *c, int argc, char **argv, void *op
 
 		if (ended || w[0] != '-' || !w[1]) {
 			wh_strv_add(args, w);
+			ended = ended || c->words_end_options;
 			continue;
 		}
 		if (wh_streq(w, "--")) {

@@ -38,6 +38,7 @@ struct wh_command {
 	const char *examples;            /* lines, or NULL */
 	const struct wh_option *options; /* ends with a NULL name; NULL: none */
 	unsigned min_args, max_args;
+	bool words_end_options;          /* what follows the first argument is an argument, whatever it looks like */
 	const char *args_wanted;                                       /* "one context directory" */
 	int (*run)(const struct wh_command *c, int argc, char **argv); /* argv[0] is the command's name; exit code */
 };

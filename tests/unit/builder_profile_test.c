@@ -343,7 +343,7 @@ static void share(struct env *e, const char *path, const char *name, int want)
 {
 	struct wh_err *err = NULL;
 
-	assert_int_equal(wh_share_copy(e->store, &e->layer, 1, path, e->dir, name, &err), want);
+	assert_int_equal(wh_share_copy(e->store, &e->layer, 1, "--share", path, e->dir, name, &err), want);
 	assert_int_equal(err == NULL, want == 0);
 	wh_err_freep(&err);
 }
