@@ -135,11 +135,12 @@ static const struct wh_option options[] = {
 };
 
 /* The outer process: lives until the inner one is gone, then says how it went. */
-static int serve(struct wh_outer *outer)
+static int serve(struct wh_outer *outer, struct wh_terminal_state *terminal)
 {
 	WH_AUTO_ERR struct wh_err *err = NULL;
 	int status = wh_outer_serve(outer);
 
+	wh_terminal_restore(terminal);
 	if (status <= 128)
 		return status;
 	if (status - 128 == SIGINT || status - 128 == SIGTERM || status - 128 == SIGHUP || status - 128 == SIGPIPE ||
@@ -173,9 +174,8 @@ static int offer(struct wh_outer *outer, struct wh_build_spec *spec, char *passw
 		(void)wh_err_report(err);
 	services[3].arg = keeper;
 	wh_outer_offer(outer, services, keep ? 4 : 3);
-	r = serve(outer);
+	r = serve(outer, terminal);
 	wh_sign_keeper_free(keeper);
-	wh_terminal_restore(terminal);
 	if (echo)
 		wh_password_echo_on();
 	return r;

@@ -119,6 +119,10 @@ static void end(struct wh_progress *p, struct wh_progress_step *s, enum wh_progr
 		wh_buf_adds(&out, ",\"error\":\"context canceled\"");
 	if (how == WH_PROGRESS_ERROR) {
 		wh_text_add_short(&text, err && err->msg && *err->msg ? err->msg : "failed");
+		if (err && err->log && !p->pipe) {
+			wh_buf_adds(&text, "; full log: ");
+			wh_text_add_safe(&text, err->log, strlen(err->log));
+		}
 		wh_buf_adds(&out, ",\"error\":");
 		add_text(&out, text.p);
 	}
