@@ -208,7 +208,7 @@ lurkers() {
 		echo "start app $(layer a) --net none -- sh -c 'lurk $home/secret /tmp/end >/tmp/got & lurk $home/secret /tmp/end >/tmp/got2 & touch /tmp/up; wait; sort -u /tmp/got /tmp/got2; exit 4'"
 		echo 'until app /tmp/up'
 		for n in $(seq 12); do
-			printf 'start j%s --join app --user %s -- true\nwait j%s\n' "$n" "$((n % 2 * 1000))" "$n"
+			printf 'start j%s --join app --user %s -- sleep 0.1\nwait j%s\n' "$n" "$((n % 2 * 1000))" "$n"
 		done
 		echo "start end --join app -- touch /tmp/end"
 		echo 'wait app'

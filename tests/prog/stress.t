@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
+# alone
 # Many builds at once on one store with gc between them, and kill -9 at random moments of random processes: every digest is the
 # undisturbed one, and nothing is left.
 #

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
+# alone
 # The observer against an independent witness: while the examples are profiled, fanotify watches the file system on which the
 # application's root lies (as plain files). A file that the kernel saw opened, and the profile does not have, is a bug.
 . "$(dirname "$0")/lib.sh"
