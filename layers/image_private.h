@@ -17,7 +17,6 @@
 #define WH_MT_DOCKER_LAYER_GZIP "application/vnd.docker.image.rootfs.diff.tar.gzip"
 #define WH_AN_REF_NAME "org.opencontainers.image.ref.name"
 #define WH_AN_IMAGE_NAME "io.containerd.image.name"
-#define WH_AN_ORIGIN "dev.whittle.origin" /* a repository that has the layers which the store lacks */
 #define WH_MANIFEST_MAX ((size_t)4 << 20)
 #define WH_STORE_INDEX_MAX ((size_t)64 << 20) /* our own, however many names it has */
 #define WH_CONFIG_MAX ((size_t)8 << 20)

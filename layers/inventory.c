@@ -136,6 +136,26 @@ static int add_parts(const struct wh_store *s, struct wh_stored *e, const json_t
 	return r;
 }
 
+/* Where what is missing is: layers of one base mostly, so one place stands for all. */
+static void find_origin(const struct wh_store *s, struct wh_stored *e)
+{
+	for (size_t i = 0; i <= e->n_parts && !e->origin; i++) {
+		WH_AUTO_JSON json_t *origins = wh_origins_read(s, i ? &e->parts[i - 1] : &e->manifest);
+		const char *digest;
+		json_t *where;
+
+		json_object_foreach (origins, digest, where) {
+			const char *text = json_string_value(where);
+			struct wh_digest d;
+			char hex[65];
+
+			if (!e->origin && text && wh_has_prefix(text, WH_ORIGIN_REGISTRY) && wh_digest_parse(digest, &d) &&
+			    faccessat(s->blobs_fd, wh_digest_hex(&d, hex), F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+				e->origin = wh_strdup(text + strlen(WH_ORIGIN_REGISTRY));
+		}
+	}
+}
+
 static void describe(const struct wh_store *s, struct wh_stored *e)
 {
 	WH_AUTO_ERR struct wh_err *err = NULL;
@@ -158,6 +178,8 @@ static void describe(const struct wh_store *s, struct wh_stored *e)
 			e->media_type = mt && strcmp(mt, WH_MT_DOCKER_MANIFEST) == 0 ? WH_MT_DOCKER_MANIFEST : NULL;
 		r = e->index ? add_parts(s, e, m, &err) : add_image(s, e, m, NULL, &err);
 	}
+	if (e->here < e->size)
+		find_origin(s, e);
 	if (r < 0)
 		e->damaged = wh_strdup(err ? err->msg : "it cannot be read");
 }
@@ -203,8 +225,6 @@ static void add_named(const struct wh_store *s, const json_t *entries, struct wh
 			continue;
 		e = &WH_PUSH(ret->v, ret->n, ret->cap);
 		*e = (struct wh_stored){.name = wh_strdup(name), .manifest = d};
-		if (wh_json_str(an, WH_AN_ORIGIN))
-			e->origin = wh_strdup(wh_json_str(an, WH_AN_ORIGIN));
 		describe(s, e);
 	}
 }

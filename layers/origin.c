@@ -13,7 +13,7 @@
 
 #define ORIGINS_MAX ((size_t)1 << 20)
 
-json_t *wh_origins_read(struct wh_store *s, const struct wh_digest *manifest)
+json_t *wh_origins_read(const struct wh_store *s, const struct wh_digest *manifest)
 {
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
 	json_t *o = NULL;

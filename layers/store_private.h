@@ -84,7 +84,7 @@ int wh_pair_note(struct wh_store *s, const struct wh_digest *diff_id, const stru
 /* Reads the layer's blob, from the store or its origin, unless it is known to have the layer's diff id. */
 int wh_layer_verify(struct wh_store *s, const struct wh_layer *l, struct wh_err **err);
 /* origin.c: where blobs of a manifest can be had that the store may lack. */
-json_t *wh_origins_read(struct wh_store *s, const struct wh_digest *manifest); /* or NULL */
+json_t *wh_origins_read(const struct wh_store *s, const struct wh_digest *manifest); /* or NULL */
 char *wh_origins_find(const json_t *origins, const struct wh_digest *blob);    /* "registry:HOST/NAME", malloc'ed, or NULL */
 void wh_origins_add(json_t *origins, const struct wh_digest *blob, const char *origin);
 int wh_origins_note(struct wh_store *s, const struct wh_digest *manifest, json_t *origins, struct wh_err **err);

@@ -96,6 +96,10 @@ LABEL c=d"
 	build d -t only-named <<<"FROM $FRONT/team/box:1
 LABEL e=f"
 	is "$status" 0 "$WHO: named"
+	run as "$WHO" env HOME="$D" "$WHITTLE" images --root "$D/d" only-named
+	like "$out" 'in registry' "$WHO: images says that its layers are elsewhere"
+	run as "$WHO" env HOME="$D" "$WHITTLE" inspect --root "$D/d" only-named
+	is "$(jq -r '.[0].Origin' <<<"$out")" "$FRONT/team/box" "$WHO: inspect says where"
 	run as "$WHO" env HOME="$D" "$WHITTLE" gc --root "$D/d"
 	is "$status" 0 "$WHO: gc"
 	ok "$WHO: the store is sound behind it" sound "$D/d"
