@@ -361,6 +361,9 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
 
 	if (origin != SEEK_SET || offset < 0)
 		return CURL_SEEKFUNC_CANTSEEK;
+	/* libcurl sends it once more where a connection that it kept turns out to be closed. What is added to something is not for that. */
+	if (strcmp(t->q->method, "PATCH") == 0)
+		return CURL_SEEKFUNC_FAIL;
 	t->sent = (uint64_t)offset;
 	return CURL_SEEKFUNC_OK;
 }
@@ -492,7 +495,7 @@ static enum wh_http_fault fault_of(CURLcode code)
 	if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_ISSUER_ERROR)
 		return WH_HTTP_CERT;
 	if (code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_GOT_NOTHING ||
-	    code == CURLE_PARTIAL_FILE || code == CURLE_OPERATION_TIMEDOUT || code == CURLE_HTTP2 ||
+	    code == CURLE_SEND_FAIL_REWIND || code == CURLE_PARTIAL_FILE || code == CURLE_OPERATION_TIMEDOUT || code == CURLE_HTTP2 ||
 	    code == CURLE_HTTP2_STREAM)
 		return WH_HTTP_BROKEN;
 	return WH_HTTP_DEAD;

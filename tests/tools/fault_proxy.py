@@ -15,11 +15,13 @@ counted; a Fault says what happens to which of them: to the Nth alone ("once"), 
     307 302       to the other host                                 301-loop       to itself
     garbage       the answer is no HTTP                             keep           of the body half is forwarded as if that were all, then a break;
                                                                                    the session is moved on, as registries do that can resume
+    no-mount      what asks for a mount gets an upload              chunk-min      to a POST: pieces of at least 5000000 bytes, please
 """
 import base64
 import email.utils
 import http.client
 import http.server
+import json
 import os
 import re
 import socket
@@ -31,7 +33,7 @@ HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date"
 BODY = {"cut-upload", "flip-request", "keep"}  # only what has a body can suffer these
 PLAIN = {"429": 429, "429-after": 429, "429-date": 429, "500": 500, "502": 502, "503": 503}
 FAULTS = ["drop-before", "drop-after", "delay", "duplicate", "cut-answer", "cut-upload", "flip-request", "flip-answer", "429", "429-after",
-          "429-date", "500", "502", "503", "401", "401-strange", "307", "302", "301-loop", "garbage", "keep"]
+          "429-date", "500", "502", "503", "401", "401-strange", "307", "302", "301-loop", "garbage", "keep"]  # at every position
 
 
 class Break(Exception):
@@ -42,20 +44,23 @@ class Case:
     """What one client meets, and what was seen of it."""
 
     def __init__(self, fault=None, at=0, once=True):
-        self.fault, self.at, self.once = fault, at, once
+        self.fault, self.at, self.once = fault, at, once  # at: a number from 1, or a method: its first request
         self.lock = threading.Lock()
         self.log = []      # "METHOD path"
         self.hits = 0      # requests that the fault befell
         self.leaks = []    # what the other host was shown
         self.elsewhere = 0  # requests to the other host
+        self.busy = self.peak = 0  # requests at the same time
         self.moved = {}    # sessions: where they go on
         self.status = None  # the client's exit code
 
-    def next(self, method, path):
+    def next(self, method, path, content_range):
         with self.lock:
-            self.log.append(f"{method} {path}")
+            self.log.append(f"{method} {path}" + (f" {content_range}" if content_range else ""))
+            if self.at == method:
+                self.at = len(self.log)
             n = len(self.log)
-            hit = self.fault and (n == self.at or (n > self.at and not self.once))
+            hit = self.fault and isinstance(self.at, int) and (n == self.at or (n > self.at and not self.once))
             self.hits += bool(hit)
             return self.fault if hit else None
 
@@ -92,10 +97,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def forward(self, body, half=None):
         proxy = self.server.proxy
         c = http.client.HTTPConnection(proxy.upstream, timeout=60)
-        path = self.case.moved.get(self.path.partition("?")[0], self.path)
-        if path != self.path and "digest=" in self.path:
-            path += "&digest=" + self.path.split("digest=")[1]
-        c.putrequest(self.command, path, skip_host=True, skip_accept_encoding=True)
+        c.putrequest(self.command, self.case.moved.get(self.path, self.path), skip_host=True, skip_accept_encoding=True)
         c.putheader("Host", self.headers.get("Host", "localhost"))
         for k, v in self.headers.items():
             if k.lower() not in HOP | {"host", "authorization"}:
@@ -151,7 +153,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         _, headers, _, _ = self.forward(half)
         for k, v in headers:
             if k.lower() == "location":
-                self.case.moved[self.path.partition("?")[0]] = re.sub(r"^https?://[^/]+", "", v)
+                self.case.moved[self.path] = re.sub(r"^https?://[^/]+", "", v)
         raise Break
 
     # ---- one request
@@ -163,13 +165,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if other:
             self.note_leaks(body)
-        fault = None if other else case.next(self.command, self.path)
+        fault = None if other else case.next(self.command, self.path, self.headers.get("Content-Range"))
         if fault in BODY and not body:
             fault = "drop-before"
         if fault == "drop-before":
             raise Break
         if fault == "delay":
-            time.sleep(0.4 if case.once else 0.1)
+            self.delay()
+        if fault == "no-mount":
+            self.path = self.path.partition("?mount=")[0]
         if fault in PLAIN:
             after = {"429-after": [("Retry-After", "1")], "429-date": [("Retry-After", email.utils.formatdate(time.time() + 1, usegmt=True))]}
             return self.reply(PLAIN[fault], after.get(fault, []), b'{"errors":[{"code":"X","message":"not now"}]}')
@@ -197,12 +201,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
         status, headers, answer, length = self.forward(body)
         if fault == "drop-after":
             raise Break
+        if fault == "chunk-min" and self.command == "POST":
+            headers.append(("OCI-Chunk-Min-Length", "5000000"))
         if fault == "cut-answer":
             self.cut(status, headers, answer)
         if fault == "flip-answer" and answer:
             k = len(answer) // 2
             answer = answer[:k] + bytes([answer[k] ^ 1]) + answer[k + 1:]
         return self.reply(status, headers, answer, length)
+
+    def delay(self):
+        with self.case.lock:
+            self.case.busy += 1
+            self.case.peak = max(self.case.peak, self.case.busy)
+        time.sleep(0.4 if self.case.once else 0.1)
+        with self.case.lock:
+            self.case.busy -= 1
 
     def note_leaks(self, body):
         proxy, seen = self.server.proxy, str(self.headers) + self.path + (body or b"").decode("latin-1")
@@ -237,22 +251,28 @@ class Proxy:
 
 
 def main():
-    """fault_proxy.py HOST:PORT USER PASSWORD DIR [FAULT AT once|on]: by itself. DIR/ports, DIR/log as registry_front.py has them."""
-    upstream, user, password, where = sys.argv[1:5]
+    """fault_proxy.py HOST:PORT DIR USER PASSWORD [FAULT AT once|on]: by itself. DIR/ports has both ports, DIR/log a line for each request to
+    the front, DIR/seen what else is known: {"elsewhere": …, "leaks": […], "peak": …}."""
+    upstream, where, user, password = sys.argv[1:5]
     proxy = Proxy(upstream, user, password)
     if len(sys.argv) > 5:
-        proxy.case = Case(sys.argv[5], int(sys.argv[6]), sys.argv[7] == "once")
-    with open(os.path.join(where, "ports.tmp"), "w", encoding="ascii") as f:
-        f.write(f"{proxy.port} {proxy.other_port}\n")
-    os.rename(os.path.join(where, "ports.tmp"), os.path.join(where, "ports"))
-    seen = 0
+        at = int(sys.argv[6]) if sys.argv[6].isdigit() else sys.argv[6]
+        proxy.case = Case(sys.argv[5], at, sys.argv[7] == "once")
+    case, seen = proxy.case, 0
     with open(os.path.join(where, "log"), "w", encoding="utf-8", buffering=1) as log:
+        write(os.path.join(where, "ports"), f"{proxy.port} {proxy.other_port}\n")
         while True:
-            time.sleep(0.05)
-            lines = proxy.case.log[seen:]
+            lines = case.log[seen:]
             seen += len(lines)
-            for line in lines:
-                log.write(line + "\n")
+            log.writelines(line + "\n" for line in lines)
+            write(os.path.join(where, "seen"), json.dumps({"elsewhere": case.elsewhere, "leaks": case.leaks, "peak": case.peak}))
+            time.sleep(0.05)
+
+
+def write(path, text):
+    with open(path + ".tmp", "w", encoding="utf-8") as f:
+        f.write(text)
+    os.rename(path + ".tmp", path)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 # A private registry (Debian's docker-registry) on a free port of loopback. Source it.
 #   registry_start DIR [htpasswd USER PASSWORD] [tls CERT KEY]   all its state below DIR; sets REGISTRY to HOST:PORT, REGISTRY_PID
 #   front_start DIR UPSTREAM OPTION…     registry_front.py before it; sets FRONT to HOST:PORT, FRONT_OTHER to its second address, FRONT_PID
-#   server_stop PID                      ends either, by its process id
+#   fault_start DIR UPSTREAM [FAULT AT once|on]   fault_proxy.py before it; sets the same; its user is tester, its password geheim
+#   server_stop PID                      ends any of them, by its process id
 #   registry_get HOST:PORT PATH          a document of a registry, whatever its type
 
 registry_wait() { # PID COMMAND: until it prints something
@@ -64,6 +65,22 @@ front_start() {
 	mkdir -p "$front_dir"
 	rm -f "$front_dir/ports"
 	python3 "$SRC/tests/tools/registry_front.py" --upstream "$2" --dir "$front_dir" "${@:3}" >"$front_dir/out" 2>&1 &
+	FRONT_PID=$!
+	if ! ports=$(registry_wait "$FRONT_PID" front_ports); then
+		tail -n 5 "$front_dir/out" >&2
+		return 1
+	fi
+	FRONT=127.0.0.1:${ports% *}
+	FRONT_OTHER=127.0.0.1:${ports#* }
+}
+
+fault_start() {
+	local ports
+
+	front_dir=$1
+	mkdir -p "$front_dir"
+	rm -f "$front_dir/ports"
+	PYTHONDONTWRITEBYTECODE=1 python3 "$SRC/tests/tools/fault_proxy.py" "$2" "$front_dir" tester geheim "${@:3}" >"$front_dir/out" 2>&1 &
 	FRONT_PID=$!
 	if ! ports=$(registry_wait "$FRONT_PID" front_ports); then
 		tail -n 5 "$front_dir/out" >&2
