@@ -183,6 +183,7 @@ for WHO in "${who[@]}"; do
 		build quiet --no-cache </dev/null
 		like "$err" '^#[0-9]+ \[3/3\] RUN false' "$WHO: a full disk: steps succeed all the same"
 		umount "$ST/logs"
+		rmdir "$ST/logs"
 	fi
 
 	# ---- gc ----
