@@ -117,13 +117,14 @@ static const struct wh_option options[] = {
 	/* What docker has and is still to come: named, so that nobody takes it for a slip of the pen. */
 	{"attest", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"builder", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
-	{"compress", 0, WH_OPT_LATER_FLAG, 0, NULL, "--output takes compression=", NULL},
+	{"compress", 0, WH_OPT_NOTHING, 0, NULL, NULL, NULL}, /* the context is sent nowhere */
 	{"cpu-period", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"cpu-quota", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"cpu-shares", 'c', WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"cpuset-cpus", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"cpuset-mems", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"debug", 'D', WH_OPT_LATER_FLAG, 0, NULL, NULL, NULL},
+	{"disable-content-trust", 0, WH_OPT_NOTHING, 0, NULL, NULL, NULL}, /* Notary's: nobody asks it */
 	{"force-rm", 0, WH_OPT_NOTHING, 0, NULL, NULL, NULL}, /* nothing of a step is left in any case */
 	{"memory", 'm', WH_OPT_LATER, 0, NULL, NULL, NULL},
 	{"memory-swap", 0, WH_OPT_LATER, 0, NULL, NULL, NULL},
