@@ -137,7 +137,10 @@ static void examine(struct doctor *d, struct wh_inner *inner, struct wh_store *s
 	struct wh_host host = {0};
 
 	if (!only_chroot) {
-		int r = wh_inner_enter(inner, &err);
+		int r;
+
+		wh_inner_set_isolation(inner, WH_ISOLATION_NAMESPACES); /* whatever $WHITTLE_ISOLATION says */
+		r = wh_inner_enter(inner, &err);
 
 		wh_doctor_entered(&d->found, inner, r < 0 ? err : NULL);
 		d->files = !wh_inner_lost(inner);

@@ -34,7 +34,7 @@ const struct wh_manual_entry wh_manual_environment[] = {
 	{"SSH_AUTH_SOCK", "The agent that --ssh default means.", "build"},
 	{"SSL_CERT_FILE", "Certificates of authorities that are trusted besides the system's.", NULL},
 	{"TMPDIR", "Where temporary directories are made that are not in the store.", NULL},
-	{"WHITTLE_ISOLATION", "What --isolation is when it is not given.", "build"},
+	{"WHITTLE_ISOLATION", "What build's --isolation is when it is not given; chroot: other commands do without a user namespace, too.", "build du gc rm sbom scan verify"},
 	{"XDG_DATA_HOME", "The store of an ordinary user is in its directory whittle (default ~/.local/share).", NULL},
 	{"XDG_RUNTIME_DIR", "Where podman's logins are (containers/auth.json).", NULL},
 	{0},

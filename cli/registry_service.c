@@ -495,6 +495,9 @@ int wh_cli_with_registry(wh_cli_inner_fn fn, void *arg, struct wh_buf *out, stru
 		wh_outer_offer(outer, services, WH_ARRAY_SIZE(services));
 		return wh_outer_serve(outer);
 	}
+	/* Root of a container without namespaces said so to its builds; what looks into images has to do without, too. */
+	if (wh_streq(getenv("WHITTLE_ISOLATION"), "chroot") && geteuid() == 0)
+		wh_inner_set_isolation(inner, WH_ISOLATION_CHROOT);
 	/* There is nothing to be ended in order: what was half written is swept by the next to open the store. */
 	sigemptyset(&signals);
 	for (size_t i = 0; i < WH_ARRAY_SIZE(ending); i++)

@@ -27,11 +27,11 @@ EOF
 export COSIGN_PASSWORD=geheim
 ok 'a key pair' "$WHITTLE" keygen --output-key-prefix keys/release
 cp keys/release.pub project/
-(cd project && git init -q -b main . && git -c user.name=t -c user.email=t@example.org add -A && git -c user.name=t -c user.email=t@example.org commit -q -m one --date=@1700000000)
 registry_start "$T/registry" htpasswd ci secret-token || { echo 'Bail out! no registry'; exit 1; }
 printf '{"auths": {"%s": {"auth": "%s"}}}\n' "$REGISTRY" "$(printf %s ci:secret-token | base64)" > login/config.json
-container_tree "$T/tree" "$WHITTLE" "$(command -v git)" || { echo 'Bail out! no tree'; exit 1; }
+container_tree "$T/tree" "$WHITTLE" || { echo 'Bail out! no tree'; exit 1; }
 ln -sf "$WHITTLE" "$T/tree/usr/bin/whittle"
+mkdir -p "$T/tree/etc/ssl/certs" && cp -L /etc/ssl/certs/ca-certificates.crt "$T/tree/etc/ssl/certs/"
 mkdir -p "$T/tree"/{project,keys,login,store,scratch}
 manifest() { # REF
 	curl -s -u ci:secret-token -H 'Accept: application/vnd.oci.image.manifest.v1+json' "http://$REGISTRY/v2/${1%:*}/manifests/${1##*:}"
@@ -80,7 +80,7 @@ is "sha256:$(manifest team/shop:stable | sha256sum | cut -c-64)" "$digest" 'gith
 container_start docker "$T/tree" -v "$T/project:/project" -v "$T/keys:/keys:ro" || { echo 'Bail out! no container'; exit 1; }
 cat > env <<EOF
 export CI_REGISTRY=$REGISTRY CI_REGISTRY_IMAGE=$REGISTRY/group/shop CI_REGISTRY_USER=ci CI_REGISTRY_PASSWORD=secret-token HOME=/root
-export CI_COMMIT_SHA=4567def CI_COMMIT_TIMESTAMP=2023-11-14T22:13:20+00:00 SIGN_KEY=/keys/release.key
+export CI_COMMIT_SHA=4567def SIGN_KEY=/keys/release.key
 EOF
 { cat env; echo 'export COSIGN_PASSWORD=geheim'; lines gitlab "$ci/gitlab-ci.yml" release; } > job
 in_job 'gitlab: release' 0 job
