@@ -72,6 +72,12 @@ context slow <<'D'
 FROM base
 RUN --mount=type=cache,id=slow,target=/c echo it has begun; touch /c/here; while ! [ -e /c/go ]; do sleep 0.1; done
 D
+context tested <<'D'
+FROM base AS app
+ENTRYPOINT ["/bin/sh", "-c", "echo app is up; sleep 1000"]
+FROM app
+PROFILE --ready=log:up seq 100; echo no good; exit 3
+D
 context heredoc <<'D'
 FROM base
 RUN <<E
@@ -143,7 +149,15 @@ for WHO in "${who[@]}"; do
 	is "$(cat "$(log_of)" | head -n 1)" 'in a heredoc' "$WHO: its log"
 	clear_logs
 
-	for try in 1 2 3 4 5; do
+	build tested -q </dev/null
+	is "$status" 10 "$WHO: a PROFILE that fails: exit code"
+	is "$(sort "$(log_of)" | sum)" "$( (echo 'app | app is up'; seq -f 'test | %.0f' 100; echo 'test | no good') | sort | sum)" "$WHO: its log has the application's lines and the test's"
+	like "$err" 'last output of the test \(40 of 101 lines\):$' "$WHO: and how many of them are shown"
+	build tested --on-failure=shell <<<'echo never'
+	like "$err" '^note: --on-failure=shell: no shell, as what failed is no command of a RUN$' "$WHO: for which no shell is opened"
+	clear_logs
+
+	for _ in 1 2 3 4 5; do
 		rm -rf "$(mounted both)/data/a"
 		clear_logs
 		build both </dev/null

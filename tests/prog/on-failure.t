@@ -59,6 +59,10 @@ echo one >/one
 false || exit 5
 E
 D
+context long <<D
+FROM base
+RUN sleep $((900000 + $$))4
+D
 mkdir empty && cat >empty/prog.c <<'C'
 #include <fcntl.h>
 int main(void)
@@ -75,9 +79,9 @@ context copy <<'D'
 FROM base
 COPY nothing-of-that-name /
 D
-context two <<'D'
+context two <<D
 FROM base AS slow
-RUN --mount=type=cache,id=two,target=/c touch /c/here; sleep 4211
+RUN --mount=type=cache,id=two,target=/c touch /c/here; sleep $((900000 + $$))1
 FROM base
 RUN --mount=type=cache,id=two,target=/c while ! [ -e /c/here ]; do :; done; rm /c/here; exit 1
 COPY --from=slow / /
@@ -161,17 +165,25 @@ exec '/no/such/program' 'it'\\''s' 'two words'" "$WHO: a program that is not the
 	pid=$!
 	exec 7>"$T/fifo"
 	ok "$WHO: a step fails beside another" wait_for grep -q '^A shell' "$T/.err"
-	is "$(pgrep -fx 'sleep 4211')" '' "$WHO: the other one is stopped before the shell opens"
+	is "$(pgrep -fx "sleep $((900000 + $$))1")" '' "$WHO: the other one is stopped before the shell opens"
 	echo 'echo here' >&7
 	ok "$WHO: the shell answers line by line" wait_for grep -qx here "$T/.out"
-	echo 'sleep 4212' >&7
-	ok "$WHO: and runs a command" wait_for pgrep -fx 'sleep 4212'
+	echo "sleep $((900000 + $$))2" >&7
+	ok "$WHO: and runs a command" wait_for pgrep -fx "sleep $((900000 + $$))2"
 	pkill -INT -P "$pid" -x whittle || kill -INT "$pid"
 	wait "$pid"
 	is "$?" 1 "$WHO: a signal ends it with the failure"
 	exec 7>&-
-	is "$(pgrep -fx 'sleep 4212')" '' "$WHO: and the shell with all in it"
+	is "$(pgrep -fx "sleep $((900000 + $$))2")" '' "$WHO: and the shell with all in it"
 	rm "$T/fifo"
+
+	as "$WHO" "$WHITTLE" build $(options) --on-failure=shell long >"$T/.out" 2>"$T/.err" < <(echo echo never) &
+	pid=$!
+	ok "$WHO: a step runs" wait_for pgrep -fx "sleep $((900000 + $$))4"
+	pkill -INT -P "$pid" -x whittle
+	wait "$pid"
+	is "$?" 130 "$WHO: Ctrl-C while it builds is none of its failures"
+	unlike "$(cat "$T/.err" "$T/.out")" '^A shell|on-failure|never' "$WHO: and opens no shell"
 done
 
 if is_root && [ -n "$have_prog" ]; then
@@ -180,6 +192,18 @@ if is_root && [ -n "$have_prog" ]; then
 		"$WHITTLE" build $(options) --on-failure=shell empty
 	is "$status" 1 'no shell anywhere: exit code'
 	like "$err" '^note: --on-failure=shell: no shell: the step.s image has no shell$' 'no shell anywhere: it is said'
+fi
+
+if is_root; then
+	WHO=root ST=$UT/store-chroot
+	sed 's/--network=none //' state/Dockerfile >state/in-chroot && chmod 644 state/in-chroot
+	shell state -f state/in-chroot --secret "id=s,src=$T/secret" --isolation=chroot <<<'cat made/file /c/file /run/secrets/s; ls /ctx; sh /run/whittle/failed; id -u'
+	is "$status" 1 'in a chroot: exit code'
+	is "$out" "it's made
+cached
+hush-hush-1234${out#*hush-hush-1234}" 'in a chroot: the shell finds what is left'
+	like "$out" '1000$' 'in a chroot: as the same user'
+	like "$err" '^The mount /ctx is not there: with --isolation=chroot it went with the step' 'in a chroot: and what is not, is told'
 fi
 
 # ---- on a terminal ----
@@ -208,14 +232,17 @@ for WHO in "${who[@]}"; do
 	chmod 644 run-it
 	mux new-session -d -x 100 -y 40 "bash --rcfile $T/run-it"
 	shows '^host>' "$WHO: a terminal"
-	type_in "clear; build -q --on-failure=shell $T/terminal"
+	type_in "clear; build --on-failure=shell $T/terminal"
 	shows '^/srv [#$]' "$WHO: on a terminal the shell prompts"
+	is "$(screen | grep -E '^(\[\+\] Building|error:|A shell)' | cut -d' ' -f1,2)" '[+] Building
+error: '"$T"'/terminal/Dockerfile:3:
+A shell' "$WHO: below the finished view and the failure"
 	type_in 'ls; stty size; tty'
 	shows '^here$' "$WHO: files are there"
 	shows '^40 100$' "$WHO: the terminal's size"
 	shows '^/dev/pts/0$' "$WHO: a terminal of the step's own"
-	type_in 'sleep 4213'
-	wait_for pgrep -fx 'sleep 4213'
+	type_in "sleep $((900000 + $$))3"
+	wait_for pgrep -fx "sleep $((900000 + $$))3"
 	mux send-keys -t 0 C-c
 	type_in 'echo back $((40 + 2))'
 	shows '^back 42$' "$WHO: Ctrl-C ends the command and not the shell"
