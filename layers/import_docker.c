@@ -480,8 +480,41 @@ static int read_layers(struct load *l, const json_t *list, struct wh_image *ret,
 	return r;
 }
 
-static int take_names(struct load *l, struct wh_loaded *x, const json_t *tags, struct wh_err **err)
+/* Two images may have the same config and other blobs: the same layers in another compression. */
+static bool has_layers(const struct load *l, const struct wh_image *i, const json_t *list)
 {
+	const struct member *m;
+
+	for (size_t k = 0; k < i->n_layers; k++) {
+		const char *path = json_string_value(json_array_get(list, k));
+
+		if (!path || find_member(l, path, &m, NULL) < 0 || !wh_digest_eq(&m->digest, &i->layers[k].blob))
+			return false;
+	}
+	return i->n_layers == json_array_size(list);
+}
+
+static bool is_same(const struct load *l, const struct wh_image *i, const struct member *config, const json_t *o)
+{
+	return !wh_image_is_index(i) && wh_digest_eq(&i->config_digest, &config->digest) && has_layers(l, i, json_object_get(o, "Layers"));
+}
+
+/* The layout has told already that one of the images that o can mean has this name; they differ in annotations alone. */
+static bool is_named(const struct load *l, const struct member *config, const json_t *o, const char *tag)
+{
+	WH_AUTO_FREE char *full = NULL;
+
+	if (wh_reference_normalize(tag, &full, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < l->n_loaded; i++)
+		if (wh_strv_has(&l->v[i].names, full) && is_same(l, &l->v[i].image, config, o))
+			return true;
+	return false;
+}
+
+static int take_names(struct load *l, struct wh_loaded *x, const struct member *config, const json_t *o, struct wh_err **err)
+{
+	const json_t *tags = json_object_get(o, "RepoTags");
 	int r = 0;
 
 	for (size_t i = 0; i < json_array_size(tags) && r == 0; i++) {
@@ -489,7 +522,7 @@ static int take_names(struct load *l, struct wh_loaded *x, const json_t *tags, s
 
 		if (!tag)
 			return bad(l, err, "its manifest.json has a name that is no text");
-		if (!wh_has_prefix(tag, "<none>"))
+		if (!wh_has_prefix(tag, "<none>") && !is_named(l, config, o, tag))
 			r = add_name(l, x, tag, err);
 	}
 	return r;
@@ -509,14 +542,14 @@ static int take_entry(struct load *l, const json_t *o, struct wh_err **err)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < l->n_loaded && !x; i++)
-		if (!wh_image_is_index(&l->v[i].image) && wh_digest_eq(&l->v[i].image.config_digest, &m->digest))
+		if (is_same(l, &l->v[i].image, m, o))
 			x = &l->v[i];
 	for (size_t i = 0; i < l->n_loaded && !x; i++) /* of an index, whose name it has already */
 		for (size_t k = 0; k < l->v[i].image.n_parts; k++)
-			if (wh_digest_eq(&l->v[i].image.parts[k].config_digest, &m->digest))
+			if (is_same(l, &l->v[i].image.parts[k], m, o))
 				return 0;
 	if (x)
-		return take_names(l, x, json_object_get(o, "RepoTags"), err);
+		return take_names(l, x, m, o, err);
 	r = read_config(l, config, &image, err);
 	if (r == 0)
 		r = read_layers(l, json_object_get(o, "Layers"), &image, err);
@@ -528,7 +561,7 @@ static int take_entry(struct load *l, const json_t *o, struct wh_err **err)
 		wh_image_release(&image);
 		return r;
 	}
-	return take_names(l, add_loaded(l, &image), json_object_get(o, "RepoTags"), err);
+	return take_names(l, add_loaded(l, &image), m, o, err);
 }
 
 static int read_manifest(struct load *l, struct wh_err **err)
