@@ -29,6 +29,8 @@ struct container {
 	struct wh_run_spec *spec;
 	struct wh_inner *inner;
 	struct wh_store *store;
+	struct wh_progress *progress; /* of what is fetched */
+	struct wh_cli_lazy lazy;
 	struct wh_image image;
 	struct wh_run_config config;
 	struct wh_ports *ports;
@@ -113,25 +115,26 @@ static int open_sources(struct container *c, struct wh_err **err)
 	return 0;
 }
 
+/* The image by its digest: a name that stands for several platforms stays as it is. */
 static int pull(struct container *c, const char *ref, struct wh_err **err)
 {
 	const struct wh_run_flags *f = c->spec->flags;
-	struct wh_progress *progress = wh_progress_new_for(stderr);
-	unsigned id = wh_progress_begin(progress, "pulling %s", ref);
-	const struct wh_progress_row row = {progress, id};
-	struct wh_cli_pull p = {.inner = c->inner, .store = c->store, .insecure = f->insecure, .row = &row};
+	unsigned id = wh_progress_begin(c->progress, "pulling %s", ref);
+	const struct wh_progress_row row = {c->progress, id};
+	struct wh_cli_pull p = {.inner = c->inner, .store = c->store, .policy = c->spec->pull, .insecure = f->insecure, .row = &row};
 	WH_AUTO_ERR struct wh_err *e = NULL;
+	char text[WH_DIGEST_TEXT];
 	struct wh_digest d;
 	int r = wh_cli_registry_builder_pull(&p, ref, f->platform, &d, &e);
 
-	wh_progress_end(progress, id, e);
-	wh_progress_gap(progress);
-	wh_progress_free(progress);
+	if (r == 0)
+		r = wh_image_from_store(c->store, wh_digest_text(&d, text), NULL, &c->image, &e);
+	wh_progress_end(c->progress, id, e);
 	wh_err_move(err, &e);
 	return r;
 }
 
-static int open_image(struct container *c, struct wh_err **err)
+static int find_image(struct container *c, struct wh_err **err)
 {
 	const struct wh_run_spec *s = c->spec;
 	WH_AUTO_FREE char *layout = NULL, *name = NULL;
@@ -153,11 +156,21 @@ static int open_image(struct container *c, struct wh_err **err)
 	r = wh_reference_normalize(s->ref, &name, err);
 	if (r == 0)
 		r = wh_cli_store_open(s->flags->root, &c->store, err);
-	if (r == 0)
-		r = pull(c, name, err);
-	if (c->store)
-		wh_store_close(WH_TAKE_PTR(c->store));
-	return r < 0 ? r : wh_cli_image_open(s->ref, s->flags->root, s->flags->platform, &c->store, &c->image, err);
+	return r < 0 ? r : pull(c, name, err);
+}
+
+/* Layers may still be where they were: they come when the root is made. */
+static int open_image(struct container *c, struct wh_err **err)
+{
+	int r;
+
+	c->progress = wh_progress_new_for(stderr);
+	r = find_image(c, err);
+	if (r < 0)
+		return r;
+	c->lazy = (struct wh_cli_lazy){.inner = c->inner, .store = c->store, .progress = c->progress, .insecure = c->spec->flags->insecure};
+	wh_cli_lazy_serve(&c->lazy);
+	return 0;
 }
 
 /* ---------------------------------------------------------------- coming to life */
@@ -554,6 +567,7 @@ static int run_all(struct container *c, struct wh_err **err)
 		r = wh_work_new(c->store, c->snapshotter, c->image.layers, c->image.n_layers, !s->flags->read_only, &c->root, err);
 	if (r < 0)
 		return r;
+	wh_progress_finish(c->progress);
 	choose_hostname(c);
 	return run_step(c, err);
 }
@@ -576,6 +590,7 @@ static void container_release(struct container *c)
 	wh_closep(&c->net_fd);
 	wh_run_config_release(&c->config);
 	wh_image_release(&c->image);
+	wh_progress_free(c->progress);
 	if (c->store)
 		wh_store_close(c->store);
 	free(c->binds);
@@ -592,6 +607,7 @@ int wh_run_container(struct wh_run_spec *s, struct wh_inner *inner)
 	int r = run_all(&c, &err), status;
 
 	if (r < 0) {
+		wh_progress_finish(c.progress);
 		(void)wh_err_report(err);
 		status = WH_RUN_FAILED;
 	} else {
