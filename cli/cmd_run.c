@@ -24,7 +24,7 @@ static const struct wh_option options[] = {
 	{"mount", 0, WH_OPT_LIST, AT(mounts), "type=TYPE,…",
 	 "type=bind,src=PATH,dst=DIR[,ro]; type=volume,src=NAME,dst=DIR[,ro];\ntype=tmpfs,dst=DIR[,tmpfs-size=SIZE][,tmpfs-mode=MODE] (repeatable)", NULL},
 	{"network", 0, WH_OPT_TEXT, AT(network), "MODE",
-	 "default (own network where pasta or slirp4netns works, else the\nhost's; with -p always an own one), none, host", networks},
+	 "default (own network where pasta or slirp4netns works, else the\nhost's; with -p always an own one, then without a way out), none,\nhost", networks},
 	{"platform", 0, WH_OPT_TEXT, AT(platform), "OS/ARCH", "Which image of several (default: this machine's)", NULL},
 	{"publish", 'p', WH_OPT_LIST, AT(publish), "[IP:]HOST:PORT[/udp]",
 	 "The container's PORT as the host's port HOST; both may be ranges\n(8000-8010); without HOST a free one, which is told (repeatable)", NULL},

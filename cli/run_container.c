@@ -226,7 +226,7 @@ static int make_network(struct container *c, struct wh_err **err)
 		return 0;
 	if (user)
 		c->net = WH_SANDBOX_NET_USER;
-	else
+	else if (isatty(STDERR_FILENO) || c->ports) /* a pipe has the command's words alone */
 		note(c->ports ? "network: the container has nothing but its ports, as %s" : "network: the container uses this host's, as %s", why);
 	if (!c->ports)
 		return 0;

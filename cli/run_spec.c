@@ -29,16 +29,17 @@ static int add_env_file(struct wh_strv *env, const char *path, struct wh_err **e
 	if (r < 0)
 		return wh_err_sys(err, "cli", WH_ERR_USAGE, -r, "--env-file: read %s", path);
 	for (char *line = text.n ? strtok_r(text.p, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save)) {
-		size_t n = strlen(line);
+		size_t n;
 
 		line += strspn(line, " \t");
 		n = strlen(line);
 		if (n && line[n - 1] == '\r')
 			line[n - 1] = '\0';
+		if (!*line || *line == '#')
+			continue;
 		if (*line == '=' || strcspn(line, " \t") < strcspn(line, "="))
 			return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "--env-file %s: \"%.200s\" is not KEY=VALUE", path, line);
-		if (*line && *line != '#')
-			add_env(env, line);
+		add_env(env, line);
 	}
 	return 0;
 }

@@ -17,6 +17,7 @@
  *   ROOT/caches/              cache mounts           (builder/)
  *   ROOT/memo/                what local directories held at the last look (builder/)
  *   ROOT/cache.db records/    the build cache        (builder/)
+ *   ROOT/volumes/NAME/        volumes of `whittle run`, which nobody but the user removes (cli/)
  *   ROOT/tmp/ID/              what one process is making; ID/lock is its lease (flock). A free lock: garbage
  *   ROOT/gc.lock              shared, for moments: somebody looks for a thing and notes its use; exclusive, for moments too: gc
  *                             looks a last time and removes (layers/use.c)
