@@ -153,7 +153,45 @@ end
 is "$status $(count '^PATCH /v2/unmounted/') $(count '^POST /v2/unmounted/')" '0 2 4' 'a registry that does not mount gets it in the same upload'
 ok 'all is there' whole unmounted/shop 1
 
+# ---- a base that stays where it is ----
+
+mkdir lazy
+lazily() { # STORE: a build on a base in a registry, of which nothing is read
+	printf 'FROM %s/seed/base:1\nENV MORE=1\n' "$FRONT" >lazy/Dockerfile
+	run "$WHITTLE" build -q --root "$T/$1" -t mine:1 lazy
+	is "$status" 0 "a build on a base in a registry ($1)"
+}
+layer=$(there seed/base 1 | jq -r '.layers[0].digest')
+have() { [ -e "$T/$1/blobs/sha256/${layer#sha256:}" ]; }
+begin f-lazy
+lazily st-lazy
+run "$WHITTLE" push -q --root "$T/st-lazy" mine:1 "$FRONT/lazy/mine:1"
+is "$status" 0 'is pushed beside it'
+want=$out
+end
+is "$(count "^GET .*/blobs/$layer") $(count '^POST /v2/lazy/mine/blobs/uploads/\?mount=')" '0 1' 'the layer is mounted, and never was here'
+ok 'all is there' whole lazy/mine 1
+nok 'the store lacks it still' have st-lazy
+begin f-lazy2 no-mount 1 on
+lazily st-lazy2
+run "$WHITTLE" push -q --root "$T/st-lazy2" mine:1 "$FRONT/lazy2/mine:1"
+is "$status" 0 'a registry that does not mount'
+want=$out
+end
+is "$(count "^GET .*/blobs/$layer") $(count '^PATCH ')" '1 1' 'gets it sent, after all'
+ok 'all is there' whole lazy2/mine 1
+begin f-lazy3
+lazily st-lazy3
+run "$WHITTLE" push -q --root "$T/st-lazy3" mine:1 "$reg/lazy3/mine:1" # as far as one can tell, another registry
+is "$status" 0 'another registry'
+want=$out
+end
+is "$(count "^GET .*/blobs/$layer")" 1 'gets it, too'
+ok 'all is there' whole lazy3/mine 1
+
 # ---- elsewhere ----
+
+want=sha256:$(there whole/shop 1 | sha256sum | cut -d' ' -f1)
 
 begin f-else 307 1 on
 push shop:1 "$FRONT/else/shop:1"
