@@ -341,10 +341,8 @@ static int take_array(struct toml *t, json_t **ret)
 
 		if (r == 0 && peek(t) == ']')
 			break;
-		if (r == 0 && t->p == t->end) {
-			t->line = begun;
-			return wrong(t, "an array without an end");
-		}
+		if (r == 0 && t->p == t->end)
+			break;
 		if (r == 0)
 			r = take_value(t, &v);
 		if (r < 0)
@@ -355,8 +353,12 @@ static int take_array(struct toml *t, json_t **ret)
 			return r;
 		if (peek(t) == ',')
 			t->p++;
-		else if (peek(t) != ']')
+		else if (t->p < t->end && peek(t) != ']')
 			return wrong(t, "\",\" or \"]\" should stand here");
+	}
+	if (t->p == t->end) {
+		t->line = begun;
+		return wrong(t, "an array without an end");
 	}
 	t->p++;
 	*ret = WH_TAKE_PTR(a);

@@ -96,3 +96,9 @@ tests_fuzz_fuzz_cache_LDADD = builder/libbuilder.a harden/libharden.a layers/lib
 check_PROGRAMS += tests/fuzz/fuzz_normalise
 tests_fuzz_fuzz_normalise_SOURCES = tests/fuzz/fuzz_normalise.c tests/fuzz/replay.c
 tests_fuzz_fuzz_normalise_LDADD = layers/liblayers.a base/libbase.a $(DEPS_LIBS)
+
+# layers: registries.conf
+check_PROGRAMS += tests/fuzz/fuzz_toml
+tests_fuzz_fuzz_toml_SOURCES = tests/fuzz/fuzz_toml.c tests/fuzz/replay.c
+tests_fuzz_fuzz_toml_LDADD = layers/liblayers.a base/libbase.a $(DEPS_LIBS)
+EXTRA_DIST += tests/fuzz/toml.dict

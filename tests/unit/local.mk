@@ -191,3 +191,7 @@ tests_unit_cli_cache_test_LDADD = $(tests_unit_cli_spec_test_LDADD)
 check_PROGRAMS += tests/unit/cli_progress_test
 EXTRA_DIST += tests/data/progress/screens.inc
 tests_unit_cli_progress_test_LDADD = $(tests_unit_cli_spec_test_LDADD)
+
+# layers: where registries are found
+check_PROGRAMS += tests/unit/layers_hosts_test
+tests_unit_layers_hosts_test_LDADD = $(LAYERS_LIBS)
