@@ -13,7 +13,7 @@ BUILD_PACKAGES=(
 # uidmap: newuidmap, without which an ordinary user has one id only. passt, slirp4netns: a network of its own.
 RUN_PACKAGES=(uidmap passt slirp4netns)
 TEST_PACKAGES=(
-	libcmocka-dev libarchive-tools perl python3 python3-yaml util-linux libcap2-bin attr xz-utils skopeo umoci runc mmdebstrap
+	libcmocka-dev libarchive-tools perl python3 python3-cryptography python3-yaml util-linux libcap2-bin attr xz-utils skopeo umoci runc mmdebstrap
 	binutils busybox-static curl docker.io jq openssl passwd podman procps strace zstd docker-registry apache2-utils buildah file graphviz
 	openssh-client libwrap0 qemu-user-static git bzip2 libfaketime groff-base man-db mandoc
 )

@@ -109,11 +109,12 @@ static time_t now(void)
 /* When to get another: well before it ends. One that does not say lives for a minute (distribution's token specification). */
 static time_t renewal(const json_t *o)
 {
-	int64_t life = wh_json_int(o, "expires_in", 60);
+	int64_t life = wh_json_int(o, "expires_in", 60), margin;
 
 	if (life <= 0 || life > LIFE_MAX)
 		life = life <= 0 ? 60 : LIFE_MAX;
-	return now() + (time_t)(life - (life / 4 < 30 ? life / 4 : 30));
+	margin = life / 4 < 30 ? life / 4 : 30;
+	return now() + (time_t)(life - (margin || life == 1 ? margin : 1));
 }
 
 static int read_token(struct wh_reg_conn *c, const struct wh_http_req *q, const struct wh_http_resp *a, struct wh_reg_token *ret,

@@ -323,6 +323,9 @@ static int knock(struct wh_reg_conn *c, const char *scheme, const char *host, un
 
 	if (r < 0)
 		return r;
+	/* Thus speaks a server with TLS to who comes without. */
+	if (a.status == 400 && strcmp(scheme, "http") == 0)
+		return wh_err_set(err, "registry", WH_ERR_ENV, EPROTO, "connect: it does not speak plain HTTP");
 	c->host->base = wh_asprintf("%s://%s", scheme, host);
 	c->host->challenge = a.challenge;
 	a.challenge = (struct wh_challenge){0};

@@ -532,6 +532,9 @@ static int tell_fault(const struct wh_http_req *q, CURLcode code, enum wh_http_f
 		wh_err_hint(err, "add its CA to this machine's, or name it in $SSL_CERT_FILE");
 	else if (q->domain)
 		return r;
+	else if (strstr(why, "alert certificate required") || strstr(why, "alert bad certificate") || strstr(why, "alert unknown ca"))
+		wh_err_hint(err, "it wants a certificate of ours that it knows: NAME.cert and NAME.key in "
+				 "~/.config/containers/certs.d/HOST[:PORT]/");
 	else if (fault == WH_HTTP_CERT)
 		wh_err_hint(err, "put its CA into ~/.config/containers/certs.d/HOST[:PORT]/ca.crt, or name it in $SSL_CERT_FILE; "
 				 "--registry-insecure takes any");

@@ -324,7 +324,7 @@ static int forget_all(struct config *c, struct wh_login_kept *k, struct wh_err *
 			const char *helper = i == 0 ? json_string_value(v) : store;
 			size_t erased = 0;
 
-			if (!helper || !helper[0])
+			if (!helper || !helper[0] || (i == 1 && json_object_get(json_object_get(c->doc, sections[0]), key)))
 				continue;
 			if (r == 0)
 				r = check_helper(helper, c->file, err);

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2034
 # A private registry (Debian's docker-registry) on a free port of loopback. Source it.
-#   registry_start DIR [htpasswd USER PASSWORD] [tls CERT KEY]   all its state below DIR; sets REGISTRY to HOST:PORT, REGISTRY_PID
+#   registry_start DIR [htpasswd USER PASSWORD] [token REALM BUNDLE] [tls CERT KEY] [clientca CA -]
+#                                        all its state below DIR; sets REGISTRY to HOST:PORT, REGISTRY_PID
+#   token_start DIR USER:PASSWORD OPTION…   token_server.py, which logs to DIR/log; sets TOKEN_REALM, TOKEN_PID; its bundle is DIR/root.pem
 #   front_start DIR UPSTREAM OPTION…     registry_front.py before it; sets FRONT to HOST:PORT, FRONT_OTHER to its second address, FRONT_PID
 #   fault_start DIR UPSTREAM [FAULT AT once|on]   fault_proxy.py before it; sets the same; its user is tester, its password geheim
 #   server_stop PID                      ends any of them, by its process id
@@ -24,7 +26,7 @@ registry_port() {
 }
 
 registry_start() {
-	local port
+	local port tls='' clientca='' auth=''
 
 	registry_dir=$1
 	shift
@@ -34,7 +36,11 @@ registry_start() {
 		printf 'http:\n  addr: "127.0.0.1:0"\n'
 		while [ $# -gt 0 ]; do
 			case $1 in
-			tls) printf '  tls: {certificate: %s, key: %s}\n' "$2" "$3" ;;
+			tls) tls="certificate: $2, key: $3" ;;
+			clientca) clientca=", clientcas: [$2]" ;;
+			token)
+				auth="auth: {token: {realm: $2, service: whittle-test-registry, issuer: whittle-test, rootcertbundle: $3}}"
+				;;
 			htpasswd)
 				htpasswd -Bbn "$2" "$3" >"$registry_dir/htpasswd"
 				auth=$(printf 'auth: {htpasswd: {realm: whittle-test, path: %s}}' "$registry_dir/htpasswd")
@@ -42,9 +48,9 @@ registry_start() {
 			esac
 			shift 3
 		done
-		echo "${auth:-}"
+		[ -z "$tls" ] || echo "  tls: {$tls$clientca}"
+		echo "$auth"
 	} >"$registry_dir/config.yml"
-	auth=
 	docker-registry serve "$registry_dir/config.yml" >"$registry_dir/log" 2>&1 &
 	REGISTRY_PID=$!
 	if ! port=$(registry_wait "$REGISTRY_PID" registry_port); then
@@ -88,6 +94,25 @@ fault_start() {
 	fi
 	FRONT=127.0.0.1:${ports% *}
 	FRONT_OTHER=127.0.0.1:${ports#* }
+}
+
+token_port() {
+	cat "$token_dir/port" 2>/dev/null
+}
+
+token_start() {
+	local port
+
+	token_dir=$1
+	mkdir -p "$token_dir"
+	rm -f "$token_dir/port"
+	python3 "$SRC/tests/tools/token_server.py" --dir "$token_dir" --user "$2" --service whittle-test-registry "${@:3}" >"$token_dir/out" 2>&1 &
+	TOKEN_PID=$!
+	if ! port=$(registry_wait "$TOKEN_PID" token_port); then
+		tail -n 5 "$token_dir/out" >&2
+		return 1
+	fi
+	TOKEN_REALM=http://127.0.0.1:$port/token
 }
 
 server_stop() {

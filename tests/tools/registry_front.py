@@ -10,6 +10,7 @@ blobs). DIR/ports has both ports once they listen, DIR/log a line for each reque
     --cut N          the first answer with a blob breaks off after N bytes; --cuts K: the first K answers
     --cut-put N      the first blob that is sent is cut off after N bytes
     --no-range       ranges are ignored: the whole blob comes
+    --slow S         each PUT is S seconds under way
     --busy N         the first N requests to each path are answered with 503
     --redirect       blobs are at the second address
     --redirect-to U  blobs are at this address (a prefix, the digest follows)
@@ -32,6 +33,7 @@ import json
 import os
 import re
 import threading
+import time
 import urllib.parse
 
 HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
@@ -89,7 +91,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def upstream(self, body=None):
         c = http.client.HTTPConnection(self.state.args.upstream, timeout=60)
         headers = {k: v for k, v in self.headers.items()
-                   if k.lower() not in HOP and k.lower() not in ("host", "authorization")}
+                   if k.lower() not in HOP and k.lower() not in (("host", "authorization") if self.state.args.token else ("host",))}
         if self.state.args.no_range:
             headers.pop("Range", None)
         headers["Host"] = self.headers.get("Host", "localhost")
@@ -224,6 +226,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with self.state.lock:
             self.state.seen[self.command + path] += 1
             busy = self.which == "FRONT" and self.state.seen[self.command + path] <= args.busy
+        if self.command == "PUT":
+            time.sleep(args.slow)
         if busy:
             self.close_connection = True
             return self.reply(503, b"later", [("Retry-After", "0")])
@@ -276,6 +280,7 @@ def main():
     p.add_argument("--cuts", type=int, default=1)
     p.add_argument("--cut-put", type=int)
     p.add_argument("--busy", type=int, default=0)
+    p.add_argument("--slow", type=float, default=0)
     p.add_argument("--redirect-to")
     p.add_argument("--token")
     p.add_argument("--race")
