@@ -219,14 +219,16 @@ static void on_end(void *arg, struct wh_step_result *res)
 	if (again_on_host(n, res))
 		return;
 	wh_builder_slot_free(b);
-	if (res->err)
+	if (res->err) {
 		wh_err_move(&n->job_err, &res->err);
-	else if (res->status && !b->stopping)
+		wh_killed_hint(&x->before, res->status, &n->job_err); /* it may have been the launcher */
+	} else if (res->status && !b->stopping) {
 		status_err(n, res, &n->job_err);
-	else if (res->foreign.kind && !b->stopping)
+	} else if (res->foreign.kind && !b->stopping) {
 		foreign_err(&res->foreign, &n->job_err);
-	else if (!res->status && !b->stopping)
+	} else if (!res->status && !b->stopping) {
 		x->over = true;
+	}
 	if (res->foreign.kind && n->job_err)
 		hint_foreign(b, &res->foreign, &n->job_err);
 	if (wh_failed_hold(n, res))
