@@ -195,3 +195,7 @@ tests_unit_cli_progress_test_LDADD = $(tests_unit_cli_spec_test_LDADD)
 # layers: where registries are found
 check_PROGRAMS += tests/unit/layers_hosts_test
 tests_unit_layers_hosts_test_LDADD = $(LAYERS_LIBS)
+
+# cli: outputs and annotations
+check_PROGRAMS += tests/unit/cli_outputs_test
+tests_unit_cli_outputs_test_LDADD = $(tests_unit_cli_spec_test_LDADD)
