@@ -102,3 +102,8 @@ check_PROGRAMS += tests/fuzz/fuzz_toml
 tests_fuzz_fuzz_toml_SOURCES = tests/fuzz/fuzz_toml.c tests/fuzz/replay.c
 tests_fuzz_fuzz_toml_LDADD = layers/liblayers.a base/libbase.a $(DEPS_LIBS)
 EXTRA_DIST += tests/fuzz/toml.dict
+
+# layers: archives of images
+check_PROGRAMS += tests/fuzz/fuzz_archive
+tests_fuzz_fuzz_archive_SOURCES = tests/fuzz/fuzz_archive.c tests/fuzz/replay.c
+tests_fuzz_fuzz_archive_LDADD = layers/liblayers.a base/libbase.a $(DEPS_LIBS)
