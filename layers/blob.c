@@ -6,7 +6,9 @@
 #include "layers/store_private.h"
 
 #include <errno.h>
+#include <sys/file.h>
 
+#define COPY_SIZE (256u << 10)
 #define COMPARE_MAX (1u << 20)
 
 bool wh_blob_has(struct wh_store *s, const struct wh_digest *d, uint64_t *ret_size)
@@ -109,7 +111,8 @@ int wh_blob_put(struct wh_store *s, const void *p, size_t n, struct wh_digest *r
 struct wh_blob_writer {
 	struct wh_store *store;
 	struct wh_sha256 *sha;
-	char *name; /* in the lease directory */
+	int dir_fd; /* partial/ when it is a download, or -1: the lease's directory */
+	char *name; /* in that */
 	int fd;
 	uint64_t size;
 };
@@ -125,6 +128,7 @@ int wh_blob_writer_new(struct wh_store *s, struct wh_blob_writer **ret, struct w
 	w = wh_calloc(1, sizeof(*w));
 	w->store = s;
 	w->sha = wh_sha256_new();
+	w->dir_fd = -1;
 	w->name = WH_TAKE_PTR(name);
 	w->fd = fd;
 	*ret = w;
@@ -136,7 +140,7 @@ int wh_blob_writer_add(struct wh_blob_writer *w, const void *p, size_t n, struct
 	int r = wh_write_all(w->fd, p, n);
 
 	if (r < 0)
-		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "write a blob in %s", w->store->tmp_path);
+		return wh_err_sys(err, "layers", WH_ERR_ENV, -r, "write a blob in %s", w->store->path);
 	wh_sha256_add(w->sha, p, n);
 	w->size += n;
 	return 0;
@@ -145,6 +149,7 @@ int wh_blob_writer_add(struct wh_blob_writer *w, const void *p, size_t n, struct
 static void blob_writer_free(struct wh_blob_writer *w)
 {
 	wh_closep(&w->fd);
+	wh_closep(&w->dir_fd);
 	wh_sha256_free(w->sha);
 	free(w->name);
 	free(w);
@@ -154,9 +159,123 @@ void wh_blob_writer_abort(struct wh_blob_writer *w)
 {
 	if (!w)
 		return;
-	(void)unlinkat(w->store->lease.dir_fd, w->name, 0);
+	(void)unlinkat(w->dir_fd < 0 ? w->store->lease.dir_fd : w->dir_fd, w->name, 0);
 	blob_writer_free(w);
 }
+
+/* ---------------------------------------------------------------- downloads */
+
+/* Hashes what is there already. What cannot be read, or is too much, is as good as nothing. */
+static int take_over(struct wh_blob_writer *w, uint64_t max, struct wh_err **err)
+{
+	WH_AUTO_FREE char *buf = wh_malloc(COPY_SIZE);
+	ssize_t n;
+
+	while ((n = read(w->fd, buf, COPY_SIZE)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 || (uint64_t)n > max - w->size)
+			return wh_blob_writer_restart(w, err);
+		wh_sha256_add(w->sha, buf, (size_t)n);
+		w->size += (uint64_t)n;
+	}
+	return 0;
+}
+
+/* Opens and locks it; the name may have gone, or lead elsewhere, by the time that it is ours. -EBUSY: it is somebody's. */
+static int open_partial(int dir, const char *hex, int *ret_fd, uint64_t *ret_size)
+{
+	for (;;) {
+		WH_AUTO_FD int fd = wh_openat(dir, hex, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0644);
+		struct stat held, named;
+
+		if (fd < 0)
+			return fd;
+		if (fstat(fd, &held) < 0)
+			return -errno;
+		*ret_size = (uint64_t)held.st_size;
+		if (!S_ISREG(held.st_mode))
+			return -EBADMSG;
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+			if (errno == EINTR)
+				continue;
+			return errno == EWOULDBLOCK ? -EBUSY : -errno;
+		}
+		if (fstatat(dir, hex, &named, AT_SYMLINK_NOFOLLOW) < 0 || named.st_ino != held.st_ino ||
+		    named.st_dev != held.st_dev)
+			continue;
+		*ret_fd = WH_TAKE_FD(fd);
+		return 0;
+	}
+}
+
+int wh_blob_writer_resume(struct wh_store *s, const struct wh_digest *d, uint64_t size, struct wh_blob_writer **ret, uint64_t *ret_got,
+			  struct wh_err **err)
+{
+	int r = wh_mkdir_p(s->dir_fd, "partial", 0700), dir, fd = -1;
+	struct wh_blob_writer *w;
+	uint64_t there;
+	char hex[65];
+
+	r = dir = r < 0 ? r : wh_openat(s->dir_fd, "partial", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (r >= 0)
+		r = open_partial(dir, wh_digest_hex(d, hex), &fd, ret_got);
+	if (r < 0) {
+		wh_closep(&dir);
+		return r == -EBUSY ? r : wh_err_sys(err, "layers", WH_ERR_ENV, -r, "open %s/partial/%s", s->path, hex);
+	}
+	w = wh_calloc(1, sizeof(*w));
+	*w = (struct wh_blob_writer){
+		.store = s, .sha = wh_sha256_new(), .dir_fd = dir, .name = wh_strdup(hex), .fd = fd};
+	/* Who had it before us may have come to its end. */
+	if (wh_blob_has(s, d, &there) && there == size) {
+		wh_blob_writer_abort(w);
+		return -EEXIST;
+	}
+	r = take_over(w, size, err);
+	if (r < 0) {
+		wh_blob_writer_abort(w);
+		return r;
+	}
+	*ret_got = w->size;
+	*ret = w;
+	return 0;
+}
+
+int wh_blob_writer_restart(struct wh_blob_writer *w, struct wh_err **err)
+{
+	if (ftruncate(w->fd, 0) < 0 || lseek(w->fd, 0, SEEK_SET) < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, errno, "write a blob in %s", w->store->path);
+	wh_sha256_reset(w->sha);
+	w->size = 0;
+	return 0;
+}
+
+void wh_blob_writer_leave(struct wh_blob_writer *w)
+{
+	if (w->dir_fd < 0 || !w->size)
+		wh_blob_writer_abort(w);
+	else
+		blob_writer_free(w);
+}
+
+/* Everything enters the store through the lease's directory. Who waits for the lock finds that the name is gone. */
+static int leave_partial(struct wh_blob_writer *w, struct wh_err **err)
+{
+	WH_AUTO_FREE char *name = NULL;
+
+	if (w->dir_fd < 0)
+		return 0;
+	name = wh_temp_name("blob-");
+	if (renameat(w->dir_fd, w->name, w->store->lease.dir_fd, name) < 0)
+		return wh_err_sys(err, "layers", WH_ERR_ENV, errno, "move %s/partial/%s", w->store->path, w->name);
+	wh_closep(&w->dir_fd);
+	free(w->name);
+	w->name = WH_TAKE_PTR(name);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- into the store */
 
 /* Does the store have a sound blob of this name already? Small ones are compared, big ones are not worth reading: the
  * bytes that were just hashed are as good, and renaming them costs nothing. */
@@ -197,7 +316,9 @@ int wh_blob_writer_finish(struct wh_blob_writer *w, const struct wh_digest *expe
 		wh_blob_writer_abort(w);
 		return r;
 	}
-	r = publish(w, wh_digest_hex(&d, hex), err);
+	r = leave_partial(w, err);
+	if (r == 0)
+		r = publish(w, wh_digest_hex(&d, hex), err);
 	if (r < 0) {
 		wh_blob_writer_abort(w);
 		return r;

@@ -340,15 +340,32 @@ static bool take_away(struct wh_gc *g, const char *path, struct pile *p)
 	return !is_tree(g, path) && unlinkat(g->s->dir_fd, path, 0) == 0;
 }
 
-/* Lock files go by their own rule: whoever holds one whose name is gone tries again. */
-static bool take_lock_file(struct wh_gc *g, const char *path)
+/* The file, locked, if nobody holds it. Whoever holds one whose name is gone tries again. */
+static int lock_file(struct wh_gc *g, const char *path)
 {
 	WH_AUTO_FD int fd = wh_openat(g->s->dir_fd, path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
 	struct stat held, named;
 
-	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &held) == 0 &&
-	       fstatat(g->s->dir_fd, path, &named, AT_SYMLINK_NOFOLLOW) == 0 && held.st_ino == named.st_ino &&
-	       unlinkat(g->s->dir_fd, path, 0) == 0;
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &held) < 0 ||
+	    fstatat(g->s->dir_fd, path, &named, AT_SYMLINK_NOFOLLOW) < 0 || held.st_ino != named.st_ino)
+		return -1;
+	return WH_TAKE_FD(fd);
+}
+
+/* Lock files go by their own rule. */
+static bool take_lock_file(struct wh_gc *g, const char *path)
+{
+	WH_AUTO_FD int fd = lock_file(g, path);
+
+	return fd >= 0 && unlinkat(g->s->dir_fd, path, 0) == 0;
+}
+
+/* A download that nobody goes on with. */
+static bool take_partial(struct wh_gc *g, const char *path, struct pile *p)
+{
+	WH_AUTO_FD int fd = lock_file(g, path);
+
+	return fd >= 0 && take_away(g, path, p);
 }
 
 static bool take_mount(struct wh_gc *g, const struct wh_gc_thing *t, const char *path, struct pile *p)
@@ -392,6 +409,8 @@ static void last_look(struct wh_gc *g, struct wh_gc_thing *t, const struct wh_gc
 		ok = take_lock_file(g, path);
 	else if (t->place == WH_AT_MOUNTS && t->kind == WH_GC_MOUNTS)
 		ok = take_mount(g, t, path, p);
+	else if (t->kind == WH_GC_DOWNLOADS)
+		ok = take_partial(g, path, p);
 	else
 		ok = take_away(g, path, p);
 	if (!ok)

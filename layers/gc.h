@@ -29,6 +29,7 @@ enum wh_gc_kind {               /* what a thing counts as */
 		  WH_GC_SOURCES,
 		  WH_GC_MEMOS,
 		  WH_GC_LOGS,      /* of failed steps: 100 of them, for 7 days */
+		  WH_GC_DOWNLOADS, /* that broke off, or go on now: for a day */
 		  WH_GC_TEMPORARY, /* below tmp/; of processes that live, or not */
 		  WH_GC_OLD,       /* leftovers: of other versions, of damage */
 		  WH_GC_DB,        /* vulnerability records; never removed */

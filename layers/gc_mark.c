@@ -354,6 +354,7 @@ static bool stands_alone(const struct wh_gc_thing *t)
 	case WH_AT_SUMS:
 	case WH_AT_REFS:
 	case WH_AT_LOGS:
+	case WH_AT_PARTIAL:
 		return true;
 	case WH_AT_ROOTS:
 		return !wh_has_suffix(t->name, ".used");
@@ -619,6 +620,7 @@ static bool is_lost(const struct wh_gc *g, const struct wh_gc_thing *t)
 	case WH_AT_LOCKS:
 		return !t->busy;
 	case WH_AT_LOGS:
+	case WH_AT_PARTIAL:
 		return t->surplus;
 	case WH_AT_BLOBS:
 	case WH_AT_MOUNTS:

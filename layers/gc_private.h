@@ -36,6 +36,7 @@ enum wh_gc_place { /* directories in which each name is a thing */
 		   WH_AT_RECORDS,
 		   WH_AT_CLAIMS,
 		   WH_AT_LOGS,
+		   WH_AT_PARTIAL,
 		   WH_AT_TMP,
 		   WH_AT_DB,
 		   WH_AT_TOP, /* the store's own directory */
@@ -58,7 +59,7 @@ struct wh_gc_thing {
 	size_t number;
 	bool counts; /* in numbers of items */
 	bool fixed;  /* never goes */
-	bool surplus; /* LOGS: nobody will read it any more */
+	bool surplus; /* LOGS: nobody will read it any more; PARTIAL: nor go on with it */
 	bool future; /* its time has not come yet, and nobody lives who could have set it */
 	bool goes, gone;
 	bool busy;    /* a lock is held, or it is a living process's */

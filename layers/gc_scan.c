@@ -15,6 +15,7 @@
 #define FDS 100
 #define LOGS_MAX 100
 #define LOG_AGE (7 * 24 * 3600 * WH_GC_SECOND)
+#define PARTIAL_AGE (24 * 3600 * WH_GC_SECOND)
 
 enum form {           /* of names in a place */
 	    HEX,      /* of a SHA-256 */
@@ -49,6 +50,7 @@ static const struct {
 	[WH_AT_RECORDS] = {"records", HEX, false, true, WH_GC_RECORDS},
 	[WH_AT_CLAIMS] = {"claims", HEX, false, false, WH_GC_TEMPORARY},
 	[WH_AT_LOGS] = {"logs", LOG, false, true, WH_GC_LOGS},
+	[WH_AT_PARTIAL] = {"partial", HEX, false, true, WH_GC_DOWNLOADS},
 	[WH_AT_TMP] = {"tmp", ANY, true, true, WH_GC_TEMPORARY},
 	[WH_AT_DB] = {"db", ANY, true, false, WH_GC_DB},
 	[WH_AT_TOP] = {".", ANY, true, false, WH_GC_STORE},
@@ -65,7 +67,7 @@ const char *wh_gc_kind_name(enum wh_gc_kind k)
 		[WH_GC_IMAGES] = "images",       [WH_GC_LAYERS] = "layers",         [WH_GC_RECORDS] = "cache records",
 		[WH_GC_SNAPSHOTS] = "snapshots", [WH_GC_ROOTS] = "root copies",     [WH_GC_MOUNTS] = "cache mounts",
 		[WH_GC_SOURCES] = "sources",     [WH_GC_MEMOS] = "context memos",   [WH_GC_TEMPORARY] = "temporary",
-		[WH_GC_LOGS] = "step logs",
+		[WH_GC_LOGS] = "step logs",      [WH_GC_DOWNLOADS] = "downloads",
 		[WH_GC_OLD] = "leftovers",       [WH_GC_DB] = "vulnerability data", [WH_GC_STORE] = "store",
 		[WH_GC_UNKNOWN] = "unknown",
 	};
@@ -324,7 +326,7 @@ static enum wh_gc_kind top_kind(const char *name)
 		"oci-layout", "index.json", "blobs",    "index",        "variants",     "origins",      "snapshots",
 		"roots",      "caches",     "memo",     "sources",      "records",      "claims",
 		"tmp",        "db",         "cache.db", "cache.db-wal", "cache.db-shm", "cache.db-journal",
-		"cache.lock", "index.lock", "gc.lock",  "lock",         "logs",         NULL,
+		"cache.lock", "index.lock", "gc.lock",  "lock",         "logs",         "partial",      NULL,
 	};
 
 	for (size_t i = 0; own[i]; i++)
@@ -520,6 +522,18 @@ static void judge_logs(struct wh_gc *g)
 		logs[i]->surplus = i >= LOGS_MAX || logs[i]->used < g->now - LOG_AGE;
 }
 
+static void judge_downloads(struct wh_gc *g)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		struct wh_gc_thing *t = g->things[i];
+		struct wh_digest d;
+
+		if (t->kind == WH_GC_DOWNLOADS)
+			t->surplus = t->used < g->now - PARTIAL_AGE ||
+				     (wh_digest_parse_hex(t->name, &d) && wh_gc_blob(g, &d));
+	}
+}
+
 int wh_gc_scan(struct wh_gc *g, struct wh_err **err)
 {
 	struct timespec now;
@@ -536,6 +550,7 @@ int wh_gc_scan(struct wh_gc *g, struct wh_err **err)
 	if (r == 0)
 		r = each_entry(g, WH_AT_TOP, scan_top, err);
 	judge_logs(g);
+	judge_downloads(g);
 	wh_gc_measure_store(g, &g->store);
 	return r < 0 ? r : wh_gc_mark(g, err);
 }

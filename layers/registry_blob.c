@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Blobs from a registry (distribution-spec, pulling blobs). */
 #include "layers/registry_private.h"
+#include "layers/store_private.h"
+
+#include <errno.h>
 
 int wh_reg_named(struct wh_reg_conn *c, int r, struct wh_err **err)
 {
@@ -27,14 +30,20 @@ void wh_reg_progress(const struct wh_reg_conn *c, const char *what, uint64_t don
 	pthread_mutex_unlock(&r->mutex);
 }
 
+#define WAIT_STEP_NS 100000000
+#define WAIT_MAX_NS ((uint64_t)30000000000)
+
 struct get {
-	const struct wh_reg_conn *c;
+	struct wh_reg_conn *c;
 	const struct wh_reg_blob *b;
 	const char *what;
 	struct wh_blob_writer *w;
-	uint64_t got;  /* bytes in the writer */
-	uint64_t skip; /* of this answer, because we have them */
-	bool begun;    /* this answer */
+	uint64_t got;    /* bytes in the writer */
+	uint64_t from;   /* where this answer is to begin */
+	uint64_t skip;   /* of this answer, because we have them */
+	bool begun;      /* this answer */
+	bool pieced;     /* not all came with one answer */
+	bool whole_only; /* no ranges are asked for */
 };
 
 static int begin(struct get *g, const struct wh_http_resp *a, struct wh_err **err)
@@ -44,10 +53,10 @@ static int begin(struct get *g, const struct wh_http_resp *a, struct wh_err **er
 	g->begun = true;
 	g->skip = g->got;
 	if (a->status == 206) {
-		if (!a->range || !wh_content_range_start(a->range, &start) || start != g->got)
+		if (!a->range || !wh_content_range_start(a->range, &start) || start != g->from)
 			return wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG,
 					  "%s: the answer has another part than was asked for", g->what);
-		g->skip = 0;
+		g->skip = g->got - g->from;
 	} else if (a->length >= 0 && (uint64_t)a->length != g->b->size) {
 		return wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG, "%s: it has %lld bytes there, not %llu",
 				  g->what, (long long)a->length, (unsigned long long)g->b->size);
@@ -82,23 +91,35 @@ static int take(void *arg, const struct wh_http_resp *a, const void *p, size_t n
 	return r;
 }
 
-/* One answer. 1: it broke off, or ended early. */
-static int get_part(struct wh_reg_conn *c, struct get *g, const char *url, unsigned *ret_after, struct wh_err **err)
+static int restart(struct get *g, struct wh_err **err)
 {
-	struct wh_http_req q = {
-		.method = "GET", .url = url, .what = g->what, .from = g->got, .sink = take, .arg = g, .once = true};
+	g->got = 0;
+	g->pieced = false;
+	return wh_blob_writer_restart(g->w, err);
+}
+
+/* One answer. 1: it broke off, or ended early. 2: the next one will be about all of it. */
+static int get_part(struct get *g, const char *url, unsigned *ret_after, struct wh_err **err)
+{
+	struct wh_http_req q = {.method = "GET", .url = url, .what = g->what, .sink = take, .arg = g, .once = true};
 	WH_AUTO_HTTP_RESP struct wh_http_resp a = {0};
 	int r;
 
 	g->begun = false;
-	r = wh_reg_call(c, &q, &a, err);
+	g->pieced = g->pieced || g->got;
+	q.from = g->from = g->whole_only ? 0 : g->got;
+	r = wh_reg_call(g->c, &q, &a, err);
 	if (r == -ECONNRESET || r == -ECONNREFUSED)
 		return 1;
 	if (r < 0)
 		return r;
 	*ret_after = a.retry_after;
+	if (a.status == 416 && g->from) {
+		r = restart(g, err);
+		return r < 0 ? r : 2;
+	}
 	if (a.status != 200 && a.status != 206) {
-		r = wh_reg_refusal(c, &q, &a, err);
+		r = wh_reg_refusal(g->c, &q, &a, err);
 		return wh_reg_status_passing(a.status) ? 1 : r;
 	}
 	if (g->got == g->b->size)
@@ -108,52 +129,96 @@ static int get_part(struct wh_reg_conn *c, struct get *g, const char *url, unsig
 	return 1;
 }
 
-static int get_all(struct wh_reg_conn *c, struct get *g, struct wh_err **err)
+static int get_all(struct get *g, struct wh_err **err)
 {
 	char text[WH_DIGEST_TEXT];
-	WH_AUTO_FREE char *url = wh_reg_url(c, "blobs/%s", wh_digest_text(&g->b->digest, text));
+	WH_AUTO_FREE char *url = wh_reg_url(g->c, "blobs/%s", wh_digest_text(&g->b->digest, text));
 	unsigned idle = 0;
 
+	if (g->got && g->got == g->b->size) { /* who had it before did not come to look at its digest */
+		g->pieced = true;
+		return 0;
+	}
 	/* A registry that sends a byte at a time does not hold us for ever: each pause is longer than the last. */
 	for (unsigned i = 0;; i++) {
 		WH_AUTO_ERR struct wh_err *why = NULL;
 		uint64_t before = g->got;
 		unsigned after = 0;
-		int r = get_part(c, g, url, &after, &why);
+		int r = get_part(g, url, &after, &why);
 
 		if (r == 0)
 			return 0;
 		idle = g->got > before ? 0 : idle + 1;
-		if (r == 1 && idle < WH_REG_TRIES && i < 100) {
-			wh_reg_pause(idle, after);
+		if (r > 0 && idle < WH_REG_TRIES && i < 100) {
+			if (r == 1)
+				wh_reg_pause(idle, after);
 			continue;
 		}
 		wh_err_move(err, &why);
-		return r == 1 ? -EIO : r;
+		return r > 0 ? -EIO : r;
 	}
 }
 
-static int get_once(struct wh_reg_conn *c, struct wh_store *s, const struct wh_reg_blob *b, const char *what, struct wh_err **err)
+/* Our turn to fetch it. One who is at it already is waited for as long as it gets on. -EEXIST: it is there. */
+static int take_turn(struct get *g, struct wh_store *s, struct wh_err **err)
 {
-	struct get g = {.c = c, .b = b, .what = what};
-	int r = wh_blob_writer_new(s, &g.w, err);
+	const struct timespec step = {.tv_nsec = WAIT_STEP_NS};
+	uint64_t since = wh_now_ns(), seen = 0;
 
+	for (;;) {
+		int r = wh_blob_writer_resume(s, &g->b->digest, g->b->size, &g->w, &g->got, err);
+
+		if (r == 0 && g->got)
+			wh_reg_progress(g->c, g->what, g->got, g->b->size);
+		if (r == -EEXIST && seen)
+			wh_reg_progress(g->c, g->what, g->b->size, g->b->size);
+		if (r != -EBUSY)
+			return r;
+		if (g->got != seen) {
+			seen = g->got;
+			since = wh_now_ns();
+			wh_reg_progress(g->c, g->what, seen < g->b->size ? seen : g->b->size, g->b->size);
+		} else if (wh_now_ns() - since > WAIT_MAX_NS) {
+			g->got = 0;
+			return wh_blob_writer_new(s, &g->w, err);
+		}
+		nanosleep(&step, NULL);
+	}
+}
+
+static void end(struct get *g, int r)
+{
+	/* Wrong bytes help nobody, nor does a disk that stays full. */
+	if (r == -EBADMSG || r == -ENOSPC || r == -EDQUOT)
+		wh_blob_writer_abort(g->w);
+	else
+		wh_blob_writer_leave(g->w);
+}
+
+static int get_once(struct get *g, struct wh_store *s, struct wh_err **err)
+{
+	int r = take_turn(g, s, err);
+
+	if (r == -EEXIST)
+		return 0;
 	if (r < 0)
 		return r;
-	r = get_all(c, &g, err);
+	g->pieced = false;
+	r = get_all(g, err);
 	if (r < 0) {
-		wh_blob_writer_abort(g.w);
+		end(g, r);
 		return r;
 	}
-	r = wh_blob_writer_finish(g.w, &b->digest, NULL, NULL, err);
+	r = wh_blob_writer_finish(g->w, &g->b->digest, NULL, NULL, err);
 	if (r < 0)
-		wh_err_wrap(err, "%s", what);
+		wh_err_wrap(err, "%s", g->what);
 	return r;
 }
 
 int wh_reg_blob_get(struct wh_reg_conn *c, struct wh_store *s, const struct wh_reg_blob *b, struct wh_err **err)
 {
 	WH_AUTO_FREE char *what = wh_reg_blob_what("get", b);
+	struct get g = {.c = c, .b = b, .what = what};
 	uint64_t size;
 
 	if (wh_blob_has(s, &b->digest, &size) && size == b->size)
@@ -163,12 +228,19 @@ int wh_reg_blob_get(struct wh_reg_conn *c, struct wh_store *s, const struct wh_r
 		int r;
 
 		c->mirrored = false;
-		r = get_once(c, s, b, what, &why);
+		r = get_once(&g, s, &why);
 		if (r == 0)
 			return 0;
-		/* Bytes of a mirror that lies, or that broke off and was not what the next one has. */
-		if ((r == -EBADMSG || r == -EIO) && wh_reg_distrust(c, &why))
+		/* Pieces that do not fit together: from others, from before a crash, or from a registry that counts strangely. */
+		if (r == -EBADMSG && g.pieced && !g.whole_only) {
+			g.whole_only = true;
 			continue;
+		}
+		/* Bytes of a mirror that lies, or that broke off. */
+		if ((r == -EBADMSG || r == -EIO) && wh_reg_distrust(c, &why)) {
+			g.whole_only = false;
+			continue;
+		}
 		wh_err_move(err, &why);
 		return wh_reg_named(c, r, err);
 	}

@@ -294,27 +294,48 @@ static int note_origins(struct search *x, const struct wh_reg_manifest *m, const
 	return wh_origins_note(x->s, &m->digest, origins, err);
 }
 
+static int largest_first(const void *a, const void *b)
+{
+	const struct wh_reg_blob *x = a, *y = b;
+
+	if (x->size != y->size)
+		return x->size > y->size ? -1 : 1;
+	return memcmp(&x->digest, &y->digest, sizeof(x->digest));
+}
+
+/* Several at a time, each once; what takes longest begins first. */
+static int get_blobs(struct wh_reg_conn *c, struct wh_store *s, struct wh_reg_blob *v, size_t n, struct wh_err **err)
+{
+	struct layers l = {.s = s, .v = v};
+	size_t k = 0;
+
+	qsort(v, n, sizeof(*v), largest_first);
+	for (size_t i = 0; i < n; i++)
+		if (k == 0 || largest_first(&v[k - 1], &v[i]) != 0)
+			v[k++] = v[i];
+	return wh_reg_each(c, k, get_layer, &l, err);
+}
+
 /* layers false: they stay where they are, which is written down. */
 static int get_layers(struct search *x, const struct wh_reg_manifest *m, bool layers, struct wh_err **err)
 {
 	const json_t *ls = json_object_get(m->doc, "layers");
 	size_t n = json_array_size(ls);
 	WH_AUTO_FREE struct wh_reg_blob *v = NULL;
-	struct layers l = {.s = x->s};
 	const char *type;
 	int r;
 
 	if (n > WH_LAYERS_MAX)
 		return wh_err_set(err, "registry", WH_ERR_BUILD, EFBIG, "the image has more than %d layers",
 				  WH_LAYERS_MAX);
-	l.v = v = wh_calloc(n ? n : 1, sizeof(*v));
+	v = wh_calloc(n ? n : 1, sizeof(*v));
 	for (size_t i = 0; i < n; i++) {
 		v[i].what = "layer";
 		r = wh_reg_descriptor(json_array_get(ls, i), "layer", &type, &v[i].digest, &v[i].size, err);
 		if (r < 0)
 			return r;
 	}
-	return layers ? wh_reg_each(x->c, n, get_layer, &l, err) : note_origins(x, m, v, n, err);
+	return layers ? get_blobs(x->c, x->s, v, n, err) : note_origins(x, m, v, n, err);
 }
 
 /* The manifest's config and layers, then the manifest. */
@@ -445,10 +466,9 @@ int wh_registry_blobs(struct wh_registry *r, struct wh_store *s, const char *ref
 {
 	WH_AUTO_FREE struct wh_reg_blob *v = wh_calloc(n + 1, sizeof(*v));
 	WH_AUTO_REG_CONN struct wh_reg_conn *c = NULL;
-	struct layers l = {.s = s, .v = v};
 	int res = wh_reg_connect_digest(r, ref, &c, err);
 
 	for (size_t i = 0; i < n; i++)
 		v[i] = (struct wh_reg_blob){.digest = blobs[i].digest, .size = blobs[i].size, .what = "layer"};
-	return res < 0 ? res : wh_reg_each(c, n, get_layer, &l, err);
+	return res < 0 ? res : get_blobs(c, s, v, n, err);
 }

@@ -5,9 +5,13 @@
     registry_front.py --upstream HOST:PORT --dir DIR [OPTION…]
 
 Two addresses on loopback: the front itself and a second one, which is whatever lies elsewhere (the realm of tokens, the store of
-blobs). DIR/ports has both ports once they listen, DIR/log a line for each request: FRONT|OTHER METHOD PATH STATUS AUTHORIZATION.
+blobs). DIR/ports has both ports once they listen, DIR/log a line for each request: FRONT|OTHER METHOD PATH STATUS AUTHORIZATION,
+and for a part of something the range that was asked for.
 
     --cut N          the first answer with a blob breaks off after N bytes; --cuts K: the first K answers
+    --stall N        the first answer with a blob stops after N bytes, and goes on when there is DIR/go
+    --together N     blobs of more than 64 KiB wait until N of them were asked for; the log has a line "asked" for each when it is
+    --shift          a range begins a byte late, and does not say so; --no-range-416: there is no range that could be had
     --cut-put N      the first blob that is sent is cut off after N bytes
     --no-range       ranges are ignored: the whole blob comes
     --slow S         each PUT is S seconds under way
@@ -32,6 +36,7 @@ import http.server
 import json
 import os
 import re
+import select
 import threading
 import time
 import urllib.parse
@@ -48,6 +53,9 @@ class State:
         self.referrers = collections.defaultdict(list)
         self.cuts = args.cuts if args.cut is not None else 0
         self.race = args.race
+        self.asked = 0
+        self.all_asked = threading.Event()
+        self.stalls = 1 if args.stall is not None else 0
         self.cut_puts = 1 if args.cut_put is not None else 0
         self.log = open(os.path.join(args.dir, "log"), "a", buffering=1, encoding="utf-8")
         self.front = self.other = None
@@ -71,7 +79,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def note(self, status):
         auth = self.headers.get("Authorization", "-").replace(" ", "_")
-        self.state.log.write(f"{self.which} {self.command} {self.path} {status} {auth}\n")
+        part = f" {self.headers['Range']}" if "Range" in self.headers else ""
+        self.state.log.write(f"{self.which} {self.command} {self.path} {status} {auth}{part}\n")
 
     def reply(self, status, body=b"", headers=()):
         self.note(status)
@@ -157,9 +166,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.flush()
         self.close_connection = True
 
+    def stall(self, status, headers, body):
+        self.note(f"{status}-stalled")
+        self.send_response(status)
+        for k, v in headers:
+            self.send_header(k, v)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[:self.state.args.stall])
+        self.wfile.flush()
+        while not os.path.exists(os.path.join(self.state.args.dir, "go")):
+            if select.select([self.connection], [], [], 0.05)[0]: # it is closed
+                self.close_connection = True
+                return
+        self.wfile.write(body[self.state.args.stall:])
+
     def blob(self):
         args = self.state.args
+        if args.no_range_416 and "Range" in self.headers:
+            return self.reply(416)
         status, headers, body, _ = self.upstream()
+        if args.shift and status == 206:
+            body = body[1:] + b"x"
         if status not in (200, 206):
             return self.reply(status, body, headers)
         if args.damage:
@@ -173,6 +201,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
             return None
+        if args.together and len(body) > 65536:
+            with self.state.lock:
+                self.note("asked")
+                self.state.asked += 1
+                if self.state.asked == args.together:
+                    self.state.all_asked.set()
+            if not self.state.all_asked.wait(20):
+                return self.reply(500, b"they do not come together")
+        with self.state.lock:
+            stalls = self.state.stalls > 0 and len(body) > args.stall
+            self.state.stalls -= stalls
+        if stalls:
+            return self.stall(status, headers, body)
         with self.state.lock:
             cut = self.state.cuts > 0 and len(body) > args.cut
             self.state.cuts -= cut
@@ -278,13 +319,15 @@ def main():
     p.add_argument("--dir", required=True)
     p.add_argument("--cut", type=int)
     p.add_argument("--cuts", type=int, default=1)
+    p.add_argument("--stall", type=int)
+    p.add_argument("--together", type=int)
     p.add_argument("--cut-put", type=int)
     p.add_argument("--busy", type=int, default=0)
     p.add_argument("--slow", type=float, default=0)
     p.add_argument("--redirect-to")
     p.add_argument("--token")
     p.add_argument("--race")
-    for flag in ("no-range", "redirect", "expire", "damage", "grow", "grow-silent", "lie", "referrers", "hop"):
+    for flag in ("no-range", "no-range-416", "shift", "redirect", "expire", "damage", "grow", "grow-silent", "lie", "referrers", "hop"):
         p.add_argument("--" + flag, action="store_true")
     state = State(p.parse_args())
     Handler.state = state

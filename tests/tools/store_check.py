@@ -145,6 +145,9 @@ if clean:
         for name in ls(kind):
             if (kind, name) != ("memo", "lock"):
                 complain(f"{kind}/{name} is left")
+for name in ls("partial"):
+    if clean or not HEX.match(name) or (collected and name in blobs):
+        complain(f"partial/{name} is left")
 for name in ls("tmp") + ls("claims") if collected else []:
     complain(f"tmp/ or claims/: {name} is left")
 for kind in (".", "records", "memo", "variants", "sources/http", "sources/sums", "sources/refs") if collected else ():

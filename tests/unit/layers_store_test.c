@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The store: blobs, leases of living and dead processes, what a crash leaves, a full disk. */
-#include "layers/layers.h"
+#include "layers/store_private.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -138,6 +138,55 @@ static void blob_writers(void **state)
 	assert_ok(wh_blob_writer_finish(w, &good, &d, &size, &err), err);
 	assert_true(wh_digest_eq(&d, &good));
 	assert_int_equal(size, 9);
+	bed_close(&bed);
+}
+
+/* What is left of one download is where the next begins, and only one is at it. */
+static void downloads(void **state)
+{
+	struct wh_blob_writer *w = NULL, *other = NULL;
+	WH_AUTO_FREE char *path = NULL;
+	struct wh_err *err = NULL;
+	uint64_t got = 7;
+	struct bed bed;
+	struct wh_digest d;
+	char hex[65];
+
+	(void)state;
+	bed_open(&bed);
+	wh_digest_of("two parts", 9, &d);
+	path = wh_asprintf("partial/%s", wh_digest_hex(&d, hex));
+	assert_ok(wh_blob_writer_resume(bed.store, &d, 9, &w, &got, &err), err);
+	assert_int_equal(got, 0);
+	assert_ok(wh_blob_writer_add(w, "two ", 4, &err), err);
+	assert_int_equal(wh_blob_writer_resume(bed.store, &d, 9, &other, &got, &err), -EBUSY);
+	assert_null(err);
+	assert_int_equal(got, 4);
+	wh_blob_writer_leave(w);
+	assert_ok(wh_blob_writer_resume(bed.store, &d, 9, &w, &got, &err), err);
+	assert_int_equal(got, 4);
+	assert_ok(wh_blob_writer_add(w, "parts", 5, &err), err);
+	assert_ok(wh_blob_writer_finish(w, &d, NULL, NULL, &err), err);
+	assert_int_equal(count_names(wh_store_dirfd(bed.store), "partial"), 0);
+	assert_int_equal(wh_blob_writer_resume(bed.store, &d, 9, &other, &got, &err), -EEXIST);
+	assert_null(err);
+	assert_int_equal(count_names(wh_store_dirfd(bed.store), "partial"), 0);
+	/* Of another size the store's is damaged. What is left is too much, begun anew, wrong, or nothing at all. */
+	put_file(bed.store, path, "two parts and more");
+	assert_ok(wh_blob_writer_resume(bed.store, &d, 8, &w, &got, &err), err);
+	assert_int_equal(got, 0);
+	assert_ok(wh_blob_writer_add(w, "three", 5, &err), err);
+	assert_ok(wh_blob_writer_restart(w, &err), err);
+	assert_ok(wh_blob_writer_add(w, "two", 3, &err), err);
+	wh_blob_writer_leave(w);
+	assert_ok(wh_blob_writer_resume(bed.store, &d, 8, &w, &got, &err), err);
+	assert_int_equal(got, 3);
+	assert_int_equal(wh_blob_writer_finish(w, &d, NULL, NULL, &err), -EBADMSG);
+	wh_err_freep(&err);
+	assert_int_equal(count_names(wh_store_dirfd(bed.store), "partial"), 0);
+	assert_ok(wh_blob_writer_resume(bed.store, &d, 8, &w, &got, &err), err);
+	wh_blob_writer_leave(w);
+	assert_int_equal(count_names(wh_store_dirfd(bed.store), "partial"), 0);
 	bed_close(&bed);
 }
 
@@ -375,6 +424,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(layout),        cmocka_unit_test(blobs),      cmocka_unit_test(blob_writers),
+		cmocka_unit_test(downloads),
 		cmocka_unit_test(leases),        cmocka_unit_test(forgetting), cmocka_unit_test(unsynced_mark),
 		cmocka_unit_test(not_checked),
 		cmocka_unit_test(after_a_crash), cmocka_unit_test(full_disk),
