@@ -226,8 +226,8 @@ void wh_builder_slot_free(struct wh_builder *b);
 
 /* ---------------------------------------------------------------- failed.c */
 
-/* What was held is shown, then thrown away. Nothing else is under way. */
-void wh_failed_tell(struct wh_builder *b);
+/* What was held is shown (unless the build was canceled, or show is false), then thrown away. Nothing else is under way. */
+void wh_failed_tell(struct wh_builder *b, bool show);
 
 /* ---------------------------------------------------------------- queue.c */
 

@@ -261,7 +261,7 @@ int wh_failed_shell(struct wh_failed *f, const char *const **ret, struct wh_err 
 	const struct wh_op_exec *op = f->exec->op;
 	int r = 0;
 
-	if (!f->shell.n && f->node->v->pos.shell_from && op->args[0] && op->args[0][0] == '/')
+	if (!f->shell.n && f->node->v->pos.shell_from && op->args[0])
 		r = try_shell(f, op->args[0], NULL, err);
 	for (size_t i = 0; i < WH_ARRAY_SIZE(usual) && !f->shell.n && r == 0; i++)
 		r = try_shell(f, usual[i][0], usual[i][1], err);
@@ -292,7 +292,7 @@ bool wh_failed_hold(struct wh_node *n, const struct wh_step_result *res)
 	return true;
 }
 
-void wh_failed_tell(struct wh_builder *b)
+void wh_failed_tell(struct wh_builder *b, bool show)
 {
 	struct wh_node *n = WH_TAKE_PTR(b->held);
 	struct wh_failed f = {.b = b, .node = n};
@@ -300,7 +300,7 @@ void wh_failed_tell(struct wh_builder *b)
 	if (!n)
 		return;
 	f.exec = n->exec;
-	if (!b->canceled) {
+	if (show && !b->canceled) {
 		f.binds = wh_calloc(f.exec->n_binds + MORE_BINDS, sizeof(*f.binds));
 		for (size_t i = 0; i < f.exec->n_binds; i++) {
 			const struct wh_bind *bind = &f.exec->binds[i];

@@ -713,7 +713,7 @@ int wh_builder_solve(struct wh_builder *b, struct wh_vertex *const *targets, siz
 	r = wh_builder_check_platforms(b, err);
 	if (r == 0)
 		r = run(b, err);
-	wh_failed_tell(b);
+	wh_failed_tell(b, r == 0);
 	if (r == 0 && b->fail_r) {
 		r = b->fail_r;
 		wh_err_move(err, &b->fail);

@@ -169,7 +169,8 @@ const struct wh_command wh_cmd_gc = {
 	.name = "gc",
 	.summary = "Remove from the store what is no longer used",
 	.about =
-		"Images with a name, with what is attached to them, stay. What nothing needs any more goes in any case. Of\n"
+		"Images with a name, with what is attached to them, stay. What nothing needs any more goes in any case, and\n"
+		"of the logs of failed steps those that are older than 7 days, and all but the newest 100. Of\n"
 		"the rest (cache records with their layers, images without a name, unpacked layers, cache mounts, fetched\n"
 		"sources) goes what was not used for 7 days; with --older-than, for so long; with --keep-storage, what was\n"
 		"used least lately, until this rest takes no more than SIZE (together with --older-than: only as old as\n"

@@ -264,7 +264,11 @@ A shell' "$WHO: below the finished view and the failure"
 	pkill -9 -P "$outer" -x whittle
 	shows '^terminal as before$' "$WHO: the process that works is killed: the terminal is as it was"
 	shows '^hint: nothing is left running' "$WHO: and that is told, in whole lines"
+	type_in "clear; build -q --on-failure=shell $T/terminal"
+	shows '^/srv [#$]' "$WHO: and once more"
 	mux kill-server
+	gone() { ! pgrep -f "^$WHITTLE build --root $ST "; }
+	ok "$WHO: a terminal that goes away ends it all" wait_for gone
 done
 
 # ---- words ----
