@@ -411,14 +411,29 @@ static void on_end(void *arg, struct wh_step_result *res)
 	end_when_told(c);
 }
 
-static int open_signals(struct container *c, struct wh_err **err)
+static void taken_signals(sigset_t *set)
 {
 	static const int taken[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2};
+
+	sigemptyset(set);
+	for (size_t i = 0; i < WH_ARRAY_SIZE(taken); i++)
+		sigaddset(set, taken[i]);
+}
+
+/* Until there is a container, they end us: there is nothing to be ended in order, what is half made is swept by the next run. */
+static void allow_signals(void)
+{
 	sigset_t set;
 
-	sigemptyset(&set);
-	for (size_t i = 0; i < WH_ARRAY_SIZE(taken); i++)
-		sigaddset(&set, taken[i]);
+	taken_signals(&set);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static int open_signals(struct container *c, struct wh_err **err)
+{
+	sigset_t set;
+
+	taken_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	c->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -546,8 +561,10 @@ static int run_step(struct container *c, struct wh_err **err)
 static int run_all(struct container *c, struct wh_err **err)
 {
 	const struct wh_run_spec *s = c->spec;
-	int r = open_image(c, err);
+	int r;
 
+	allow_signals();
+	r = open_image(c, err);
 	/* The image may add volumes and, with -P, ports. */
 	if (r == 0)
 		r = wh_run_config_make(c->spec, c->image.config, &c->config, err);
@@ -560,11 +577,11 @@ static int run_all(struct container *c, struct wh_err **err)
 	if (r == 0)
 		r = make_network(c, err);
 	if (r == 0)
-		r = open_signals(c, err);
-	if (r == 0)
 		r = make_mounts(c, err);
 	if (r == 0)
 		r = wh_work_new(c->store, c->snapshotter, c->image.layers, c->image.n_layers, !s->flags->read_only, &c->root, err);
+	if (r == 0)
+		r = open_signals(c, err);
 	if (r < 0)
 		return r;
 	wh_progress_finish(c->progress);
