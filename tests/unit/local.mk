@@ -199,3 +199,6 @@ tests_unit_layers_hosts_test_LDADD = $(LAYERS_LIBS)
 # cli: outputs and annotations
 check_PROGRAMS += tests/unit/cli_outputs_test
 tests_unit_cli_outputs_test_LDADD = $(tests_unit_cli_spec_test_LDADD)
+# cli: run
+check_PROGRAMS += tests/unit/cli_run_test
+tests_unit_cli_run_test_LDADD = $(tests_unit_cli_spec_test_LDADD)
