@@ -255,7 +255,7 @@ static int run(const struct wh_command *c, int argc, char **argv)
 
 const struct wh_command wh_cmd_build = {
 	.name = "build",
-	.group = "Building",
+	.group = "Building and running",
 	.args = "CONTEXT",
 	.summary = "Build an image from a Dockerfile",
 	.about = "Builds the Dockerfile of the directory CONTEXT without a daemon and without root.\n"

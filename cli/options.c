@@ -289,7 +289,7 @@ static void option_help(const struct wh_option *o, struct wh_buf *out)
 		wh_buf_addf(out, "      --%s", o->name);
 	if (o->arg)
 		wh_buf_addf(out, o->type == WH_OPT_SWITCH ? "[=%s]" : " %s", o->arg);
-	used = out->n - start;
+	used = wh_text_columns(out->p + start, out->n - start);
 	if (used + 2 > HELP_COLUMN) {
 		wh_buf_addc(out, '\n');
 		used = 0;
