@@ -205,7 +205,7 @@ static int logout(void *flags, const struct wh_strv *args, struct wh_buf *out, s
 {
 	const struct out_flags *f = flags;
 	struct wh_login_kept k = {0};
-	WH_AUTO_FREE char *host = NULL;
+	WH_AUTO_FREE char *host = NULL, *user = NULL;
 	int r = 0;
 
 	if (f->all && args->n)
@@ -220,6 +220,8 @@ static int logout(void *flags, const struct wh_strv *args, struct wh_buf *out, s
 		wh_buf_addf(out, "Removed the login for %s\n", host);
 	else if (r == 0)
 		wh_buf_addf(out, "Removed %zu login%s\n", k.n, k.n == 1 ? "" : "s");
+	if (r == 0 && host && wh_login_user(host, &user, NULL) == 0)
+		warn("%s's login for %s is still found: podman's and skopeo's file has one, which their logout removes", user, host);
 	wh_login_kept_release(&k);
 	return r;
 }

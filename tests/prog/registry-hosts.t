@@ -283,6 +283,8 @@ is "$status" 0 "skopeo's login is used"
 mkdir -p "$HOME/.config/containers" && mv skopeo.json "$HOME/.config/containers/auth.json"
 pull "$locked/library/box:1"
 is "$status" 0 'from ~/.config/containers/auth.json'
+run "$WHITTLE" logout "$locked"
+like "$status $err" "^0 warning: tester's login for $locked is still found" 'which logout leaves, and tells'
 rm "$HOME/.config/containers/auth.json"
 if is_root; then
 	ok 'podman logs in' podman login --tls-verify=false --authfile "$T/podman.json" -u tester -p 'geheim: ü' "$locked"
