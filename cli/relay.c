@@ -52,7 +52,8 @@ static void end(struct wh_relay *r)
 		fn(r->arg);
 }
 
-/* Of what is held, as much as goes without waiting. POLLOUT promises that a pipe takes PIPE_BUF. False: nobody takes it any more. */
+/* Of what is held, as much as goes without waiting. POLLOUT promises that a pipe takes PIPE_BUF. False: nobody takes
+ * it any more. */
 static bool hand_on(struct wh_relay *r)
 {
 	size_t n = r->n - r->at;

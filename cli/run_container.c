@@ -22,7 +22,7 @@
 #include <sys/signalfd.h>
 
 #define OVERFLOW_ID 65534
-#define KILLS 3 /* as many interrupts, and it is killed */
+#define KILLS 3                       /* as many interrupts, and it is killed */
 #define INIT_PATH "/sbin/docker-init" /* where docker has its own */
 
 struct container {
@@ -46,7 +46,7 @@ struct container {
 	struct wh_work *root;
 	struct wh_bind *binds;
 	size_t n_binds;
-	uid_t *owners; /* of the binds' sources as the host has them */
+	uid_t *owners;              /* of the binds' sources as the host has them */
 	struct wh_strv paths, args; /* what binds and step point to */
 	char hostname[65];
 
@@ -83,7 +83,8 @@ static int open_ports(struct container *c, struct wh_err **err)
 
 	for (size_t i = 0; r == 0 && i < s->n_ports; i++)
 		if (!s->ports[i].host)
-			note("port %u/%s is port %u of this host", s->ports[i].container, s->ports[i].udp ? "udp" : "tcp", wh_ports_host(c->ports, i));
+			note("port %u/%s is port %u of this host", s->ports[i].container,
+			     s->ports[i].udp ? "udp" : "tcp", wh_ports_host(c->ports, i));
 	return r;
 }
 
@@ -121,7 +122,8 @@ static int pull(struct container *c, const char *ref, struct wh_err **err)
 	const struct wh_run_flags *f = c->spec->flags;
 	unsigned id = wh_progress_begin(c->progress, "pulling %s", ref);
 	const struct wh_progress_row row = {c->progress, id};
-	struct wh_cli_pull p = {.inner = c->inner, .store = c->store, .policy = c->spec->pull, .insecure = f->insecure, .row = &row};
+	struct wh_cli_pull p = {
+		.inner = c->inner, .store = c->store, .policy = c->spec->pull, .insecure = f->insecure, .row = &row};
 	WH_AUTO_ERR struct wh_err *e = NULL;
 	char text[WH_DIGEST_TEXT];
 	struct wh_digest d;
@@ -168,7 +170,8 @@ static int open_image(struct container *c, struct wh_err **err)
 	r = find_image(c, err);
 	if (r < 0)
 		return r;
-	c->lazy = (struct wh_cli_lazy){.inner = c->inner, .store = c->store, .progress = c->progress, .insecure = c->spec->flags->insecure};
+	c->lazy = (struct wh_cli_lazy){
+		.inner = c->inner, .store = c->store, .progress = c->progress, .insecure = c->spec->flags->insecure};
 	wh_cli_lazy_serve(&c->lazy);
 	return 0;
 }
@@ -193,13 +196,15 @@ static int enter(struct container *c, struct wh_err **err)
 	if (c->snapshotter == WH_SNAP_COPY && (c->host.noexec || c->spec->flags->read_only)) {
 		wh_err_set(err, "cli", WH_ERR_ENV, ENOTSUP, "overlay file systems do not work here (%s), and %s",
 			   c->host.overlay_why ? c->host.overlay_why : "the probe failed",
-			   c->host.noexec ? "nothing can be run from the store's file system" : "a copied root cannot be read-only");
+			   c->host.noexec ? "nothing can be run from the store's file system"
+					  : "a copied root cannot be read-only");
 		return -ENOTSUP;
 	}
 	few = wh_inner_few_ids(c->inner);
 	if (few)
-		note("only %u user id%s here (%s): programs that change users or owners will fail; mend: %s", wh_inner_id_count(c->inner),
-		     wh_inner_id_count(c->inner) == 1 ? "" : "s", few->msg, few->hint ? few->hint : "see whittle doctor");
+		note("only %u user id%s here (%s): programs that change users or owners will fail; mend: %s",
+		     wh_inner_id_count(c->inner), wh_inner_id_count(c->inner) == 1 ? "" : "s", few->msg,
+		     few->hint ? few->hint : "see whittle doctor");
 	c->loop = wh_loop_new();
 	r = wh_launcher_start(c->inner, c->loop, &c->launcher, err);
 	if (r < 0)
@@ -227,7 +232,9 @@ static int make_network(struct container *c, struct wh_err **err)
 	if (user)
 		c->net = WH_SANDBOX_NET_USER;
 	else if (isatty(STDERR_FILENO) || c->ports) /* a pipe has the command's words alone */
-		note(c->ports ? "network: the container has nothing but its ports, as %s" : "network: the container uses this host's, as %s", why);
+		note(c->ports ? "network: the container has nothing but its ports, as %s"
+			      : "network: the container uses this host's, as %s",
+		     why);
 	if (!c->ports)
 		return 0;
 	if (!user)
@@ -262,7 +269,8 @@ static int named_volume(struct container *c, const struct wh_run_mount *m, const
 	r = make_volume(c, m, temporary, err);
 	if (r < 0)
 		return r;
-	if (renameat2(tmp, temporary, root, path, RENAME_NOREPLACE) < 0 && errno != EEXIST) /* else another run was quicker */
+	if (renameat2(tmp, temporary, root, path, RENAME_NOREPLACE) < 0 &&
+	    errno != EEXIST) /* else another run was quicker */
 		return wh_err_sys(err, "cli", WH_ERR_ENV, errno, "make the volume %s", m->source);
 	return 0;
 }
@@ -288,8 +296,8 @@ static void note_owner(const struct container *c, size_t i)
 	struct stat st;
 
 	if (c->owners[i] != OVERFLOW_ID && stat(m->source, &st) == 0 && st.st_uid == OVERFLOW_ID)
-		note("%s: its owner, user %u of this host, has no id in the container, where files of the host's user who runs it are root's", m->source,
-		     c->owners[i]);
+		note("%s: its owner, user %u of this host, has no id in the container; root there is the user who runs it",
+		     m->source, c->owners[i]);
 }
 
 static int make_mounts(struct container *c, struct wh_err **err)
@@ -420,7 +428,8 @@ static void taken_signals(sigset_t *set)
 		sigaddset(set, taken[i]);
 }
 
-/* Until there is a container, they end us: there is nothing to be ended in order, what is half made is swept by the next run. */
+/* Until there is a container, they end us: there is nothing to be ended in order, what is half made is swept by the
+ * next run. */
 static void allow_signals(void)
 {
 	sigset_t set;
@@ -548,11 +557,13 @@ static int run_step(struct container *c, struct wh_err **err)
 {
 	int r = run_once(c, err);
 
-	/* Whether a private network can be had shows when its helper is started. As builds have it, nobody having asked for one. */
+	/* Whether a private network can be had shows when its helper is started. As builds have it, nobody having
+	 * asked for one. */
 	if (r < 0 || !c->result.err || c->result.err->sys != ENETDOWN || c->spec->network != WH_RUN_NET_DEFAULT)
 		return r;
-	note(c->ports ? "network: the container has nothing but its ports, as a private one did not come up (see whittle doctor)"
-		      : "network: the container uses this host's, as a private one did not come up (see whittle doctor)");
+	note(c->ports
+		     ? "network: the container has nothing but its ports, as a private one did not come up (see whittle doctor)"
+		     : "network: the container uses this host's, as a private one did not come up (see whittle doctor)");
 	c->net = c->ports ? WH_SANDBOX_NET_JOIN : WH_SANDBOX_NET_HOST;
 	wh_err_freep(&c->result.err);
 	return run_once(c, err);
@@ -579,7 +590,8 @@ static int run_all(struct container *c, struct wh_err **err)
 	if (r == 0)
 		r = make_mounts(c, err);
 	if (r == 0)
-		r = wh_work_new(c->store, c->snapshotter, c->image.layers, c->image.n_layers, !s->flags->read_only, &c->root, err);
+		r = wh_work_new(c->store, c->snapshotter, c->image.layers, c->image.n_layers, !s->flags->read_only,
+				&c->root, err);
 	if (r == 0)
 		r = open_signals(c, err);
 	if (r < 0)

@@ -38,7 +38,8 @@ static int add_env_file(struct wh_strv *env, const char *path, struct wh_err **e
 		if (!*line || *line == '#')
 			continue;
 		if (*line == '=' || strcspn(line, " \t") < strcspn(line, "="))
-			return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "--env-file %s: \"%.200s\" is not KEY=VALUE", path, line);
+			return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL,
+					  "--env-file %s: \"%.200s\" is not KEY=VALUE", path, line);
 		add_env(env, line);
 	}
 	return 0;
@@ -59,8 +60,8 @@ static int parse_environment(const struct wh_run_flags *f, struct wh_run_spec *s
 	return r;
 }
 
-static int each(const struct wh_strv *v, struct wh_run_spec *s, int (*fn)(struct wh_run_spec *s, const char *text, struct wh_err **err),
-		struct wh_err **err)
+static int each(const struct wh_strv *v, struct wh_run_spec *s,
+		int (*fn)(struct wh_run_spec *s, const char *text, struct wh_err **err), struct wh_err **err)
 {
 	int r = 0;
 
@@ -77,9 +78,11 @@ static int parse_network(const struct wh_run_flags *f, struct wh_run_spec *s, st
 		s->network = WH_RUN_NET_HOST;
 	if (s->network == WH_RUN_NET_DEFAULT || (!s->n_ports && !f->publish_all))
 		return 0;
-	wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "--publish goes with a network of the container's own, not with --network %s", f->network);
-	wh_err_hint(err, s->network == WH_RUN_NET_HOST ? "with the host's network, it listens on the host's ports itself: leave -p out"
-						       : "leave --network out");
+	wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL,
+		   "--publish goes with a network of the container's own, not with --network %s", f->network);
+	wh_err_hint(err, s->network == WH_RUN_NET_HOST
+				 ? "with the host's network, it listens on the host's ports itself: leave -p out"
+				 : "leave --network out");
 	return -EINVAL;
 }
 
@@ -90,14 +93,16 @@ static int parse_stop(const struct wh_run_flags *f, struct wh_run_spec *s, struc
 	s->stop_ms = STOP_MS;
 	if (f->stop_timeout) {
 		if (!wh_parse_u64(f->stop_timeout, 10, &seconds) || seconds > 1000000)
-			return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "--stop-timeout is a number of seconds, not \"%s\"", f->stop_timeout);
+			return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL,
+					  "--stop-timeout is a number of seconds, not \"%s\"", f->stop_timeout);
 		s->stop_ms = seconds * 1000;
 	}
 	if (!f->stop_signal)
 		return 0;
 	s->stop_signal = wh_app_signal_number(f->stop_signal);
 	if (!s->stop_signal)
-		return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "--stop-signal: there is no signal \"%s\"", f->stop_signal);
+		return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "--stop-signal: there is no signal \"%s\"",
+				  f->stop_signal);
 	return 0;
 }
 
@@ -111,17 +116,20 @@ static int parse_rest(const struct wh_run_flags *f, struct wh_run_spec *s, struc
 	else if (wh_streq(f->pull, "never"))
 		s->pull = WH_PULL_NEVER;
 	if (f->shm_size && (!wh_size_parse(f->shm_size, &s->shm_size) || !s->shm_size))
-		return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "--shm-size \"%s\": write a size as 64m", f->shm_size);
+		return wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "--shm-size \"%s\": write a size as 64m",
+				  f->shm_size);
 	for (size_t i = 0; i < f->ulimits.n && r == 0; i++)
 		r = wh_ulimit_parse(f->ulimits.v[i], &u, err);
 	for (size_t i = 0; i < f->add_hosts.n && r == 0; i++) {
 		const char *colon = strpbrk(f->add_hosts.v[i], ":=");
 
 		if (!colon || colon == f->add_hosts.v[i] || !colon[1])
-			r = wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "--add-host \"%s\" is not NAME:IP", f->add_hosts.v[i]);
+			r = wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "--add-host \"%s\" is not NAME:IP",
+				       f->add_hosts.v[i]);
 	}
 	if (r == 0 && f->workdir && f->workdir[0] != '/')
-		r = wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "--workdir \"%s\" is not an absolute path", f->workdir);
+		r = wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "--workdir \"%s\" is not an absolute path",
+			       f->workdir);
 	if (r == 0 && f->hostname && strlen(f->hostname) > 64)
 		r = wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "--hostname: at most 64 characters");
 	if (r == 0 && f->interactive && f->tty && !isatty(STDIN_FILENO)) {
@@ -132,7 +140,8 @@ static int parse_rest(const struct wh_run_flags *f, struct wh_run_spec *s, struc
 	return r;
 }
 
-int wh_run_spec_make(const struct wh_run_flags *f, const struct wh_strv *args, struct wh_run_spec *ret, struct wh_err **err)
+int wh_run_spec_make(const struct wh_run_flags *f, const struct wh_strv *args, struct wh_run_spec *ret,
+		     struct wh_err **err)
 {
 	int r;
 
@@ -236,7 +245,7 @@ static int add_volumes(struct wh_run_spec *s, const json_t *config, struct wh_er
 	const char *path;
 	json_t *unused;
 
-	json_object_foreach(volumes, path, unused)
+	json_object_foreach (volumes, path, unused)
 		wh_strv_add(&places, path);
 	wh_strv_sort(&places);
 	for (size_t i = 0; i < places.n; i++) {
@@ -249,7 +258,8 @@ static int add_volumes(struct wh_run_spec *s, const json_t *config, struct wh_er
 		if (taken)
 			continue;
 		if (strchr(clean, ':'))
-			return wh_err_set(err, "cli", WH_ERR_BUILD, EINVAL, "the image's volume \"%s\" has a colon in its name", places.v[i]);
+			return wh_err_set(err, "cli", WH_ERR_BUILD, EINVAL,
+					  "the image's volume \"%s\" has a colon in its name", places.v[i]);
 		r = wh_run_volume_parse(s, clean, err);
 		if (r < 0)
 			return r;
@@ -264,7 +274,7 @@ static int add_ports(struct wh_run_spec *s, const json_t *config, struct wh_err 
 	const char *text;
 	json_t *unused;
 
-	json_object_foreach(exposed, text, unused)
+	json_object_foreach (exposed, text, unused)
 		wh_strv_add(&ports, text);
 	wh_strv_sort(&ports);
 	for (size_t i = 0; i < ports.n; i++) {
@@ -273,7 +283,8 @@ static int add_ports(struct wh_run_spec *s, const json_t *config, struct wh_err 
 		WH_AUTO_FREE char *digits = wh_strndup(ports.v[i], strspn(ports.v[i], "0123456789"));
 
 		for (size_t k = 0; wh_parse_u64(digits, 10, &number) && k < s->n_ports; k++)
-			taken |= s->ports[k].container == number && s->ports[k].udp == wh_has_suffix(ports.v[i], "/udp");
+			taken |=
+				s->ports[k].container == number && s->ports[k].udp == wh_has_suffix(ports.v[i], "/udp");
 		if (!taken) {
 			int r = wh_run_port_parse(s, ports.v[i], err);
 

@@ -9,7 +9,8 @@
 
 struct wh_run_flags {
 	bool interactive, tty, publish_all, read_only, init, insecure;
-	const char *workdir, *user, *entrypoint, *hostname, *network, *shm_size, *platform, *pull, *root, *stop_signal, *stop_timeout;
+	const char *workdir, *user, *entrypoint, *hostname, *network, *shm_size, *platform, *pull, *root, *stop_signal,
+		*stop_timeout;
 	struct wh_strv env, env_files, volumes, mounts, tmpfs, publish, add_hosts, ulimits;
 };
 
@@ -19,8 +20,8 @@ struct wh_run_mount {
 	char *source; /* BIND: absolute path; VOLUME: name, NULL: one for this run alone */
 	char *target; /* absolute, cleaned */
 	bool readonly;
-	bool make;    /* BIND: a directory, when there is none */
-	bool copy;    /* VOLUME: a new one starts with what the image has there */
+	bool make; /* BIND: a directory, when there is none */
+	bool copy; /* VOLUME: a new one starts with what the image has there */
 	uint64_t size;
 	uint32_t mode; /* TMPFS; 0: 1777 */
 };
@@ -42,7 +43,8 @@ struct wh_run_spec {
 	int stop_signal; /* 0: the image's */
 	uint64_t stop_ms;
 };
-int wh_run_spec_make(const struct wh_run_flags *f, const struct wh_strv *args, struct wh_run_spec *ret, struct wh_err **err);
+int wh_run_spec_make(const struct wh_run_flags *f, const struct wh_strv *args, struct wh_run_spec *ret,
+		     struct wh_err **err);
 void wh_run_spec_release(struct wh_run_spec *s);
 
 /* The image's part. */

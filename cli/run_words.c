@@ -3,8 +3,8 @@
 #include "cli/run_spec.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <ctype.h>
+#include <errno.h>
 
 #define MAX_PORTS 1024 /* of a range */
 
@@ -147,13 +147,15 @@ static bool is_volume_name(const char *name)
 
 static bool is_path(const char *text)
 {
-	return text[0] == '/' || wh_streq(text, ".") || wh_streq(text, "..") || wh_has_prefix(text, "./") || wh_has_prefix(text, "../");
+	return text[0] == '/' || wh_streq(text, ".") || wh_streq(text, "..") || wh_has_prefix(text, "./") ||
+	       wh_has_prefix(text, "../");
 }
 
 /* Of -v: those that ask for what is so in any case, and ro, rw. */
 static bool volume_option(struct wh_run_mount *m, const char *word)
 {
-	static const char *const fine[] = {"rw", "z", "Z", "cached", "delegated", "consistent", "rprivate", "private", "rslave"};
+	static const char *const fine[] = {"rw",         "z",        "Z",       "cached", "delegated",
+					   "consistent", "rprivate", "private", "rslave"};
 
 	if (wh_streq(word, "ro") || wh_streq(word, "readonly")) {
 		m->readonly = true;
@@ -190,7 +192,10 @@ int wh_run_volume_parse(struct wh_run_spec *s, const char *text, struct wh_err *
 	} else if (n > 1 && is_volume_name(parts[0])) {
 		m.source = wh_strdup(parts[0]);
 	} else if (n > 1) {
-		return bad_mount("--volume", text, "before the \":\" stands a path (/DIR or ./DIR), or a volume's name: letters, digits, _ . -", err);
+		return bad_mount(
+			"--volume", text,
+			"before the \":\" stands a path (/DIR or ./DIR), or a volume's name: letters, digits, _ . -",
+			err);
 	}
 	m.target = wh_strdup(parts[n > 1 ? 1 : 0]);
 	return add(s, "--volume", text, &m, err);
@@ -265,7 +270,8 @@ int wh_run_tmpfs_parse(struct wh_run_spec *s, const char *text, struct wh_err **
 {
 	static const char *const fine[] = {"rw", "noexec", "exec", "nosuid", "nodev"};
 	const char *colon = strchr(text, ':');
-	struct wh_run_mount m = {.kind = WH_RUN_TMPFS, .target = wh_strndup(text, colon ? (size_t)(colon - text) : strlen(text))};
+	struct wh_run_mount m = {.kind = WH_RUN_TMPFS,
+				 .target = wh_strndup(text, colon ? (size_t)(colon - text) : strlen(text))};
 	WH_AUTO_FREE char *options = wh_strdup(colon ? colon + 1 : "");
 	char *save = NULL;
 

@@ -62,7 +62,8 @@ static int receive(int sock)
 	} control;
 	char byte;
 	struct iovec iov = {&byte, 1};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	const struct cmsghdr *c;
 	int fd;
 
@@ -116,7 +117,14 @@ int wh_terminal_open(struct wh_loop *l, int in, int out, struct wh_terminal **re
 		return -EMFILE;
 	}
 	t = wh_calloc(1, sizeof(*t));
-	*t = (struct wh_terminal){.loop = l, .in = in, .out = out, .ours = pair[0], .theirs = pair[1], .master = -1, .winch = winch, .before = before};
+	*t = (struct wh_terminal){.loop = l,
+				  .in = in,
+				  .out = out,
+				  .ours = pair[0],
+				  .theirs = pair[1],
+				  .master = -1,
+				  .winch = winch,
+				  .before = before};
 	sigaction(SIGPIPE, &ignore, &t->pipe_before);
 	wh_loop_add_fd(l, t->ours, POLLIN, on_master, t);
 	wh_loop_add_fd(l, t->winch, POLLIN, on_resize, t);

@@ -30,7 +30,8 @@ static int open_pair(int root, int *ret_slave, struct wh_err **err)
 	if (master < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -master, "open a terminal of the step's own");
 	if (!is_ptmx(master, root >= 0))
-		return wh_err_set(err, "sandbox", WH_ERR_BUILD, ENODEV, "the container's /dev/pts/ptmx gives no terminals");
+		return wh_err_set(err, "sandbox", WH_ERR_BUILD, ENODEV,
+				  "the container's /dev/pts/ptmx gives no terminals");
 	if (ioctl(master, TIOCSPTLCK, &unlocked) < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "unlock the step's terminal");
 	*ret_slave = ioctl(master, TIOCGPTPEER, flags | O_CLOEXEC);

@@ -2,11 +2,13 @@
 /*
  * Ports of a container, without a change to the host's network.
  *
- *   client ──▶ a listener, made in the host's network ──▶ the relay ──▶ 127.0.0.1:PORT, else [::1]:PORT, in the container's
+ *   client ──▶ a listener, made in the host's network ──▶ the relay ──▶ 127.0.0.1:PORT, else [::1]:PORT, in the
+ * container's
  *
- * The relay is a process whose sockets come from two networks: it has its listeners from before it entered the container's. One epoll loop;
- * of each direction of a connection 64 KiB at most are held, and a side that has nothing to say or to take is not watched. TCP ends are
- * handed on one by one (half-close), resets as resets. A UDP client has a socket of its own inside, until it was silent for 90 seconds.
+ * The relay is a process whose sockets come from two networks: it has its listeners from before it entered the
+ * container's. One epoll loop; of each direction of a connection 64 KiB at most are held, and a side that has nothing
+ * to say or to take is not watched. TCP ends are handed on one by one (half-close), resets as resets. A UDP client
+ * has a socket of its own inside, until it was silent for 90 seconds.
  */
 #include "sandbox/step.h"
 
@@ -137,8 +139,10 @@ static int refuse(const struct wh_port *p, int r, struct wh_err **err)
 		wh_err_hint(err, "choose another one, or none for one that is free: -p %u", p->container);
 		return r;
 	case EACCES:
-		wh_err_set(err, "sandbox", WH_ERR_BUILD, EACCES, "port %u/%s of %s: only root may listen there", p->host, kind, at);
-		wh_err_hint(err, "choose one from 1024 on, or: sudo sysctl net.ipv4.ip_unprivileged_port_start=%u", p->host);
+		wh_err_set(err, "sandbox", WH_ERR_BUILD, EACCES, "port %u/%s of %s: only root may listen there",
+			   p->host, kind, at);
+		wh_err_hint(err, "choose one from 1024 on, or: sudo sysctl net.ipv4.ip_unprivileged_port_start=%u",
+			    p->host);
 		return r;
 	case EADDRNOTAVAIL:
 		return wh_err_set(err, "sandbox", WH_ERR_BUILD, EADDRNOTAVAIL, "%s is no address of this host", at);

@@ -42,7 +42,8 @@ int main(int argc, char **argv)
 	signal(SIGCHLD, SIG_IGN);
 	fd = socket(six ? AF_INET6 : AF_INET, udp ? SOCK_DGRAM : SOCK_STREAM, 0);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fd, six ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4, six ? sizeof(v6) : sizeof(v4)) < 0 || (!udp && listen(fd, 1024) < 0)) {
+	if (bind(fd, six ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4, six ? sizeof(v6) : sizeof(v4)) < 0 ||
+	    (!udp && listen(fd, 1024) < 0)) {
 		perror("listen");
 		return 1;
 	}

@@ -15,12 +15,13 @@ static void show(const struct wh_run_spec *s, struct wh_buf *out)
 	static const char *const kinds[] = {"bind", "volume", "tmpfs"};
 
 	for (size_t i = 0; i < s->n_ports; i++)
-		wh_buf_addf(out, "%s%s|%u>%u%s", i ? " " : "", s->ports[i].address ? s->ports[i].address : "", s->ports[i].host, s->ports[i].container,
-			    s->ports[i].udp ? "u" : "");
+		wh_buf_addf(out, "%s%s|%u>%u%s", i ? " " : "", s->ports[i].address ? s->ports[i].address : "",
+			    s->ports[i].host, s->ports[i].container, s->ports[i].udp ? "u" : "");
 	for (size_t i = 0; i < s->n_mounts; i++)
-		wh_buf_addf(out, "%s%s %s>%s%s%s%s %llu %o", i ? " " : "", kinds[s->mounts[i].kind], s->mounts[i].source ? s->mounts[i].source : "-",
-			    s->mounts[i].target, s->mounts[i].readonly ? " ro" : "", s->mounts[i].make ? " make" : "", s->mounts[i].copy ? " copy" : "",
-			    (unsigned long long)s->mounts[i].size, s->mounts[i].mode);
+		wh_buf_addf(out, "%s%s %s>%s%s%s%s %llu %o", i ? " " : "", kinds[s->mounts[i].kind],
+			    s->mounts[i].source ? s->mounts[i].source : "-", s->mounts[i].target,
+			    s->mounts[i].readonly ? " ro" : "", s->mounts[i].make ? " make" : "",
+			    s->mounts[i].copy ? " copy" : "", (unsigned long long)s->mounts[i].size, s->mounts[i].mode);
 }
 
 static const struct {
@@ -139,13 +140,16 @@ static const struct {
 	{"{\"Cmd\":[\"a\"],\"Entrypoint\":[\"e\"]}", "f", "x", "f x @/ u= s=15 ", false},
 	{"{\"Cmd\":[\"a\"],\"Entrypoint\":[\"e\"]}", "", "x", "x @/ u= s=15 ", false},
 	{"{\"Cmd\":[\"a\"],\"Entrypoint\":[\"e\"]}", "", "", "!", false},
-	{"{\"Cmd\":[\"a\",7,null],\"WorkingDir\":\"/w\",\"User\":\"u\",\"StopSignal\":\"SIGQUIT\"}", NULL, "", "a @/w u=u s=3 ", false},
+	{"{\"Cmd\":[\"a\",7,null],\"WorkingDir\":\"/w\",\"User\":\"u\",\"StopSignal\":\"SIGQUIT\"}", NULL, "",
+	 "a @/w u=u s=3 ", false},
 	{"{\"Cmd\":[\"a\"],\"StopSignal\":\"SIGNONSENSE\"}", NULL, "", "a @/ u= s=15 ", false},
-	{"{\"Cmd\":[\"a\"],\"Volumes\":{\"/z\":{},\"/b/\":{}}}", NULL, "", "a @/ u= s=15 volume ->/b copy 0 0 volume ->/z copy 0 0", false},
+	{"{\"Cmd\":[\"a\"],\"Volumes\":{\"/z\":{},\"/b/\":{}}}", NULL, "",
+	 "a @/ u= s=15 volume ->/b copy 0 0 volume ->/z copy 0 0", false},
 	{"{\"Cmd\":[\"a\"],\"Volumes\":{\"/\":{}}}", NULL, "", "!", false},
 	{"{\"Cmd\":[\"a\"],\"Volumes\":{\"/x:/y\":{}}}", NULL, "", "!", false},
 	{"{\"Cmd\":[\"a\"],\"ExposedPorts\":{\"80/tcp\":{},\"53/udp\":{}}}", NULL, "", "a @/ u= s=15 ", false},
-	{"{\"Cmd\":[\"a\"],\"ExposedPorts\":{\"80/tcp\":{},\"53/udp\":{}}}", NULL, "", "a @/ u= s=15 |0>53u |0>80", true},
+	{"{\"Cmd\":[\"a\"],\"ExposedPorts\":{\"80/tcp\":{},\"53/udp\":{}}}", NULL, "", "a @/ u= s=15 |0>53u |0>80",
+	 true},
 	{"{\"Cmd\":[\"a\"],\"ExposedPorts\":{\"nonsense\":{}}}", NULL, "", "!", true},
 	{"[]", NULL, "x", "x @/ u= s=15 ", true},
 };
