@@ -117,4 +117,13 @@ in_job 'kubernetes: the Job' 0 job
 like "$(manifest job/shop:1.4)" '"layers"' 'kubernetes: the image is in the registry'
 like "$all" '^verified|^ok|proved' 'kubernetes: and verified'
 
+# What its comments offer instead: namespaces, with three capabilities and a profile that allows them.
+like "$(cat "$ci/kubernetes-job.yaml")" '# capabilities: \{drop: \[ALL\], add: \[SETFCAP, SETGID, SETUID\]\}' 'kubernetes: the other way'
+container_start docker "$T/tree" --security-opt no-new-privileges --security-opt seccomp=/usr/share/containers/seccomp.json --read-only --cap-drop ALL --cap-add SETFCAP \
+	--cap-add SETGID --cap-add SETUID -v "$T/volume:/store" --tmpfs /tmp -v "$T/login:/login:ro" -v "$T/keys:/keys:ro" -v "$T/project:/project" ||
+	{ echo 'Bail out! no container'; exit 1; }
+{ echo "export IMAGE=$REGISTRY/job/other CONTEXT=/project COSIGN_PASSWORD=geheim HOME=/tmp"; lines kubernetes "$ci/kubernetes-job.yaml" | sed '/WHITTLE_ISOLATION/d'; } > job
+in_job 'kubernetes: the Job in namespaces' 0 job
+unlike "$all" 'isolation=chroot' 'kubernetes: … and not in a chroot'
+
 done_testing
