@@ -202,3 +202,8 @@ tests_unit_cli_outputs_test_LDADD = $(tests_unit_cli_spec_test_LDADD)
 # cli: run
 check_PROGRAMS += tests/unit/cli_run_test
 tests_unit_cli_run_test_LDADD = $(tests_unit_cli_spec_test_LDADD)
+
+# what the store has
+check_PROGRAMS += tests/unit/cli_listing_test tests/unit/layers_inventory_test
+tests_unit_cli_listing_test_LDADD = $(tests_unit_cli_spec_test_LDADD)
+tests_unit_layers_inventory_test_LDADD = $(LAYERS_LIBS)
