@@ -147,7 +147,7 @@ static const char *repository_of(const struct wh_layer *l, const char *domain)
 static int get_from(struct wh_reg_conn *c, struct wh_store *s, const char *ref, const struct wh_reg_blob *x, struct wh_err **err)
 {
 	WH_AUTO_REG_CONN struct wh_reg_conn *other = NULL;
-	int r = wh_reg_connect(c->r, ref, "pull", &other, err);
+	int r = wh_reg_connect_digest(c->r, ref, &other, err);
 
 	return r < 0 ? r : wh_reg_blob_get(other, s, x, err);
 }
