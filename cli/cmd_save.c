@@ -86,17 +86,10 @@ static int add(struct save *s, const char *ref, struct wh_err **err)
 	return is_oci(s) ? add_artifacts(s, ref, x, x->image, err) : 0;
 }
 
-/* Layers that are still where the image was pulled from. */
-static int fetch(void *arg, const char *origin, const struct wh_descriptor *blobs, size_t n, const _Atomic bool *cancel, struct wh_err **err)
-{
-	const struct save *s = arg;
-
-	return wh_cli_registry_blobs(s->inner, s->v[0].store, origin + strlen(WH_ORIGIN_REGISTRY), blobs, n, s->flags->insecure, cancel, NULL, err);
-}
-
 static int write_archive(struct save *s, struct wh_err **err)
 {
 	WH_AUTO_FREE struct wh_export_item *items = wh_calloc(s->n, sizeof(*items));
+	struct wh_cli_lazy lazy = {0};
 	int64_t epoch = INT64_MAX;
 	struct wh_export x = {.tar = true, .out_fd = STDOUT_FILENO, .artifacts = &s->artifacts};
 	size_t n = 0;
@@ -109,9 +102,12 @@ static int write_archive(struct save *s, struct wh_err **err)
 	for (size_t i = 0; i < s->n; i++)
 		if (!s->v[i].again)
 			items[n++] = (struct wh_export_item){.image = s->v[i].image, .names = (const char *const *)s->v[i].names.v};
-	wh_store_set_fetcher(s->v[0].store, fetch, s);
+	lazy.inner = s->inner;
+	lazy.store = s->v[0].store;
+	lazy.insecure = s->flags->insecure;
+	wh_cli_lazy_serve(&lazy);
 	r = is_oci(s) ? wh_export_oci_all(s->v[0].store, items, n, &x, err) : wh_export_docker(s->v[0].store, items, n, &x, err);
-	wh_store_set_fetcher(s->v[0].store, NULL, NULL);
+	wh_store_set_fetcher(lazy.store, NULL, NULL);
 	return r;
 }
 

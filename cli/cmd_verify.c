@@ -426,11 +426,12 @@ static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct 
 	int r = prepare(v, err);
 
 	v->inner = inner;
-	if (r == 0) {
+	if (r == 0 && v->store) { /* a layout has its layers with it, and its store is opened later */
 		v->lazy = (struct wh_cli_lazy){.inner = inner, .store = v->store, .insecure = v->flags->insecure};
 		wh_cli_lazy_serve(&v->lazy);
-		r = wh_inner_enter(inner, err);
 	}
+	if (r == 0)
+		r = wh_inner_enter(inner, err);
 	if (r == 0)
 		r = prove(v, err);
 	if (r == 0 && wh_streq(v->flags->format, "json"))
