@@ -90,8 +90,8 @@ static void add_script(struct wh_failed *f)
 		return;
 	f->script = script_of(f->exec->op);
 	f->script_path = wh_asprintf("%s/failed", f->place);
-	f->binds[f->n_binds++] = (struct wh_bind){.kind = WH_BIND_DATA, .target = f->script_path, .readonly = true, .mode = 0755,
-						  .data = f->script, .data_len = strlen(f->script)};
+	f->binds[f->n_binds++] = (struct wh_bind){.kind = WH_BIND_DATA, .target = f->script_path, .readonly = true,
+						  .mode = 0755, .data = f->script, .data_len = strlen(f->script)};
 }
 
 /* Does it run without libraries, which the step's root need not have? */
@@ -106,7 +106,8 @@ static bool is_static(const char *path)
 	for (size_t i = 0; i < h.e_phnum; i++) {
 		Elf64_Phdr p;
 
-		if (pread(fd, &p, sizeof(p), (off_t)(h.e_phoff + i * sizeof(p))) != (ssize_t)sizeof(p) || p.p_type == PT_INTERP)
+		if (pread(fd, &p, sizeof(p), (off_t)(h.e_phoff + i * sizeof(p))) != (ssize_t)sizeof(p) ||
+		    p.p_type == PT_INTERP)
 			return false;
 	}
 	return h.e_phnum > 0;
@@ -118,7 +119,8 @@ static bool add_busybox(struct wh_failed *f)
 	if (!f->place || wh_builder_moves(f->b) || !is_static(BUSYBOX))
 		return false;
 	f->busybox_path = wh_asprintf("%s/busybox", f->place);
-	f->binds[f->n_binds++] = (struct wh_bind){.kind = WH_BIND_PATH, .source = BUSYBOX, .target = f->busybox_path, .readonly = true};
+	f->binds[f->n_binds++] = (struct wh_bind){.kind = WH_BIND_PATH, .source = BUSYBOX, .target = f->busybox_path,
+						  .readonly = true};
 	return true;
 }
 
@@ -206,7 +208,8 @@ static int run(struct wh_failed *f, const char *const *args, const struct wh_fai
 	return r;
 }
 
-int wh_failed_run(struct wh_failed *f, const char *const *args, const struct wh_failed_io *io, int *ret_status, struct wh_err **err)
+int wh_failed_run(struct wh_failed *f, const char *const *args, const struct wh_failed_io *io, int *ret_status,
+		  struct wh_err **err)
 {
 	int r = run(f, args, io, err);
 

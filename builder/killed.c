@@ -26,7 +26,8 @@ static bool read_count(const char *path, uint64_t *ret)
 	return false;
 }
 
-/* One line of /proc/self/cgroup: "0::/PATH", or of version 1 "4:memory:/PATH". In a container the file may stand at the top. */
+/* One line of /proc/self/cgroup: "0::/PATH", or of version 1 "4:memory:/PATH". In a container the file may stand at the
+ * top. */
 static bool look_at(const char *line, uint64_t *ret)
 {
 	const char *colon = strchr(line, ':'), *path = colon ? strchr(colon + 1, ':') : NULL;
@@ -36,7 +37,8 @@ static bool look_at(const char *line, uint64_t *ret)
 		return false;
 	for (int top = 0; top < 2; top++) {
 		WH_AUTO_FREE char *file =
-			wh_asprintf(two ? "/sys/fs/cgroup%s/memory.events" : "/sys/fs/cgroup/memory%s/memory.oom_control",
+			wh_asprintf(two ? "/sys/fs/cgroup%s/memory.events"
+				: "/sys/fs/cgroup/memory%s/memory.oom_control",
 				    top || wh_streq(path + 1, "/") ? "" : path + 1);
 
 		if (read_count(file, ret))
@@ -71,8 +73,9 @@ void wh_killed_hint(const struct wh_killed *before, int status, struct wh_err **
 		wh_err_hint(err, "SIGXFSZ: a file grew beyond its limit (--ulimit fsize)");
 	wh_killed_look(&now);
 	if (before->group && now.group && now.in_group > before->in_group)
-		wh_err_hint(err, "memory ran out: the kernel's OOM killer ended a process of this build; more memory for its control group, "
-				 "or fewer steps at once (--jobs)");
+		wh_err_hint(err, "memory ran out: the kernel's OOM killer ended a process of this build; more memory for its "
+				 "control group, or fewer steps at once (--jobs)");
 	else if (status == 128 + SIGKILL && before->machine && now.machine && now.in_machine > before->in_machine)
-		wh_err_hint(err, "memory ran out on this machine: the kernel's OOM killer ended a process meanwhile, probably this one");
+		wh_err_hint(err, "memory ran out on this machine: the kernel's OOM killer ended a process meanwhile, "
+				 "probably this one");
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What killed a step, as far as it can be known: the kernel counts whom it has killed for lack of memory, for a control group
- * (memory.events, memory.oom_control) and for the machine (/proc/vmstat). Steps stay in the control group of whittle.
+ * What killed a step, as far as it can be known: the kernel counts whom it has killed for lack of memory, for a control
+ * group (memory.events, memory.oom_control) and for the machine (/proc/vmstat). Steps stay in the control group of
+ * whittle.
  */
 #ifndef WH_BUILDER_KILLED_H
 #define WH_BUILDER_KILLED_H

@@ -25,8 +25,8 @@ char *wh_steplog_word(const char *name)
 	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
 
 	for (; name && *name && b.n < WORD_MAX; name++) {
-		bool plain = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') || (*name >= '0' && *name <= '9') ||
-			     *name == '_' || (*name == '.' && b.n);
+		bool plain = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') ||
+			     (*name >= '0' && *name <= '9') || *name == '_' || (*name == '.' && b.n);
 
 		if (plain)
 			wh_buf_addc(&b, *name);

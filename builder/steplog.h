@@ -2,13 +2,13 @@
 /*
  * All that a step prints, in a file of the store's until the step has ended well.
  *
- *   ROOT/logs/20261122T214500Z-2-3-RUN-make-1f2e3d4c.log    when it printed first (UTC), its name, something of chance; mode 0600
+ *   ROOT/logs/20261122T214500Z-2-3-RUN-make-1f2e3d4c.log   when it printed first (UTC), its name, chance; mode 0600
  *
- * Bytes as they were written, both streams in the order in which they came, secrets masked (mask.h); of PROFILE and PRUNE the lines as
- * progress shows them. Nothing is clipped, nothing synced. The file is made when there is more than a little to write, or when that is
- * a second old: a short step that succeeds makes none, and who waits for a long one can read along. It goes when the step has
- * succeeded or was canceled; of steps that failed, and of builds that were killed, it stays until gc finds it too old.
- * That it cannot be written is told with the failure, and fails nothing.
+ * Bytes as they were written, both streams in the order in which they came, secrets masked (mask.h); of PROFILE and
+ * PRUNE the lines as progress shows them. Nothing is clipped, nothing synced. The file is made when there is more than
+ * a little to write, or when that is a second old: a short step that succeeds makes none, and who waits for a long one
+ * can read along. It goes when the step has succeeded or was canceled; of steps that failed, and of builds that were
+ * killed, it stays until gc finds it too old. That it cannot be written is told with the failure, and fails nothing.
  */
 #ifndef WH_BUILDER_STEPLOG_H
 #define WH_BUILDER_STEPLOG_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * On a terminal the shell has one of its own, whose bytes are handed on. Without one, commands come from standard input, through pipes.
- * So the step never has a descriptor of the user's.
+ * On a terminal the shell has one of its own, whose bytes are handed on. Without one, commands come from standard
+ * input, through pipes. So the step never has a descriptor of the user's.
  */
 #include "cli/on_failure.h"
 #include "cli/relay.h"
@@ -67,7 +67,8 @@ static int run_piped(struct wh_failed *f, const char *const *shell, int out, int
 	relays[0] = wh_relay_new(loop, STDIN_FILENO, p[0][1], WH_RELAY_OWNS_TO, NULL, NULL);
 	relays[1] = wh_relay_new(loop, p[1][0], out, WH_RELAY_OWNS_FROM, NULL, NULL);
 	relays[2] = wh_relay_new(loop, p[2][0], STDERR_FILENO, WH_RELAY_OWNS_FROM, NULL, NULL);
-	r = wh_failed_run(f, shell, &(struct wh_failed_io){.in_fd = p[0][0], .out_fd = p[1][1], .err_fd = p[2][1]}, ret_status, err);
+	r = wh_failed_run(f, shell, &(struct wh_failed_io){.in_fd = p[0][0], .out_fd = p[1][1], .err_fd = p[2][1]},
+			  ret_status, err);
 	close(p[0][0]);
 	close(p[1][1]);
 	close(p[2][1]);
@@ -82,7 +83,8 @@ static int run_piped(struct wh_failed *f, const char *const *shell, int out, int
 
 /* ---------------------------------------------------------------- on the terminal */
 
-static int run_on_terminal(struct wh_failed *f, const char *const *shell, int in, int out, int *ret_status, struct wh_err **err)
+static int run_on_terminal(struct wh_failed *f, const char *const *shell, int in, int out, int *ret_status,
+			   struct wh_err **err)
 {
 	struct wh_failed_io io = {.term = getenv("TERM")};
 	struct wh_terminal *t = NULL;
@@ -166,7 +168,8 @@ void wh_on_failure(void *arg, struct wh_failed *f)
 		tell_shell(f, shell);
 		if (!e.terminal)
 			say("Standard input is no terminal: commands are read from it.");
-		r = e.terminal ? run_on_terminal(f, shell, e.in, e.out, &status, &err) : run_piped(f, shell, e.out, &status, &err);
+		r = e.terminal ? run_on_terminal(f, shell, e.in, e.out, &status, &err)
+			       : run_piped(f, shell, e.out, &status, &err);
 	}
 	wh_closep(&e.tty);
 	if (r < 0)
