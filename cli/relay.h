@@ -13,10 +13,10 @@ struct wh_relay;
 /* Told once, on the loop: nothing more will come, and what came was handed on, or nobody takes it. */
 typedef void (*wh_relay_fn)(void *arg);
 enum {
-	WH_RELAY_OWNS_FROM =
-		1, /* closed at its end, and as soon as nobody takes what comes: who writes there is told with SIGPIPE */
-	WH_RELAY_OWNS_TO =
-		2, /* closed once all was handed on: who reads there sees the end. Ours alone, and made non-blocking */
+	/* Closed at its end, and as soon as nobody takes what comes: who writes there is told with SIGPIPE. */
+	WH_RELAY_OWNS_FROM = 1,
+	/* Closed once all was handed on: who reads there sees the end. Ours alone, and made non-blocking. */
+	WH_RELAY_OWNS_TO = 2,
 };
 /* Owned descriptors are the relay's from here on. SIGPIPE is to be ignored. */
 struct wh_relay *wh_relay_new(struct wh_loop *l, int from, int to, unsigned owns, wh_relay_fn ended, void *arg);

@@ -2,8 +2,7 @@
 /*
  * Ports of a container, without a change to the host's network.
  *
- *   client ──▶ a listener, made in the host's network ──▶ the relay ──▶ 127.0.0.1:PORT, else [::1]:PORT, in the
- * container's
+ *   client ──▶ listener, made in the host's network ──▶ relay ──▶ 127.0.0.1:PORT, else [::1]:PORT, in the container's
  *
  * The relay is a process whose sockets come from two networks: it has its listeners from before it entered the
  * container's. One epoll loop; of each direction of a connection 64 KiB at most are held, and a side that has nothing
