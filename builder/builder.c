@@ -159,25 +159,27 @@ static int load(struct wh_builder *b, const struct image_ref *r, const char *pla
 }
 
 /* Takes image. */
-static const struct wh_image *remember(struct wh_builder *b, const char *pinned, const char *platform,
-				       struct wh_image *image)
+static const struct wh_image_memo *remember(struct wh_builder *b, const char *asked, const char *pinned, const char *platform,
+					    struct wh_image *image)
 {
 	struct wh_image_memo *m = wh_calloc(1, sizeof(*m));
 
 	m->ref = wh_strdup(pinned);
+	m->asked = wh_strdup(asked);
 	m->platform = wh_strdup(platform);
 	m->image = *image;
 	WH_PUSH(b->images, b->n_images, b->cap_images) = m;
-	return &m->image;
+	return m;
 }
 
-static const struct wh_image *recall(const struct wh_builder *b, const char *pinned, const char *platform)
+static const struct wh_image_memo *recall(const struct wh_builder *b, const char *text, const char *platform)
 {
 	size_t i;
 
 	for (i = 0; i < b->n_images; i++)
-		if (!strcmp(b->images[i]->ref, pinned) && wh_streq(b->images[i]->platform, platform))
-			return &b->images[i]->image;
+		if ((!strcmp(b->images[i]->ref, text) || wh_streq(b->images[i]->asked, text)) &&
+		    wh_streq(b->images[i]->platform, platform))
+			return b->images[i];
 	return NULL;
 }
 
@@ -187,18 +189,15 @@ static int resolve(void *arg, const char *text, const char *platform, char **ret
 	struct wh_builder *b = arg;
 	WH_AUTO_FREE char *pinned = NULL;
 	char digest[WH_DIGEST_TEXT];
-	const struct wh_image *known;
+	const struct wh_image_memo *known = recall(b, text, platform);
 	struct image_ref r = {0};
 	struct wh_image image = {0};
 	int e;
 
-	e = ref_parse(text, &r, err);
-	if (e < 0)
-		return e;
-	known = r.pinned ? recall(b, text, platform) : NULL;
-	if (known) {
-		pinned = wh_strdup(text);
-	} else {
+	if (!known) {
+		e = ref_parse(text, &r, err);
+		if (e < 0)
+			return e;
 		e = load(b, &r, platform, &image, err);
 		if (e < 0) {
 			ref_release(&r);
@@ -210,18 +209,18 @@ static int resolve(void *arg, const char *text, const char *platform, char **ret
 		else
 			pinned = wh_asprintf("%s%s%s%s@%s", r.layout ? LAYOUT : DOCKER, r.name, r.tag ? ":" : "",
 					     r.tag ? r.tag : "", wh_digest_text(&image.manifest, digest));
-		known = remember(b, pinned, platform, &image);
+		ref_release(&r);
+		known = remember(b, text, pinned, platform, &image);
 	}
-	ref_release(&r);
-	*ret_config = json_incref(known->config);
-	*ret_pinned = WH_TAKE_PTR(pinned);
+	*ret_config = json_incref(known->image.config);
+	*ret_pinned = wh_strdup(known->ref);
 	return 0;
 }
 
 int wh_builder_source_image(struct wh_builder *b, const char *text, const char *platform, const struct wh_image **ret,
 			    struct wh_err **err)
 {
-	const struct wh_image *known = recall(b, text, platform);
+	const struct wh_image_memo *known = recall(b, text, platform);
 	struct wh_image image = {0};
 	struct image_ref r = {0};
 	int e;
@@ -234,9 +233,9 @@ int wh_builder_source_image(struct wh_builder *b, const char *text, const char *
 		ref_release(&r);
 		if (e < 0)
 			return e;
-		known = remember(b, text, platform, &image);
+		known = remember(b, NULL, text, platform, &image);
 	}
-	*ret = known;
+	*ret = &known->image;
 	return 0;
 }
 
@@ -328,6 +327,7 @@ void wh_builder_free(struct wh_builder *b)
 	for (i = 0; i < b->n_images; i++) {
 		wh_image_release(&b->images[i]->image);
 		free(b->images[i]->ref);
+		free(b->images[i]->asked);
 		free(b->images[i]->platform);
 		free(b->images[i]);
 	}

@@ -99,6 +99,7 @@ struct wh_node {
 
 struct wh_image_memo {  /* an image that was resolved or is a source */
 	char *ref;      /* pinned */
+	char *asked;    /* as the Dockerfile has it: a name means one image in a build; or NULL */
 	char *platform; /* NULL: the host's */
 	struct wh_image image;
 };

@@ -143,6 +143,14 @@ RUN ls / >/list"
 	is "$(wire)" '' "$WHO: without asking again"
 
 	mark
+	build f --pull <<<"FROM $FRONT/team/moving:1 AS one
+FROM $FRONT/team/moving:1 AS two
+COPY --from=$FRONT/team/moving:1 /bin/busybox /made
+FROM two
+COPY --from=one /bin/busybox /made"
+	is "$status $(manifests)" '0 1' "$WHO: a name means one thing in a build: it is asked for once"
+
+	mark
 	build g --pull=never <<<"$from"
 	is "$status" 1 "$WHO: --pull=never, and the store does not have it"
 	like "$err" 'not in the store, and --pull=never forbids to fetch it' "$WHO: is said"
