@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Pushing (distribution-spec, pushing manifests). What a name leads to is there before the name is: blobs, the manifest by
- * its digest, what is attached to it, the tags.
+ * Pushing (distribution-spec, pushing manifests). What a name leads to is there before the name is: blobs, the manifest
+ * by its digest, what is attached to it, the tags.
  */
 #include "layers/artifact_private.h"
 #include "layers/registry_private.h"
@@ -12,8 +12,8 @@
 #define MAX_SOURCES 200 /* manifests of the store read to find what can be mounted */
 
 /* 1: what was taken in is something else, which another try puts right. */
-static int put_manifest(struct wh_reg_conn *c, const struct wh_http_req *q, const struct wh_digest *d, bool *ret_subject,
-			struct wh_err **err)
+static int put_manifest(struct wh_reg_conn *c, const struct wh_http_req *q, const struct wh_digest *d,
+			bool *ret_subject, struct wh_err **err)
 {
 	char text[WH_DIGEST_TEXT], other[WH_DIGEST_TEXT];
 	WH_AUTO_HTTP_RESP struct wh_http_resp a = {0};
@@ -79,7 +79,7 @@ static int read_manifest(struct wh_store *s, const struct wh_digest *d, struct w
 
 struct blobs {
 	struct wh_store *s;
-	const struct wh_image *image; /* whose layers (or whose images' layers) may lie elsewhere; NULL: all is in the store */
+	const struct wh_image *image; /* its (or its images') layers may lie elsewhere; NULL: all is in the store */
 	struct wh_reg_blob *v;
 	size_t n, cap;
 	struct wh_strv repositories; /* what .from of the blobs points to */
@@ -144,7 +144,8 @@ static const char *repository_of(const struct wh_layer *l, const char *domain)
 	return strncmp(name, domain, n) == 0 && name[n] == '/' ? name + n + 1 : NULL;
 }
 
-static int get_from(struct wh_reg_conn *c, struct wh_store *s, const char *ref, const struct wh_reg_blob *x, struct wh_err **err)
+static int get_from(struct wh_reg_conn *c, struct wh_store *s, const char *ref, const struct wh_reg_blob *x,
+		    struct wh_err **err)
 {
 	WH_AUTO_REG_CONN struct wh_reg_conn *other = NULL;
 	int r = wh_reg_connect_digest(c->r, ref, &other, err);
@@ -399,7 +400,8 @@ static bool may_stay(struct wh_store *s, const struct wh_layer *l, const struct 
 	return there;
 }
 
-int wh_registry_prepare_for(struct wh_store *s, const struct wh_image *i, const struct wh_strv *refs, struct wh_err **err)
+int wh_registry_prepare_for(struct wh_store *s, const struct wh_image *i, const struct wh_strv *refs,
+			    struct wh_err **err)
 {
 	WH_AUTO_FREE const struct wh_layer **v = wh_calloc(i->n_layers + 1, sizeof(*v));
 	int r = wh_image_whole(i, err);
@@ -418,8 +420,8 @@ int wh_registry_prepare(struct wh_store *s, const struct wh_image *i, struct wh_
 	return wh_registry_prepare_for(s, i, NULL, err);
 }
 
-/* Nothing leaves the store before it was seen to be what the image says; reading it is not for a process with a login. What never
- * was in the store is the word of who gave the image. */
+/* Nothing leaves the store before it was seen to be what the image says; reading it is not for a process with a login.
+ * What never was in the store is the word of who gave the image. */
 static int check_layers(const struct wh_reg_conn *c, struct wh_store *s, const struct wh_image *i, struct wh_err **err)
 {
 	char text[WH_DIGEST_TEXT];
@@ -438,8 +440,8 @@ static int check_layers(const struct wh_reg_conn *c, struct wh_store *s, const s
 	return 0;
 }
 
-static int read_image(struct wh_store *s, const struct wh_image *i, struct wh_buf *buf, json_t **ret, const char **ret_type,
-		      struct wh_err **err)
+static int read_image(struct wh_store *s, const struct wh_image *i, struct wh_buf *buf, json_t **ret,
+		      const char **ret_type, struct wh_err **err)
 {
 	int r = read_manifest(s, &i->manifest, buf, ret, ret_type, err);
 
@@ -466,7 +468,8 @@ static int gather(const struct wh_reg_conn *c, const struct wh_image *i, struct 
 	return r < 0 ? r : blobs_of(m, b, err);
 }
 
-/* Manifest and artifacts, named by nothing but digests; of an index, its images' first. again: artifacts alone (put_artifacts()). */
+/* Manifest and artifacts, named by nothing but digests; of an index, its images' first. again: artifacts alone
+ * (put_artifacts()). */
 static int put_documents(struct attaching *x, const struct wh_image *i, bool again, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf buf = WH_BUF_INIT;
@@ -523,7 +526,8 @@ struct target {
 	struct attaching x;
 };
 
-static int aim(struct wh_registry *r, const char *ref, const struct wh_image *i, struct target *v, size_t k, struct wh_err **err)
+static int aim(struct wh_registry *r, const char *ref, const struct wh_image *i, struct target *v, size_t k,
+	       struct wh_err **err)
 {
 	int res = wh_reg_connect(r, ref, "pull,push", &v[k].c, err);
 
@@ -533,7 +537,8 @@ static int aim(struct wh_registry *r, const char *ref, const struct wh_image *i,
 		return wh_err_set(err, "registry", WH_ERR_USAGE, EINVAL, "the image has another digest");
 	v[k].first = true;
 	for (size_t j = 0; j < k; j++)
-		if (strcmp(v[j].c->ref.domain, v[k].c->ref.domain) == 0 && strcmp(v[j].c->ref.path, v[k].c->ref.path) == 0)
+		if (strcmp(v[j].c->ref.domain, v[k].c->ref.domain) == 0 &&
+		    strcmp(v[j].c->ref.path, v[k].c->ref.path) == 0)
 			v[k].first = false;
 	return 0;
 }

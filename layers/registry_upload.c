@@ -35,7 +35,8 @@ int wh_reg_blob_there(struct wh_reg_conn *c, const struct wh_reg_blob *b, struct
 	return r;
 }
 
-/* Asks for an upload, or for the blob of another repository (distribution-spec, mounting a blob), which takes its scope as well. */
+/* Asks for an upload, or for the blob of another repository (distribution-spec, mounting a blob), which takes its scope
+ * as well. */
 static int ask_session(struct wh_reg_conn *c, const struct wh_reg_blob *b, const char *from, const char *what,
 		       struct wh_http_resp *a, struct wh_err **err)
 {
@@ -98,9 +99,11 @@ static int keep_location(struct upload *u, const struct wh_http_resp *a, struct 
 	free(u->url);
 	u->url = to;
 	if (!to)
-		return wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG, "%s: the answer does not say where to", u->what);
+		return wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG, "%s: the answer does not say where to",
+				  u->what);
 	if (!wh_url_is_https(to) && !wh_reg_plain_allowed(u->c) && (wh_url_is_https(a->url) || !wh_url_is_loopback(to)))
-		return wh_err_set(err, "registry", WH_ERR_ENV, EACCES, "%s: it wants to be sent it by plain HTTP", u->what);
+		return wh_err_set(err, "registry", WH_ERR_ENV, EACCES, "%s: it wants to be sent it by plain HTTP",
+				  u->what);
 	return 0;
 }
 
@@ -198,7 +201,7 @@ static int send_piece(struct upload *u, struct wh_err **err)
 				.offset = u->sent,
 				.sending = sending,
 				.arg = u,
-				/* What goes in one stream from the beginning needs none, and not all know what that is. */
+				/* One stream from the beginning needs none, and not all know what that is. */
 				.headers = u->piece || u->sent ? headers : NULL,
 				.once = true};
 	WH_AUTO_HTTP_RESP struct wh_http_resp a = {0};
@@ -213,7 +216,8 @@ static int send_piece(struct upload *u, struct wh_err **err)
 		return note_arrived(u, n, &a, err);
 	r = wh_reg_refusal(u->c, &q, &a, err);
 	if (a.status == 413 && !u->c->r->o.chunk)
-		wh_err_hint(err, "in pieces it may be taken: --chunk-size 50m, or --output type=registry,chunk-size=50m");
+		wh_err_hint(err,
+			    "in pieces it may be taken: --chunk-size 50m, or --output type=registry,chunk-size=50m");
 	if (a.status == 404)
 		give_up_session(u);
 	if (a.status == 405 || a.status == 501) {
