@@ -159,8 +159,8 @@ static int load(struct wh_builder *b, const struct image_ref *r, const char *pla
 }
 
 /* Takes image. */
-static const struct wh_image_memo *remember(struct wh_builder *b, const char *asked, const char *pinned, const char *platform,
-					    struct wh_image *image)
+static const struct wh_image_memo *remember(struct wh_builder *b, const char *asked, const char *pinned,
+					    const char *platform, struct wh_image *image)
 {
 	struct wh_image_memo *m = wh_calloc(1, sizeof(*m));
 

@@ -13,7 +13,8 @@ static int fetch(void *arg, const char *origin, const struct wh_descriptor *blob
 	int r = wh_cli_registry_blobs(l->inner, l->store, repo, blobs, n, l->insecure, cancel, &(struct wh_progress_row){l->progress, id}, &e);
 
 	if (r < 0 && r != -ECANCELED)
-		wh_err_hint(&e, "they stayed in their registry until now, when they are read; whittle pull brings an image as a whole");
+		wh_err_hint(&e, "they stayed in their registry until now, when they are read; "
+				"whittle pull brings an image as a whole");
 	wh_progress_end(l->progress, id, e);
 	wh_err_move(err, &e);
 	return r;

@@ -2,6 +2,10 @@
 /*
  * Blobs: bytes under their own digest in blobs/sha256. They come in whole (see wh_store_publish), but disks and people
  * damage files later: so one that is written once more takes the place of one that differs.
+ *
+ *   partial/HEX   the beginning of a blob that is, or was, on its way from a registry; held with flock(2) by who
+ *                 writes it. Whoever wants the blob next goes on from there. Its bytes may be anybody's: the digest
+ *                 at the end decides.
  */
 #include "layers/store_private.h"
 
@@ -182,7 +186,7 @@ static int take_over(struct wh_blob_writer *w, uint64_t max, struct wh_err **err
 	return 0;
 }
 
-/* Opens and locks it; the name may have gone, or lead elsewhere, by the time that it is ours. -EBUSY: it is somebody's. */
+/* Opens and locks it; by the time that it is ours the name may lead elsewhere. -EBUSY: it is somebody's. */
 static int open_partial(int dir, const char *hex, int *ret_fd, uint64_t *ret_size)
 {
 	for (;;) {
@@ -209,8 +213,8 @@ static int open_partial(int dir, const char *hex, int *ret_fd, uint64_t *ret_siz
 	}
 }
 
-int wh_blob_writer_resume(struct wh_store *s, const struct wh_digest *d, uint64_t size, struct wh_blob_writer **ret, uint64_t *ret_got,
-			  struct wh_err **err)
+int wh_blob_writer_resume(struct wh_store *s, const struct wh_digest *d, uint64_t size, struct wh_blob_writer **ret,
+			  uint64_t *ret_got, struct wh_err **err)
 {
 	int r = wh_mkdir_p(s->dir_fd, "partial", 0700), dir, fd = -1;
 	struct wh_blob_writer *w;

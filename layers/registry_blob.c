@@ -231,7 +231,7 @@ int wh_reg_blob_get(struct wh_reg_conn *c, struct wh_store *s, const struct wh_r
 		r = get_once(&g, s, &why);
 		if (r == 0)
 			return 0;
-		/* Pieces that do not fit together: from others, from before a crash, or from a registry that counts strangely. */
+		/* Pieces that do not fit: from others, from before a crash, or from a registry that counts strangely. */
 		if (r == -EBADMSG && g.pieced && !g.whole_only) {
 			g.whole_only = true;
 			continue;

@@ -74,10 +74,11 @@ int wh_store_lock(struct wh_store *s, const char *name, struct wh_err **err);
 int wh_store_publish(struct wh_store *s, const char *name, int dirfd, const char *to, struct wh_err **err);
 /* The same, but what is there gives way to ours. */
 int wh_store_replace(struct wh_store *s, const char *name, int dirfd, const char *to, struct wh_err **err);
-/* A download of a blob of this size: what earlier ones left in partial/ is taken over, *ret_got bytes (0: none). Until it is finished, aborted
- * or left, it is ours alone. Without an error: -EBUSY: somebody else is at it, and has *ret_got bytes; -EEXIST: the store has the blob. */
-int wh_blob_writer_resume(struct wh_store *s, const struct wh_digest *d, uint64_t size, struct wh_blob_writer **ret, uint64_t *ret_got,
-			  struct wh_err **err);
+/* A download of a blob of this size: what earlier ones left in partial/ is taken over, *ret_got bytes (0: none). Until
+ * it is finished, aborted or left, it is ours alone. Without an error text: -EBUSY: somebody else is at it, and has
+ * *ret_got bytes; -EEXIST: the store has the blob. */
+int wh_blob_writer_resume(struct wh_store *s, const struct wh_digest *d, uint64_t size, struct wh_blob_writer **ret,
+			  uint64_t *ret_got, struct wh_err **err);
 /* Forgets what was added. */
 int wh_blob_writer_restart(struct wh_blob_writer *w, struct wh_err **err);
 /* Ends it as an abort does; but a download's bytes stay for the next one. */
