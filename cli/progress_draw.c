@@ -226,7 +226,7 @@ static void draw_head(const struct wh_screen *s, int64_t now, const struct wh_sc
 {
 	WH_AUTO_FREE char *text = NULL;
 	size_t done = 0, all = l->final && !s->failed ? s->n_started : s->n;
-	bool bad = s->failed, stopped = false;
+	bool bad = false, stopped = false;
 	struct line line = begin(l);
 	const char *how = "";
 
@@ -235,8 +235,7 @@ static void draw_head(const struct wh_screen *s, int64_t now, const struct wh_sc
 		bad |= failed(s->steps[i]);
 		stopped |= canceled(s->steps[i]) || !s->steps[i]->end_ns;
 	}
-	if (bad)
-		all = s->n;
+	bad |= s->failed && !stopped;
 	if (l->final)
 		how = bad ? " FAILED" : stopped ? " CANCELED" : " FINISHED";
 	text = wh_asprintf("%s%s %.1fs (%zu/%zu)%s", l->columns < 30 ? "" : "[+] ", s->title ? s->title : "Building",

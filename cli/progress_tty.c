@@ -82,9 +82,34 @@ static unsigned rows_of_last(const struct drawer *d)
 	return rows < d->look.rows ? rows : d->look.rows - 1;
 }
 
+/* Line by line: what clears the rest of the screen at once is put into the scrollback by some terminals. */
+static void clear_lines(unsigned n, struct wh_buf *out)
+{
+	for (unsigned i = 0; i < n; i++)
+		wh_buf_adds(out, "\033[K\r\n");
+	if (n)
+		wh_buf_addf(out, "\033[%uA", n);
+}
+
 static int64_t real_now(const struct drawer *d)
 {
 	return (int64_t)wh_now_ns() + d->clock;
+}
+
+/* All lines are equally wide, so that it is known how they are broken when the terminal becomes narrower: some count what was
+ * cleared, others do not. */
+static void fill_lines(struct wh_frame *f, unsigned columns)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		struct wh_frame_line *l = &f->v[i];
+		char *text;
+
+		if (l->columns >= columns)
+			continue;
+		text = wh_asprintf("%s%*s", l->text, (int)(columns - l->columns), "");
+		free(l->text);
+		*l = (struct wh_frame_line){text, columns};
+	}
 }
 
 static void draw(struct drawer *d)
@@ -98,23 +123,20 @@ static void draw(struct drawer *d)
 	resized = d->last.n && d->last_columns != d->look.columns;
 	up = rows_of_last(d);
 	wh_screen_draw(&d->screen, real_now(d), &d->look, &f);
-	wh_buf_adds(&out, "\033[?25l\r");
+	if (!d->look.final)
+		fill_lines(&f, d->look.columns - 1);
+	wh_buf_adds(&out, "\033[?25l\r\033[K"); /* what was typed meanwhile goes */
 	if (up)
 		wh_buf_addf(&out, "\033[%uA", up);
-	if (resized)
-		wh_buf_adds(&out, "\033[J"); /* lines that were broken stand elsewhere */
 	for (size_t i = 0; i < f.n; i++) {
 		bool same = !resized && up == d->last.n && i < d->last.n && wh_streq(f.v[i].text, d->last.v[i].text);
 
+		/* A line that was broken is cleared first: else it stays a part of the next one, and joins it when there is room again. */
 		if (!same)
-			wh_buf_addf(&out, "%s\033[K", f.v[i].text);
+			wh_buf_addf(&out, "%s%s\033[K", resized ? "\033[2K" : "", f.v[i].text);
 		wh_buf_adds(&out, "\r\n");
 	}
-	if (!resized && up > f.n) {
-		for (size_t i = f.n; i < up; i++)
-			wh_buf_adds(&out, "\033[K\r\n");
-		wh_buf_addf(&out, "\033[%zuA", up - f.n);
-	}
+	clear_lines(up > f.n ? up - (unsigned)f.n : 0, &out);
 	wh_buf_adds(&out, "\033[?25h");
 	if (d->look.final)
 		wh_screen_words(&d->screen, &d->look, &out);
@@ -135,7 +157,8 @@ static void make_way(struct drawer *d)
 	measure(d);
 	up = rows_of_last(d);
 	if (up)
-		wh_buf_addf(&out, "\r\033[%uA\033[J", up);
+		wh_buf_addf(&out, "\r\033[%uA", up);
+	clear_lines(up, &out);
 	put(&out);
 	wh_frame_release(&d->last);
 	d->paused = true;
