@@ -226,7 +226,7 @@ is "$(all | head -n 1 | mask)" '[+] Pulling T.Ts (0/1)' 'pull: the head'
 tmux send-keys -t x C-c
 ok 'pull: Ctrl-C' wait_for 'status [1-9]'
 sane pull
-printf 'FROM %s/big:1\nCOPY Dockerfile /\n' "$slow" >ctx/slow
+printf 'FROM %s/big:1\nRUN ["/none"]\n' "$slow" >ctx/slow
 terminal 200 50 "$WHITTLE build --root $T/st3 -f ctx/slow ctx"
 ok 'a base of a build: a bar' wait_for '^ => => layer [0-9a-f]{12} +[0-9.]+MB / 12\.0MB \[=*> +\] +[0-9.]+[kM]B/s +[0-9]+s left$'
 tmux send-keys -t x C-c
