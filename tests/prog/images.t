@@ -4,6 +4,7 @@
 # images, inspect, history, tag, rm: what the store has, beside what docker, podman and skopeo say of the same image.
 . "$(dirname "$0")/lib.sh"
 . "$SRC/tests/tools/dockerd.sh"
+. "$SRC/tests/tools/registry.sh"
 for program in jq skopeo; do
 	command -v $program >/dev/null || skip_all "needs $program"
 done
@@ -205,6 +206,24 @@ for WHO in "${users[@]}"; do
 	is "$status" 0 "$WHO: and can be removed"
 	: "$m"
 done
+
+# ---- layers that stay in their registry ----
+
+registry_start "$T/registry" || { echo 'Bail out! no registry'; exit 1; }
+ST=$T/store.lazy
+"$WHITTLE" push -q --root "$T/store.${users[0]}x" "oci:$busybox" "$REGISTRY/base:1" >/dev/null
+mkdir -p lazy
+printf 'FROM %s/base:1\nLABEL a=b\n' "$REGISTRY" > lazy/Dockerfile
+lazy=$("$WHITTLE" build -q --root "$ST" -t lazy:1 lazy)
+like "$("$WHITTLE" images --root "$ST" lazy)" '^lazy .* [0-9.]+ MB \(in registry\)$' 'images: layers that nobody needed yet are in their registry'
+is "$("$WHITTLE" images --root "$ST" --format json lazy | jq -c '[.BytesHere, .Origin]')" "[0,\"$REGISTRY/base\"]" 'images: which is told'
+is "$("$WHITTLE" inspect --root "$ST" lazy:1 | jq -c '.[0] | [.Size, .Origin, .Layers[0].Here]')" "[null,\"$REGISTRY/base\",false]" 'inspect: a size that nobody knows yet'
+like "$("$WHITTLE" history --root "$ST" lazy:1)" ' mkbase.sh busybox +-  ' 'history: nor does it fetch anything'
+"$WHITTLE" tag --root "$ST" "${lazy:7:10}" lazy:2
+like "$("$WHITTLE" images --root "$ST" lazy:2)" '\(in registry\)$' 'tag: the layers stay there, by id as well'
+is "$("$WHITTLE" run --root "$ST" --rm lazy:2 echo here 2>&1 | tail -n 1)" here 'and can be had'
+unlike "$("$WHITTLE" images --root "$ST" lazy:2)" 'registry' 'then they are here'
+kill "$REGISTRY_PID"
 
 # ---- beside docker and podman ----
 
