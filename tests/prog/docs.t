@@ -3,6 +3,11 @@
 #
 # What the documents say is so: flags of other programs and what they are here, and the files that the pages name.
 . "$(dirname "$0")/lib.sh"
+for program in docker buildah; do
+	command -v $program >/dev/null || skip_all "needs $program"
+done
+newer=
+! is_root || newer=$("$SRC/tests/tools/fetch_tools.sh" docker 2>fetch.err) || skip_all "there is no newer docker: $(tail -n 1 fetch.err)"
 
 # ---- MIGRATION.md ----
 
@@ -36,13 +41,11 @@ compare() { # HEADING WHAT: flags of a help on standard input
 	[ "$(wc -l < flags)" -gt 25 ] && pass "$2: has flags" || fail "$2: has flags"
 	is "$(cut -d ' ' -f 1 "rows.$1" | sort -u | comm -13 - flags)" '' "$2: every flag is in the table"
 }
-command -v docker buildah >/dev/null || skip_all 'needs docker and buildah'
-DOCKER_BUILDKIT=0 docker build --help 2>/dev/null | compare 'docker build' 'the docker that is installed'
-buildah build --help 2>/dev/null | compare 'buildah build' 'the buildah that is installed'
-newer=${WHITTLE_TOOLS:-/var/tmp/whittle-tools-$(id -u)}/docker-newer
-if is_root && [ -x "$newer/usr/bin/docker" ]; then
-	chroot "$newer" /usr/bin/env -i PATH=/usr/bin docker buildx build --help | compare 'docker buildx build' 'a newer buildx'
-	chroot "$newer" /usr/bin/env -i PATH=/usr/bin DOCKER_BUILDKIT=0 docker build --help 2>/dev/null | compare 'docker build' 'a newer docker'
+compare 'docker build' 'the docker that is installed' < <(DOCKER_BUILDKIT=0 docker build --help 2>/dev/null)
+compare 'buildah build' 'the buildah that is installed' < <(buildah build --help 2>/dev/null)
+if is_root; then
+	compare 'docker buildx build' 'a newer buildx' < <(chroot "$newer" /usr/bin/env -i PATH=/usr/bin docker buildx build --help)
+	compare 'docker build' 'a newer docker' < <(chroot "$newer" /usr/bin/env -i PATH=/usr/bin DOCKER_BUILDKIT=0 docker build --help 2>/dev/null)
 fi
 
 # ---- links, and commands that are spoken of ----
