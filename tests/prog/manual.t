@@ -88,7 +88,7 @@ if command -v shellcheck >/dev/null; then
 	ok 'and so does shellcheck' shellcheck -s bash -e SC2034,SC2207 "$T/completion"
 fi
 mkdir -p "$T/work/sub dir" "$T/bin"
-ln -s "$WHITTLE" "$T/bin/whittle"
+[ -e "$T/bin/whittle" ] || ln -s "$WHITTLE" "$T/bin/whittle"
 cd "$T/work" || exit 1
 : > Dockerfile.web
 cat > Dockerfile <<'EOF'
