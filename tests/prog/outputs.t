@@ -217,7 +217,7 @@ fi
 # ---- docker ----
 
 bin=$T/bin
-mkdir bin none
+mkdir -p bin none
 if dockerd_start "$T/dockerd"; then
 	on_exit dockerd_stop
 	ok 'docker loads a build' "$DOCKER" load -q -i d.tar
