@@ -20,23 +20,28 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 dir=${FUZZ_DIR:-/tmp/whittle-fuzz}
 fuzz=$top/tests/fuzz
 
-# The language needs a few files only; the others take all that is no command.
+# The language needs a few files only; the others take all but main(). Programs that the sandbox carries with it are not run here.
 case $noun in
 dockerfile | lexer | expand | ignore | path | json)
 	sources=("$top"/base/*.c "$top"/frontend/*.c "$top"/builder/graph.c)
 	libs=(libcrypto jansson)
 	;;
 *)
-	sources=("$top"/{base,layers,sandbox,harden,builder,frontend,evidence}/*.c)
+	mapfile -t sources < <(grep -LE '\bmain\(int|\bmain\(void' "$top"/{base,layers,sandbox,harden,builder,frontend,evidence,cli}/*.c)
 	libs=(libarchive libzstd zlib libcrypto jansson libseccomp libcurl sqlite3 libsodium)
 	;;
 esac
 
+mkdir -p "$dir/stub/sandbox" && : >"$dir/stub/sandbox/app-helper" && : >"$dir/stub/sandbox/container-init"
 mkdir -p "$dir/bin" "$dir/$noun" "$dir/found"
 read -ra links < <(pkg-config --cflags --libs "${libs[@]}")
-nice -n 19 "${CLANG:-clang}" -std=gnu17 -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \
-	-fsanitize=fuzzer,address,undefined -I"$top" -include "$top/base/banned.h" \
-	"$fuzz/fuzz_$noun.c" "${sources[@]}" "${links[@]}" -o "$dir/bin/fuzz_$noun.new"
+flags=(-std=gnu17 -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize=fuzzer,address,undefined
+	-I"$top" -Wa,-I"$dir/stub" '-DPACKAGE_VERSION="0"' -include "$top/base/banned.h")
+if [ "${#libs[@]}" -gt 2 ]; then
+	"${CLANG:-clang}" "${flags[@]}" -Dmain=whittle_main -c "$top/cli/main.c" -o "$dir/main.o"
+	sources+=("$dir/main.o")
+fi
+nice -n 19 "${CLANG:-clang}" "${flags[@]}" "$fuzz/fuzz_$noun.c" "${sources[@]}" "${links[@]}" -o "$dir/bin/fuzz_$noun.new"
 mv "$dir/bin/fuzz_$noun.new" "$dir/bin/fuzz_$noun"
 [ "$seconds" != 0 ] || exit 0
 
