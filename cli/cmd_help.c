@@ -59,7 +59,10 @@ static void image_names(const char *root, struct wh_buf *out)
 			WH_AUTO_FREE char *tag = NULL;
 
 			wh_cli_name_split(l.v[i].name, &repository, &tag);
-			wh_buf_addf(out, "%s:%s\n", repository, tag);
+			wh_text_add_safe(out, repository, strlen(repository));
+			wh_buf_addc(out, ':');
+			wh_text_add_safe(out, tag, strlen(tag));
+			wh_buf_addc(out, '\n');
 		}
 	if (s)
 		wh_store_close(s);
