@@ -28,6 +28,7 @@ export COSIGN_PASSWORD=geheim
 ok 'a key pair' "$WHITTLE" keygen --output-key-prefix keys/release
 cp keys/release.pub project/
 registry_start "$T/registry" htpasswd ci secret-token || { echo 'Bail out! no registry'; exit 1; }
+on_exit 'server_stop "$REGISTRY_PID"'
 printf '{"auths": {"%s": {"auth": "%s"}}}\n' "$REGISTRY" "$(printf %s ci:secret-token | base64)" > login/config.json
 container_tree "$T/tree" "$WHITTLE" || { echo 'Bail out! no tree'; exit 1; }
 ln -sf "$WHITTLE" "$T/tree/usr/bin/whittle"

@@ -12,6 +12,7 @@ users=(user)
 awk '/^```sh$/ { on = 1; next } /^```$/ { on = 0 } on' "$SRC/GUIDE.md" > lines
 [ "$(wc -l < lines)" -gt 35 ] && pass 'the guide has lines' || fail 'the guide has lines'
 registry_start "$T/registry" htpasswd ci geheim || { echo 'Bail out! no registry'; exit 1; }
+on_exit 'server_stop "$REGISTRY_PID"'
 # Each command by itself: what stands in a here document or on a line that goes on belongs to it.
 awk -v q="'" '{ text = text $0 "\n" }
 	doc { if ($0 == "EOF") doc = 0; else next }

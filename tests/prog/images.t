@@ -210,6 +210,7 @@ done
 # ---- layers that stay in their registry ----
 
 registry_start "$T/registry" || { echo 'Bail out! no registry'; exit 1; }
+on_exit 'server_stop "$REGISTRY_PID"'
 ST=$T/store.lazy
 "$WHITTLE" push -q --root "$T/store.${users[0]}x" "oci:$busybox" "$REGISTRY/base:1" >/dev/null
 mkdir -p lazy
@@ -223,7 +224,7 @@ like "$("$WHITTLE" history --root "$ST" lazy:1)" ' mkbase.sh busybox +-  ' 'hist
 like "$("$WHITTLE" images --root "$ST" lazy:2)" '\(in registry\)$' 'tag: the layers stay there, by id as well'
 is "$("$WHITTLE" run --root "$ST" --rm lazy:2 echo here 2>&1 | tail -n 1)" here 'and can be had'
 unlike "$("$WHITTLE" images --root "$ST" lazy:2)" 'registry' 'then they are here'
-kill "$REGISTRY_PID"
+server_stop "$REGISTRY_PID"
 
 # ---- beside docker and podman ----
 
