@@ -4,10 +4,11 @@
 #include "cli/registry_service.h"
 
 #include <errno.h>
+#include <sys/file.h>
 
 struct flags {
 	const char *root;
-	bool force, gc, quiet;
+	bool force, gc, quiet, volume;
 };
 
 struct job {
@@ -25,6 +26,7 @@ static const struct wh_option options[] = {
 	{"gc", 0, WH_OPT_FLAG, AT(gc), NULL, "Remove at once what only these images needed", NULL},
 	{"quiet", 'q', WH_OPT_FLAG, AT(quiet), NULL, "Print nothing", NULL},
 	{"root", 0, WH_OPT_TEXT, AT(root), "DIR", "The store (as for build)", NULL},
+	{"volume", 0, WH_OPT_FLAG, AT(volume), NULL, "The arguments are named volumes of whittle run: they are removed,\nwith what is in them", NULL},
 	{0},
 };
 
@@ -150,11 +152,62 @@ static int look(const struct job *j, struct wh_inner *inner, struct wh_buf *out,
 	return r;
 }
 
+/* ---------------------------------------------------------------- volumes */
+
+static int remove_volume(struct wh_store *s, const char *name, struct wh_err **err)
+{
+	WH_AUTO_FREE char *path = wh_asprintf("volumes/%s", name);
+	WH_AUTO_FD int fd = -1;
+	int r;
+
+	if (!name[0] || name[0] == '.' || strchr(name, '/'))
+		return wh_cli_misuse(err, "\"%s\" is no name of a volume", name);
+	fd = wh_openat(wh_store_dirfd(s), path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (fd < 0)
+		return wh_err_set(err, "cli", WH_ERR_USAGE, ENOENT, "there is no volume \"%s\"", name);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return wh_err_set(err, "cli", WH_ERR_USAGE, EBUSY, "the volume \"%s\" is in use", name);
+	if (renameat2(wh_store_dirfd(s), path, wh_store_tmp_dirfd(s), name, RENAME_NOREPLACE) < 0)
+		return wh_err_sys(err, "cli", WH_ERR_ENV, errno, "remove the volume \"%s\"", name);
+	r = wh_rm_rf(wh_store_tmp_dirfd(s), name);
+	return r < 0 ? wh_err_sys(err, "cli", WH_ERR_ENV, -r, "remove what is in the volume \"%s\"", name) : 0;
+}
+
+/* What is in them has other owners: within the user namespace. */
+static int remove_volumes(const struct job *j, struct wh_inner *inner, struct wh_buf *out, struct wh_err **err)
+{
+	struct wh_store *s = NULL;
+	int r = wh_cli_store_open(j->flags->root, &s, err);
+
+	if (r == 0)
+		r = wh_inner_enter(inner, err);
+	for (size_t i = 0; i < j->args->n && r == 0; i++) {
+		WH_AUTO_ERR struct wh_err *e = NULL;
+
+		r = remove_volume(s, j->args->v[i], &e);
+		if (r == -ENOENT && j->flags->force) {
+			r = 0;
+			continue;
+		}
+		if (r == 0 && !j->flags->quiet)
+			wh_buf_addf(out, "Removed: %s\n", j->args->v[i]);
+		wh_err_move(err, &e);
+	}
+	if (s)
+		wh_store_close(s);
+	return r;
+}
+
+/* ---------------------------------------------------------------- the command */
+
 static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct wh_err **err)
 {
 	struct job *j = arg;
-	int r = take_names(j, out, err);
+	int r;
 
+	if (j->flags->volume)
+		return remove_volumes(j, inner, out, err);
+	r = take_names(j, out, err);
 	if (j->flags->quiet)
 		wh_buf_reset(out);
 	if (r == 0 && j->n && !j->flags->gc && !j->flags->quiet) {
@@ -194,7 +247,8 @@ const struct wh_command wh_cmd_rm = {
 		 "What no name leads to any more is removed by whittle gc in time, or by --gc at once; layers that other\n"
 		 "images or cached steps need stay. (whittle rmi is the same.)",
 	.examples = "  whittle rm shop:1.3\n"
-		    "  whittle rm --gc $(whittle images -q 'shop*')",
+		    "  whittle rm --gc $(whittle images -q 'shop*')\n"
+		    "  whittle rm --volume shop-data",
 	.options = options,
 	.min_args = 1,
 	.max_args = 1000,

@@ -16,6 +16,7 @@
 #include "cli/terminal.h"
 
 #include <errno.h>
+#include <sys/file.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -257,12 +258,25 @@ static int make_volume(struct container *c, const struct wh_run_mount *m, const 
 	return 0;
 }
 
+/* As long as we live nobody removes it (whittle rm --volume). False: it is not there. */
+static bool hold(int root, const char *path)
+{
+	WH_AUTO_FD int fd = wh_openat(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	struct stat held, named;
+
+	if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) < 0 || fstat(fd, &held) < 0 || fstatat(root, path, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    held.st_ino != named.st_ino)
+		return false;
+	(void)WH_TAKE_FD(fd); /* to the end of the process */
+	return true;
+}
+
 static int named_volume(struct container *c, const struct wh_run_mount *m, const char *temporary, struct wh_err **err)
 {
 	WH_AUTO_FREE char *path = wh_asprintf("volumes/%s", m->source);
 	int root = wh_store_dirfd(c->store), tmp = wh_store_tmp_dirfd(c->store), r;
 
-	if (faccessat(root, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	if (hold(root, path))
 		return 0;
 	if (mkdirat(root, "volumes", 0700) < 0 && errno != EEXIST)
 		return wh_err_sys(err, "cli", WH_ERR_ENV, errno, "make %s/volumes", wh_store_path(c->store));
@@ -272,6 +286,8 @@ static int named_volume(struct container *c, const struct wh_run_mount *m, const
 	if (renameat2(tmp, temporary, root, path, RENAME_NOREPLACE) < 0 &&
 	    errno != EEXIST) /* else another run was quicker */
 		return wh_err_sys(err, "cli", WH_ERR_ENV, errno, "make the volume %s", m->source);
+	if (!hold(root, path))
+		return wh_err_set(err, "cli", WH_ERR_ENV, EBUSY, "the volume %s is being removed", m->source);
 	return 0;
 }
 

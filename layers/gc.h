@@ -33,6 +33,7 @@ enum wh_gc_kind {               /* what a thing counts as */
 		  WH_GC_TEMPORARY, /* below tmp/; of processes that live, or not */
 		  WH_GC_OLD,       /* leftovers: of other versions, of damage */
 		  WH_GC_DB,        /* vulnerability records; never removed */
+		  WH_GC_VOLUMES,   /* run's named volumes; never removed */
 		  WH_GC_STORE,     /* the store's own files and directories */
 		  WH_GC_UNKNOWN,   /* nobody's: told, never removed */
 		  WH_GC_KINDS,

@@ -368,6 +368,7 @@ static bool stands_alone(const struct wh_gc_thing *t)
 	case WH_AT_CLAIMS:
 	case WH_AT_TMP:
 	case WH_AT_DB:
+	case WH_AT_VOLUMES:
 	case WH_AT_TOP:
 	case WH_AT_PLACES:
 		break;
@@ -635,6 +636,7 @@ static bool is_lost(const struct wh_gc *g, const struct wh_gc_thing *t)
 	case WH_AT_CLAIMS:
 	case WH_AT_TMP:
 	case WH_AT_DB:
+	case WH_AT_VOLUMES:
 	case WH_AT_TOP:
 	case WH_AT_PLACES:
 		break;

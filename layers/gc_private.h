@@ -39,6 +39,7 @@ enum wh_gc_place { /* directories in which each name is a thing */
 		   WH_AT_PARTIAL,
 		   WH_AT_TMP,
 		   WH_AT_DB,
+		   WH_AT_VOLUMES,
 		   WH_AT_TOP, /* the store's own directory */
 		   WH_AT_PLACES,
 };

@@ -53,6 +53,7 @@ static const struct {
 	[WH_AT_PARTIAL] = {"partial", HEX, false, true, WH_GC_DOWNLOADS},
 	[WH_AT_TMP] = {"tmp", ANY, true, true, WH_GC_TEMPORARY},
 	[WH_AT_DB] = {"db", ANY, true, false, WH_GC_DB},
+	[WH_AT_VOLUMES] = {"volumes", ANY, true, true, WH_GC_VOLUMES},
 	[WH_AT_TOP] = {".", ANY, true, false, WH_GC_STORE},
 };
 
@@ -68,7 +69,7 @@ const char *wh_gc_kind_name(enum wh_gc_kind k)
 		[WH_GC_SNAPSHOTS] = "snapshots", [WH_GC_ROOTS] = "root copies",     [WH_GC_MOUNTS] = "cache mounts",
 		[WH_GC_SOURCES] = "sources",     [WH_GC_MEMOS] = "context memos",   [WH_GC_TEMPORARY] = "temporary",
 		[WH_GC_LOGS] = "step logs",      [WH_GC_DOWNLOADS] = "downloads",
-		[WH_GC_OLD] = "leftovers",       [WH_GC_DB] = "vulnerability data", [WH_GC_STORE] = "store",
+		[WH_GC_OLD] = "leftovers",       [WH_GC_DB] = "vulnerability data", [WH_GC_VOLUMES] = "volumes", [WH_GC_STORE] = "store",
 		[WH_GC_UNKNOWN] = "unknown",
 	};
 
@@ -326,7 +327,8 @@ static enum wh_gc_kind top_kind(const char *name)
 		"oci-layout", "index.json", "blobs",    "index",        "variants",     "origins",      "snapshots",
 		"roots",      "caches",     "memo",     "sources",      "records",      "claims",
 		"tmp",        "db",         "cache.db", "cache.db-wal", "cache.db-shm", "cache.db-journal",
-		"cache.lock", "index.lock", "gc.lock",  "lock",         "logs",         "partial",      NULL,
+		"cache.lock", "index.lock", "gc.lock",  "lock",         "logs",         "partial",      "volumes",
+		NULL,
 	};
 
 	for (size_t i = 0; own[i]; i++)
@@ -347,7 +349,7 @@ static struct wh_gc_thing *add_thing(struct wh_gc *g, enum wh_gc_place p, enum w
 	t->kind = kind;
 	t->name = wh_strdup(name);
 	t->diff = t->blob = t->unit = WH_GC_NONE;
-	t->fixed = kind == WH_GC_UNKNOWN || kind == WH_GC_DB || kind == WH_GC_STORE;
+	t->fixed = kind == WH_GC_UNKNOWN || kind == WH_GC_DB || kind == WH_GC_VOLUMES || kind == WH_GC_STORE;
 	t->counts = places[p].counts || t->kind == WH_GC_UNKNOWN || t->kind == WH_GC_OLD;
 	WH_PUSH(g->things, g->n, g->cap) = t;
 	return t;
@@ -371,7 +373,7 @@ static void scan_entry(struct wh_gc *g, enum wh_gc_place p, int dirfd, const cha
 		return;
 	if (p == WH_AT_TOP)
 		kind = top_kind(name);
-	else if (is_temporary(name) && p != WH_AT_TMP && p != WH_AT_DB)
+	else if (is_temporary(name) && p != WH_AT_TMP && p != WH_AT_DB && p != WH_AT_VOLUMES)
 		kind = WH_GC_TEMPORARY;
 	else if (!fits(places[p].form, name) ||
 		 (st.st_mode & S_IFMT) != (places[p].tree && !wh_has_suffix(name, ".used") ? S_IFDIR : S_IFREG))

@@ -136,6 +136,22 @@ mounts() {
 	mine "$WHITTLE" gc --root "$home/store" --all >/dev/null 2>&1
 	run w -v keep:/v $B cat /v/f
 	is "$out" kept "$who: … whatever gc does"
+	run mine "$WHITTLE" du --root "$home/store"
+	like "$out" '^volumes +1 ' "$who: … and du tells of it"
+	background holding -v keep:/v $B sh -c "echo >/v/up; sleep 1000"
+	until [ -e "$home/store/volumes/keep/up" ]; do sleep 0.1; done
+	run mine "$WHITTLE" rm --root "$home/store" --volume keep
+	is "$status" 2 "$who: one in use is not removed"
+	kill -9 "$(outer_of keep:/v)"
+	wait "$job" 2>/dev/null
+	for i in $(seq 50); do # its processes let go as they die
+		run mine "$WHITTLE" rm --root "$home/store" --volume keep
+		[ "$status" != 0 ] || break
+		sleep 0.1
+	done
+	is "$status $out" '0 Removed: keep' "$who: … one that is not in use is"
+	run mine "$WHITTLE" rm --root "$home/store" --volume keep
+	like "$err" 'there is no volume "keep"' "$who: … once"
 	run w -v full:/data --entrypoint cat app /data/file
 	is "$out" image "$who: a new one starts with what the image has"
 	run w --tmpfs /t:size=1m,mode=700 $B sh -c 'stat -c %a /t; dd if=/dev/zero of=/t/f bs=1M count=2 2>&1 | grep -o "No space.*"'
