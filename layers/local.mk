@@ -14,7 +14,7 @@ layers_liblayers_a_SOURCES += \
 	layers/image.c layers/image_index.c layers/image_private.h layers/layout.c layers/layout_check.c layers/names.c layers/names.h layers/pair.c layers/platform.c \
 	layers/reader.c layers/reader.h layers/registry.h layers/root.c layers/root.h layers/stream.c layers/stream.h \
 	layers/tag.c layers/unpack.c layers/xattr.c layers/xattr.h
-layers_liblayers_a_SOURCES += layers/origin.c
+layers_liblayers_a_SOURCES += layers/gc_decide.c layers/origin.c
 # What is used, and what goes.
 layers_liblayers_a_SOURCES += layers/gc.c layers/gc.h layers/gc_mark.c layers/gc_private.h layers/gc_scan.c layers/use.c
 # URLs and repositories.
