@@ -37,6 +37,9 @@ int wh_artifact_manifest_read(struct wh_store *s, const struct wh_artifact *a, s
 int wh_artifacts_in_layout(struct wh_store *s, const char *dir, const struct wh_digest *subject, bool caches,
 			   struct wh_artifacts *ret, struct wh_err **err);
 
+/* Of the entries of an index.json whose blobs are in the store, those that are attached to the subject. */
+int wh_artifacts_among(struct wh_store *s, const json_t *manifests, const struct wh_digest *subject, struct wh_artifacts *ret, struct wh_err **err);
+
 /* "sha256-HEX.KIND" with a KIND of small letters: the older form's tag. ret may be NULL. */
 bool wh_artifact_tag_parse(const char *tag, struct wh_digest *ret);
 

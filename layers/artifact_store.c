@@ -211,24 +211,33 @@ static void hand_over(struct wh_artifacts *from, struct wh_artifacts *to)
 	}
 }
 
-int wh_artifacts_from_store(struct wh_store *s, const struct wh_digest *subject, struct wh_artifacts *ret,
-			    struct wh_err **err)
+int wh_artifacts_among(struct wh_store *s, const json_t *ms, const struct wh_digest *subject, struct wh_artifacts *ret, struct wh_err **err)
 {
 	WH_CLEANUP(wh_artifacts_release) struct wh_artifacts list = {0};
-	WH_AUTO_JSON json_t *ms = NULL;
 	struct source x = {.s = s, .dir = -1, .path = wh_store_path(s), .subject = subject, .list = &list};
-	int r = wh_store_names(s, &ms, err);
+	int r = 0;
 
 	for (size_t i = 0; i < json_array_size(ms) && r == 0; i++) {
 		const json_t *d = json_array_get(ms, i);
 
-		/* The store's own index is ours: only what is attached needs a look. */
+		/* Only what says that it is attached needs a look. */
 		if (wh_index_entry_is_artifact(d))
 			r = consider(&x, d, 0, err);
 	}
 	if (r == 0)
 		hand_over(&list, ret);
-	else
+	return r;
+}
+
+int wh_artifacts_from_store(struct wh_store *s, const struct wh_digest *subject, struct wh_artifacts *ret,
+			    struct wh_err **err)
+{
+	WH_AUTO_JSON json_t *ms = NULL;
+	int r = wh_store_names(s, &ms, err);
+
+	if (r == 0)
+		r = wh_artifacts_among(s, ms, subject, ret, err);
+	if (r < 0)
 		wh_err_wrap(err, "artifacts in the store");
 	return r;
 }

@@ -583,6 +583,29 @@ static int read_manifest(struct load *l, struct wh_err **err)
 
 /* ---------------------------------------------------------------- all of it */
 
+/* What is attached to an image comes before its name: signatures, attestations. Whom to believe is verify's business. */
+static int attach(struct load *l, const json_t *entries, const struct wh_image *i, struct wh_err **err)
+{
+	WH_CLEANUP(wh_artifacts_release) struct wh_artifacts list = {0};
+	int r = wh_artifacts_among(l->s, entries, &i->manifest, &list, err);
+
+	if (r == 0 && list.n)
+		r = wh_store_attach_pulled(l->s, &list, err);
+	for (size_t k = 0; k < i->n_parts && r == 0; k++)
+		r = attach(l, entries, &i->parts[k], err);
+	return r;
+}
+
+static int attach_all(struct load *l, struct wh_err **err)
+{
+	WH_AUTO_JSON json_t *o = NULL;
+	int r = l->has_index && l->has_layout ? wh_document_parse(l->index.p, l->index.n, "index.json", &o, err) : 0;
+
+	for (size_t i = 0; i < l->n_loaded && r == 0 && o; i++)
+		r = attach(l, json_object_get(o, "manifests"), &l->v[i].image, err);
+	return r;
+}
+
 /* Layers are read, and then names given. */
 static int keep(struct load *l, struct wh_err **err)
 {
@@ -592,6 +615,8 @@ static int keep(struct load *l, struct wh_err **err)
 		r = wh_registry_prepare(l->s, &l->v[i].image, err);
 	if (r == 0)
 		r = wh_store_sync(l->s, err);
+	if (r == 0)
+		r = attach_all(l, err);
 	for (size_t i = 0; i < l->n_loaded && r == 0; i++)
 		for (size_t k = 0; k < l->v[i].names.n && r == 0; k++)
 			r = wh_store_tag(l->s, l->v[i].names.v[k], &l->v[i].image, err);

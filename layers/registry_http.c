@@ -426,6 +426,8 @@ static void set_tls(CURL *h, const struct wh_reg_conn *c, const char *url, const
 	/* Debian's libcurl goes on looking in the machine's directory of certificates. */
 	if (c->r->ca_file)
 		curl_easy_setopt(h, CURLOPT_CAINFO, c->r->ca_file);
+	else if (curl_version_info(CURLVERSION_NOW)->cainfo && access(curl_version_info(CURLVERSION_NOW)->cainfo, R_OK) < 0)
+		curl_easy_setopt(h, CURLOPT_CAINFO, NULL); /* a machine without certificates has registries on loopback all the same */
 	if (tls && tls->pem.n) {
 #if LIBCURL_VERSION_NUM >= 0x074d00
 		struct curl_blob pem = {.data = tls->pem.p, .len = tls->pem.n, .flags = CURL_BLOB_COPY};

@@ -200,6 +200,13 @@ run sh -c '"$0" load --root "$1" <so.tar' "$WHITTLE" "$T/s3"
 is "$status" 0 'load of an OCI layout from standard input'
 "$WHITTLE" save --root "$T/s3" --format oci shop:1 multi >again.tar
 is "$(member again.tar index.json)" "$(member so.tar index.json)" 'the index over several platforms is the same'
+COSIGN_PASSWORD=x "$WHITTLE" keygen --output-key-prefix moved
+COSIGN_PASSWORD=x "$WHITTLE" sign --root "$S" --key moved.key shop:1 >/dev/null 2>&1
+"$WHITTLE" save --root "$S" --format oci -o signed.tar shop:1
+run "$WHITTLE" load --root "$T/s5" -i signed.tar
+is "$status" 0 'load of a signed image'
+run "$WHITTLE" verify --root "$T/s5" --key moved.pub shop:1
+is "$status" 0 'its signature came along'
 run "$WHITTLE" load --root "$T/s4" --platform linux/arm64 -i m.tar
 is "$status" 0 'load of one platform'
 like "$("$WHITTLE" images --root "$T/s4")" 'linux/arm64' 'and that alone'
