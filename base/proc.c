@@ -175,25 +175,39 @@ static bool collect(int fd, struct wh_buf *out, size_t *left)
 	return true;
 }
 
-/* Until the end of the output or of the program: a daemon that it leaves behind may hold the pipe for ever. */
-static void capture(pid_t pid, int fd, struct wh_buf *out)
+/* True: it printed max bytes, and stop says that no more is wanted. */
+static bool capture(pid_t pid, int fd, size_t max, bool stop, struct wh_buf *out)
 {
 	WH_AUTO_FD int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd pf[2] = {{.fd = fd, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}};
-	size_t left = RUN_KEEP;
+	size_t left = max;
 
 	fcntl(fd, F_SETFL, O_NONBLOCK);
 	for (;;) {
 		if (poll(pf, 2, -1) < 0 && errno != EINTR)
-			return;
+			return false;
 		if (pf[0].revents && !collect(fd, out, &left) && (pf[0].revents & (POLLHUP | POLLERR)))
-			return;
+			return false;
+		if (stop && left == 0)
+			return true;
 		if (pf[1].revents) {
-			while (collect(fd, out, &left))
+			while (left && collect(fd, out, &left))
 				;
-			return;
+			return false;
 		}
 	}
+}
+
+int wh_proc_answer(pid_t pid, int fd, size_t max, struct wh_buf *out)
+{
+	size_t before = out->n;
+
+	if (capture(pid, fd, max + 1, true, out))
+		(void)kill(pid, SIGKILL);
+	if (out->n - before <= max)
+		return wh_proc_wait(pid);
+	(void)wh_proc_wait(pid);
+	return -EFBIG;
 }
 
 int wh_proc_run(const char *const *argv, struct wh_buf *out)
@@ -216,6 +230,6 @@ int wh_proc_run(const char *const *argv, struct wh_buf *out)
 	if (pid < 0)
 		return pid;
 	if (out)
-		capture(pid, rd, out);
+		(void)capture(pid, rd, RUN_KEEP, false, out);
 	return wh_proc_wait(pid);
 }

@@ -22,6 +22,9 @@ pid_t wh_proc_spawn(const char *const *argv, const struct wh_proc_opts *opts);
 int wh_proc_wait(pid_t pid);
 /* Runs to the end, standard output and error captured together (at most 64 KiB kept) when out is not NULL. */
 int wh_proc_run(const char *const *argv, struct wh_buf *out);
+/* Waits for a program that was started, and reads what it prints until it ends: a daemon that it leaves behind may hold the pipe for ever.
+ * As wh_proc_wait(); -EFBIG: it printed more than max, and was killed. fd becomes O_NONBLOCK. */
+int wh_proc_answer(pid_t pid, int fd, size_t max, struct wh_buf *out);
 /* Finds a program in PATH (and in /usr/sbin, /sbin); malloc'ed path or NULL. */
 char *wh_proc_find(const char *name);
 

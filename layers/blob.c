@@ -224,10 +224,15 @@ int wh_blob_writer_resume(struct wh_store *s, const struct wh_digest *d, uint64_
 	r = dir = r < 0 ? r : wh_openat(s->dir_fd, "partial", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (r >= 0)
 		r = open_partial(dir, wh_digest_hex(d, hex), &fd, ret_got);
-	if (r < 0) {
+	if (r < 0)
 		wh_closep(&dir);
-		return r == -EBUSY ? r : wh_err_sys(err, "layers", WH_ERR_ENV, -r, "open %s/partial/%s", s->path, hex);
+	/* Where none can be kept (something else lies in its place), it comes all the same, and from its beginning. */
+	if (r < 0 && r != -EBUSY) {
+		*ret_got = 0;
+		return wh_blob_writer_new(s, ret, err);
 	}
+	if (r < 0)
+		return r;
 	w = wh_calloc(1, sizeof(*w));
 	*w = (struct wh_blob_writer){
 		.store = s, .sha = wh_sha256_new(), .dir_fd = dir, .name = wh_strdup(hex), .fd = fd};

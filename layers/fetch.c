@@ -217,8 +217,11 @@ static int open_origin(const struct wh_layer *l, struct wh_err **err)
 	char hex[65];
 	int r;
 
-	if (!l->origin)
-		return wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "its blob is not in the store");
+	if (!l->origin) {
+		wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "its blob is not in the store");
+		wh_err_hint(err, "whittle pull fetches all of an image");
+		return -ENOENT;
+	}
 	path = wh_asprintf("%s/blobs/sha256/%s", l->origin, wh_digest_hex(&l->blob, hex));
 	/* O_NONBLOCK: it may be a fifo, and is looked at only afterwards. */
 	fd = wh_openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);

@@ -224,13 +224,9 @@ int wh_login_helper(const char *helper, const char *verb, const char *in, size_t
 	wh_closep(&out_w);
 	if (pid < 0)
 		return wh_err_sys(err, "registry", WH_ERR_ENV, -pid, "run %s", program);
-	r = wh_read_fd(out_r, HELPER_MAX, out);
-	wh_closep(&out_r);
-	if (r < 0) {
-		(void)wh_proc_wait(pid);
+	r = wh_proc_answer(pid, out_r, HELPER_MAX, out);
+	if (r < 0)
 		return wh_err_sys(err, "registry", WH_ERR_ENV, -r, "read from %s", program);
-	}
-	r = wh_proc_wait(pid);
 	if (r == 0)
 		return 0;
 	if (r > 0 && out->n && strstr(out->p, "credentials not found"))

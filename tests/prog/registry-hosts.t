@@ -335,6 +335,22 @@ is "$status $out" '0 <token>' 'a token of a helper'
 run "$WHITTLE" logout --all
 is "$status" 0 'logout --all'
 nok 'is told to it' test -e kept
+cat >bin/docker-credential-talks <<EOF
+#!/bin/bash
+trap '' PIPE
+[ -e $T/endless ] && { yes; exec sleep 600; }
+sleep 600 >&1 &
+echo \$! >$T/left.pid
+echo '{"ServerURL":"x","Username":"tester","Secret":"x"}'
+EOF
+chmod 755 bin/docker-credential-talks
+echo '{"credsStore": "talks"}' >"$config"
+run timeout 60 "$WHITTLE" login --get-login "$locked"
+is "$status $out" '0 tester' 'a helper that leaves a process behind, which has its output still'
+kill "$(cat left.pid)"
+touch endless
+run timeout 60 "$WHITTLE" login --get-login "$locked"
+like "$status $err" '^4 error: .*docker-credential-talks' 'one that does not come to an end'
 rm "$config"
 
 # ---- tokens ----

@@ -187,6 +187,18 @@ static void downloads(void **state)
 	assert_ok(wh_blob_writer_resume(bed.store, &d, 8, &w, &got, &err), err);
 	wh_blob_writer_leave(w);
 	assert_int_equal(count_names(wh_store_dirfd(bed.store), "partial"), 0);
+	/* Something else in its place, and in the place of all of them, is no file to go on with; nor does it end a download. */
+	assert_int_equal(symlinkat("../index.json", wh_store_dirfd(bed.store), path), 0);
+	for (int i = 0; i < 2; i++) {
+		got = 7;
+		assert_ok(wh_blob_writer_resume(bed.store, &d, 9, &w, &got, &err), err);
+		assert_int_equal(got, 0);
+		assert_ok(wh_blob_writer_add(w, "two parts", 9, &err), err);
+		assert_ok(wh_blob_writer_finish(w, &d, NULL, NULL, &err), err);
+		(void)unlinkat(wh_store_dirfd(bed.store), path, 0);
+		(void)unlinkat(wh_store_dirfd(bed.store), "partial", AT_REMOVEDIR);
+		put_file(bed.store, "partial", "");
+	}
 	bed_close(&bed);
 }
 
