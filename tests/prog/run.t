@@ -279,7 +279,7 @@ ports() {
 
 registry() {
 	command -v docker-registry >/dev/null || { pass "$who: no registry"; return; }
-	[ -n "${REGISTRY:-}" ] || registry_start "$T/registry" || { fail 'a registry'; return; }
+	[ -n "${REGISTRY:-}" ] || { registry_start "$T/registry" && on_exit "server_stop $REGISTRY_PID"; } || { fail 'a registry'; return; }
 	[ "$who" = user ] || mine "$WHITTLE" push --root "$home/store" app "$REGISTRY/app:1" >/dev/null 2>&1
 	mine mkdir "$home/empty"
 	run mine "$WHITTLE" run --root "$home/empty" "$REGISTRY/app:1" a
