@@ -53,6 +53,8 @@ static int read_stdin(char **ret, struct wh_err **err)
 		buf.p[--buf.n] = '\0';
 	if (r == 0 && buf.n && buf.p[buf.n - 1] == '\r')
 		buf.p[--buf.n] = '\0';
+	if (r == 0 && buf.n && memchr(buf.p, '\0', buf.n))
+		r = wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "the password has a zero byte");
 	if (r == 0)
 		*ret = wh_strdup(buf.p ? buf.p : "");
 	if (buf.p)

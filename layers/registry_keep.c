@@ -2,6 +2,7 @@
 /* Logins are tried, kept and forgotten: in docker's config.json, or with the helper that it names. */
 #include "layers/registry_private.h"
 
+#include <limits.h>
 #include <sodium.h>
 #include <sys/file.h>
 
@@ -110,6 +111,18 @@ static int read_config(struct config *c, struct wh_err **err)
 	return 0;
 }
 
+/* A symlink to where no file is yet stays, too: there it will be. */
+static char *target_of(const char *file, const char *dir)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlink(file, target, sizeof(target) - 1);
+
+	if (n <= 0)
+		return wh_strdup(file);
+	target[n] = '\0';
+	return target[0] == '/' ? wh_strdup(target) : wh_path_join(dir, target);
+}
+
 /* Two who log in at once do not lose one of the logins. */
 static int open_config(bool make, struct config *c, struct wh_err **err)
 {
@@ -126,7 +139,7 @@ static int open_config(bool make, struct config *c, struct wh_err **err)
 	if (r < 0)
 		return wh_err_sys(err, "registry", WH_ERR_ENV, -r, "make the directory %s for logins", dir);
 	real = realpath(file, NULL);
-	c->file = real ? real : wh_strdup(file);
+	c->file = real ? real : target_of(file, dir);
 	free(WH_TAKE_PTR(dir));
 	dir = wh_path_dir(c->file);
 	c->dir = wh_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0);
@@ -144,6 +157,19 @@ static int open_config(bool make, struct config *c, struct wh_err **err)
 	return r;
 }
 
+/* It stays whose it was, when root writes for somebody; who may have put another file, or one more name for it, there by now. */
+static int give_back(const struct config *c)
+{
+	WH_AUTO_FD int fd = wh_openat(c->dir, wh_path_base(c->file), O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return fd < 0 ? fd : -errno;
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_uid != geteuid())
+		return -EPERM;
+	return fchown(fd, c->st.st_uid, c->st.st_gid) < 0 ? -errno : 0;
+}
+
 static int write_config(const struct config *c, struct wh_err **err)
 {
 	WH_AUTO_SECRET_BUF struct wh_buf buf = WH_BUF_INIT;
@@ -155,10 +181,8 @@ static int write_config(const struct config *c, struct wh_err **err)
 	wh_buf_adds(&buf, text);
 	wh_buf_addc(&buf, '\n');
 	r = wh_write_file_atomic(c->dir, wh_path_base(c->file), buf.p, buf.n, 0600, true);
-	/* It stays whose it was, when root writes for somebody. */
-	if (r == 0 && c->there && c->st.st_uid != geteuid() &&
-	    fchownat(c->dir, wh_path_base(c->file), c->st.st_uid, c->st.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
-		r = -errno;
+	if (r == 0 && c->there && c->st.st_uid != geteuid())
+		r = give_back(c);
 	return r < 0 ? wh_err_sys(err, "registry", WH_ERR_ENV, -r, "write logins to %s", c->file) : 0;
 }
 

@@ -292,6 +292,15 @@ if is_root; then
 	is "$status" 0 "podman's login is used"
 fi
 
+rm -f "$config" elsewhere.json
+ln -s "$T/elsewhere.json" "$config"
+login_in "$locked"
+is "$status $(jq -r '.auths | length' elsewhere.json)" '0 1' 'a symlink to a file that is not there yet'
+ok 'stays' test -L "$config"
+rm "$config"
+run bash -c "printf 'a\\0b' | '$WHITTLE' login -u tester --password-stdin $locked"
+is "$status $(head -n 1 <<<"$err")" '2 error: the password has a zero byte' 'a zero byte is no end of a password'
+
 # ---- helpers ----
 
 mkdir -p bin
