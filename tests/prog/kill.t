@@ -80,6 +80,7 @@ ok "kill -9: the next builds sweep the temporaries ($left left)" test "$left" -l
 
 printf 'FROM base\nRUN trap "" INT TERM; echo started; sleep 100\n' >ctx/long
 start_long() { # sets pid; returns when the step runs
+	: >"$T/log" # what the last one said must not count
 	setsid "$WHITTLE" build --root "$T/store" --network host --build-context base="oci-layout://$base" --no-cache -f ctx/long ctx >"$T/log" 2>&1 &
 	pid=$!
 	for _ in $(seq 100); do grep -q 'started$' "$T/log" && break; sleep 0.1; done
