@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #define PROBE_SECONDS 15
@@ -41,15 +42,56 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* What is there to be read now. False: that was all there will be. */
+static bool read_some(int fd, struct wh_buf *out)
+{
+	char buf[4096];
+	ssize_t n = read(fd, buf, sizeof(buf));
+
+	if (n <= 0)
+		return n < 0 && errno == EINTR;
+	if (out->n + (size_t)n > OUTPUT_MAX)
+		wh_buf_reset(out);
+	wh_buf_add(out, buf, (size_t)n);
+	return true;
+}
+
+/* Until the program ends, whatever it leaves behind that may hold its output. False: it took longer than that (seconds 0: it may). */
+static bool watch(pid_t pid, int fd, int seconds, struct wh_buf *out)
+{
+	WH_AUTO_FD int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd p[2] = {{.fd = fd, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}};
+	int64_t end = now_ms() + (int64_t)seconds * 1000;
+	unsigned left = 2 * OUTPUT_MAX / 4096; /* reads of what it printed at last */
+
+	for (;;) {
+		int64_t rest = end - now_ms();
+		int r;
+
+		if (seconds && rest <= 0)
+			return false;
+		r = poll(p, 2, seconds ? (int)rest : -1);
+		if (r < 0 && errno != EINTR)
+			return true;
+		if (r <= 0)
+			continue;
+		if (p[0].revents && !read_some(fd, out))
+			p[0].fd = -1;
+		else if (p[0].revents && (!p[1].revents || left--))
+			continue;
+		if (p[1].revents || (p[0].fd < 0 && pidfd < 0))
+			return true;
+	}
+}
+
 /* All that the program prints, the last OUTPUT_MAX bytes of it at most. seconds 0: as long as it takes. Its exit status or -errno. */
 static int run_program(const char *const *argv, int stdin_fd, int seconds, struct wh_buf *out)
 {
 	struct wh_proc_opts opts = WH_PROC_OPTS_INIT;
 	WH_AUTO_FD int rd = -1;
 	WH_AUTO_FD int wr = -1;
-	int64_t end = now_ms() + (int64_t)seconds * 1000;
-	bool late = false;
 	int fds[2], r;
+	bool late;
 	pid_t pid;
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
@@ -63,31 +105,7 @@ static int run_program(const char *const *argv, int stdin_fd, int seconds, struc
 	if (pid < 0)
 		return pid;
 	wh_closep(&wr);
-	wr = -1;
-	for (;;) {
-		struct pollfd p = {.fd = rd, .events = POLLIN};
-		int64_t left = end - now_ms();
-		char buf[4096];
-		ssize_t n;
-
-		if (seconds && left <= 0) {
-			late = true;
-			break;
-		}
-		r = poll(&p, 1, seconds ? (int)left : -1);
-		if (r < 0 && errno != EINTR)
-			break;
-		if (r <= 0)
-			continue;
-		n = read(rd, buf, sizeof(buf));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		if (out->n + (size_t)n > OUTPUT_MAX)
-			wh_buf_reset(out);
-		wh_buf_add(out, buf, (size_t)n);
-	}
+	late = !watch(pid, rd, seconds, out);
 	if (late)
 		(void)kill(pid, SIGKILL);
 	r = wh_proc_wait(pid);

@@ -320,6 +320,18 @@ chmod 755 fake/docker
 PATH=$T/fake:$PATH scratch -t x --load=docker
 is "$status" 1 '--load that fails: exit code'
 like "$err" 'docker does not take the image \(exit code 7\): no \^\[\[31mroom' 'and what it said, made safe'
+cat >fake/docker <<D
+#!/bin/sh
+[ "\$1" = version ] && exit 0
+cat >/dev/null
+sleep 600 &
+echo \$! >$T/left.pid
+echo 'Loaded image: x'
+D
+run env PATH="$T/fake:$PATH" timeout 60 "$WHITTLE" build --root "$S" -f ctx/scratch -t x --load=docker --progress plain ctx
+is "$status" 0 '--load by a program that leaves a process behind, which has its output still: exit code'
+like "$err" 'docker: Loaded image: x' 'and what it said'
+kill "$(cat left.pid)"
 printf '#!/bin/sh\necho down >&2\nexit 1\n' >fake/docker
 PATH=$T/fake:$PATH scratch -t x --load=docker
 is "$status" 4 '--load where it does not answer: exit code'
