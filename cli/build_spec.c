@@ -3,6 +3,7 @@
 #include "cli/cache_opts.h"
 #include "cli/cli.h"
 #include "cli/context.h"
+#include "cli/registry_service.h"
 #include "cli/sign_service.h"
 
 #include <arpa/inet.h>
@@ -394,22 +395,10 @@ static int add_secrets(const struct wh_build_flags *f, struct wh_build_spec *s, 
 
 static int store_path(const struct wh_build_flags *f, struct wh_build_spec *s, struct wh_err **err)
 {
-	const char *data = getenv("XDG_DATA_HOME");
-	const char *home = getenv("HOME");
-
 	if (f->root && !f->root[0])
 		return wh_cli_misuse(err, "--root is empty");
-	if (f->root)
-		s->root = wh_cli_absolute(f->root);
-	else if (s->as_root)
-		s->root = wh_strdup("/var/lib/whittle");
-	else if (data && data[0] == '/')
-		s->root = wh_asprintf("%s/whittle", data);
-	else if (home && home[0] == '/')
-		s->root = wh_asprintf("%s/.local/share/whittle", home);
-	else
-		return wh_cli_misuse(err, "no place for the store: HOME is not set; give --root DIR");
-	return 0;
+	s->root = wh_cli_store_path(f->root);
+	return s->root ? 0 : wh_cli_misuse(err, "no place for the store: HOME is not set; give --root DIR");
 }
 
 /* The option counts, else the variable, as buildah has it. */

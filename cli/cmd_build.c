@@ -95,7 +95,7 @@ static const struct wh_option options[] = {
 	 "The same bits twice: times as SOURCE_DATE_EPOCH has them (default:\nwhen the newest base was made), logs and caches "
 	 "of package managers\nleft out (DOCKERFILE.md has the rules)", NULL},
 	{"root", 0, WH_OPT_TEXT, AT(root), "DIR",
-	 "The store (default $XDG_DATA_HOME/whittle or\n~/.local/share/whittle; for root /var/lib/whittle)", NULL},
+	 "The store (default $WHITTLE_ROOT, else $XDG_DATA_HOME/whittle or\n~/.local/share/whittle; for root /var/lib/whittle)", NULL},
 	{"secret", 0, WH_OPT_LIST, AT(secrets), "id=ID[,src=FILE|,env=VAR]",
 	 "Secret for RUN --mount=type=secret (repeatable)", NULL},
 	{"shm-size", 0, WH_OPT_TEXT, AT(shm_size), "SIZE", "Size of /dev/shm in the steps (default 64m)", NULL},

@@ -42,6 +42,7 @@ const struct wh_manual_entry wh_manual_environment[] = {
 	{"TERM", "Whether a live view can be drawn.", "build pull push run"},
 	{"TMPDIR", "Where temporary directories are made that are not in the store.", NULL},
 	{"WHITTLE_ISOLATION", "What build's --isolation is when it is not given; chroot: other commands do without a user namespace, too.", "build du gc rm sbom scan verify"},
+	{"WHITTLE_ROOT", "The store, where --root is not given.", NULL},
 	{"XDG_CONFIG_HOME", "Where whittle/registries.conf and containers/ are (default ~/.config).", NULL},
 	{"XDG_DATA_HOME", "The store of an ordinary user is in its directory whittle (default ~/.local/share).", NULL},
 	{"XDG_RUNTIME_DIR", "Where podman's logins are (containers/auth.json).", NULL},

@@ -510,8 +510,10 @@ int wh_cli_with_registry(wh_cli_inner_fn fn, void *arg, struct wh_buf *out, stru
 
 static char *usual_store(void)
 {
-	const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+	const char *root = getenv("WHITTLE_ROOT"), *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
 
+	if (root && root[0])
+		return wh_cli_absolute(root);
 	if (geteuid() == 0)
 		return wh_strdup("/var/lib/whittle");
 	if (data && data[0] == '/')
@@ -519,17 +521,9 @@ static char *usual_store(void)
 	return home && home[0] == '/' ? wh_asprintf("%s/.local/share/whittle", home) : NULL;
 }
 
-/* Absolute: the user's own word, which may lead up or through symlinks, is no path below some directory of ours. */
-static char *named_store(const char *root)
-{
-	WH_AUTO_FREE char *cwd = root[0] == '/' ? NULL : getcwd(NULL, 0);
-
-	return cwd && cwd[0] == '/' ? wh_asprintf("%s/%s", cwd, root) : wh_strdup(root);
-}
-
 char *wh_cli_store_path(const char *root)
 {
-	return root && root[0] ? named_store(root) : usual_store();
+	return root && root[0] ? wh_cli_absolute(root) : usual_store();
 }
 
 int wh_cli_store_open(const char *root, struct wh_store **ret, struct wh_err **err)
@@ -540,7 +534,7 @@ int wh_cli_store_open(const char *root, struct wh_store **ret, struct wh_err **e
 
 	if (!path) {
 		wh_err_set(err, "cli", WH_ERR_ENV, ENOENT, "no place for the store: HOME is not set");
-		wh_err_hint(err, "--root names one");
+		wh_err_hint(err, "--root or $WHITTLE_ROOT names one");
 		return -ENOENT;
 	}
 	r = wh_mkdir_p(AT_FDCWD, dir, 0755);

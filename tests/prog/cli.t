@@ -97,4 +97,12 @@ run "$WHITTLE" build -q --rm --force-rm=true --provenance=false --root "$T/noop-
 is "$status" 0 '--rm, --force-rm and --provenance=false are taken'
 unlike "$("$WHITTLE" build --help)" 'force-rm' 'and are nothing to tell of'
 
+# The store by the environment, for all commands; the option goes before it.
+run env WHITTLE_ROOT=env-store "$WHITTLE" build -q -t by-env noop
+is "$status" 0 'WHITTLE_ROOT: a build'
+ok 'WHITTLE_ROOT is the store' test -d "$T/env-store/blobs"
+like "$(WHITTLE_ROOT=env-store "$WHITTLE" images)" 'by-env' 'and images finds it there'
+like "$(WHITTLE_ROOT=env-store "$WHITTLE" inspect by-env)" '"by-env:latest"' 'and inspect'
+unlike "$(WHITTLE_ROOT=env-store "$WHITTLE" images --root "$T/noop-store")" 'by-env' '--root goes before it'
+
 done_testing
