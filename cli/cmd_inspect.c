@@ -18,7 +18,7 @@ static const char *const formats[] = {"json", NULL};
 static const char *const types[] = {"image", NULL};
 static const struct wh_option options[] = {
 	{"config", 0, WH_OPT_FLAG, AT(config), NULL, "Print the bytes of the image's config", NULL},
-	{"format", 0, WH_OPT_TEXT, AT(format), "FORMAT", "json: an array with an object for each image (default)", formats},
+	{"format", 'f', WH_OPT_TEXT, AT(format), "FORMAT", "json: an array with an object for each image (default)", formats},
 	{"platform", 0, WH_OPT_TEXT, AT(platform), "OS/ARCH", "Which image of several (default: this machine's)", NULL},
 	{"raw", 0, WH_OPT_FLAG, AT(raw), NULL, "Print the bytes of the manifest; of several images those of the\nindex, unless --platform says which is meant", NULL},
 	{"root", 0, WH_OPT_TEXT, AT(root), "DIR", "The store (as for build)", NULL},

@@ -3,7 +3,7 @@
 noinst_LIBRARIES += cli/libcli.a
 cli_libcli_a_SOURCES = \
 	cli/build_input.c cli/build_input.h cli/build_run.c cli/build_spec.c cli/cli.h cli/cmd_build.c cli/cmd_explain.c cli/cmd_help.c cli/cmd_version.c cli/errors.c \
-	cli/options.c cli/options.h cli/output.c cli/password.c cli/password.h cli/progress.c cli/lazy.c cli/progress.h cli/progress_draw.c cli/progress_json.c cli/progress_plain.c cli/progress_screen.c cli/progress_screen.h cli/progress_tty.c cli/progress_view.h cli/proof.c cli/provenance.c cli/proof.h \
+	cli/foreign.c cli/options.c cli/options.h cli/output.c cli/password.c cli/password.h cli/progress.c cli/lazy.c cli/progress.h cli/progress_draw.c cli/progress_json.c cli/progress_plain.c cli/progress_screen.c cli/progress_screen.h cli/progress_tty.c cli/progress_view.h cli/proof.c cli/provenance.c cli/proof.h \
 	cli/publish.c cli/sign_service.c cli/sign_service.h cli/ssh_agent.c cli/ssh_agent.h cli/text.c
 # What comes from elsewhere.
 cli_libcli_a_SOURCES += cli/context.c cli/context.h cli/source_service.c cli/source_service.h

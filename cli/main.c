@@ -40,7 +40,7 @@ int main(int argc, char **argv)
 	const char *word = argc > 1 ? argv[1] : "help";
 	const char *names[WH_ARRAY_SIZE(wh_commands)];
 	const struct wh_command *c;
-	const char *near;
+	const char *near, *instead;
 	size_t n = 0;
 
 	wh_sandbox_init(argc, argv);
@@ -55,9 +55,17 @@ int main(int argc, char **argv)
 	for (size_t i = 0; wh_commands[i]; i++)
 		names[n++] = wh_commands[i]->name;
 	near = wh_nearest(word, names, n);
-	if (near)
-		wh_err_set(&err, "cli", WH_ERR_USAGE, 0, "unknown command \"%s\"; did you mean \"%s\"?", word, near);
-	else
+	instead = wh_foreign_command(word);
+	if (word[0] == '-') {
+		wh_err_set(&err, "cli", WH_ERR_USAGE, 0, "option \"%s\" before the command", word);
+		wh_err_hint(&err, "options follow the command: whittle build --root DIR …; $WHITTLE_ROOT is --root for all commands");
+	} else if (instead) {
 		wh_err_set(&err, "cli", WH_ERR_USAGE, 0, "unknown command \"%s\"; see whittle help", word);
+		wh_err_hint(&err, "%s", instead);
+	} else if (near) {
+		wh_err_set(&err, "cli", WH_ERR_USAGE, 0, "unknown command \"%s\"; did you mean \"%s\"?", word, near);
+	} else {
+		wh_err_set(&err, "cli", WH_ERR_USAGE, 0, "unknown command \"%s\"; see whittle help", word);
+	}
 	return wh_err_report(err);
 }

@@ -64,9 +64,15 @@ static int unknown_long(const struct wh_command *c, struct wh_str name, struct w
 {
 	WH_AUTO_FREE char *word = wh_strndup(name.p, name.n);
 	WH_AUTO_FREE const char **names = NULL;
-	const char *near;
+	const char *near, *instead = wh_foreign_option(c->name, name);
 	size_t n = 0, cap = 0;
+	int r;
 
+	if (instead) {
+		r = misuse(c, err, "unknown option --%s", word);
+		wh_err_hint(err, "%s", instead);
+		return r;
+	}
 	for (const struct wh_option *o = c->options; o && o->name; o++)
 		if (!is_hidden(o))
 			WH_PUSH(names, n, cap) = o->name;
@@ -148,6 +154,16 @@ struct cursor {
 	void *opts;
 };
 
+static int not_here(const struct wh_command *c, const struct wh_option *o, struct wh_err **err)
+{
+	const char *instead = wh_foreign_option(c->name, wh_str(o->name));
+	int r = misuse(c, err, "--%s is not supported yet%s%s", o->name, o->help ? ": " : "", o->help ? o->help : "");
+
+	if (instead)
+		wh_err_hint(err, "%s", instead);
+	return r;
+}
+
 /* value: what followed '=', or NULL. shown: the option as the user wrote it. */
 static int apply(struct cursor *k, const struct wh_option *o, const char *shown, const char *value, struct wh_err **err)
 {
@@ -156,8 +172,7 @@ static int apply(struct cursor *k, const struct wh_option *o, const char *shown,
 	if (o->type == WH_OPT_NOTHING)
 		return 0;
 	if (is_later(o->type))
-		return misuse(k->c, err, "--%s is not supported yet%s%s", o->name, o->help ? ": " : "",
-			      o->help ? o->help : "");
+		return not_here(k->c, o, err);
 	if (!takes_value(o) && o->type != WH_OPT_SWITCH)
 		return set_flag(k->c, o, value, k->opts, err);
 	if (!value && o->type == WH_OPT_SWITCH)

@@ -60,6 +60,9 @@ typedef int (*wh_command_fn)(void *flags, const struct wh_strv *args, struct wh_
 /* The frame of a run(): reads the words into flags (as wh_options_parse() does), gives help or calls fn, prints what
  * came of it, or the error. The exit code. */
 int wh_command_main(const struct wh_command *c, int argc, char **argv, void *flags, wh_command_fn fn);
+/* What there is in the place of another program's option or command, which is not here; NULL: nothing is known of it. */
+const char *wh_foreign_option(const char *command, struct wh_str name);
+const char *wh_foreign_command(const char *name);
 /* What the program is for. */
 #define WH_ABOUT \
 	"Builds container images from Dockerfiles: no daemon, no root. With PROFILE and PRUNE in the Dockerfile they hold what the " \

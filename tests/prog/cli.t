@@ -50,10 +50,19 @@ misuse() {
 
 misuse 'unknown command' 'unknown command "biuld"; did you mean "build"\?' biuld .
 misuse 'unknown command without a neighbour' 'unknown command "frobnicate"; see whittle help' frobnicate
+misuse "docker's command for what is not here" 'unknown command "ps"' ps
+like "$err" 'hint: nothing of a container stays' 'and why'
+misuse "docker's command by another name" 'unknown command "volume"' volume ls
+like "$err" 'hint: .*whittle rm --volume' 'and which'
+misuse 'an option before the command' 'option "--root" before the command' --root x images
+like "$err" 'hint: options follow the command' 'and where it goes'
+misuse 'an option of kaniko' 'unknown option --destination' build --destination x ctx
+like "$err" 'hint: --tag NAME --push' 'and what it is here'
 misuse 'unknown option' 'unknown option --tagg; did you mean --tag\?' build --tagg x ctx
 misuse 'unknown letter' 'unknown option -z' build -z ctx
 misuse 'an option of docker' '--memory is not supported yet' build --memory 1g ctx
 misuse 'a letter of docker' '--memory is not supported yet' build -m 1g ctx
+like "$err" 'hint: .*MemoryMax' 'and what does it'
 misuse 'no context' 'exactly one context directory wanted, 0 given' build
 misuse 'two contexts' 'exactly one context directory wanted, 2 given' build ctx ctx
 misuse 'value missing' '--tag needs a value' build ctx --tag

@@ -19,6 +19,8 @@ rows() { # HEADING: "FLAG WORD TAKEN" for each row of that table
 flags_of() { grep -oE '^ +(-., )?--[A-Za-z0-9-]+' | grep -oE -- '--[A-Za-z0-9-]+' | grep -vx -- --help | sort -u; }
 # Is it an option at all? Values are nobody's concern here.
 # shellcheck disable=SC2329 # by name
+hinted() { "$WHITTLE" build "$1=x" --help 2>&1 | grep -q '^hint: '; }
+# shellcheck disable=SC2329 # by name
 refused() { "$WHITTLE" build "$1=x" --help 2>&1 | grep -qE 'unknown option|is not supported yet'; }
 
 for t in 'docker build' 'docker buildx build' 'buildah build' kaniko; do
@@ -34,6 +36,11 @@ for t in 'docker build' 'docker buildx build' 'buildah build' kaniko; do
 		esac
 	done < "rows.$t"
 	is "$wrong" '' "$t: same means taken, not there means refused"
+	wrong=
+	while read -r flag word taken; do
+		[ "$word.$taken" = same.- ] || ! refused "$flag" || hinted "$flag" || wrong+=" $flag"
+	done < "rows.$t"
+	is "$wrong" '' "$t: the error about a flag says what there is in its place"
 done
 
 compare() { # HEADING WHAT: flags of a help on standard input

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options and commands of other programs that are not here, and what there is in their place: hints beside the error. The
+ * tables follow MIGRATION.md, row by row. */
+#include "cli/cli.h"
+
+struct row {
+	const char *words; /* between spaces */
+	const char *instead;
+};
+
+#define BUILD_CPU "limits are the caller's: systemd-run --user --scope -p CPUQuota=200% whittle build …"
+#define BUILD_MEMORY "limits are the caller's: systemd-run --user --scope -p MemoryMax=2G whittle build …"
+#define PLATFORM "--platform OS/ARCH[/VARIANT], several between commas"
+#define ONE_LAYER "PRUNE makes one layer of what is needed; FROM scratch and COPY --from=STAGE / / one of all"
+#define INSECURE "--registry-insecure, or insecure = true for the registry in registries.conf"
+#define CERTS "certs.d/HOST/ below /etc/containers or ~/.config/containers: ca.crt, client.cert, client.key"
+#define RETRIES "leave it out: transfers are tried again, and go on where they broke off"
+#define OWN "leave it out: each step has its own"
+#define IDS "leave it out: steps are always in a user namespace, with the ids that /etc/subuid and /etc/subgid have"
+#define WROTE "leave it out: only what a step itself wrote is in its layer"
+#define CONTENT "finished steps are always kept, by content and not by age; whittle gc --older-than for the store"
+#define CACHE_REPO "finished steps are always kept; between machines: --cache-from REPO:cache --cache-to type=registry,ref=REPO:cache,mode=max"
+#define RESOLVER "steps have the host's resolver; --add-host for single names"
+#define EVIDENCE "an image that is signed (--sign-key) has SBOM and provenance as attestations"
+
+static const struct row build_options[] = {
+	/* docker, buildx */
+	{"attest provenance", EVIDENCE},
+	{"sbom", EVIDENCE "; whittle sbom IMAGE prints one of any image"},
+	{"builder", "leave it out: there is one builder, the program that you start"},
+	{"cpu-period cpu-quota", BUILD_CPU},
+	{"cpu-shares", "limits are the caller's: systemd-run --user --scope -p CPUWeight=N whittle build …"},
+	{"cpuset-cpus", "taskset -c 0-3 whittle build …"},
+	{"cpuset-mems", "numactl --membind=NODES whittle build …"},
+	{"debug", "--explain-cache tells why a step ran, --on-failure=shell opens a shell where one failed"},
+	{"memory", BUILD_MEMORY},
+	{"memory-swap", "limits are the caller's: systemd-run --user --scope -p MemorySwapMax=2G whittle build …"},
+	{"security-opt", "the filter and the capabilities of steps are fixed, like docker's defaults; RUN --security=insecure where a step needs all"},
+	{"squash", ONE_LAYER},
+	/* buildah, podman */
+	{"all-platforms arch os variant custom-platform customPlatform", PLATFORM},
+	{"authfile", "REGISTRY_AUTH_FILE in the environment, or whittle login"},
+	{"cache-ttl", CONTENT},
+	{"cap-add", "docker's default capabilities are there; RUN --security=insecure for all"},
+	{"cap-drop", "USER in the Dockerfile: without root a step has none"},
+	{"cert-dir registry-certificate registry-client-cert", CERTS},
+	{"cgroupns ipc pid uts", OWN},
+	{"cpp-flag", "cpp -E Dockerfile.in | whittle build -f - ."},
+	{"creds", "whittle login: passwords on command lines are seen by others"},
+	{"decryption-key", "skopeo copy --decryption-key … docker://… oci:DIR, and --build-context NAME=oci-layout://DIR"},
+	{"device", "there is nothing in its place: devices of the host are not for steps"},
+	{"disable-compression", "--output type=oci,dest=FILE,compression=uncompressed"},
+	{"dns dns-option dns-search", RESOLVER},
+	{"env", "ENV in the Dockerfile"},
+	{"format", "OCI's is the default; docker's with --output type=docker, or oci-mediatypes=false"},
+	{"from", "--build-context NAME=docker-image://OTHER, for each FROM by its name"},
+	{"hooks-dir runtime runtime-flag", "there is no OCI runtime beside this program"},
+	{"http-proxy", "--build-arg HTTP_PROXY and the like: steps get none by themselves"},
+	{"identity-label", "leave it out: no label is added"},
+	{"ignorefile", "Dockerfile.dockerignore beside the Dockerfile goes before .dockerignore"},
+	{"layers", "leave it out: finished steps are always kept; --no-cache runs them again"},
+	{"logfile", "2>FILE; --progress=rawjson for programs"},
+	{"logsplit", "--progress=rawjson: each line says whose it is"},
+	{"manifest", "--platform with several makes the index, --tag names it"},
+	{"no-hosts", "steps have an /etc/hosts of their own, which never gets into a layer"},
+	{"omit-history", "there is nothing in its place; PRUNE has a history of its own, short"},
+	{"os-feature os-version", "there is nothing in its place: images are for linux"},
+	{"retry retry-delay image-download-retry image-fs-extract-retry push-retry", RETRIES},
+	{"sign-by", "--sign-key FILE (sigstore, cosign), in place of GPG"},
+	{"skip-unused-stages", "leave it out: what the target does not need is never run"},
+	{"stdin", "there is nothing in its place: steps read /dev/null"},
+	{"timestamp", "SOURCE_DATE_EPOCH=SECONDS in the environment; --reproducible does more"},
+	{"tls-verify", INSECURE ", or the authority's certificate in certs.d"},
+	{"unsetenv", "ENV NAME= empties it; variables of a base stay"},
+	{"userns userns-gid-map userns-gid-map-group userns-uid-map userns-uid-map-user", IDS},
+	{"volume", "RUN --mount=type=bind from the context or a --build-context, type=cache for what shall stay"},
+	/* kaniko */
+	{"bucket", "fetch the archive, and whittle build - < FILE"},
+	{"cache cache-repo", CACHE_REPO},
+	{"cache-copy-layers cache-run-layers", "leave it out: results of COPY and RUN are in a cache alike"},
+	{"cache-dir kaniko-dir", "--root DIR: the store, with bases and results, on a volume"},
+	{"cleanup force", "leave it out: the files of the container or machine are not touched"},
+	{"compressed-caching", "--cache-to …,compression=zstd, gzip or uncompressed"},
+	{"compression", "--output type=registry,compression=zstd; zstd is the default"},
+	{"compression-level", "--output …,compression-level=N"},
+	{"context", "the argument: a directory, a git address, a URL, - for a tar on standard input"},
+	{"context-sub-path", "https://HOST/X.git#REF:DIR, or the directory itself"},
+	{"credential-helpers", "credHelpers in docker's config.json"},
+	{"destination", "--tag NAME --push, as often as there are names"},
+	{"digest-file image-name-with-digest-file image-name-tag-with-digest-file", "--metadata-file FILE (containerimage.digest, image.name)"},
+	{"dockerfile", "--file FILE, -f FILE"},
+	{"force-build-metadata", "leave it out: the config is as docker's"},
+	{"git", "#BRANCH of the git address"},
+	{"ignore-path ignore-var-run whitelist-var-run snapshot-mode snapshotMode use-new-run", WROTE},
+	{"insecure insecure-pull insecure-registry skip-tls-verify skip-tls-verify-pull skip-tls-verify-registry", INSECURE},
+	{"log-format", "--progress plain or rawjson"},
+	{"log-timestamp", "--progress rawjson has times; 2>&1 | ts"},
+	{"no-push", "leave it out: without --push nothing is pushed"},
+	{"no-push-cache", "leave it out: without --cache-to no cache is written"},
+	{"oci-layout-path", "--output type=oci,dest=DIR,tar=false"},
+	{"push-ignore-immutable-tag-errors", "there is nothing in its place: a registry that refuses a tag fails the build"},
+	{"registry-map", "[[registry]] with location in registries.conf"},
+	{"registry-mirror", "[[registry.mirror]] in registries.conf, registry-mirrors in daemon.json"},
+	{"single-snapshot", ONE_LAYER},
+	{"skip-default-registry-fallback", "blocked = true for the registry in registries.conf"},
+	{"skip-push-permission-check", "leave it out: nothing is asked before there is something to push"},
+	{"tar-path tarPath", "--output type=docker,dest=FILE, or type=oci"},
+	{"verbosity", "--progress plain, --quiet"},
+};
+
+#define NO_CONTAINERS "nothing of a container stays: whittle run stops it and throws it away at its end"
+
+static const struct row commands[] = {
+	{"attach container cp create diff exec kill logs pause port ps rename restart start stats stop top unpause update wait", NO_CONTAINERS},
+	{"bud buildx", "whittle build takes buildx's and docker's options"},
+	{"builder prune system", "whittle du tells what takes how much, whittle gc removes what is not needed"},
+	{"commit compose events import network plugin swarm", "there is nothing in its place"},
+	{"export", "whittle build -o DIR, or -o type=tar,dest=FILE, writes the files of an image"},
+	{"image", "whittle images, inspect, history, tag, rm, load, save, pull and push are commands by themselves"},
+	{"info", "whittle doctor and whittle du"},
+	{"manifest", "whittle build --platform with several makes an index, whittle inspect shows one"},
+	{"volume", "whittle du --verbose lists volumes, whittle rm --volume NAME removes one"},
+};
+
+static const char *look_up(const struct row *rows, size_t n_rows, struct wh_str word)
+{
+	size_t i, n;
+
+	for (i = 0; i < n_rows; i++)
+		for (const char *p = rows[i].words; *p; p += n + (p[n] == ' ')) {
+			n = strcspn(p, " ");
+			if (n == word.n && memcmp(p, word.p, n) == 0)
+				return rows[i].instead;
+		}
+	return NULL;
+}
+
+const char *wh_foreign_option(const char *command, struct wh_str name)
+{
+	return wh_streq(command, "build") ? look_up(build_options, WH_ARRAY_SIZE(build_options), name) : NULL;
+}
+
+const char *wh_foreign_command(const char *name)
+{
+	return look_up(commands, WH_ARRAY_SIZE(commands), wh_str(name));
+}
