@@ -79,3 +79,39 @@ void wh_killed_hint(const struct wh_killed *before, int status, struct wh_err **
 		wh_err_hint(err, "memory ran out on this machine: the kernel's OOM killer ended a process meanwhile, "
 				 "probably this one");
 }
+
+/* "…: /x.sh: not found", in the words of dash and busybox, and of bash: a path, thus nothing that PATH could have held. */
+static bool lacks_interpreter(const char *line)
+{
+	static const char *const ends[] = {": not found", ": No such file or directory", ": cannot execute: required file not found"};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(ends); i++) {
+		size_t n = strlen(line), end = strlen(ends[i]), start;
+
+		if (n <= end || strcmp(line + n - end, ends[i]) != 0)
+			continue;
+		for (start = n - end; start > 0 && line[start - 1] != ' '; start--)
+			;
+		return memchr(line + start, '/', n - end - start) != NULL;
+	}
+	return false;
+}
+
+void wh_unrunnable_hint(int status, const char *tail, struct wh_err **err)
+{
+	const char *line = tail ? strrchr(tail, '\n') : NULL;
+
+	if (!tail || (status != 126 && status != 127))
+		return;
+	line = line ? line + 1 : tail;
+	if (strstr(line, "bad interpreter") || (strstr(line, "env: ") && strstr(line, "\\r")))
+		wh_err_hint(err, "the program that the script's #! line names is not there; a line that ends in CRLF names another "
+				 "one: sed -i 's/\\r$//' FILE");
+	else if (status == 127 && lacks_interpreter(line))
+		wh_err_hint(err, "if that file is there, what it needs to be run is not: the program of its #! line (which lines that end "
+				 "in CRLF misspell), or the ELF loader of another libc or architecture");
+	else if (status == 126 && strstr(line, "ermission denied"))
+		wh_err_hint(err, "the file may not be executed: chmod +x where it comes from, or COPY --chmod=755");
+	else if (status == 126 && strstr(line, "xec format error"))
+		wh_err_hint(err, "the program is one of another architecture, or a script without a #! line");
+}

@@ -17,5 +17,7 @@ struct wh_killed {
 void wh_killed_look(struct wh_killed *ret);
 /* It ended with that status (128+signal). Adds a hint where there is something to say. */
 void wh_killed_hint(const struct wh_killed *before, int status, struct wh_err **err);
+/* A shell's 126 or 127, and the last lines of what it printed (or NULL): it is a file that is there, but cannot be run. */
+void wh_unrunnable_hint(int status, const char *tail, struct wh_err **err);
 
 #endif

@@ -151,6 +151,7 @@ static int status_err(struct wh_node *n, const struct wh_step_result *res, struc
 					       : "?");
 	wh_killed_hint(&n->exec->before, res->status, err);
 	tail = wh_tail_text(&n->exec->tail, &shown, &lines);
+	wh_unrunnable_hint(res->status, tail, err);
 	if (tail)
 		wh_err_detail(err, tail);
 	if (tail && shown < lines)

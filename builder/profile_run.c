@@ -106,6 +106,15 @@ static const char *when(const struct wh_trial *t)
 	return t->app.ready_once ? "while it was tested" : "before it was ready";
 }
 
+static void hint_unrunnable(int status, const struct wh_tail *tail, struct wh_err **err)
+{
+	uint64_t lines;
+	size_t shown;
+	WH_AUTO_FREE char *text = wh_tail_text(tail, &shown, &lines);
+
+	wh_unrunnable_hint(status, text, err);
+}
+
 /* It ended by itself. Whether it meant to is in its log. */
 static void tell_death(struct wh_trial *t)
 {
@@ -135,6 +144,7 @@ static void tell_death(struct wh_trial *t)
 		wh_err_set(&err, "builder", WH_ERR_BUILD, ECHILD,
 			   "the application ended with status %d %s; it was started as \"%s\"", a->status, when(t),
 			   started.p ? started.p : "");
+		hint_unrunnable(a->status, &a->tail, &err);
 		if (a->status && wh_app_in_shell(t))
 			wh_err_hint(&err, WH_APP_SHELL_HINT);
 		else if (!a->status)
@@ -185,6 +195,7 @@ static void add_details(struct wh_trial *t)
 		add_tail(&text, "application", &t->app.tail);
 	if (t->driver_status >= 0 || !wh_tail_empty(&t->test_tail))
 		add_tail(&text, "test", &t->test_tail);
+	hint_unrunnable(t->driver_status, &t->test_tail, &t->err);
 	if (text.n)
 		wh_err_detail(&t->err, text.p);
 }

@@ -41,6 +41,16 @@ RUN echo first && \
     seq 200000 && echo "to the other" >&2 && \
     exit 3
 D
+context unrunnable <<'D'
+FROM base AS mode
+RUN printf 'true\n' > /x.sh && /x.sh
+FROM base AS crlf
+RUN printf '#!/bin/sh\r\ntrue\r\n' > /x.sh && chmod +x /x.sh && /x.sh
+FROM base AS path
+RUN no-such-program
+FROM base AS other
+RUN echo "/x: not found"; exit 3
+D
 context quiet <<'D'
 FROM base
 RUN seq 100000
@@ -89,6 +99,18 @@ D
 
 for WHO in "${who[@]}"; do
 	ST=$UT/store-$WHO
+
+	# ---- what is there, but cannot be run ----
+
+	build unrunnable --target mode </dev/null
+	like "$err" '^hint: the file may not be executed: chmod' "$WHO: 126: a hint"
+	build unrunnable --target crlf </dev/null
+	like "$err" '^hint: if that file is there, .*CRLF' "$WHO: 127 of a path: a hint"
+	build unrunnable --target path </dev/null
+	unlike "$err" '^hint: if that file' "$WHO: none of a word"
+	build unrunnable --target other </dev/null
+	unlike "$err" '^hint: if that file' "$WHO: nor of another status"
+	clear_logs
 
 	# ---- the log ----
 

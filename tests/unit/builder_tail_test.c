@@ -3,6 +3,8 @@
 #include "builder/exec_private.h"
 #include "tests/unit/test.h"
 
+#include <errno.h>
+
 static char *make(char c, size_t n)
 {
 	char *s = wh_malloc(n + 1);
@@ -148,11 +150,51 @@ static void test_words(void **state)
 	}
 }
 
+/* What a shell's 126 and 127 mean, by the last line of its output; NULL: nothing is said. */
+static void test_unrunnable(void **state)
+{
+	static const struct {
+		int status;
+		const char *tail, *want;
+	} cases[] = {
+		{126, "/bin/sh: 1: /x.sh: Permission denied", "chmod +x"},
+		{126, "first\n/bin/bash: line 1: ./x.sh: Permission denied", "chmod +x"},
+		{127, "/bin/sh: 1: /x.sh: not found", "#! line"},
+		{127, "/bin/sh: ./x.sh: not found", "#! line"},
+		{127, "/bin/bash: line 1: /x.sh: cannot execute: required file not found", "#! line"},
+		{127, "/bin/bash: line 1: /x.sh: No such file or directory", "#! line"},
+		{126, "/bin/bash: line 1: /x.sh: /bin/bash^M: bad interpreter: No such file or directory", "CRLF"},
+		{127, "/usr/bin/env: 'bash\\r': No such file or directory", "CRLF"},
+		{126, "/bin/sh: 1: /x: Exec format error", "architecture"},
+		{127, "/bin/sh: 1: curl: not found", NULL},
+		{127, "/x.sh: not found\nbye", NULL},
+		{1, "/bin/sh: 1: /x.sh: not found", NULL},
+		{126, "not found", NULL},
+		{127, ": not found", NULL},
+		{127, "", NULL},
+		{127, NULL, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < WH_ARRAY_SIZE(cases); i++) {
+		WH_AUTO_ERR struct wh_err *err = NULL;
+
+		wh_err_set(&err, "test", WH_ERR_BUILD, ECHILD, "failed");
+		wh_unrunnable_hint(cases[i].status, cases[i].tail, &err);
+		if (!cases[i].want) {
+			assert_null(err->hint);
+		} else {
+			assert_non_null(err->hint);
+			assert_non_null(strstr(err->hint, cases[i].want));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines), cmocka_unit_test(test_many), cmocka_unit_test(test_long),
-		cmocka_unit_test(test_characters), cmocka_unit_test(test_words),
+		cmocka_unit_test(test_characters), cmocka_unit_test(test_words), cmocka_unit_test(test_unrunnable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
