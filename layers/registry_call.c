@@ -82,6 +82,9 @@ void wh_reg_name(struct wh_reg_conn *c, struct wh_err **err)
 		(*err)->msg = msg;
 		wh_buf_reset(&c->troubles);
 	}
+	/* Where the registry itself cannot be reached, a login at the mirror may be all that it takes. */
+	if (err && *err && c->trouble_hint && (*err)->class == WH_ERR_ENV)
+		wh_err_hint(err, "%s", c->trouble_hint);
 	if (strcmp(domain, c->ref.domain) == 0)
 		wh_err_wrap(err, "registry %s", domain);
 	else
@@ -416,12 +419,15 @@ static int find_or_add_host(struct wh_reg_conn *c, const struct wh_reg_endpoint 
 
 /* ---------------------------------------------------------------- endpoints */
 
-static void note_trouble(struct wh_reg_conn *c, const struct wh_reg_endpoint *e, const char *why)
+static void note_trouble(struct wh_reg_conn *c, const struct wh_reg_endpoint *e, const struct wh_err *why)
 {
-	WH_AUTO_FREE char *name = wh_asprintf("; %s%s: ", e->mirror ? "mirror " : "", e->domain);
+	bool moved = strcmp(e->path, c->ref.path) != 0; /* the errors speak of the name that was asked for */
+	WH_AUTO_FREE char *name = wh_asprintf("; %s%s%s%s: ", e->mirror ? "mirror " : "", e->domain, moved ? "/" : "", moved ? e->path : "");
 
 	if (!(c->troubles.n && strstr(c->troubles.p, name)) && c->troubles.n < TROUBLES_MAX)
-		wh_buf_addf(&c->troubles, "%s%s", name, why);
+		wh_buf_addf(&c->troubles, "%s%s", name, why ? why->msg : "what it gave is wrong");
+	if (why && why->hint && why->sys == EACCES && !c->trouble_hint)
+		c->trouble_hint = wh_strdup(why->hint);
 }
 
 static int go_to(struct wh_reg_conn *c, size_t at, struct wh_err **err)
@@ -453,7 +459,7 @@ static int go_on(struct wh_reg_conn *c, size_t at, struct wh_err **err)
 			wh_err_move(err, &why);
 			return r;
 		}
-		note_trouble(c, &c->endpoints.v[at], why->msg);
+		note_trouble(c, &c->endpoints.v[at], why);
 	}
 }
 
@@ -467,7 +473,7 @@ bool wh_reg_distrust(struct wh_reg_conn *c, struct wh_err **why)
 	c->mirrored = false;
 	if (!e->mirror)
 		return true;
-	note_trouble(c, e, why && *why ? (*why)->msg : "what it gave is wrong");
+	note_trouble(c, e, why ? *why : NULL);
 	return go_on(c, c->at + 1, &gone) == 0;
 }
 
@@ -536,7 +542,7 @@ static int ask_mirror(struct wh_reg_conn *c, const struct wh_http_req *q, const 
 	}
 	if (r == 0)
 		r = wh_reg_refusal(c, &x, &a, &why);
-	note_trouble(c, &c->endpoints.v[c->at], why->msg);
+	note_trouble(c, &c->endpoints.v[c->at], why);
 	*ret_for_good = a.status != 404;
 	if (!t.begun) {
 		if (a.status == 404) {

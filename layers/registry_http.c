@@ -620,6 +620,7 @@ void wh_reg_conn_free(struct wh_reg_conn *c)
 	wh_reg_ref_release(&c->ref);
 	wh_reg_endpoints_release(&c->endpoints);
 	wh_buf_release(&c->troubles);
+	free(c->trouble_hint);
 	free(c->actions);
 	free(c->scope);
 	wh_secret_free(c->refresh);

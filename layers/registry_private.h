@@ -202,6 +202,7 @@ struct wh_reg_conn {
 	char *scope;             /* of its tokens; several, with blanks between */
 	bool mirrored;           /* what came since this was set to false may be a mirror's */
 	struct wh_buf troubles;  /* "; mirror HOST: why", of those that were passed over */
+	char *trouble_hint;      /* of the first of them that refused us; or NULL */
 	bool offline;            /* a token is asked for together with one to keep */
 	char *refresh;           /* that */
 	char *other;             /* the last host besides, and its certificates */

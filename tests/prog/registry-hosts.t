@@ -447,6 +447,13 @@ fresh
 pull box:1
 is "$status" 0 "a mirror's own login"
 like "$(cat f-spy/log)" 'FRONT GET .* 200 Basic' 'is for it'
+rm "$config"
+mirrors 127.0.0.1:1 "$spy/hub" >conf
+fresh
+pull box:1
+is "$status" 4 'a mirror that wants a login beside a registry that is not reached'
+like "$err" "mirror $spy/hub/library/box: get manifest library/box:1: 401" 'it is told where it was asked'
+like "$err" "^hint: no login for $spy was found" 'and what it lacks'
 front away "$plain" --token 'me:secret' --redirect
 basic "$away" 'me:secret' >"$config"
 mirrors 127.0.0.1:1 "$away" >conf
