@@ -612,6 +612,8 @@ static int run_all(struct run *r, struct wh_err **err)
 		res = wh_output_check(&r->spec->outputs[i], err);
 	if (!res && r->spec->verify_report)
 		res = wh_cli_write_check(r->spec->verify_report, "the report", err);
+	if (!res && r->spec->iidfile)
+		res = wh_cli_write_check(r->spec->iidfile, "the image id", err);
 	if (!res && r->spec->metadata_file)
 		res = wh_cli_write_check(r->spec->metadata_file, "the metadata", err);
 	if (!res)

@@ -509,6 +509,8 @@ int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *arg
 		r = wh_cli_misuse(err, "--metadata-file is empty");
 	if (!r && f->metadata_file)
 		s->metadata_file = wh_cli_absolute(f->metadata_file);
+	if (!r)
+		r = wh_outputs_apart(s, err);
 	if (!r && f->sign_key) {
 		s->sign_key = wh_cli_absolute(f->sign_key);
 		r = wh_sign_key_check(s->sign_key, err);

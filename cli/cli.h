@@ -185,6 +185,8 @@ int wh_output_parse(const char *text, struct wh_output *ret, struct wh_err **err
 void wh_output_release(struct wh_output *o);
 /* All of them, --push, --load and --annotation; tags and platforms are known already. */
 int wh_outputs_make(const struct wh_build_flags *f, struct wh_build_spec *s, struct wh_err **err);
+/* Nothing that is written replaces something else that is. */
+int wh_outputs_apart(const struct wh_build_spec *s, struct wh_err **err);
 /* Its own names, else the tags. */
 const struct wh_strv *wh_output_names(const struct wh_build_spec *s, const struct wh_output *o);
 /* Does it hand on an image, and not its files alone? */

@@ -455,3 +455,33 @@ int wh_outputs_make(const struct wh_build_flags *f, struct wh_build_spec *s, str
 		return wh_cli_misuse(err, "--quiet prints the image id where --output dest=- writes the image");
 	return 0;
 }
+
+/* Where bytes of ours replace what is there; not so a device or a pipe. */
+static bool is_replaced(const char *path)
+{
+	struct stat st;
+
+	return path && !wh_streq(path, "-") && (stat(path, &st) < 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) && wh_path_stream(path) < 0;
+}
+
+int wh_outputs_apart(const struct wh_build_spec *s, struct wh_err **err)
+{
+	WH_AUTO_FREE char *iidfile = s->iidfile ? wh_cli_absolute(s->iidfile) : NULL;
+	const char *const files[] = {iidfile, s->metadata_file, s->verify_report};
+	WH_AUTO_STRV struct wh_strv seen = {0};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(files) + s->n_outputs; i++) {
+		const char *path = i < WH_ARRAY_SIZE(files) ? files[i] : s->outputs[i - WH_ARRAY_SIZE(files)].dest;
+		WH_AUTO_FREE char *clean = NULL;
+
+		if (i >= WH_ARRAY_SIZE(files) && s->outputs[i - WH_ARRAY_SIZE(files)].type == WH_OUT_LOAD)
+			continue;
+		if (!is_replaced(path))
+			continue;
+		clean = wh_path_clean(path);
+		if (wh_strv_has(&seen, clean))
+			return wh_cli_misuse(err, "two things are to be written to \"%s\", and one of them would be lost", clean);
+		wh_strv_take(&seen, WH_TAKE_PTR(clean));
+	}
+	return 0;
+}

@@ -309,6 +309,18 @@ is "$("$WHITTLE" save --root "$T/s9" --format oci direct:3 | tar -xO index.json 
 	'with the same digest'
 ok 'ctr imports an OCI layout of ours' ctr images import so.tar
 
+# ---- one place for two things ----
+
+for places in '-o type=oci,dest=same -o type=docker,dest=./same' '-o type=oci,dest=same --iidfile same' '--iidfile same --metadata-file ./same' '-o type=local,dest=same -o type=oci,dest=same'; do
+	# shellcheck disable=SC2086
+	scratch $places
+	is "$status $(head -n 1 <<<"$err")" "2 error: two things are to be written to \"$T/same\", and one of them would be lost" "$places"
+	nok 'nothing is written' test -e same
+done
+scratch --iidfile no/such
+is "$status" 2 '--iidfile where no directory is: exit code'
+unlike "$err" 'COPY' 'which is seen before anything runs'
+
 # ---- --load where it does not work ----
 
 run env PATH="$T/none" "$WHITTLE" build --root "$S" -f ctx/scratch -t x --load ctx
