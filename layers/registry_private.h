@@ -60,6 +60,8 @@ bool wh_upload_range(const char *value, uint64_t *ret);
 void wh_reg_text(struct wh_buf *out, const char *s);
 /* "CODE: message" of an error's body (distribution-spec, error codes), or nothing. Appends. */
 void wh_reg_error_text(const char *body, size_t n, struct wh_buf *out);
+/* Is that its first code? */
+bool wh_reg_error_is(const char *body, size_t n, const char *code);
 
 /* ---------------------------------------------------------------- registry_login.c */
 

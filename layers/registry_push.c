@@ -22,8 +22,11 @@ static int put_manifest(struct wh_reg_conn *c, const struct wh_http_req *q, cons
 
 	if (r < 0)
 		return r;
-	if (a.status / 100 != 2)
-		return wh_reg_refusal(c, q, &a, err);
+	if (a.status / 100 != 2) {
+		r = wh_reg_refusal(c, q, &a, err);
+		/* So says a registry, too, where another push writes the same at the same time. */
+		return a.status == 400 && wh_reg_error_is(a.body.p, a.body.n, "DIGEST_INVALID") ? 1 : r;
+	}
 	if (a.digest && wh_digest_parse(a.digest, &said) && !wh_digest_eq(&said, d)) {
 		wh_err_set(err, "registry", WH_ERR_BUILD, EBADMSG, "%s: it was taken in as %s, but is %s", q->what,
 			   wh_digest_text(&said, other), wh_digest_text(d, text));
@@ -53,8 +56,10 @@ int wh_reg_manifest_put(struct wh_reg_conn *c, const char *tag, const char *type
 
 		if (r == 0)
 			return 0;
-		if (r == 1 && i < GARBLED_ROUNDS)
+		if (r == 1 && i < GARBLED_ROUNDS) {
+			wh_reg_pause(i, 0);
 			continue;
+		}
 		wh_err_move(err, &why);
 		return wh_reg_named(c, r < 0 ? r : -EBADMSG, err);
 	}

@@ -271,3 +271,11 @@ void wh_reg_error_text(const char *body, size_t n, struct wh_buf *out)
 	if (message)
 		wh_reg_text(out, message);
 }
+
+bool wh_reg_error_is(const char *body, size_t n, const char *code)
+{
+	WH_AUTO_JSON json_t *o = NULL;
+
+	return wh_json_parse(body, n, "error", &o, NULL) == 0 &&
+	       wh_streq(wh_json_str(json_array_get(json_object_get(o, "errors"), 0), "code"), code);
+}

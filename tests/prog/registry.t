@@ -290,6 +290,17 @@ is "$(digest_of "$reg" big/again 1)" "$(digest_of "$reg" big/one 1)" 'gets there
 is "$(grep -c 'PUT .*blobs/uploads/.* cut' f-put/log)" 1 'it did break'
 stop_front
 
+# Debian's registry says so at times, where the same manifest is pushed twice at once.
+front_start "$T/f-doubt" "$reg" --doubt 2
+push "$reg/big/one:1" "$FRONT/doubt/box:1"
+is "$status" 0 'a manifest that the registry takes for another one at first' || echo "# $err"
+stop_front
+front_start "$T/f-doubts" "$reg" --doubt 100
+push "$reg/big/one:1" "$FRONT/doubt/box:2"
+is "$status" 1 'and at last'
+like "$err" '^error: .*400 DIGEST_INVALID' 'says so'
+stop_front
+
 fresh
 front_start "$T/f-busy" "$reg" --busy 2
 pull "$FRONT/big/one:1"

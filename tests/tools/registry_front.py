@@ -14,6 +14,7 @@ and for a part of something the range that was asked for.
     --shift          a range begins a byte late, and does not say so; --no-range-416: there is no range that could be had
     --cut-put N      the first blob that is sent is cut off after N bytes
     --no-range       ranges are ignored: the whole blob comes
+    --doubt N        the first N manifests that are sent are answered with 400 DIGEST_INVALID
     --slow S         each PUT is S seconds under way
     --busy N         the first N requests to each path are answered with 503
     --redirect       blobs are at the second address
@@ -292,6 +293,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.close_connection = True
                 return None
         body = self.body() if self.command in ("PUT", "POST", "PATCH") else None
+        if self.command == "PUT" and "/manifests/" in path:
+            with self.state.lock:
+                doubts = args.doubt > 0
+                args.doubt -= doubts
+            if doubts:
+                return self.reply(400, b'{"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match"}]}', [])
         status, headers, answer, length = self.upstream(body)
         if args.lie and self.command == "GET" and "/manifests/" in path and status == 200:
             answer = answer.replace(b'"schemaVersion"', b' "schemaVersion"')
@@ -323,6 +330,7 @@ def main():
     p.add_argument("--together", type=int)
     p.add_argument("--cut-put", type=int)
     p.add_argument("--busy", type=int, default=0)
+    p.add_argument("--doubt", type=int, default=0)
     p.add_argument("--slow", type=float, default=0)
     p.add_argument("--redirect-to")
     p.add_argument("--token")

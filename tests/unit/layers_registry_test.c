@@ -214,6 +214,10 @@ static void errors(void **state)
 		wh_reg_error_text(table[i].body, strlen(table[i].body), &out);
 		assert_string_equal(out.p ? out.p : "", table[i].text);
 	}
+	assert_true(wh_reg_error_is("{\"errors\":[{\"code\":\"A\"}]}", 25, "A"));
+	assert_false(wh_reg_error_is("{\"errors\":[{\"code\":\"A\"}]}", 25, "B"));
+	assert_false(wh_reg_error_is("[]", 2, "A"));
+	assert_false(wh_reg_error_is(NULL, 0, "A"));
 	for (size_t cut = 0; cut < 4; cut++) {
 		WH_AUTO_BUF struct wh_buf out = WH_BUF_INIT;
 
