@@ -14,7 +14,7 @@ static const char *const formats[] = {"table", "json", NULL};
 static const struct wh_option options[] = {
 	{"format", 0, WH_OPT_TEXT, offsetof(struct flags, format), "FORMAT", "table (default) or json", formats},
 	{"root", 0, WH_OPT_TEXT, offsetof(struct flags, root), "DIR", "The store (as for build)", NULL},
-	{"verbose", 0, WH_OPT_FLAG, offsetof(struct flags, verbose), NULL,
+	{"verbose", 'v', WH_OPT_FLAG, offsetof(struct flags, verbose), NULL,
 	 "A line for each image, record, snapshot, mount, …", NULL},
 	{0},
 };

@@ -106,8 +106,11 @@ static int take_names(struct job *j, struct wh_buf *out, struct wh_err **err)
 
 	if (r == 0)
 		r = wh_inventory_read(s, true, &all, err);
-	for (size_t i = 0; i < j->args->n && r == 0; i++)
+	for (size_t i = 0; i < j->args->n && r == 0; i++) {
 		r = add(j, &all, j->args->v[i], err);
+		if (r == -ENOENT)
+			wh_store_hint_near(s, j->args->v[i], err);
+	}
 	if (r == 0)
 		find_gone(j, &all);
 	for (size_t i = 0; i < j->names.n && r == 0; i++) {

@@ -159,7 +159,11 @@ static int find_image(struct container *c, struct wh_err **err)
 	r = wh_reference_normalize(s->ref, &name, err);
 	if (r == 0)
 		r = wh_cli_store_open(s->flags->root, &c->store, err);
-	return r < 0 ? r : pull(c, name, err);
+	if (r == 0)
+		r = pull(c, name, err);
+	if (r < 0 && c->store)
+		wh_store_hint_near(c->store, name, err);
+	return r;
 }
 
 /* Layers may still be where they were: they come when the root is made. */

@@ -428,6 +428,48 @@ int wh_inventory_find(const struct wh_inventory *l, const char *ref, const struc
 	return r;
 }
 
+/* ---------------------------------------------------------------- a name that is not there */
+
+#define NEAR_MAX 5
+
+/* As in "host:5000/shop:1": what is before the tag. */
+static size_t repository_length(const char *full)
+{
+	const char *slash = strrchr(full, '/'), *colon = strchr(slash ? slash : full, ':');
+
+	return colon ? (size_t)(colon - full) : strlen(full);
+}
+
+void wh_store_hint_near(struct wh_store *s, const char *ref, struct wh_err **err)
+{
+	WH_AUTO_FREE char *full = NULL, *word = NULL;
+	WH_AUTO_JSON json_t *entries = NULL;
+	WH_AUTO_BUF struct wh_buf same = WH_BUF_INIT;
+	WH_AUTO_STRV struct wh_strv all = {0};
+	const char *near;
+	size_t hits = 0;
+
+	if (wh_reference_normalize(ref, &full, NULL) < 0 || wh_store_names(s, &entries, NULL) < 0)
+		return;
+	word = wh_reference_familiar(full);
+	for (size_t i = 0; i < json_array_size(entries); i++) {
+		const json_t *o = json_array_get(entries, i);
+		const char *have = wh_json_str(json_object_get(o, "annotations"), WH_AN_IMAGE_NAME);
+		size_t n = have ? repository_length(have) : 0;
+
+		if (!have || wh_index_entry_is_artifact(o))
+			continue;
+		wh_strv_take(&all, wh_reference_familiar(have));
+		if (n == repository_length(full) && memcmp(have, full, n) == 0 && hits++ < NEAR_MAX)
+			wh_buf_addf(&same, "%s%s", same.n ? ", " : "", all.v[all.n - 1]);
+	}
+	near = all.n ? wh_nearest(word, (const char *const *)all.v, all.n) : NULL;
+	if (same.n)
+		wh_err_hint(err, "the store has %s%s", same.p, hits > NEAR_MAX ? " …" : "");
+	else if (near)
+		wh_err_hint(err, "did you mean %s?", near);
+}
+
 /* ---------------------------------------------------------------- names go */
 
 int wh_store_untag(struct wh_store *s, const char *name, struct wh_err **err)
@@ -453,8 +495,11 @@ int wh_store_untag(struct wh_store *s, const char *name, struct wh_err **err)
 		json_array_remove(entries, i);
 		gone++;
 	}
-	if (!gone)
-		return wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "image %s: it is not in the store", name);
+	if (!gone) {
+		wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "image %s: it is not in the store", name);
+		wh_store_hint_near(s, full, err);
+		return -ENOENT;
+	}
 	return wh_store_names_write(s, entries, err);
 }
 

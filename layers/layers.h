@@ -362,6 +362,8 @@ bool wh_image_id_like(const char *text);
 /* What has this name or, where no name is like that, an id that begins so; l has all.
  * -ENOENT, no error: nothing. -EEXIST: several images. */
 int wh_inventory_find(const struct wh_inventory *l, const char *ref, const struct wh_stored **ret, bool *ret_by_id, struct wh_err **err);
+/* Adds a hint to an error about a name that the store lacks: the tags of that repository, or a name that is near. */
+void wh_store_hint_near(struct wh_store *s, const char *ref, struct wh_err **err);
 /* Bytes of files and of symlinks' texts in it, each file once: what docker calls a layer's size. -ENOENT, no error: nobody has read the layer yet. */
 int wh_layer_unpacked(struct wh_store *s, const struct wh_layer *l, uint64_t *ret, struct wh_err **err);
 /* Takes the name from index.json; what nothing else reaches is gc's. -ENOENT: there is no such name. */

@@ -636,8 +636,10 @@ static int find_by_name(struct search *x, const char *name, struct wh_err **err)
 		hits++;
 		r = consider(x, o, 1, err);
 	}
-	if (r == 0 && hits == 0)
+	if (r == 0 && hits == 0) {
 		r = wh_err_set(err, "layers", WH_ERR_BUILD, ENOENT, "it is not in the store");
+		wh_store_hint_near(x->s, name, err);
+	}
 	return r;
 }
 

@@ -56,6 +56,15 @@ for WHO in "${users[@]}"; do
 	is "$(w images --format json 'localhost:5000/*/shop' | jq -r '.Repository + " " + .Tag')" 'localhost:5000/team/shop latest' "$WHO: a pattern with slashes"
 	is "$(w images -q nothing 'shop:1.5' 2>&1 | head -n 1)" 'error: whittle images: at most one name wanted, 2 given; see whittle images --help' "$WHO: one pattern at most"
 	is "$(w images -q shop:1.5)" '' "$WHO: another tag"
+	for what in 'rm shop' 'rm shop:2' 'inspect shop:2' 'history shop' 'tag shop x' 'run --pull never shop:2' 'push shop'; do
+		# shellcheck disable=SC2086 # its words
+		run w $what
+		like "$err" '^hint: the store has shop:1.4$' "$WHO: $what: what it has of that name"
+	done
+	run w inspect shpp:1.4
+	like "$err" '^hint: did you mean shop:1.4\?$' "$WHO: a name that is near"
+	run w inspect nothing-at-all
+	unlike "$err" 'did you mean|the store has' "$WHO: no name that is far"
 	run w images 'a[b'
 	is "$status" 2 "$WHO: a pattern that is none"
 	run w images --format '{{.ID}}'
