@@ -108,6 +108,22 @@ static const struct row build_options[] = {
 	{"verbosity", "--progress plain, --quiet"},
 };
 
+static const struct row run_options[] = {
+	{"attach", "whittle run always shows what the container prints; -i gives it standard input"},
+	{"cgroupns ipc pid userns", "leave it out: the container has its own"},
+	{"device gpus", "there is nothing in its place: devices of the host are not for containers"},
+	{"dns dns-option dns-search", "the container has the host's resolver; --add-host for single names"},
+	{"memory-swap", "limits are the caller's: systemd-run --scope -p MemorySwapMax=SIZE whittle run …"},
+	{"runtime", "leave it out: there is no runtime beside this program"},
+	{"security-opt", "the filter and the capabilities are fixed, as docker's defaults are"},
+	{"volumes-from", "name the volumes: -v NAME:DIR, for both"},
+};
+
+static const struct row images_options[] = {
+	{"filter", "a pattern selects by name: whittle images 'team/*'; for more --format json and jq"},
+	{"tree", "whittle images --format json, and whittle inspect"},
+};
+
 #define NO_CONTAINERS "nothing of a container stays: whittle run stops it and throws it away at its end"
 
 static const struct row commands[] = {
@@ -137,7 +153,11 @@ static const char *look_up(const struct row *rows, size_t n_rows, struct wh_str 
 
 const char *wh_foreign_option(const char *command, struct wh_str name)
 {
-	return wh_streq(command, "build") ? look_up(build_options, WH_ARRAY_SIZE(build_options), name) : NULL;
+	if (wh_streq(command, "build"))
+		return look_up(build_options, WH_ARRAY_SIZE(build_options), name);
+	if (wh_streq(command, "run"))
+		return look_up(run_options, WH_ARRAY_SIZE(run_options), name);
+	return wh_streq(command, "images") ? look_up(images_options, WH_ARRAY_SIZE(images_options), name) : NULL;
 }
 
 const char *wh_foreign_command(const char *name)

@@ -58,6 +58,11 @@ misuse 'an option before the command' 'option "--root" before the command' --roo
 like "$err" 'hint: options follow the command' 'and where it goes'
 misuse 'an option of kaniko' 'unknown option --destination' build --destination x ctx
 like "$err" 'hint: --tag NAME --push' 'and what it is here'
+misuse 'an option of docker images' 'unknown option --filter' images --filter dangling=true
+like "$err" 'hint: a pattern selects by name' 'and what does it here'
+run "$WHITTLE" run --dns 192.0.2.1 x
+is "$status" 125 'an option of docker run: exit code 125, as docker has it'
+like "$err" "hint: .*the host's resolver" 'and what there is in its place'
 misuse 'unknown option' 'unknown option --tagg; did you mean --tag\?' build --tagg x ctx
 misuse 'unknown letter' 'unknown option -z' build -z ctx
 misuse 'an option of docker' '--memory is not supported yet' build --memory 1g ctx
