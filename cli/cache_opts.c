@@ -20,8 +20,11 @@ static int set_type(struct parsing *x, const char *value, struct wh_err **err)
 
 	x->typed = true;
 	for (size_t i = 0; i < WH_ARRAY_SIZE(others); i++)
-		if (wh_streq(value, others[i]))
-			return wh_cli_misuse(err, "%s type=%s is not supported; registry, local and inline are", x->option, value);
+		if (wh_streq(value, others[i])) {
+			wh_cli_misuse(err, "%s type=%s is not supported; registry, local and inline are", x->option, value);
+			wh_err_hint(err, "a repository beside the image's does the same in CI: type=registry,ref=HOST/NAME:cache");
+			return -EINVAL;
+		}
 	if (wh_streq(value, "registry"))
 		x->o.type = WH_CACHE_REGISTRY;
 	else if (wh_streq(value, "local"))

@@ -49,7 +49,7 @@ struct container {
 	size_t n_binds;
 	uid_t *owners;              /* of the binds' sources as the host has them */
 	struct wh_strv paths, args; /* what binds and step point to */
-	char hostname[65];
+	char hostname[65], hostname_file[67];
 
 	struct wh_terminal *terminal;
 	struct wh_relay *input, *output[2];
@@ -325,7 +325,11 @@ static int make_mounts(struct container *c, struct wh_err **err)
 	const struct wh_run_spec *s = c->spec;
 	int r = 0;
 
-	c->binds = wh_calloc(s->n_mounts + 2, sizeof(*c->binds));
+	c->binds = wh_calloc(s->n_mounts + 3, sizeof(*c->binds));
+	/* As docker has it; first, so that a volume may lie on it. */
+	snprintf(c->hostname_file, sizeof(c->hostname_file), "%s\n", c->hostname);
+	c->binds[c->n_binds++] = (struct wh_bind){.kind = WH_BIND_DATA, .target = "/etc/hostname", .mode = 0644,
+						  .data = c->hostname_file, .data_len = strlen(c->hostname_file)};
 	for (size_t i = 0; i < s->n_mounts && r == 0; i++) {
 		const struct wh_run_mount *m = &s->mounts[i];
 		struct wh_bind *b = &c->binds[c->n_binds++];
@@ -607,6 +611,7 @@ static int run_all(struct container *c, struct wh_err **err)
 		r = enter(c, err);
 	if (r == 0)
 		r = make_network(c, err);
+	choose_hostname(c);
 	if (r == 0)
 		r = make_mounts(c, err);
 	if (r == 0)
@@ -617,7 +622,6 @@ static int run_all(struct container *c, struct wh_err **err)
 	if (r < 0)
 		return r;
 	wh_progress_finish(c->progress);
-	choose_hostname(c);
 	return run_step(c, err);
 }
 

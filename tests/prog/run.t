@@ -103,8 +103,8 @@ config() {
 	is "$out" $'image\ndeep\n1000:750\n1' "$who: VOLUME: a mount with what the image has, its owner's"
 	run w --entrypoint cat app /data/new
 	isnt "$status" 0 "$who: … for one run alone"
-	run w --hostname box --add-host other:10.1.2.3 --entrypoint sh app -c 'hostname; grep other /etc/hosts; echo $HOSTNAME'
-	is "$out" $'box\n10.1.2.3\tother\nbox' "$who: names"
+	run w --hostname box --add-host other:10.1.2.3 --entrypoint sh app -c 'hostname; grep other /etc/hosts; echo $HOSTNAME; cat /etc/hostname'
+	is "$out" $'box\n10.1.2.3\tother\nbox\nbox' "$who: names"
 	run w --network none $B sh -c 'ls /sys/class/net; ulimit -n; df -k /dev/shm | tail -n 1 | tr -s " " | cut -d" " -f2' --
 	like "$out" '^lo$' "$who: --network none"
 	run w --network host --ulimit nofile=100:200 --shm-size 1m $B sh -c 'ulimit -n; df -k /dev/shm | tail -n 1 | tr -s " " | cut -d" " -f2'
