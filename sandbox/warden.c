@@ -87,7 +87,8 @@ static void answer(struct warden *w, const struct child *c, const struct wh_repo
 	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
 	WH_AUTO_ERR struct wh_err *unseen = NULL;
 	bool killed = c->end.si_code == CLD_KILLED || c->end.si_code == CLD_DUMPED;
-	const struct wh_err *err = c->err ? c->err : r->err;
+	/* Without its network a step ends by itself, and says ENETDOWN. One that ended for another reason may have had no network any more. */
+	const struct wh_err *err = c->err && (!r->err || r->err->sys == ENETDOWN) ? c->err : r->err;
 
 	if (!err && c->observer_status) {
 		wh_err_set(&unseen, "sandbox", WH_ERR_ENV, EPIPE,
