@@ -174,8 +174,9 @@ static void pass_on(struct wh_outer *o)
 
 	if (read(o->sigfd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
-	/* What the terminal sends goes to the whole foreground group: the inner process has it already. */
-	if (info.ssi_code == SI_KERNEL)
+	/* What the terminal sends goes to the whole foreground group: the inner process has it already. But that it is gone is told to the
+	 * leader of its session alone, which may be this process. */
+	if (info.ssi_code == SI_KERNEL && info.ssi_signo != SIGHUP)
 		return;
 	kill(o->pid, (int)info.ssi_signo);
 	/* A call that is under way would only delay the end. */

@@ -112,6 +112,25 @@ for how in INT:group TERM:group HUP:group INT:alone TERM:alone; do
 	ok "SIG$sig, ${how#*:}: nothing is left running" gone
 	like "$(cat "$T/log")" '[Cc]ancel+ed|[Ii]nterrupted' "SIG$sig, ${how#*:}: says that it was interrupted"
 done
+# A terminal that goes away tells the leader of its session alone, which may be whittle.
+cat >hang-up.py <<'E'
+import os, pty, sys, time
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+seen = b""
+while b"started" not in seen.replace(b"echo started", b""):
+    seen += os.read(fd, 4096)
+os.close(fd)
+for _ in range(100):
+    if os.waitpid(pid, os.WNOHANG)[0]:
+        sys.exit(0)
+    time.sleep(0.1)
+os.kill(pid, 9)
+sys.exit("it goes on")
+E
+ok 'the terminal goes away: the build ends' python3 hang-up.py "$WHITTLE" build --root "$T/store" --network host --build-context base="oci-layout://$base" --no-cache -f ctx/long ctx
+ok 'the terminal goes away: nothing is left running' gone
 is "$(mounts)" "$before" 'nothing is left mounted'
 is "$(build "$T/store" -q 2>/dev/null)" "$want" 'the next build gives the undisturbed digest'
 
