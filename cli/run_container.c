@@ -49,6 +49,7 @@ struct container {
 	size_t n_binds;
 	uid_t *owners;              /* of the binds' sources as the host has them */
 	struct wh_strv paths, args; /* what binds and step point to */
+	bool terminals[3]; /* of our standard descriptors, at the start */
 	char hostname[65], hostname_file[67];
 
 	struct wh_terminal *terminal;
@@ -384,6 +385,15 @@ static void stop(struct container *c, int sig)
 		c->timer = wh_loop_add_timer(c->loop, c->spec->stop_ms, on_stop_timeout, c);
 }
 
+/* Was there one, and is it closed at its other end? Who sent the signal does not tell: the outer process passes it on. */
+static bool terminal_gone(const struct container *c)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (c->terminals[fd] && !isatty(fd))
+			return true;
+	return false;
+}
+
 static void on_signal(void *arg, int fd, short revents)
 {
 	struct container *c = arg;
@@ -402,7 +412,7 @@ static void on_signal(void *arg, int fd, short revents)
 		stop(c, c->config.stop_signal);
 		break;
 	case SIGHUP:
-		if (si.ssi_code == SI_KERNEL) /* the terminal is gone, and nobody will stop it */
+		if (terminal_gone(c)) /* nobody will stop it */
 			stop(c, SIGHUP);
 		else
 			signal_it(c, SIGHUP);
@@ -466,6 +476,8 @@ static int open_signals(struct container *c, struct wh_err **err)
 {
 	sigset_t set;
 
+	for (int fd = 0; fd <= 2; fd++)
+		c->terminals[fd] = isatty(fd);
 	taken_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);

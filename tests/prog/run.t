@@ -277,6 +277,32 @@ ports() {
 	wait $job 2>/dev/null
 }
 
+# The leader of its session alone hears of it, and that is whittle here; PID 1 of the container does not mind.
+hang_up() {
+	local kind
+
+	cat >hang-up.py <<'E'
+import os, pty, sys, time
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+seen = b""
+while b"up\r\n" not in seen:
+    seen += os.read(fd, 4096)
+os.close(fd)
+for _ in range(150):
+    if os.waitpid(pid, os.WNOHANG)[0]:
+        sys.exit(0)
+    time.sleep(0.1)
+os.kill(pid, 9)
+sys.exit("it goes on")
+E
+	chmod 644 hang-up.py
+	for kind in -it -i --rm; do
+		ok "$who: run $kind: the terminal goes away" mine python3 hang-up.py "$WHITTLE" run $kind --stop-timeout 1 --root "$home/store" $B sh -c "echo up; sleep ${mark}9"
+	done
+}
+
 registry() {
 	command -v docker-registry >/dev/null || { pass "$who: no registry"; return; }
 	[ -n "${REGISTRY:-}" ] || { registry_start "$T/registry" && on_exit "server_stop $REGISTRY_PID"; } || { fail 'a registry'; return; }
@@ -377,6 +403,7 @@ for who in root user; do
 	[ "$who" = user ] && is_root || resizes
 	ports
 	registry
+	hang_up
 	foreign
 	[ -z "$have_servers" ] || servers
 done
