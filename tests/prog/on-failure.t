@@ -212,6 +212,7 @@ mux() { as "$WHO" tmux -L "whittle-t$$" -f /dev/null "$@"; }
 screen() { mux capture-pane -p -t 0; }
 type_in() { mux send-keys -t 0 "$1" Enter; }
 sees() { screen | grep -qE -- "$1"; }
+cleared() { ! sees '^A shell'; }
 shows() { # ERE DESC
 	wait_for sees "$1"
 	like "$(screen)" "$1" "$2"
@@ -261,6 +262,7 @@ A shell' "$WHO: below the finished view and the failure"
 	shows '^/srv [#$]' "$WHO: once more"
 	outer=$(pgrep -of "^$WHITTLE build --root $ST ")
 	type_in clear
+	wait_for cleared # the shell in the step has read it, else the host's does
 	pkill -9 -P "$outer" -x whittle
 	shows '^terminal as before$' "$WHO: the process that works is killed: the terminal is as it was"
 	shows '^hint: nothing is left running' "$WHO: and that is told, in whole lines"
