@@ -101,7 +101,8 @@ void wh_unrunnable_hint(int status, const char *tail, struct wh_err **err)
 {
 	const char *line = tail ? strrchr(tail, '\n') : NULL;
 
-	if (!tail || (status != 126 && status != 127))
+	/* Who knows more has said it. */
+	if (!tail || (status != 126 && status != 127) || (err && *err && (*err)->hint))
 		return;
 	line = line ? line + 1 : tail;
 	if (strstr(line, "bad interpreter") || (strstr(line, "env: ") && strstr(line, "\\r")))

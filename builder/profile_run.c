@@ -144,7 +144,9 @@ static void tell_death(struct wh_trial *t)
 		wh_err_set(&err, "builder", WH_ERR_BUILD, ECHILD,
 			   "the application ended with status %d %s; it was started as \"%s\"", a->status, when(t),
 			   started.p ? started.p : "");
-		hint_unrunnable(a->status, &a->tail, &err);
+		/* JSON that is none is a word of a shell's: then it is not the file that is wrong. */
+		if (!wh_app_in_shell(t) || !args[0] || !args[1] || !args[2] || args[2][0] != '[')
+			hint_unrunnable(a->status, &a->tail, &err);
 		if (a->status && wh_app_in_shell(t))
 			wh_err_hint(&err, WH_APP_SHELL_HINT);
 		else if (!a->status)
