@@ -277,8 +277,10 @@ observed() {
 		mark app start
 		until app /tmp/up
 		mark app serve
-		start j --join app --observe $log-j -- cat /etc/group /nosuch
+		start j --join app --observe $log-j -- sh -c 'cat /etc/group /nosuch; until [ -e /tmp/marked ]; do sleep 0.1; done'
 		mark j 'test one'
+		start marked --join app -- touch /tmp/marked
+		wait marked
 		wait j
 		start plain --join app -- cat /etc/hosts
 		wait plain
