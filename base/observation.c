@@ -4,7 +4,9 @@
 #include <errno.h>
 
 #define FIRST_LINE "whittle-observation 1"
-#define MAX_FIELDS 4
+#define MAX_FIELDS 4 /* after the letter */
+#define MAX_WORDS 65536U
+#define MAX_PORT 65535U
 #define MAX_LINE ((size_t)128 * 1024) /* two paths of PATH_MAX bytes, each byte escaped, and room */
 
 static const char letters[] = "rwxslcdmkug"; /* in the order of enum wh_access */
@@ -49,6 +51,20 @@ void wh_obs_begin(struct wh_buf *out)
 	wh_buf_adds(out, FIRST_LINE "\n");
 }
 
+static void put_named(struct wh_buf *out, char letter, const struct wh_obs *o)
+{
+	wh_buf_addf(out, "%c\t%u\t", letter, o->process);
+	put_field(out, o->text);
+}
+
+static void put_address(struct wh_buf *out, char letter, const struct wh_obs *o)
+{
+	put_named(out, letter, o);
+	wh_buf_addc(out, '\t');
+	put_field(out, o->address);
+	wh_buf_addf(out, "\t%u", o->number);
+}
+
 void wh_obs_write(const struct wh_obs *o, struct wh_buf *out)
 {
 	switch (o->kind) {
@@ -70,7 +86,22 @@ void wh_obs_write(const struct wh_obs *o, struct wh_buf *out)
 		put_field(out, o->path);
 		break;
 	case WH_OBS_REMARK:
-		wh_buf_addf(out, "X\t%u\t", o->process);
+		put_named(out, 'X', o);
+		break;
+	case WH_OBS_SYSCALL:
+		put_named(out, 'S', o);
+		break;
+	case WH_OBS_CAPABILITY:
+		put_named(out, 'C', o);
+		break;
+	case WH_OBS_BOUND:
+		put_address(out, 'L', o);
+		break;
+	case WH_OBS_PEER:
+		put_address(out, 'K', o);
+		break;
+	case WH_OBS_WORD:
+		wh_buf_addf(out, "V\t%u\t%u\t", o->process, o->number);
 		put_field(out, o->text);
 		break;
 	case WH_OBS_END:
@@ -222,11 +253,38 @@ static bool read_access(struct reader *r, enum wh_obs_kind kind, struct wh_obs *
 static bool read_text(struct reader *r, enum wh_obs_kind kind, struct wh_obs *o)
 {
 	uint64_t process = 0;
-	bool remark = kind == WH_OBS_REMARK;
+	bool mark = kind == WH_OBS_MARK;
 
-	if (r->n != (remark ? 3 : 2) || (remark && !number(r->field[1], r->processes, &process)))
+	if (r->n != (mark ? 2 : 3) || (!mark && !number(r->field[1], r->processes, &process)))
 		return false;
-	*o = (struct wh_obs){.kind = kind, .process = (uint32_t)process, .text = r->field[remark ? 2 : 1]};
+	*o = (struct wh_obs){.kind = kind, .process = (uint32_t)process, .text = r->field[mark ? 1 : 2]};
+	return mark || kind == WH_OBS_REMARK || *o->text;
+}
+
+static bool read_address(struct reader *r, enum wh_obs_kind kind, struct wh_obs *o)
+{
+	uint64_t process, port;
+
+	if (r->n != 5 || !number(r->field[1], r->processes, &process) || !number(r->field[4], MAX_PORT, &port))
+		return false;
+	*o = (struct wh_obs){.kind = kind,
+			     .process = (uint32_t)process,
+			     .text = r->field[2],
+			     .address = r->field[3],
+			     .number = (uint32_t)port};
+	return *o->text && *o->address;
+}
+
+static bool read_word(struct reader *r, struct wh_obs *o)
+{
+	uint64_t process, place;
+
+	if (r->n != 4 || !number(r->field[1], r->processes, &process) || !number(r->field[2], MAX_WORDS, &place))
+		return false;
+	*o = (struct wh_obs){.kind = WH_OBS_WORD,
+			     .process = (uint32_t)process,
+			     .number = (uint32_t)place,
+			     .text = r->field[3]};
 	return true;
 }
 
@@ -252,6 +310,16 @@ static bool read_record(struct reader *r, struct wh_obs *o)
 		return read_access(r, WH_OBS_MISSING, o);
 	case 'X':
 		return read_text(r, WH_OBS_REMARK, o);
+	case 'S':
+		return read_text(r, WH_OBS_SYSCALL, o);
+	case 'C':
+		return read_text(r, WH_OBS_CAPABILITY, o);
+	case 'L':
+		return read_address(r, WH_OBS_BOUND, o);
+	case 'K':
+		return read_address(r, WH_OBS_PEER, o);
+	case 'V':
+		return read_word(r, o);
 	case 'E':
 		return read_end(r, o);
 	default:

@@ -14,13 +14,26 @@
  *   A  KINDS PROCESS PATH                              used: something exists at PATH. PROCESS 0, here and below: whoever started
  *                                                      the command, as it looked for it and executed it
  *   N  KINDS PROCESS PATH                              looked up, and nothing is there
+ *   S  PROCESS NAME                                    a system call that it made, by its kernel name ("accept4"; "x86:open" when made
+ *                                                      with 32-bit numbers). Calls that the observer takes for granted are not told
+ *   C  PROCESS NAME                                    a capability that a call of its needed ("CAP_CHOWN"), as far as arguments and
+ *                                                      credentials tell: never too few, at times one too many
+ *   L  PROCESS PROTOCOL ADDRESS PORT                   bound: PROTOCOL is "tcp", "udp" …, ADDRESS as inet_ntop(3) writes it, PORT 0: any
+ *   K  PROCESS PROTOCOL ADDRESS PORT                   connected or sent to
+ *   V  PROCESS NUMBER WORD                             a word of the command line by which the command's first process executed
+ *                                                      the program of PROCESS, NUMBER from 0; one of more than 4 KiB is
+ *                                                      left out, with those behind it. Secrets may stand there: it is for
+ *                                                      messages, never for a document that leaves the machine
  *   X  PROCESS TEXT                                    a remark: "listener" (it wanted a seccomp listener of its own), "setsid",
  *                                                      "chroot PATH" …
  *   E  EVENTS LOST                                     last line: notifications seen, and how many could not be told. Without
  *                                                      this line, or with LOST != 0, the log is incomplete
  *
+ * Marks are "start", "serve", "stop" (phases, in this order; "start" again after a restart) and "test NAME" (from here on it is that test's; "test"
+ * alone: nobody's; a phase's mark ends a test's).
+ *
  * PATH is absolute inside the container's root and canonical: no symlink but perhaps the last component (then LINK is
- * among the KINDS), no "." or "..". A record is written once for each (phase, KINDS bit, PROCESS, PATH). Each symlink
+ * among the KINDS), no "." or "..". A record is written once for each (mark, KINDS bit, PROCESS, PATH), likewise S, C, L, K for each mark. Each symlink
  * that was walked on the way to something has a record of its own, with LINK.
  */
 #ifndef WH_BASE_OBSERVATION_H
@@ -45,15 +58,20 @@ enum wh_access {
 	WH_ACCESS_ENTER = 1 << 10, /* g: chdir, chroot: made a working or root directory */
 };
 
-enum wh_obs_kind { WH_OBS_PROCESS, WH_OBS_MARK, WH_OBS_USED, WH_OBS_MISSING, WH_OBS_REMARK, WH_OBS_END };
+enum wh_obs_kind {
+	WH_OBS_PROCESS, WH_OBS_MARK, WH_OBS_USED, WH_OBS_MISSING, WH_OBS_REMARK, WH_OBS_END,
+	WH_OBS_SYSCALL, WH_OBS_CAPABILITY, WH_OBS_BOUND, WH_OBS_PEER, WH_OBS_WORD,
+};
 
 struct wh_obs {
 	enum wh_obs_kind kind;
-	uint32_t process, parent;     /* PROCESS, USED, MISSING, REMARK */
+	uint32_t process, parent;     /* all but MARK and END; parent: PROCESS */
 	unsigned access;              /* USED, MISSING: enum wh_access bits */
 	const char *program, *script; /* PROCESS; script NULL: none */
 	const char *path;             /* USED, MISSING */
-	const char *text;             /* MARK, REMARK */
+	const char *text;             /* MARK, REMARK, SYSCALL, CAPABILITY; BOUND, PEER: the protocol; WORD: the word */
+	const char *address;          /* BOUND, PEER */
+	uint32_t number;              /* BOUND, PEER: port; WORD: its place */
 	uint64_t events, lost;        /* END */
 };
 

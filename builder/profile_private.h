@@ -121,6 +121,7 @@ void wh_control_close(struct wh_trial *t); /* drops every connection; replies th
 struct wh_trial_log {
 	const char *name;
 	int fd;
+	unsigned run;
 	struct wh_buf text; /* once its run is over */
 };
 

@@ -232,7 +232,7 @@ static int open_log(struct wh_trial *t, const char *name, struct wh_err **err)
 		return wh_err_sys(err, "builder", WH_ERR_ENV, -fd, "make %s/%s", wh_store_tmp_path(t->b->o.store),
 				  file);
 	unlinkat(tmp, file, 0);
-	WH_PUSH(t->logs, t->n_logs, t->cap_logs) = (struct wh_trial_log){.name = name, .fd = fd};
+	WH_PUSH(t->logs, t->n_logs, t->cap_logs) = (struct wh_trial_log){.name = name, .fd = fd, .run = t->run};
 	return fd;
 }
 

@@ -18,8 +18,8 @@
 #include "layers/layers.h"
 
 /* Raised when rules change what a profile or prune gives: part of their cache keys. */
-#define WH_OBSERVER_VERSION 2
-#define WH_RULES_VERSION 2
+#define WH_OBSERVER_VERSION 3
+#define WH_RULES_VERSION 3
 
 /* ---------------------------------------------------------------- profile.c: what was seen */
 
@@ -27,16 +27,24 @@ struct wh_obs_log { /* one complete observation log (base/observation.h) */
 	const char *name; /* "application", "exec", "run", "healthcheck": who was observed */
 	const char *data;
 	size_t len;
+	unsigned run; /* of which run, from 0 */
 };
-/* The profile document, canonical (equal observations are equal bytes; no times, no pids):
- *   {"schema":1, "observer":N,
+/* The profile document (no times, no pids):
+ *   {"schema":2, "observer":N, "runs":N,
+ *    "marks":[{"phase":"serve","test":"name" or null}, …],            in the order in which they came up first
  *    "processes":[{"name":"application","program":"usr/sbin/nginx","script":null,"parent":-1}, …],   sorted, parents by index
- *    "used":[{"path":"usr/sbin/nginx","access":"rx","by":[0]}, …],    what exists in the tree, sorted; symlinks walked included
- *    "created":[{"path":"run/nginx.pid","by":[0]}, …],                made at run time where the tree has nothing
- *    "missing":[{"path":"etc/ld.so.preload","by":[0]}, …],            looked up, neither in the tree nor made
+ *    "used":[{"path":"usr/sbin/nginx","access":"rx","by":[0],"when":[0,1],"runs":[0]}, …],  what exists in the tree, sorted; symlinks walked included
+ *    "created":[{"path":"run/nginx.pid","access":"wc","by":[0],…}, …], made at run time where the tree has nothing
+ *    "missing":[{"path":"etc/ld.so.preload","by":[0],…}, …],          looked up, neither in the tree nor made
+ *    "syscalls":[{"name":"accept4","by":[0],…}, …], "capabilities":[{"name":"CAP_CHOWN",…}],
+ *    "bound":[{"protocol":"tcp","address":"0.0.0.0","port":80,…}], "peers":[the same],
  *    "remarks":[…]}
+ * "when": indices of marks under which it was seen. "runs": the runs that saw it, from 0; left out when all did.
+ * Files and directories written are those of used and created whose access has w, c, d or m.
  * An incomplete log is an error (WH_ERR_BUILD, status WH_STATUS_INCOMPLETE). */
 int wh_profile_make(struct wh_tree *tree, const struct wh_obs_log *logs, size_t n, json_t **ret, struct wh_err **err);
+/* The same without what timing decides (marks, when, runs): equal observations are equal bytes. New reference. */
+json_t *wh_profile_canonical(const json_t *profile);
 /* Several profiles as one. */
 int wh_profile_merge(const json_t *const *profiles, size_t n, json_t **ret, struct wh_err **err);
 /* Lookups of a run on the pruned tree that failed there and that the full tree would have answered: what repair puts back. Sorted, distinct. */
@@ -137,7 +145,8 @@ bool wh_keep_has(const struct wh_keep *k, const char *path);
 /* Asserts observed ⊆ kept, then writes the layer: entries as in the tree (owner, mode, time, xattrs, hard links), contents from the
  * lower layers, the package database filtered, set-id bits stripped. The report:
  *   {"schema":1, "rules":N, "before":{measure}, "after":{measure},
- *    "kept":[{"path","rule","via","by":{"program","script"},"access"}, …],  rule: observed | symlink | elf | script | config | base | package | keep | repair | parent;
+ *    "kept":[{"path","rule","name","via","by":{"program","script"},"access"}, …],  rule: observed | symlink | elf | script | config | base | package | keep |
+ *                                                                  repair | parent | closure; name: of a closure rule (closure_table.c);
  *                                                                  by, access: observed ones alone
  *    "removed":N, "removed_tree":{"usr":{"bin":{"perl":"perl-base", …}}},  names that went: an object for a directory, [text, owner] for a symlink, else the
  *                                                                  owner: a package, or true

@@ -211,6 +211,11 @@ static int on_record(void *arg, const struct wh_obs *o)
 		c->lost = o->lost;
 		return 0;
 	case WH_OBS_MARK:
+	case WH_OBS_SYSCALL:
+	case WH_OBS_CAPABILITY:
+	case WH_OBS_BOUND:
+	case WH_OBS_PEER:
+	case WH_OBS_WORD:
 		return 0;
 	}
 	return 0;

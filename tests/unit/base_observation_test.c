@@ -9,9 +9,10 @@ static int tell(void *arg, const struct wh_obs *o)
 {
 	struct wh_buf *b = arg;
 
-	wh_buf_addf(b, "%d %u %u %x %s|%s|%s|%s %llu %llu\n", (int)o->kind, o->process, o->parent, o->access,
+	wh_buf_addf(b, "%d %u %u %x %s|%s|%s|%s|%s %u %llu %llu\n", (int)o->kind, o->process, o->parent, o->access,
 		    o->program ? o->program : "NULL", o->script ? o->script : "NULL", o->path ? o->path : "NULL",
-		    o->text ? o->text : "NULL", (unsigned long long)o->events, (unsigned long long)o->lost);
+		    o->text ? o->text : "NULL", o->address ? o->address : "NULL", o->number,
+		    (unsigned long long)o->events, (unsigned long long)o->lost);
 	return 0;
 }
 
@@ -28,6 +29,12 @@ static const struct wh_obs records[] = {
 	 .path = "/\x01\x1f !\x7e\x7f\x80\xff\\x41\n\r\t..."},
 	{.kind = WH_OBS_REMARK, .process = 2, .text = "-"},
 	{.kind = WH_OBS_REMARK, .process = 0, .text = ""},
+	{.kind = WH_OBS_SYSCALL, .process = 1, .text = "accept4"},
+	{.kind = WH_OBS_CAPABILITY, .process = 2, .text = "CAP_CHOWN"},
+	{.kind = WH_OBS_BOUND, .process = 1, .text = "tcp", .address = "::", .number = 80},
+	{.kind = WH_OBS_PEER, .process = 2, .text = "udp", .address = "127.0.0.53", .number = 53},
+	{.kind = WH_OBS_WORD, .process = 1, .number = 0, .text = "nginx"},
+	{.kind = WH_OBS_WORD, .process = 1, .number = 2, .text = ""},
 	{.kind = WH_OBS_MARK, .text = "\\x2d"},
 	{.kind = WH_OBS_END, .events = UINT64_MAX, .lost = 3},
 };
@@ -62,6 +69,12 @@ static void bytes(void **state)
 				   "A\tk\t1\t/\\x01\\x1f\\x20!~\\x7f\\x80\\xff\\x5cx41\\x0a\\x0d\\x09...\n"
 				   "X\t2\t\\x2d\n"
 				   "X\t0\t-\n"
+				   "S\t1\taccept4\n"
+				   "C\t2\tCAP_CHOWN\n"
+				   "L\t1\ttcp\t::\t80\n"
+				   "K\t2\tudp\t127.0.0.53\t53\n"
+				   "V\t1\t0\tnginx\n"
+				   "V\t1\t2\t-\n"
 				   "M\t\\x5cx2d\n"
 				   "E\t18446744073709551615\t3\n";
 	WH_AUTO_BUF struct wh_buf log = WH_BUF_INIT;
@@ -129,6 +142,17 @@ static void damaged(void **state)
 		{ONE "P\t2\t1\t/a\tb\n" END, "line 3"},
 		{ONE "P\t2\t1\t/a\n" END, "line 3"},
 		{ONE "M\n" END, "line 3"},
+		{ONE "S\t2\tread\n" END, "line 3"},
+		{ONE "S\t1\t-\n" END, "line 3"},
+		{ONE "S\t1\n" END, "line 3"},
+		{ONE "C\tx\tCAP_CHOWN\n" END, "line 3"},
+		{ONE "L\t1\ttcp\t::\t65536\n" END, "line 3"},
+		{ONE "L\t1\ttcp\t::\n" END, "line 3"},
+		{ONE "K\t2\ttcp\t::\t1\n" END, "line 3"},
+		{ONE "K\t1\t-\t::\t1\n" END, "line 3"},
+		{ONE "K\t1\ttcp\t-\t1\n" END, "line 3"},
+		{ONE "V\t1\t65537\tx\n" END, "line 3"},
+		{ONE "V\t1\t0\n" END, "line 3"},
 		{ONE "X\t1\n" END, "line 3"},
 		{ONE "X\t4294967297\tt\n" END, "line 3"},
 	};

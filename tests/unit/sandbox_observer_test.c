@@ -301,6 +301,12 @@ static int collect(void *arg, const struct wh_obs *o)
 	case WH_OBS_MARK:
 		wh_strv_addf(lines, "M %s", o->text);
 		break;
+	case WH_OBS_SYSCALL:
+	case WH_OBS_CAPABILITY:
+	case WH_OBS_BOUND:
+	case WH_OBS_PEER:
+	case WH_OBS_WORD:
+		break;
 	}
 	return 0;
 }
