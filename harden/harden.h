@@ -47,7 +47,7 @@ int wh_profile_make(struct wh_tree *tree, const struct wh_obs_log *logs, size_t 
 json_t *wh_profile_canonical(const json_t *profile);
 /* Several profiles as one. */
 int wh_profile_merge(const json_t *const *profiles, size_t n, json_t **ret, struct wh_err **err);
-/* Lookups of a run on the pruned tree that failed there and that the full tree would have answered: what repair puts back. Sorted, distinct. */
+/* repair.c: lookups of a run on the pruned tree that failed there and that the full tree would have answered: what repair puts back. Sorted, distinct. */
 int wh_profile_repairs(struct wh_tree *full, struct wh_tree *pruned, const struct wh_obs_log *logs, size_t n, struct wh_strv *ret,
 		       struct wh_err **err);
 
