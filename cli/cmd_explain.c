@@ -7,11 +7,14 @@
 
 struct flags {
 	const char *root, *platform;
+	bool rules;
 };
 
 static const struct wh_option options[] = {
 	{"platform", 0, WH_OPT_TEXT, offsetof(struct flags, platform), "OS/ARCH",
 	 "Which image of several (default: this machine's)", NULL},
+	{"rules", 0, WH_OPT_FLAG, offsetof(struct flags, rules), NULL,
+	 "Print the closure rules: what PRUNE keeps beyond what was seen, on what evidence, and why", NULL},
 	{"root", 0, WH_OPT_TEXT, offsetof(struct flags, root), "DIR", "The store (as for build)", NULL},
 	{0},
 };
@@ -36,7 +39,15 @@ static int explain(void *flags, const struct wh_strv *args, struct wh_buf *out, 
 	struct wh_store *s = NULL;
 	struct wh_image image = {0};
 	struct wh_tree *t = NULL;
-	int r = wh_cli_image_open(args->v[0], f->root, f->platform, &s, &image, err);
+	int r;
+
+	if (f->rules)
+		wh_explain_rules(out);
+	if (f->rules && !args->n)
+		return 0;
+	if (args->n < 2)
+		return wh_cli_misuse(err, "whittle explain wants an image and a path");
+	r = wh_cli_image_open(args->v[0], f->root, f->platform, &s, &image, err);
 
 	if (r == 0)
 		r = wh_cli_image_artifacts(args->v[0], s, &image, &artifacts, err);
@@ -70,9 +81,9 @@ const struct wh_command wh_cmd_explain = {
 	.about = "Reads the prune report that comes with the image. IMAGE is a name in the store, oci:DIR[:TAG] or\n"
 		 "oci-layout://DIR[:TAG].",
 	.examples = "  whittle explain shop:1.4 /usr/lib/x86_64-linux-gnu/libz.so.1\n"
-		    "  whittle explain oci:./out:latest /bin/sh",
+		    "  whittle explain oci:./out:latest /bin/sh\n"
+		    "  whittle explain --rules",
 	.options = options,
-	.min_args = 2,
 	.max_args = 64,
 	.args_wanted = "an image and a path",
 	.run = run,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What kept entries need: where symlinks lead, interpreters and libraries of ELF files, interpreters of scripts. */
+#include "harden/closure_table.h"
 #include "harden/keep_private.h"
 #include "harden/script.h"
 
@@ -85,6 +86,8 @@ static int close_file(struct wh_decide *d, const struct wh_kept *i, const struct
 	WH_AUTO_BYTES struct wh_bytes b = {0};
 	int r = wh_bytes_open(d->t, n, &b, err);
 
+	if (r == 0)
+		r = wh_closure_see(d, d->closure, i, &b, err);
 	if (r < 0 || b.n < 4)
 		return r;
 	if (b.p[0] == '#')
@@ -93,25 +96,35 @@ static int close_file(struct wh_decide *d, const struct wh_kept *i, const struct
 	return wh_elf_is(b.p, b.n) ? wh_libs_closure(d->libs, i->path, need, d, err) : 0;
 }
 
+static int close_one(struct wh_decide *d, const struct wh_kept *i, struct wh_err **err)
+{
+	const struct wh_why why = {.rule = WH_RULE_SYMLINK, .via = i->path};
+	const struct wh_bytes none = {0};
+	WH_AUTO_FREE char *target = NULL;
+	struct wh_node_ref n;
+	int r = wh_tree_lookup(d->t, i->path, &n);
+
+	if (r < 0)
+		return wh_err_sys(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, -r, "look up /%s", i->path);
+	if (n.e.type == WH_T_FILE)
+		return close_file(d, i, &n, err);
+	r = wh_closure_see(d, d->closure, i, &none, err);
+	if (r < 0 || n.e.type != WH_T_SYMLINK)
+		return r;
+	target = wh_link_target(&n);
+	return reach_maybe(d, target, &why, err);
+}
+
 int wh_decide_close(struct wh_decide *d, struct wh_err **err)
 {
+	bool more = true;
 	int r = 0;
 
-	while (r == 0 && d->n_todo) {
-		const struct wh_kept *i = d->todo[--d->n_todo];
-		struct wh_node_ref n;
-
-		r = wh_tree_lookup(d->t, i->path, &n);
-		if (r < 0)
-			return wh_err_sys(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, -r, "look up /%s", i->path);
-		if (n.e.type == WH_T_SYMLINK) {
-			const struct wh_why why = {.rule = WH_RULE_SYMLINK, .via = i->path};
-			WH_AUTO_FREE char *target = wh_link_target(&n);
-
-			r = reach_maybe(d, target, &why, err);
-		} else if (n.e.type == WH_T_FILE) {
-			r = close_file(d, i, &n, err);
-		}
+	while (r == 0 && more) {
+		while (r == 0 && d->n_todo)
+			r = close_one(d, d->todo[--d->n_todo], err);
+		if (r == 0)
+			r = wh_closure_run(d, d->closure, &more, err);
 	}
 	return r;
 }

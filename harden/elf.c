@@ -231,6 +231,15 @@ static int parse(const struct file *f, struct wh_elf *e)
 	return r;
 }
 
+static int open_file(const uint8_t *p, size_t n, struct file *ret)
+{
+	if (!wh_elf_is(p, n) || p[EI_CLASS] < ELFCLASS32 || p[EI_CLASS] > ELFCLASS64 || p[EI_DATA] < ELFDATA2LSB ||
+	    p[EI_DATA] > ELFDATA2MSB)
+		return -ENOEXEC;
+	*ret = (struct file){p, n, p[EI_CLASS] == ELFCLASS64, p[EI_DATA] == ELFDATA2MSB};
+	return 0;
+}
+
 int wh_elf_parse(const uint8_t *p, size_t n, struct wh_elf *ret)
 {
 	struct wh_elf e = {0};
@@ -238,10 +247,9 @@ int wh_elf_parse(const uint8_t *p, size_t n, struct wh_elf *ret)
 	int r;
 
 	*ret = e;
-	if (!wh_elf_is(p, n) || p[EI_CLASS] < ELFCLASS32 || p[EI_CLASS] > ELFCLASS64 || p[EI_DATA] < ELFDATA2LSB ||
-	    p[EI_DATA] > ELFDATA2MSB)
-		return -ENOEXEC;
-	f = (struct file){p, n, p[EI_CLASS] == ELFCLASS64, p[EI_DATA] == ELFDATA2MSB};
+	r = open_file(p, n, &f);
+	if (r < 0)
+		return r;
 	e.is64 = f.is64;
 	e.big = f.big;
 	r = parse(&f, &e);
@@ -259,4 +267,131 @@ void wh_elf_release(struct wh_elf *e)
 	free(e->runpath);
 	wh_strv_release(&e->needed);
 	*e = (struct wh_elf){0};
+}
+
+/* ---------------------------------------------------------------- symbols */
+
+#define MAX_SYMBOLS ((uint64_t)1 << 20)
+
+struct tables {
+	uint64_t v[16]; /* addresses of whatever lies beside the symbols */
+	size_t n;
+	uint64_t symtab;
+};
+
+static int find_symbols(void *arg, uint64_t tag, uint64_t value)
+{
+	struct tables *t = arg;
+
+	switch (tag) {
+	case DT_SYMTAB:
+		t->symtab = value;
+		break;
+	case DT_STRTAB:
+	case DT_HASH:
+	case DT_GNU_HASH:
+	case DT_RELA:
+	case DT_REL:
+	case DT_JMPREL:
+	case DT_VERSYM:
+	case DT_VERNEED:
+	case DT_VERDEF:
+	case DT_INIT:
+	case DT_FINI:
+		if (t->n < WH_ARRAY_SIZE(t->v))
+			t->v[t->n++] = value;
+		break;
+	default:
+		break;
+	}
+	return 0;
+}
+
+/* Nothing says how many symbols there are; they end where another table begins. */
+static uint64_t symbols_end(const struct tables *t)
+{
+	uint64_t end = UINT64_MAX;
+
+	for (size_t i = 0; i < t->n; i++)
+		if (t->v[i] > t->symtab && t->v[i] < end)
+			end = t->v[i];
+	return end;
+}
+
+static int each_import(const struct file *f, const struct dynamic *d, uint64_t at, uint64_t n, wh_elf_name_fn fn, void *arg)
+{
+	uint64_t size = f->is64 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
+	int r = 0;
+
+	for (uint64_t i = 1; r == 0 && i < n / size && i < MAX_SYMBOLS; i++) {
+		uint64_t name = number(f, at + i * size, 4), section = number(f, at + i * size + (f->is64 ? 6 : 14), 2);
+		const char *s;
+
+		if (section != SHN_UNDEF || !name || name >= d->n_strings)
+			continue;
+		s = (const char *)f->p + d->strings + name;
+		if (memchr(s, 0, (size_t)(d->n_strings - name)))
+			r = fn(arg, s);
+	}
+	return r;
+}
+
+int wh_elf_imports(const uint8_t *p, size_t n, wh_elf_name_fn fn, void *arg)
+{
+	struct headers h = {0};
+	struct file f;
+	int r = open_file(p, n, &f);
+
+	if (r == 0)
+		r = read_header(&f, &h);
+	for (uint64_t i = 0; r == 0 && i < h.n; i++) {
+		struct tables t = {.symtab = 0};
+		struct dynamic d = {0};
+		uint64_t at, size;
+		struct segment s;
+
+		segment_at(&f, h.at + i * h.size, &s);
+		if (s.type != PT_DYNAMIC || !inside(&f, s.offset, s.filesz))
+			continue;
+		each_dynamic(&f, &s, find_tables, &d);
+		each_dynamic(&f, &s, find_symbols, &t);
+		if (!d.has_strtab || !t.symtab || !map_address(&f, &h, d.strtab, &d.strings, &d.n_strings) ||
+		    !map_address(&f, &h, t.symtab, &at, &size))
+			return 0;
+		if (d.has_strsz && d.strsz < d.n_strings)
+			d.n_strings = d.strsz;
+		if (symbols_end(&t) - t.symtab < size)
+			size = symbols_end(&t) - t.symtab;
+		return each_import(&f, &d, at, size, fn, arg);
+	}
+	return 0;
+}
+
+/* ---------------------------------------------------------------- data */
+
+int wh_elf_data(const uint8_t *p, size_t n, wh_elf_part_fn fn, void *arg)
+{
+	struct headers h = {0};
+	bool apart = false;
+	struct segment s;
+	struct file f;
+	int r = open_file(p, n, &f);
+
+	if (r == 0)
+		r = read_header(&f, &h);
+	if (r < 0)
+		return 0;
+	for (uint64_t i = 0; i < h.n; i++) {
+		segment_at(&f, h.at + i * h.size, &s);
+		/* Where code has a part of its own, the headers are in another one. */
+		apart |= s.type == PT_LOAD && !s.offset && !(number(&f, h.at + i * h.size + (f.is64 ? 4 : 24), 4) & PF_X);
+	}
+	for (uint64_t i = 0; r == 0 && i < h.n; i++) {
+		segment_at(&f, h.at + i * h.size, &s);
+		if (s.type != PT_LOAD || s.offset >= n ||
+		    (apart && (number(&f, h.at + i * h.size + (f.is64 ? 4 : 24), 4) & PF_X)))
+			continue;
+		r = fn(arg, p + s.offset, s.filesz < n - s.offset ? (size_t)s.filesz : n - (size_t)s.offset);
+	}
+	return r;
 }

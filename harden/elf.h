@@ -22,4 +22,11 @@ int wh_elf_parse(const uint8_t *p, size_t n, struct wh_elf *ret);
 void wh_elf_release(struct wh_elf *e);
 #define WH_AUTO_ELF WH_CLEANUP(wh_elf_release)
 
+/* Calls for the name of each undefined dynamic symbol. A damaged table: as far as it goes. */
+typedef int (*wh_elf_name_fn)(void *arg, const char *name);
+int wh_elf_imports(const uint8_t *p, size_t n, wh_elf_name_fn fn, void *arg);
+/* Calls for the bytes of each loaded part that is no code (of all, when code and data are not apart). */
+typedef int (*wh_elf_part_fn)(void *arg, const uint8_t *p, size_t n);
+int wh_elf_data(const uint8_t *p, size_t n, wh_elf_part_fn fn, void *arg);
+
 #endif

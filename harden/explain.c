@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "harden/closure_table.h"
 #include "harden/removed.h"
 #include "harden/tree.h"
 
@@ -79,12 +80,31 @@ static void add_via(const json_t *report, struct wh_buf *out, const json_t *o)
 	}
 }
 
+/* A report tells the rule's name; what the rule says is this program's, as the report may be of another version. */
+static void add_rule(struct wh_buf *out, const char *name)
+{
+	wh_buf_addf(out, " by rule closure/%s", name);
+	for (size_t i = 0; i < wh_closure_rows; i++)
+		if (wh_streq(wh_closure_table[i].name, name)) {
+			wh_buf_addf(out, ": %s", wh_closure_table[i].says);
+			return;
+		}
+}
+
 static void add_kept(const json_t *report, struct wh_buf *out, const json_t *o)
 {
-	const char *rule = wh_json_str(o, "rule");
+	const char *rule = wh_json_str(o, "rule"), *name = wh_json_str(o, "name"), *via = wh_json_str(o, "via");
 	bool observed = wh_streq(rule, "observed");
 
-	wh_buf_addf(out, "/%s: kept: %s", wh_json_str(o, "path"), rule);
+	wh_buf_addf(out, "/%s: kept", wh_json_str(o, "path"));
+	if (name) {
+		add_rule(out, name);
+		if (via)
+			wh_buf_addf(out, " — set off by /%s", via);
+		wh_buf_addc(out, '\n');
+		return;
+	}
+	wh_buf_addf(out, ": %s", rule);
 	if (observed) {
 		add_access(out, wh_json_str(o, "access"));
 		add_by(out, o);
@@ -217,4 +237,50 @@ int wh_explain(const json_t *report, struct wh_tree *pruned, const char *path, s
 	}
 	free(u.link);
 	return 0;
+}
+
+/* ---------------------------------------------------------------- the rules */
+
+/* At most 100 columns, the words one by one. */
+static void add_words(struct wh_buf *out, const char *title, const char *words)
+{
+	size_t column = 0;
+
+	if (!words)
+		return;
+	wh_buf_addf(out, "    %s", title);
+	column = 4 + strlen(title);
+	for (const char *p = words; *p;) {
+		size_t n = strcspn(p, " ");
+
+		if (column + 1 + n > 100) {
+			wh_buf_adds(out, "\n       ");
+			column = 7;
+		}
+		wh_buf_addf(out, " %.*s", (int)n, p);
+		column += 1 + n;
+		p += n + (p[n] == ' ');
+	}
+	wh_buf_addc(out, '\n');
+}
+
+void wh_explain_rules(struct wh_buf *out)
+{
+	static const char *const evidence[] = {
+		[WH_SEEN] = "when seen:",
+		[WH_SOUGHT] = "when seen or looked for:",
+		[WH_KEPT] = "when kept:",
+		[WH_IMPORT] = "when kept code imports:",
+		[WH_NAMED] = "when kept code has in its data:",
+		[WH_ENV] = "when the image's environment has:",
+	};
+
+	for (size_t i = 0; i < wh_closure_rows; i++) {
+		const struct wh_rule_row *row = &wh_closure_table[i];
+
+		if (!i || !wh_streq(row->name, row[-1].name))
+			wh_buf_addf(out, "%s%s: %s\n", i ? "\n" : "", row->name, row->says);
+		add_words(out, evidence[row->when], row->match);
+		add_words(out, row->fn ? "keeps what that leads to, and:" : "keeps:", row->keep);
+	}
 }

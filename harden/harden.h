@@ -19,7 +19,7 @@
 
 /* Raised when rules change what a profile or prune gives: part of their cache keys. */
 #define WH_OBSERVER_VERSION 3
-#define WH_RULES_VERSION 3
+#define WH_RULES_VERSION 4
 
 /* ---------------------------------------------------------------- profile.c: what was seen */
 
@@ -156,5 +156,7 @@ int wh_prune_write(struct wh_store *s, struct wh_tree *t, const struct wh_keep *
 		   json_t **ret_report, struct wh_err **err);
 /* Why a path is there, or that it went, as lines of text. Symlinks are followed, those that went, too. */
 int wh_explain(const json_t *report, struct wh_tree *pruned, const char *path, struct wh_buf *out, struct wh_err **err);
+/* The closure rules, for a person: name, why, evidence, what stays. */
+void wh_explain_rules(struct wh_buf *out);
 
 #endif

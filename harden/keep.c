@@ -7,6 +7,7 @@
  * A profile that saw everything makes the other rules idle: they are for what no observation can show (the interpreter
  * of an ELF file is opened by the kernel) and for what a run may do that no test did.
  */
+#include "harden/closure_table.h"
 #include "harden/keep_private.h"
 #include "harden/packages_private.h"
 
@@ -21,7 +22,7 @@ const char *wh_rule_name(enum wh_rule r)
 		[WH_RULE_OBSERVED] = "observed", [WH_RULE_SYMLINK] = "symlink", [WH_RULE_ELF] = "elf",
 		[WH_RULE_SCRIPT] = "script",     [WH_RULE_CONFIG] = "config",   [WH_RULE_BASE] = "base",
 		[WH_RULE_PACKAGE] = "package",   [WH_RULE_KEEP] = "keep",       [WH_RULE_REPAIR] = "repair",
-		[WH_RULE_PARENT] = "parent",
+		[WH_RULE_PARENT] = "parent",     [WH_RULE_CLOSURE] = "closure",
 	};
 
 	return names[r];
@@ -49,6 +50,7 @@ static void explain(struct wh_keep *k, struct wh_kept *i, const struct wh_why *w
 	i->access = own(k, why->access);
 	i->program = own(k, why->program);
 	i->script = own(k, why->script);
+	i->name = why->name;
 }
 
 static struct wh_kept *insert(struct wh_keep *k, struct wh_kept **set, const char *path, const struct wh_why *why)
@@ -76,10 +78,23 @@ static void add_parents(struct wh_decide *d, const char *path)
 	} while (*dir);
 }
 
-/* Must it stay whatever --drop says? */
-static bool is_needed(enum wh_rule r)
+/* Only a rule about what was not seen asks for it, or what such a rule keeps does. */
+static bool is_soft(const struct wh_decide *d, const struct wh_why *why)
 {
-	return r != WH_RULE_BASE && r != WH_RULE_PACKAGE && r != WH_RULE_KEEP && r != WH_RULE_PARENT;
+	const struct wh_kept *via = why->via ? find(d->k->items, why->via) : NULL;
+
+	if (why->rule == WH_RULE_CLOSURE)
+		return true;
+	return via && via->soft &&
+	       (why->rule == WH_RULE_SYMLINK || why->rule == WH_RULE_ELF || why->rule == WH_RULE_SCRIPT);
+}
+
+/* Must it stay whatever --drop says? */
+static bool is_needed(const struct wh_decide *d, const struct wh_why *why)
+{
+	enum wh_rule r = why->rule;
+
+	return r != WH_RULE_BASE && r != WH_RULE_PACKAGE && r != WH_RULE_KEEP && r != WH_RULE_PARENT && !is_soft(d, why);
 }
 
 static int refuse_drop(struct wh_decide *d, const char *path, const struct wh_why *why, struct wh_err **err)
@@ -109,11 +124,12 @@ static int add_node(struct wh_decide *d, const struct wh_node_ref *n, const stru
 		return 0;
 	}
 	if (d->drop && wh_patterns_excluded(d->drop, n->e.path)) {
-		if (is_needed(why->rule))
+		if (is_needed(d, why))
 			return refuse_drop(d, n->e.path, why, err);
 		return 0;
 	}
 	i = insert(d->k, &d->k->items, n->e.path, why);
+	i->soft = is_soft(d, why);
 	if (*n->e.path)
 		add_parents(d, n->e.path);
 	WH_PUSH(d->todo, d->n_todo, d->cap_todo) = i;
@@ -123,7 +139,8 @@ static int add_node(struct wh_decide *d, const struct wh_node_ref *n, const stru
 /* A directory that is there for what is below it: is it worth telling that it is there for itself? */
 static bool says_more(enum wh_rule r)
 {
-	return r == WH_RULE_OBSERVED || r == WH_RULE_CONFIG || r == WH_RULE_KEEP || r == WH_RULE_REPAIR;
+	return r == WH_RULE_OBSERVED || r == WH_RULE_CONFIG || r == WH_RULE_KEEP || r == WH_RULE_REPAIR ||
+	       r == WH_RULE_CLOSURE;
 }
 
 int wh_decide_add(struct wh_decide *d, const char *path, const struct wh_why *why, struct wh_err **err)
@@ -619,7 +636,9 @@ static int begin(struct wh_decide *d, struct wh_err **err)
 		r = wh_shells_open(d->t, &d->shells, err);
 	if (r == 0)
 		r = wh_libs_open(d->t, env_of(d->o->config, "LD_LIBRARY_PATH"), &d->libs, err);
-	return r < 0 ? r : open_drop(d, err);
+	if (r == 0)
+		r = open_drop(d, err);
+	return r < 0 ? r : wh_closure_new(d, &d->closure, err);
 }
 
 static int list_shell(void *arg, const struct wh_node_ref *n)
@@ -668,6 +687,7 @@ static void decide_release(struct wh_decide *d)
 	if (d->shells)
 		wh_shells_free(d->shells);
 	wh_libs_free(d->libs);
+	wh_closure_free(d->closure);
 	wh_patterns_freep(&d->drop);
 	wh_strv_release(&d->drop_words);
 	wh_strv_release(&d->path);

@@ -12,7 +12,7 @@
 
 enum wh_rule {
 	WH_RULE_OBSERVED, WH_RULE_SYMLINK, WH_RULE_ELF, WH_RULE_SCRIPT, WH_RULE_CONFIG, WH_RULE_BASE, WH_RULE_PACKAGE,
-	WH_RULE_KEEP, WH_RULE_REPAIR, WH_RULE_PARENT,
+	WH_RULE_KEEP, WH_RULE_REPAIR, WH_RULE_PARENT, WH_RULE_CLOSURE,
 };
 const char *wh_rule_name(enum wh_rule r);
 
@@ -22,6 +22,8 @@ struct wh_kept {
 	const char *via;              /* the path that required it, or NULL */
 	const char *access;           /* observed: letters of base/observation.h */
 	const char *program, *script; /* observed: by whom, or NULL */
+	const char *name;             /* closure: of the rule in closure_table.c, else NULL */
+	bool soft;                    /* a closure rule keeps it, or something that one keeps needs it: --drop may take it */
 	UT_hash_handle hh;
 };
 
@@ -48,12 +50,14 @@ struct wh_decide {
 	json_t *profile;            /* all profiles as one */
 	struct wh_kept **todo;      /* what closure.c has not looked at */
 	size_t n_todo, cap_todo;
+	struct wh_closure *closure; /* rules that wait for evidence */
 	struct wh_sibling *siblings; /* hard-linked contents of which a name is kept */
 };
 
 struct wh_why {
 	enum wh_rule rule;
 	const char *via, *access, *program, *script;
+	const char *name; /* closure: of the rule */
 };
 /* keep.c: keeps the entry at a canonical path and its parents. Shells that go are noted, --drop is obeyed or refused
  * (-EINVAL). Nothing there: nothing kept. */
@@ -62,7 +66,7 @@ int wh_decide_add(struct wh_decide *d, const char *path, const struct wh_why *wh
  * kept. */
 int wh_decide_reach(struct wh_decide *d, const char *path, bool follow_last, const struct wh_why *why,
 		    struct wh_err **err);
-/* closure.c: looks at all that was added, and adds what that needs, until nothing is left. */
+/* closure.c: looks at all that was added, and adds what that needs and what closure rules ask for then, until nothing is left. */
 int wh_decide_close(struct wh_decide *d, struct wh_err **err);
 /* The file that a program's name means: by PATH, or from cwd when it has a slash. Not canonical; NULL: none.
  * malloc'ed. */

@@ -543,20 +543,66 @@ static bool is_musl(const struct wh_elf *e)
 	return false;
 }
 
+/* The object at a canonical path, to search from; *o lives as long as the facts and the two strings. -ENOENT: no such. */
+static int object_at(struct wh_libs *l, const char *path, const struct wh_strv *none, const char *origin, struct object *o,
+		     struct wh_err **err)
+{
+	struct wh_node_ref n;
+	int r = wh_tree_lookup(l->t, path, &n);
+
+	*o = (struct object){.path = path, .origin = origin, .inherited = none};
+	if (r < 0)
+		return r == -ENOENT ? r : wh_err_sys(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, -r, "look up /%s", path);
+	r = wh_libs_facts(l, &n, &o->elf, err);
+	if (r < 0)
+		return r;
+	if (!o->elf)
+		return -ENOENT;
+	o->musl = is_musl(o->elf);
+	return 0;
+}
+
 int wh_libs_closure(struct wh_libs *l, const char *path, wh_libs_fn fn, void *arg, struct wh_err **err)
 {
 	const struct wh_strv none = {0};
 	struct search s = {.l = l, .fn = fn, .arg = arg, .err = err};
 	WH_AUTO_FREE char *absolute = wh_asprintf("/%s", path), *origin = directory_of(absolute);
-	struct object o = {.path = path, .origin = origin, .inherited = &none};
-	struct wh_node_ref n;
-	int r = wh_tree_lookup(l->t, path, &n);
+	struct object o;
+	int r = object_at(l, path, &none, origin, &o, err);
+
+	return r < 0 ? (r == -ENOENT ? 0 : r) : load(&s, &o);
+}
+
+int wh_libs_opened(struct wh_libs *l, const char *path, const char *name, wh_libs_fn fn, void *arg, struct wh_err **err)
+{
+	const struct wh_strv none = {0};
+	struct search s = {.l = l, .fn = fn, .arg = arg, .err = err};
+	WH_AUTO_FREE char *absolute = wh_asprintf("/%s", path), *origin = directory_of(absolute);
+	WH_AUTO_STRV struct wh_strv rpath = {0}, runpath = {0};
+	struct object o;
+	int r = object_at(l, path, &none, origin, &o, err);
 
 	if (r < 0)
-		return r == -ENOENT ? 0 : wh_err_sys(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, -r, "look up /%s", path);
-	r = wh_libs_facts(l, &n, &o.elf, err);
-	if (r < 0 || !o.elf)
-		return r;
-	o.musl = is_musl(o.elf);
-	return load(&s, &o);
+		return r == -ENOENT ? 0 : r;
+	expand_list(&o, o.elf->runpath, &runpath);
+	if (!o.elf->runpath)
+		expand_list(&o, o.elf->rpath, &rpath);
+	else if (o.musl)
+		wh_strv_copy(&rpath, &runpath);
+	return find(&s, &o, &rpath, &runpath, name);
+}
+
+bool wh_libs_searches(struct wh_libs *l, const char *dir)
+{
+	const struct wh_strv *all[] = {&l->env, &l->glibc, &l->musl};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(all); i++)
+		for (size_t x = 0; x < all[i]->n; x++) {
+			WH_AUTO_FREE char *canonical = NULL;
+			struct wh_node_ref n;
+
+			if (wh_walk(l->t, all[i]->v[x], true, NULL, &canonical, &n) == 0 && wh_streq(canonical, dir))
+				return true;
+		}
+	return false;
 }

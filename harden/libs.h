@@ -17,6 +17,10 @@ int wh_libs_facts(struct wh_libs *l, const struct wh_node_ref *n, const struct w
  * looked up, not canonical: links on the way are the caller's), via being the object that asks for it. */
 typedef int (*wh_libs_fn)(void *arg, const char *what, const char *via, struct wh_err **err);
 int wh_libs_closure(struct wh_libs *l, const char *path, wh_libs_fn fn, void *arg, struct wh_err **err);
+/* The same for a library that path opens by a name when it runs (dlopen): nothing is called when there is none. */
+int wh_libs_opened(struct wh_libs *l, const char *path, const char *name, wh_libs_fn fn, void *arg, struct wh_err **err);
+/* Is this canonical directory one in which names without a slash are looked for? */
+bool wh_libs_searches(struct wh_libs *l, const char *dir);
 bool wh_is_glibc_linker(const char *interp);
 
 #endif

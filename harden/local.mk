@@ -5,6 +5,7 @@ harden_libharden_a_SOURCES = harden/harden.h
 harden_libharden_a_SOURCES += harden/packages.c harden/packages_deb822.c harden/packages_dpkg.c harden/packages_lang.c \
 	harden/packages_private.h harden/pkgdb.c harden/pkgdb_files.c harden/pkgdb_lang.c
 # profile, keep set, prune
-harden_libharden_a_SOURCES += harden/closure.c harden/elf.c harden/elf.h harden/explain.c harden/keep.c harden/keep_private.h \
+harden_libharden_a_SOURCES += harden/closure.c harden/closure_names.c harden/closure_native.c harden/closure_rules.c harden/closure_table.c harden/closure_table.h \
+	harden/elf.c harden/elf.h harden/explain.c harden/keep.c harden/keep_private.h \
 	harden/libs.c harden/libs.h harden/measure.c harden/profile.c harden/prune.c harden/removed.c harden/removed.h harden/repair.c harden/rules.c harden/script.c harden/script.h \
 	harden/shellrun.c harden/shells.c harden/shells.h harden/tree.c harden/tree.h

@@ -276,6 +276,8 @@ static json_t *kept_json(const struct wh_kept *i)
 	json_t *o = json_pack("{s:o, s:s, s:o}", "path", wh_path_json(i->path), "rule", wh_rule_name(i->rule), "via",
 			      wh_text_json(i->via));
 
+	if (i->name)
+		json_object_set_new(o, "name", json_string(i->name));
 	if (i->program)
 		json_object_set_new(o, "by",
 				    json_pack("{s:o, s:o}", "program", wh_path_json(i->program), "script",

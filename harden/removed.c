@@ -21,7 +21,7 @@ void wh_removed_release(struct wh_removed *r)
 	*r = (struct wh_removed){.tree = NULL};
 }
 
-static const char *owner_of(const struct wh_removed *r, const char *path)
+const char *wh_removed_owner_of(const struct wh_removed *r, const char *path)
 {
 	size_t lo = 0, hi = r->files.n;
 
@@ -63,7 +63,7 @@ static json_t *leaf(const struct wh_node_ref *n, const char *owner)
 
 void wh_removed_add(struct wh_removed *r, const struct wh_node_ref *n)
 {
-	const char *rest = n->e.path, *owner = n->e.type == WH_T_DIR ? NULL : owner_of(r, n->e.path);
+	const char *rest = n->e.path, *owner = n->e.type == WH_T_DIR ? NULL : wh_removed_owner_of(r, n->e.path);
 	json_t *dir = r->tree, *key, *sub;
 	unsigned depth = 0;
 

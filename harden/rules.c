@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What stays without having been seen: what the image's config names, what every system has, what glibc loads by
- * itself. */
+/* What stays in any image: what its config names, what every system has, what glibc's linker reads. All else that stays unseen: closure_table.c. */
 #include "harden/keep_private.h"
 
 #include <errno.h>
@@ -68,53 +67,6 @@ static int add_top_links(struct wh_decide *d, struct wh_err **err)
 
 /* ---------------------------------------------------------------- glibc */
 
-/* Services that /etc/nsswitch.conf names: each is a library that the C library opens when a name is looked up. */
-static int nss_services(struct wh_decide *d, struct wh_strv *ret, struct wh_err **err)
-{
-	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
-	int r = wh_text_read(d->t, "etc/nsswitch.conf", MAX_TEXT, &b, err);
-
-	if (r < 0 || !b.n)
-		return r == -ENOENT ? 0 : r;
-	for (char *line = b.p, *next; line && *line; line = next) {
-		size_t n = strcspn(line, "\n");
-
-		next = line[n] ? line + n + 1 : NULL;
-		line[n] = '\0';
-		line[strcspn(line, "#")] = '\0';
-		line = strchr(line, ':');
-		while (line && *line) {
-			line += strspn(line, ": \t\r");
-			n = strcspn(line, " \t\r");
-			if (*line == '[') {
-				n = strcspn(line, "]");
-				n += line[n] != '\0';
-			} else if (n && n < 64 && !memchr(line, '/', n)) {
-				WH_AUTO_FREE char *word = wh_strndup(line, n);
-
-				if (!wh_strv_has(ret, word))
-					wh_strv_add(ret, word);
-			}
-			line += n;
-		}
-	}
-	return 0;
-}
-
-/* path: a kept libc.so.6. It opens libgcc_s when a thread is cancelled, and services by name. */
-static int add_libc_modules(struct wh_decide *d, const char *path, const struct wh_strv *services, struct wh_err **err)
-{
-	WH_AUTO_FREE char *dir = wh_path_dir(path), *gcc = wh_path_join(dir, "libgcc_s.so.1");
-	int r = reach(d, gcc, WH_RULE_BASE, path, err);
-
-	for (size_t i = 0; r == 0 && i < services->n; i++) {
-		WH_AUTO_FREE char *module = wh_asprintf("%s/libnss_%s.so.2", dir, services->v[i]);
-
-		r = reach(d, module, WH_RULE_BASE, path, err);
-	}
-	return r;
-}
-
 static int add_preload(struct wh_decide *d, struct wh_err **err)
 {
 	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
@@ -139,29 +91,20 @@ static int add_preload(struct wh_decide *d, struct wh_err **err)
 	return r;
 }
 
-/* Names first: adding changes the set that is gone through. */
-static void libc_and_linker(struct wh_decide *d, struct wh_strv *libcs, bool *ret_linker)
+static bool has_linker(const struct wh_decide *d)
 {
-	for (const struct wh_kept *i = d->k->items; i; i = i->hh.next) {
-		if (wh_streq(wh_path_base(i->path), "libc.so.6"))
-			wh_strv_add(libcs, i->path);
-		*ret_linker |= wh_is_glibc_linker(i->path);
-	}
-	wh_strv_sort(libcs);
+	for (const struct wh_kept *i = d->k->items; i; i = i->hh.next)
+		if (wh_is_glibc_linker(i->path))
+			return true;
+	return false;
 }
 
 int wh_decide_late(struct wh_decide *d, struct wh_err **err)
 {
-	WH_AUTO_STRV struct wh_strv libcs = {0}, services = {0};
-	bool linker = false;
+	bool linker = has_linker(d);
 	int r = 0;
 
-	libc_and_linker(d, &libcs, &linker);
-	if (libcs.n)
-		r = nss_services(d, &services, err);
-	for (size_t i = 0; r == 0 && i < libcs.n; i++)
-		r = add_libc_modules(d, libcs.v[i], &services, err);
-	if (r == 0 && linker)
+	if (linker)
 		r = reach(d, "etc/ld.so.cache", WH_RULE_ELF, NULL, err);
 	if (r == 0 && linker)
 		r = add_preload(d, err);

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What rows about native code need beyond globs. */
+#include "harden/closure_table.h"
+
+#include <errno.h>
+
+#define MAX_TEXT ((size_t)256 << 10)
+
+/* ---------------------------------------------------------------- libraries and other files that code names */
+
+struct opening {
+	struct wh_decide *d;
+	const struct wh_rule_row *row;
+	const char *via;
+};
+
+/* The library that was asked for is kept by the rule, what it needs in turn by the linker's. */
+static int opened(void *arg, const char *what, const char *via, struct wh_err **err)
+{
+	const struct wh_why why = {.rule = WH_RULE_ELF, .via = via};
+	struct opening *o = arg;
+	int r;
+
+	if (wh_streq(via, o->via))
+		return wh_rule_excludes(o->row->keep, what + (*what == '/')) ? 0 : wh_rule_keep(o->d, o->row, what, via, err);
+	r = wh_decide_reach(o->d, what, true, &why, err);
+	return r == -ENOENT ? 0 : r;
+}
+
+int wh_rule_library(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+{
+	struct opening o = {d, row, via};
+
+	return wh_libs_opened(d->libs, via, path, opened, &o, err);
+}
+
+/* A file that is no program, or a directory for itself. */
+int wh_rule_named_path(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+{
+	WH_AUTO_FREE char *canonical = NULL;
+	const struct wh_elf *elf = NULL;
+	struct wh_node_ref n;
+	int r;
+
+	if (wh_walk(d->t, path, true, NULL, &canonical, &n) < 0 || wh_rule_excludes(row->keep, canonical))
+		return 0;
+	if (n.e.type == WH_T_FILE && (n.e.mode & 0111)) {
+		r = wh_libs_facts(d->libs, &n, &elf, err);
+		if (r < 0 || !elf || elf->program)
+			return r;
+	}
+	return wh_rule_keep(d, row, path, via, err);
+}
+
+/* ---------------------------------------------------------------- plugins */
+
+static bool is_library_name(const char *name)
+{
+	return wh_has_suffix(name, ".so") || strstr(name, ".so.");
+}
+
+/* A library outside of the linker's directories that was opened: the others that came beside it can be asked for as well. */
+int wh_rule_plugins(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+{
+	WH_AUTO_FREE char *dir = wh_path_dir(path);
+	WH_AUTO_STRV struct wh_strv names = {0};
+	const char *owner = NULL;
+	struct wh_node_ref n;
+	const struct wh_elf *elf = NULL;
+	int r = wh_tree_lookup(d->t, path, &n);
+
+	if (r < 0 || wh_libs_searches(d->libs, dir))
+		return 0;
+	r = wh_libs_facts(d->libs, &n, &elf, err);
+	if (r < 0 || !elf || elf->program)
+		return r;
+	r = wh_rule_owner(d, path, &owner, err);
+	if (r == 0)
+		wh_tree_list(d->t, dir, &names);
+	for (size_t i = 0; r == 0 && i < names.n; i++) {
+		WH_AUTO_FREE char *sibling = wh_path_join(dir, names.v[i]);
+		const char *of = NULL;
+
+		if (!is_library_name(names.v[i]) || wh_rule_excludes(row->keep, sibling))
+			continue;
+		r = wh_rule_owner(d, sibling, &of, err);
+		if (r == 0 && wh_streq(of, owner))
+			r = wh_rule_keep(d, row, sibling, via, err);
+	}
+	return r;
+}
+
+/* ---------------------------------------------------------------- names of hosts and users */
+
+/* The words of nsswitch.conf that are services, not actions. */
+static int nss_services(struct wh_decide *d, struct wh_strv *ret, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+	int r = wh_text_read(d->t, "etc/nsswitch.conf", MAX_TEXT, &b, err);
+
+	if (r < 0 || !b.n)
+		return r == -ENOENT ? 0 : r;
+	for (char *line = b.p, *next; line && *line; line = next) {
+		size_t n = strcspn(line, "\n");
+
+		next = line[n] ? line + n + 1 : NULL;
+		line[n] = '\0';
+		line[strcspn(line, "#")] = '\0';
+		line = strchr(line, ':');
+		while (line && *line) {
+			line += strspn(line, ": \t\r");
+			n = strcspn(line, " \t\r");
+			if (*line == '[') {
+				n = strcspn(line, "]");
+				n += line[n] != '\0';
+			} else if (n && n < 64 && !memchr(line, '/', n)) {
+				WH_AUTO_FREE char *word = wh_strndup(line, n);
+
+				if (!wh_strv_has(ret, word))
+					wh_strv_add(ret, word);
+			}
+			line += n;
+		}
+	}
+	return 0;
+}
+
+/* Each service is a library that the C library opens when a name is looked up. */
+int wh_rule_nss(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv services = {0};
+	int r = nss_services(d, &services, err);
+
+	(void)path;
+	for (size_t i = 0; r == 0 && i < services.n; i++) {
+		WH_AUTO_FREE char *name = wh_asprintf("libnss_%s.so.2", services.v[i]);
+
+		r = wh_rule_library(d, row, name, via, err);
+	}
+	return r < 0 || !row->keep ? r : wh_rule_keep_globs(d, row, row->keep, via, err);
+}
+
+/* ---------------------------------------------------------------- locales */
+
+static void normal(const char *p, size_t n, struct wh_buf *out)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((p[i] >= 'a' && p[i] <= 'z') || (p[i] >= '0' && p[i] <= '9'))
+			wh_buf_addc(out, p[i]);
+		else if (p[i] >= 'A' && p[i] <= 'Z')
+			wh_buf_addc(out, (char)(p[i] - 'A' + 'a'));
+	wh_buf_adds(out, "");
+}
+
+/* One locale's name: its own directory (the code set as it is written and as the C library normalises it), the archive, translations. */
+static int one_locale(struct wh_decide *d, const struct wh_rule_row *row, const char *p, size_t n, const char *via, struct wh_err **err)
+{
+	size_t language = strcspn(p, "_.@"), territory = strcspn(p, ".@");
+	WH_AUTO_BUF struct wh_buf code = WH_BUF_INIT, globs = WH_BUF_INIT;
+	const char *dot;
+	int len;
+
+	if (!n || n > 64 || (n == 1 && *p == 'C') || (n == 5 && !strncmp(p, "POSIX", 5)) || strcspn(p, "/*?\\ !") < n)
+		return 0;
+	language = language < n ? language : n;
+	territory = territory < n ? territory : n;
+	dot = memchr(p, '.', n);
+	if (dot)
+		normal(dot + 1, strcspn(dot + 1, "@:"), &code);
+	len = (int)territory;
+	wh_buf_addf(&globs, "usr/lib/locale/locale-archive usr/lib/locale/%.*s/** usr/lib/locale/%.*s/** ", (int)n, p, len, p);
+	if (code.n)
+		wh_buf_addf(&globs, "usr/lib/locale/%.*s.%s/** ", len, p, code.p);
+	wh_buf_addf(&globs, "usr/share/locale/locale.alias usr/share/locale/%.*s/** usr/share/locale/%.*s/**", len, p, (int)language, p);
+	return wh_rule_keep_globs(d, row, globs.p, via, err);
+}
+
+/* path: the value of LANG, LC_… or LANGUAGE (several names). */
+int wh_rule_locale(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+{
+	int r = 0;
+
+	for (const char *p = path; r == 0 && *p;) {
+		size_t n = strcspn(p, ":");
+
+		r = one_locale(d, row, p, n, via, err);
+		p += n + (p[n] == ':');
+	}
+	return r;
+}
