@@ -30,7 +30,7 @@
  *                                                      this line, or with LOST != 0, the log is incomplete
  *
  * Marks are "start", "serve", "stop" (phases, in this order; "start" again after a restart) and "test NAME" (from here on it is that test's; "test"
- * alone: nobody's; a phase's mark ends a test's).
+ * alone: nobody's; a phase's mark ends a test's; "test #3": the run's third, whose name its driver tells when it is over).
  *
  * PATH is absolute inside the container's root and canonical: no symlink but perhaps the last component (then LINK is
  * among the KINDS), no "." or "..". A record is written once for each (mark, KINDS bit, PROCESS, PATH), likewise S, C, L, K for each mark. Each symlink

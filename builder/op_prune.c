@@ -60,17 +60,19 @@ void wh_prune_select(struct wh_node *n)
 
 	for (i = 1; i < n->n_inputs; i++) {
 		WH_AUTO_JSON json_t *doc = NULL;
+		WH_AUTO_JSON json_t *seen = NULL;
 		WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
 		struct wh_digest d;
 		int r;
 
-		/* The record tells times; what was seen is what counts. */
+		/* The record tells times, and under which test something was seen; what was seen is what counts. */
 		r = wh_doc_read(n->b, &n->inputs[i]->doc, &doc, &n->job_err);
 		if (r < 0) {
 			n->job_r = r;
 			return;
 		}
-		wh_json_dump(json_object_get(doc, "document"), &text);
+		seen = wh_profile_canonical(json_object_get(doc, "document"));
+		wh_json_dump(seen, &text);
 		wh_digest_of(text.n ? text.p : "", text.n, &d);
 		wh_profile_key(&n->inputs[i]->key, &d, &d);
 		wh_buf_add(&all, d.b, sizeof(d.b));

@@ -55,7 +55,7 @@ struct wh_obs_log *wh_trial_logs(const struct wh_trial *t)
 
 	for (i = 0; i < t->n_logs; i++)
 		v[i] = (struct wh_obs_log){t->logs[i].name, t->logs[i].text.n ? t->logs[i].text.p : "",
-					   t->logs[i].text.n, t->logs[i].run};
+					   t->logs[i].text.n, t->logs[i].run, NULL};
 	return v;
 }
 

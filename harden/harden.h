@@ -28,10 +28,12 @@ struct wh_obs_log { /* one complete observation log (base/observation.h) */
 	const char *data;
 	size_t len;
 	unsigned run; /* of which run, from 0 */
+	const struct wh_strv *tests; /* the run's tests: "test #3" is the third name; or NULL */
 };
 /* The profile document (no times, no pids):
  *   {"schema":2, "observer":N, "runs":N,
- *    "marks":[{"phase":"serve","test":"name" or null}, …],            in the order in which they came up first
+ *    "marks":[{"phase":"serve","test":"name" or null}, …],            in the order in which they came up first; "profile":N where
+ *                                                                  several were merged and it is not the first (0)
  *    "processes":[{"name":"application","program":"usr/sbin/nginx","script":null,"parent":-1}, …],   sorted, parents by index
  *    "used":[{"path":"usr/sbin/nginx","access":"rx","by":[0],"when":[0,1],"runs":[0]}, …],  what exists in the tree, sorted; symlinks walked included
  *    "created":[{"path":"run/nginx.pid","access":"wc","by":[0],…}, …], made at run time where the tree has nothing

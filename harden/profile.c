@@ -1,67 +1,62 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Observation logs become a profile: what of the tree was used, by whom.
- *
- * The document must not differ between equal observations. So a process is known by its chain (who was observed, its
- * parent's chain, program, script), never by a number or by when it came; processes are put in order generation by
- * generation; and numbers that the kernel makes up (/proc/4711/…) are replaced.
- */
+/* Observation logs become a profile: what of the tree was used, by whom, under which mark, in which run. */
+#include "harden/profile_private.h"
 #include "harden/tree.h"
 
 #include <errno.h>
-#include <uthash.h>
 
 #define MAX_PROCESSES (1U << 20)
-#define LETTERS "rwxslcdmkug" /* of enum wh_access, lowest bit first */
-#define ALL_ACCESS ((1U << (sizeof(LETTERS) - 1)) - 1)
+#define ALL_ACCESS ((1U << (sizeof(WH_PROFILE_LETTERS) - 1)) - 1)
 
-struct process {
-	const char *name, *program, *script;
-	struct process *parent;
-	size_t depth, index;
-	UT_hash_handle hh; /* by all of the above */
-};
-
-struct seen {
-	const char *path; /* relative; of a remark: its text */
-	unsigned access;
-	bool exists, made;
-	struct process **by;
-	size_t n, cap;
-	UT_hash_handle hh;
-};
-
-struct profile {
-	struct wh_arena *a;
-	struct process *processes;
-	struct seen *paths, *remarks;
-};
-
-static void release_seen(struct seen **all)
+static void release_seen(struct wh_seen_by **all)
 {
-	struct seen *s, *next;
+	struct wh_seen_by *s, *next;
 
 	HASH_ITER (hh, *all, s, next) {
 		HASH_DEL(*all, s);
 		free(s->by);
+		free(s->when.v);
+		free(s->runs.v);
 	}
 }
 
-static void profile_release(struct profile *p)
+void wh_profile_release(struct wh_profile *p)
 {
 	HASH_CLEAR(hh, p->processes);
-	release_seen(&p->paths);
-	release_seen(&p->remarks);
+	for (size_t i = 0; i < WH_SEEN_LISTS; i++)
+		release_seen(&p->seen[i]);
+	free(p->marks);
 	wh_arena_freep(&p->a);
 }
 
 /* ---------------------------------------------------------------- gathering */
 
-static struct process *get_process(struct profile *p, const char *name, struct process *parent, const char *program,
-				   const char *script)
+void wh_numbers_add(struct wh_numbers *s, uint32_t number)
+{
+	size_t at = s->n;
+
+	while (at && s->v[at - 1] > number)
+		at--;
+	if (at && s->v[at - 1] == number)
+		return;
+	WH_PUSH(s->v, s->n, s->cap) = number;
+	memmove(s->v + at + 1, s->v + at, (s->n - 1 - at) * sizeof(*s->v));
+	s->v[at] = number;
+}
+
+bool wh_numbers_has(const struct wh_numbers *s, uint32_t number)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->v[i] == number)
+			return true;
+	return false;
+}
+
+struct wh_process *wh_profile_process(struct wh_profile *p, const char *name, struct wh_process *parent,
+				      const char *program, const char *script)
 {
 	WH_AUTO_BUF struct wh_buf key = WH_BUF_INIT;
-	struct process *f;
+	struct wh_process *f;
 	void *own;
 
 	wh_buf_u64(&key, (uintptr_t)parent);
@@ -82,20 +77,20 @@ static struct process *get_process(struct profile *p, const char *name, struct p
 	return f;
 }
 
-static struct seen *get_seen(struct profile *p, struct seen **all, const char *text)
+struct wh_seen_by *wh_profile_seen(struct wh_profile *p, enum wh_seen_list list, const char *text)
 {
-	struct seen *s;
+	struct wh_seen_by *s;
 
-	HASH_FIND_STR(*all, text, s);
+	HASH_FIND_STR(p->seen[list], text, s);
 	if (s)
 		return s;
 	s = wh_arena_alloc(p->a, sizeof(*s));
-	s->path = wh_arena_strdup(p->a, text);
-	HASH_ADD_KEYPTR(hh, *all, s->path, strlen(s->path), s);
+	s->text = wh_arena_strdup(p->a, text);
+	HASH_ADD_KEYPTR(hh, p->seen[list], s->text, strlen(s->text), s);
 	return s;
 }
 
-static void add_by(struct seen *s, struct process *by)
+void wh_profile_by(struct wh_seen_by *s, struct wh_process *by)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (s->by[i] == by)
@@ -104,14 +99,32 @@ static void add_by(struct seen *s, struct process *by)
 		WH_PUSH(s->by, s->n, s->cap) = by;
 }
 
+uint32_t wh_profile_mark(struct wh_profile *p, uint32_t profile, const char *phase, const char *test)
+{
+	for (size_t i = 0; i < p->n_marks; i++) {
+		const struct wh_prof_mark *m = &p->marks[i];
+
+		if (m->profile == profile && wh_streq(m->phase, phase) &&
+		    (m->test && test ? wh_streq(m->test, test) : !m->test && !test))
+			return (uint32_t)i;
+	}
+	WH_PUSH(p->marks, p->n_marks, p->cap_marks) =
+		(struct wh_prof_mark){.profile = profile,
+				 .phase = wh_arena_strdup(p->a, phase),
+				 .test = test ? wh_arena_strdup(p->a, test) : NULL};
+	return (uint32_t)p->n_marks - 1;
+}
+
 /* ---------------------------------------------------------------- one log */
 
 struct reading {
-	struct profile *p;
+	struct wh_profile *p;
 	struct wh_tree *tree;
-	const char *name;
-	struct process **v; /* by the log's number; NULL where there is none */
+	const struct wh_obs_log *log;
+	const char *phase;
+	struct wh_process **v; /* by the log's number; NULL where there is none */
 	size_t n, cap;
+	uint32_t mark;
 	uint64_t lost;
 	bool ended;
 	struct wh_err **err;
@@ -153,44 +166,88 @@ static char *without_pids(const char *path)
 
 static int bad_log(struct reading *c, const char *what)
 {
-	wh_err_set(c->err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EBADMSG, "the observation of %s is damaged: %s", c->name,
+	wh_err_set(c->err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EBADMSG, "the observation of %s is damaged: %s", c->log->name,
 		   what);
 	return -EBADMSG;
 }
 
 static int on_process(struct reading *c, const struct wh_obs *o)
 {
-	struct process *parent = o->parent && o->parent < c->n ? c->v[o->parent] : NULL;
+	struct wh_process *parent = o->parent && o->parent < c->n ? c->v[o->parent] : NULL;
 
 	if (!o->process || o->process > MAX_PROCESSES || (o->parent && !parent))
 		return bad_log(c, "a process without a parent");
 	while (c->n <= o->process)
 		WH_PUSH(c->v, c->n, c->cap) = NULL;
-	c->v[o->process] = get_process(c->p, c->name, parent, rel(o->program), o->script ? rel(o->script) : NULL);
+	c->v[o->process] = wh_profile_process(c->p, c->log->name, parent, rel(o->program), o->script ? rel(o->script) : NULL);
 	return 0;
+}
+
+static void note(struct reading *c, struct wh_seen_by *s, struct wh_process *by)
+{
+	wh_profile_by(s, by);
+	wh_numbers_add(&s->when, c->mark);
+	wh_numbers_add(&s->runs, c->log->run);
 }
 
 static int on_path(struct reading *c, const struct wh_obs *o)
 {
-	struct process *by = o->process < c->n ? c->v[o->process] : NULL;
+	struct wh_process *by = o->process < c->n ? c->v[o->process] : NULL;
 	const char *path = rel(o->path);
 	WH_AUTO_FREE char *general = NULL;
 	struct wh_node_ref n;
-	struct seen *s;
+	struct wh_seen_by *s;
 	int r = wh_tree_lookup(c->tree, path, &n);
 
 	if (r < 0 && r != -ENOENT)
 		return bad_log(c, "the image's indexes cannot be read");
 	if (r < 0 && wh_has_prefix(path, "proc/"))
 		path = general = without_pids(path);
-	s = get_seen(c->p, &c->p->paths, path);
+	s = wh_profile_seen(c->p, WH_SEEN_PATHS, path);
 	s->access |= o->access & ALL_ACCESS;
 	/* What the tree has may be looked up in vain when a mount hides it, or after the application removed it: used,
 	 * all the same. */
 	s->exists |= r == 0;
 	s->made |= o->kind == WH_OBS_USED || (o->access & WH_ACCESS_CREATE);
-	add_by(s, by);
+	note(c, s, by);
 	return 0;
+}
+
+static void on_named(struct reading *c, enum wh_seen_list list, const struct wh_obs *o)
+{
+	note(c, wh_profile_seen(c->p, list, o->text), o->process < c->n ? c->v[o->process] : NULL);
+}
+
+static void on_address(struct reading *c, enum wh_seen_list list, const struct wh_obs *o)
+{
+	WH_AUTO_FREE char *text = wh_asprintf("%s\t%s\t%u", o->text, o->address, o->number);
+
+	note(c, wh_profile_seen(c->p, list, text), o->process < c->n ? c->v[o->process] : NULL);
+}
+
+/* "test #3": the driver named it later; the last one of a run may never have been named, and is nobody's then. */
+static const char *test_of(const struct reading *c, const char *text)
+{
+	uint64_t number;
+
+	if (!*text)
+		return NULL;
+	if (*text != '#' || !wh_parse_u64(text + 1, 10, &number))
+		return text;
+	return c->log->tests && number && number <= c->log->tests->n ? c->log->tests->v[number - 1] : NULL;
+}
+
+static void on_mark(struct reading *c, const char *text)
+{
+	static const char *const phases[] = {"start", "serve", "stop"};
+	const char *test = NULL;
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(phases); i++)
+		if (wh_streq(text, phases[i]))
+			c->phase = phases[i];
+	if (wh_has_prefix(text, "test "))
+		test = test_of(c, text + 5);
+	c->mark = wh_profile_mark(c->p, 0, c->phase, test);
 }
 
 static int on_record(void *arg, const struct wh_obs *o)
@@ -204,28 +261,41 @@ static int on_record(void *arg, const struct wh_obs *o)
 	case WH_OBS_MISSING:
 		return on_path(c, o);
 	case WH_OBS_REMARK:
-		add_by(get_seen(c->p, &c->p->remarks, o->text), o->process < c->n ? c->v[o->process] : NULL);
+		on_named(c, WH_SEEN_REMARKS, o);
+		return 0;
+	case WH_OBS_SYSCALL:
+		on_named(c, WH_SEEN_SYSCALLS, o);
+		return 0;
+	case WH_OBS_CAPABILITY:
+		on_named(c, WH_SEEN_CAPABILITIES, o);
+		return 0;
+	case WH_OBS_BOUND:
+		on_address(c, WH_SEEN_BOUND, o);
+		return 0;
+	case WH_OBS_PEER:
+		on_address(c, WH_SEEN_PEERS, o);
+		return 0;
+	case WH_OBS_MARK:
+		on_mark(c, o->text);
+		return 0;
+	case WH_OBS_WORD: /* may hold secrets */
 		return 0;
 	case WH_OBS_END:
 		c->ended = true;
 		c->lost = o->lost;
 		return 0;
-	case WH_OBS_MARK:
-	case WH_OBS_SYSCALL:
-	case WH_OBS_CAPABILITY:
-	case WH_OBS_BOUND:
-	case WH_OBS_PEER:
-	case WH_OBS_WORD:
-		return 0;
 	}
 	return 0;
 }
 
-static int read_log(struct profile *p, struct wh_tree *tree, const struct wh_obs_log *log, struct wh_err **err)
+static int read_log(struct wh_profile *p, struct wh_tree *tree, const struct wh_obs_log *log, struct wh_err **err)
 {
 	WH_AUTO_ERR struct wh_err *own = NULL;
-	struct reading c = {.p = p, .tree = tree, .name = log->name, .err = &own};
-	int r = wh_obs_read(log->data, log->len, on_record, &c, &own);
+	struct reading c = {.p = p, .tree = tree, .log = log, .phase = "start", .err = &own};
+	int r;
+
+	c.mark = wh_profile_mark(p, 0, c.phase, NULL);
+	r = wh_obs_read(log->data, log->len, on_record, &c, &own);
 
 	free(c.v);
 	if (r < 0 && own)
@@ -245,226 +315,18 @@ static int read_log(struct profile *p, struct wh_tree *tree, const struct wh_obs
 	return r;
 }
 
-/* ---------------------------------------------------------------- writing */
-
-static int by_place(const void *a, const void *b)
-{
-	const struct process *x = *(struct process *const *)a, *y = *(struct process *const *)b;
-	int r;
-
-	if (x->depth != y->depth)
-		return x->depth < y->depth ? -1 : 1;
-	if (x->parent && x->parent->index != y->parent->index)
-		return x->parent->index < y->parent->index ? -1 : 1;
-	r = strcmp(x->name, y->name);
-	if (!r)
-		r = strcmp(x->program, y->program);
-	return r ? r : strcmp(x->script ? x->script : "", y->script ? y->script : "");
-}
-
-static int by_depth(const void *a, const void *b)
-{
-	const struct process *x = *(struct process *const *)a, *y = *(struct process *const *)b;
-
-	return x->depth < y->depth ? -1 : x->depth > y->depth;
-}
-
-static json_t *write_processes(struct profile *p)
-{
-	size_t n = HASH_COUNT(p->processes), k = 0;
-	WH_AUTO_FREE struct process **v = wh_calloc(n + 1, sizeof(struct process *));
-	json_t *list = json_array();
-
-	for (struct process *x = p->processes; x; x = x->hh.next)
-		v[k++] = x;
-	qsort(v, n, sizeof(struct process *), by_depth);
-	for (size_t from = 0, to; from < n; from = to) { /* a generation, its parents being numbered */
-		for (to = from; to < n && v[to]->depth == v[from]->depth; to++)
-			;
-		qsort(v + from, to - from, sizeof(struct process *), by_place);
-		for (size_t i = from; i < to; i++)
-			v[i]->index = i;
-	}
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:I}", "name", wh_text_json(v[i]->name),
-						      "program", wh_path_json(v[i]->program), "script",
-						      wh_text_json(v[i]->script), "parent",
-						      v[i]->parent ? (json_int_t)v[i]->parent->index : (json_int_t)-1));
-	return list;
-}
-
-static int by_path(struct seen *a, struct seen *b)
-{
-	return strcmp(a->path, b->path);
-}
-
-static int by_index(const void *a, const void *b)
-{
-	const struct process *x = *(struct process *const *)a, *y = *(struct process *const *)b;
-
-	return x->index < y->index ? -1 : x->index > y->index;
-}
-
-static json_t *write_by(struct seen *s)
-{
-	json_t *list = json_array();
-
-	if (s->n)
-		qsort(s->by, s->n, sizeof(struct process *), by_index);
-	for (size_t i = 0; i < s->n; i++)
-		json_array_append_new(list, json_integer((json_int_t)s->by[i]->index));
-	return list;
-}
-
-static void access_text(unsigned access, char out[sizeof(LETTERS)])
-{
-	size_t n = 0;
-
-	for (size_t i = 0; LETTERS[i]; i++)
-		if (access & 1U << i)
-			out[n++] = LETTERS[i];
-	out[n] = '\0';
-}
-
-static json_t *write_profile(struct profile *p)
-{
-	json_t *processes = write_processes(p); /* first: it numbers them */
-	json_t *used = json_array(), *created = json_array(), *missing = json_array(), *remarks = json_array();
-	char access[sizeof(LETTERS)];
-
-	HASH_SORT(p->paths, by_path);
-	HASH_SORT(p->remarks, by_path);
-	for (struct seen *s = p->paths; s; s = s->hh.next) {
-		json_t *o = json_pack("{s:o, s:o}", "path", wh_path_json(s->path), "by", write_by(s));
-
-		access_text(s->access, access);
-		if (s->exists)
-			json_object_set_new(o, "access", json_string(access));
-		json_array_append_new(s->exists ? used : s->made ? created : missing, o);
-	}
-	for (struct seen *s = p->remarks; s; s = s->hh.next)
-		json_array_append_new(remarks,
-				      json_pack("{s:o, s:o}", "text", wh_text_json(s->path), "by", write_by(s)));
-	return json_pack("{s:i, s:i, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "observer", WH_OBSERVER_VERSION,
-			 "processes", processes, "used", used, "created", created, "missing", missing, "remarks",
-			 remarks);
-}
-
 int wh_profile_make(struct wh_tree *tree, const struct wh_obs_log *logs, size_t n, json_t **ret, struct wh_err **err)
 {
-	WH_CLEANUP(profile_release) struct profile p = {.a = wh_arena_new()};
+	WH_CLEANUP(wh_profile_release) struct wh_profile p = {.a = wh_arena_new(), .runs = 1};
 
 	for (size_t i = 0; i < n; i++) {
 		int r = read_log(&p, tree, &logs[i], err);
 
 		if (r < 0)
 			return r;
+		if (logs[i].run >= p.runs)
+			p.runs = logs[i].run + 1;
 	}
-	*ret = write_profile(&p);
-	return 0;
-}
-
-/* ---------------------------------------------------------------- several as one */
-
-static int bad_profile(const char *what, struct wh_err **err)
-{
-	return wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EBADMSG, "the profile is damaged: %s", what);
-}
-
-static unsigned access_of(const char *s)
-{
-	unsigned access = 0;
-
-	for (; s && *s; s++) {
-		const char *at = strchr(LETTERS, *s);
-
-		if (at)
-			access |= 1U << (at - LETTERS);
-	}
-	return access;
-}
-
-struct numbered {
-	struct process **v;
-	size_t n;
-};
-
-static int merge_processes(struct profile *p, const json_t *list, struct numbered *to, struct wh_err **err)
-{
-	size_t n = json_array_size(list);
-
-	to->v = wh_calloc(n + 1, sizeof(struct process *));
-	for (size_t i = 0; i < n; i++) {
-		const json_t *o = json_array_get(list, i);
-		int64_t parent = wh_json_int(o, "parent", -2);
-		const char *name = wh_json_str(o, "name"), *program = wh_json_str(o, "program");
-		WH_AUTO_FREE char *path = NULL, *script = NULL;
-
-		if (parent < -1 || parent >= (int64_t)i || !name || !program)
-			return bad_profile("a process", err);
-		path = wh_path_of_json(program);
-		script = wh_json_str(o, "script") ? wh_path_of_json(wh_json_str(o, "script")) : NULL;
-		to->v[i] = get_process(p, name, parent < 0 ? NULL : to->v[parent], path, script);
-		to->n = i + 1;
-	}
-	return 0;
-}
-
-static int merge_list(struct profile *p, struct seen **all, const json_t *doc, const char *list,
-		      const struct numbered *from, struct wh_err **err)
-{
-	const json_t *a = json_object_get(doc, list);
-	size_t n = json_array_size(a);
-
-	for (size_t i = 0; i < n; i++) {
-		const json_t *o = json_array_get(a, i), *by = json_object_get(o, "by");
-		const char *text = wh_json_str(o, all == &p->paths ? "path" : "text");
-		WH_AUTO_FREE char *path = text ? wh_path_of_json(text) : NULL;
-		struct seen *s;
-
-		if (!path)
-			return bad_profile(list, err);
-		s = get_seen(p, all, path);
-		s->access |= access_of(wh_json_str(o, "access"));
-		s->exists |= wh_streq(list, "used");
-		s->made |= !wh_streq(list, "missing");
-		for (size_t k = 0; k < json_array_size(by); k++) {
-			json_int_t number = json_integer_value(json_array_get(by, k));
-
-			if (number < 0 || (size_t)number >= from->n)
-				return bad_profile(list, err);
-			add_by(s, from->v[number]);
-		}
-	}
-	return 0;
-}
-
-static int merge_one(struct profile *p, const json_t *doc, struct wh_err **err)
-{
-	static const char *const lists[] = {"used", "created", "missing"};
-	struct numbered from = {0};
-	int r = wh_json_int(doc, "schema", 0) == 1 ? 0 : bad_profile("it is none, or of another version", err);
-
-	if (r == 0)
-		r = merge_processes(p, json_object_get(doc, "processes"), &from, err);
-	for (size_t i = 0; r == 0 && i < WH_ARRAY_SIZE(lists); i++)
-		r = merge_list(p, &p->paths, doc, lists[i], &from, err);
-	if (r == 0)
-		r = merge_list(p, &p->remarks, doc, "remarks", &from, err);
-	free(from.v);
-	return r;
-}
-
-int wh_profile_merge(const json_t *const *profiles, size_t n, json_t **ret, struct wh_err **err)
-{
-	WH_CLEANUP(profile_release) struct profile p = {.a = wh_arena_new()};
-
-	for (size_t i = 0; i < n; i++) {
-		int r = merge_one(&p, profiles[i], err);
-
-		if (r < 0)
-			return r;
-	}
-	*ret = write_profile(&p);
+	*ret = wh_profile_write(&p);
 	return 0;
 }

@@ -35,20 +35,21 @@ static void test_lists(void **state)
 							    "A r 1 /proc/4711/task/4712/stat\n"
 							    "A l 1 /\n"
 							    "X 1 setsid\n");
-		WH_AUTO_FREE char *text = dump(p);
+		WH_AUTO_JSON json_t *canonical = wh_profile_canonical(p);
+		WH_AUTO_FREE char *text = dump(canonical);
 
 		assert_string_equal(
 			text,
-			"{\"created\":["
-			"{\"by\":[0],\"path\":\"proc/[pid]/task/[pid]/stat\"},"
-			"{\"by\":[0,1],\"path\":\"var/pid\"}],"
+			"{\"bound\":[],\"capabilities\":[],\"created\":["
+			"{\"access\":\"r\",\"by\":[0],\"path\":\"proc/[pid]/task/[pid]/stat\"},"
+			"{\"access\":\"wsc\",\"by\":[0,1],\"path\":\"var/pid\"}],"
 			"\"missing\":[{\"by\":[0],\"path\":\"etc/none\"}],"
-			"\"observer\":2,"
+			"\"observer\":3,\"peers\":[],"
 			"\"processes\":["
 			"{\"name\":\"application\",\"parent\":-1,\"program\":\"usr/bin/app\",\"script\":null},"
 			"{\"name\":\"application\",\"parent\":0,\"program\":\"usr/bin/tool\",\"script\":\"etc/script\"}],"
 			"\"remarks\":[{\"by\":[0],\"text\":\"setsid\"}],"
-			"\"schema\":1,"
+			"\"schema\":2,\"syscalls\":[],"
 			"\"used\":["
 			"{\"access\":\"l\",\"by\":[0],\"path\":\"\"},"
 			"{\"access\":\"rs\",\"by\":[0,1],\"path\":\"etc/conf\"},"
@@ -78,7 +79,7 @@ static void test_equal_observations(void **state)
 		first = dump(a);
 		second = dump(b);
 		assert_string_equal(first, second);
-		assert_ok(wh_profile_merge(list, 2, &both, &err), err);
+		assert_ok(wh_profile_merge(list, 1, &both, &err), err);
 		merged = dump(both);
 		assert_string_equal(first, merged);
 	}
@@ -102,7 +103,7 @@ static void test_merge(void **state)
 
 		assert_ok(wh_profile_merge(list, 2, &both, &err), err);
 		text = dump(json_object_get(both, "used"));
-		assert_string_equal(text, "[{\"access\":\"rw\",\"by\":[0,1],\"path\":\"etc/conf\"}]");
+		assert_string_equal(text, "[{\"access\":\"rw\",\"by\":[0,1],\"path\":\"etc/conf\",\"when\":[0,1]}]");
 		assert_int_equal(json_array_size(json_object_get(both, "created")), 1);
 		assert_int_equal(json_array_size(json_object_get(both, "missing")), 1);
 	}
@@ -114,12 +115,21 @@ static void test_merge_refuses(void **state)
 	static const char *const bad[] = {
 		"[]",
 		"{}",
-		"{\"schema\":2}",
-		"{\"schema\":1,\"processes\":[{\"name\":\"a\",\"program\":\"b\",\"parent\":0}]}",
-		"{\"schema\":1,\"processes\":[{\"name\":\"a\",\"parent\":-1}]}",
-		"{\"schema\":1,\"used\":[{\"path\":\"a\",\"by\":[0]}]}",
-		"{\"schema\":1,\"used\":[{\"path\":\"a\",\"by\":[-1]}]}",
-		"{\"schema\":1,\"used\":[{}]}",
+		"{\"schema\":1}",
+		"{\"schema\":2,\"processes\":[{\"name\":\"a\",\"program\":\"b\",\"parent\":0}]}",
+		"{\"schema\":2,\"processes\":[{\"name\":\"a\",\"parent\":-1}]}",
+		"{\"schema\":2,\"used\":[{\"path\":\"a\",\"by\":[0]}]}",
+		"{\"schema\":2,\"used\":[{\"path\":\"a\",\"by\":[-1]}]}",
+		"{\"schema\":2,\"used\":[{}]}",
+		"{\"schema\":2,\"runs\":0}",
+		"{\"schema\":2,\"runs\":1000000000}",
+		"{\"schema\":2,\"marks\":[{}]}",
+		"{\"schema\":2,\"marks\":[{\"phase\":\"start\",\"profile\":-1}]}",
+		"{\"schema\":2,\"used\":[{\"path\":\"a\",\"when\":[0]}]}",
+		"{\"schema\":2,\"runs\":2,\"used\":[{\"path\":\"a\",\"runs\":[2]}]}",
+		"{\"schema\":2,\"syscalls\":[{\"by\":[]}]}",
+		"{\"schema\":2,\"bound\":[{\"protocol\":\"tcp\",\"address\":\"::\",\"port\":65536}]}",
+		"{\"schema\":2,\"peers\":[{\"protocol\":\"tcp\",\"address\":\"a\\tb\",\"port\":1}]}",
 	};
 
 	(void)state;
@@ -135,6 +145,63 @@ static void test_merge_refuses(void **state)
 		assert_non_null(err);
 		assert_null(both);
 	}
+}
+
+/* Two runs, tests that were named when they were over, records of every kind. */
+static void test_marks(void **state)
+{
+	static const char *const logs[] = {
+		LOG_BEGIN "P\t1\t0\t/usr/bin/app\t-\nA\tx\t1\t/usr/bin/app\nM\tserve\nM\ttest\\x20#1\nA\tr\t1\t/etc/conf\n"
+			  "S\t1\taccept4\nC\t1\tCAP_CHOWN\nL\t1\ttcp\t0.0.0.0\t80\nM\ttest\\x20#2\nA\tr\t1\t/etc/conf\n"
+			  "K\t1\tudp\t::1\t53\nM\ttest\\x20#3\nA\tr\t1\t/usr/bin/tool\nM\tstop\nA\tr\t1\t/etc/link\n" LOG_END,
+		LOG_BEGIN "P\t1\t0\t/usr/bin/app\t-\nA\tx\t1\t/usr/bin/app\nM\tserve\nM\ttest\\x20one\nA\tr\t1\t/etc/conf\n"
+			  "M\ttest\nA\tr\t1\t/var\n" LOG_END,
+	};
+	WH_AUTO_STRV struct wh_strv names = {0};
+	struct wh_obs_log in[] = {{.name = "application", .data = logs[0], .len = strlen(logs[0]), .tests = &names},
+				  {.name = "application", .data = logs[1], .len = strlen(logs[1]), .run = 1}};
+	struct wh_err *err = NULL;
+	struct grove g;
+
+	(void)state;
+	wh_strv_add(&names, "one");
+	wh_strv_add(&names, "two");
+	grove_open(&g, specs);
+	{
+		WH_AUTO_JSON json_t *p = NULL, *twice = NULL;
+		WH_AUTO_FREE char *marks = NULL, *used = NULL, *rest = NULL;
+
+		assert_ok(wh_profile_make(g.tree, in, 2, &p, &err), err);
+		marks = dump(json_object_get(p, "marks"));
+		assert_string_equal(marks, "[{\"phase\":\"start\",\"test\":null},{\"phase\":\"serve\",\"test\":null},"
+					   "{\"phase\":\"serve\",\"test\":\"one\"},{\"phase\":\"serve\",\"test\":\"two\"},"
+					   "{\"phase\":\"stop\",\"test\":null}]");
+		used = dump(json_object_get(p, "used"));
+		assert_string_equal(used, "[{\"access\":\"r\",\"by\":[0],\"path\":\"etc/conf\",\"when\":[2,3]},"
+					  "{\"access\":\"r\",\"by\":[0],\"path\":\"etc/link\",\"runs\":[0],\"when\":[4]},"
+					  "{\"access\":\"x\",\"by\":[0],\"path\":\"usr/bin/app\",\"when\":[0]},"
+					  "{\"access\":\"r\",\"by\":[0],\"path\":\"usr/bin/tool\",\"runs\":[0],\"when\":[1]},"
+					  "{\"access\":\"r\",\"by\":[0],\"path\":\"var\",\"runs\":[1],\"when\":[1]}]");
+		rest = wh_asprintf("%lld", (long long)wh_json_int(p, "runs", 0));
+		assert_string_equal(rest, "2");
+		assert_string_equal(wh_json_str(json_array_get(json_object_get(p, "syscalls"), 0), "name"), "accept4");
+		assert_string_equal(wh_json_str(json_array_get(json_object_get(p, "capabilities"), 0), "name"),
+				    "CAP_CHOWN");
+		assert_int_equal(wh_json_int(json_array_get(json_object_get(p, "bound"), 0), "port", 0), 80);
+		assert_string_equal(wh_json_str(json_array_get(json_object_get(p, "peers"), 0), "address"), "::1");
+		{
+			const json_t *list[] = {p, p};
+			const json_t *m;
+
+			assert_ok(wh_profile_merge(list, 2, &twice, &err), err);
+			m = json_array_get(json_object_get(twice, "marks"), 5);
+			assert_int_equal(wh_json_int(m, "profile", 0), 1);
+			assert_int_equal(wh_json_int(twice, "runs", 0), 4);
+			assert_int_equal(json_array_size(json_object_get(twice, "marks")), 10);
+			assert_int_equal(json_array_size(json_object_get(twice, "used")), 5);
+		}
+	}
+	grove_close(&g);
 }
 
 static void test_incomplete(void **state)
@@ -246,7 +313,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lists),         cmocka_unit_test(test_equal_observations),
 		cmocka_unit_test(test_merge),         cmocka_unit_test(test_merge_refuses),
-		cmocka_unit_test(test_incomplete),    cmocka_unit_test(test_repairs),
+		cmocka_unit_test(test_incomplete),    cmocka_unit_test(test_repairs), cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_foreign_names),
 	};
 
