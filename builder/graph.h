@@ -170,6 +170,7 @@ struct wh_op_prune {
 struct wh_pos {
 	const char *user_from, *shell_from; /* "USER x is set in line 3": which line has a command's user, its shell; or NULL */
 	const char *file;    /* as the user named it */
+	const char *option;  /* it stands in no file: the option that it comes of, "--run /tests/run.sh"; else NULL */
 	unsigned line;       /* 1-based, first line of the instruction */
 	unsigned last_line;
 	const char *excerpt; /* the instruction's source, NULL when not at hand */

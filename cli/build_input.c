@@ -286,7 +286,7 @@ static void find_umask(const struct wh_build_input *in, struct wh_input_local *l
 
 int wh_build_input_read(struct wh_build_input *in, struct wh_err **err)
 {
-	int res = read_dockerfile(in, err);
+	int res = in->dockerfile ? 0 : read_dockerfile(in, err); /* a composed one is there */
 
 	if (res == 0)
 		res = read_ignores(in, err);

@@ -30,7 +30,7 @@ struct wh_build_input {
 	const struct wh_named_ctx *contexts;
 	size_t n_contexts;
 	struct wh_progress *progress; /* NULL: quiet */
-	/* Read: */
+	/* Read, but for a dockerfile that is there already: */
 	char *file_shown; /* the Dockerfile in messages */
 	struct stat file_st;
 	struct wh_buf text;

@@ -164,6 +164,10 @@ static int open_context(struct run *r, struct wh_err **err)
 	if (!wh_context_is_foreign(r->spec))
 		return 0;
 	res = open_store(r, err);
+	if (!res && r->spec->composer) {
+		r->input.foreign = true;
+		return r->spec->composer->compose(r->spec->composer->arg, r->spec, r->store, &r->input.dockerfile, err);
+	}
 	if (!res)
 		res = wh_context_open(r->spec, r->store, &r->source, r->progress, c, err);
 	r->input.context = c->path;
@@ -292,8 +296,9 @@ static int lower_for(struct run *r, const struct wh_named_context *contexts, siz
 					   .resolver = images,
 					   .pins_of = wh_locking_wanted(s) ? wh_locking_pins : NULL,
 					   .pins_arg = &r->locking,
-					   .no_context = s->context_kind == WH_CONTEXT_STDIN && r->context.has_text &&
-							 !r->context.has_layer,
+					   .no_context = s->context_kind == WH_CONTEXT_NONE ||
+							 (s->context_kind == WH_CONTEXT_STDIN && r->context.has_text &&
+							  !r->context.has_layer),
 					   .no_cache = s->no_cache,
 					   .no_cache_filter = &s->no_cache_filter,
 					   .labels = &s->labels,
@@ -369,7 +374,10 @@ static int lower(struct run *r, struct wh_err **err)
 		res = epoch_of_bases(r, contexts, n, err);
 	for (; r->n_built < n && res == 0; r->n_built += res == 0)
 		res = lower_for(r, contexts, r->n_built, resolver(r),
-				r->n_built ? add_platform_finding : wh_lint_list_add, r->graph,
+				s->composer	? NULL
+				: r->n_built ? add_platform_finding
+						: wh_lint_list_add,
+				r->graph,
 				&r->built[r->n_built].target, err);
 	wh_lint_list_tell(&r->findings, r->progress);
 	if (res == 0)
@@ -391,6 +399,14 @@ static size_t base_layers(const struct wh_built *b)
 		n = b->image.n_layers > own ? b->image.n_layers - own : 0;
 	}
 	return n < b->image.n_layers ? n : b->image.n_layers;
+}
+
+/* What the provenance calls the text that says what was built. */
+static const char *said_in(const struct wh_build_spec *s)
+{
+	if (s->composer)
+		return "whittle prune";
+	return s->file ? wh_path_base(s->file) : "Dockerfile";
 }
 
 /* All platforms together, so that what they share is made once. */
@@ -416,7 +432,7 @@ static int solve(struct run *r, struct wh_err **err)
 		r->built[i].image = images[i];
 		r->built[i].n_base_layers = base_layers(&r->built[i]);
 		r->built[i].isolation = wh_builder_isolation(r->builder, &targets[i]);
-		r->built[i].provenance = wh_provenance_of(r->spec, r->spec->file ? wh_path_base(r->spec->file) : "Dockerfile", r->graph, &targets[i],
+		r->built[i].provenance = wh_provenance_of(r->spec, said_in(r->spec), r->graph, &targets[i],
 							  r->built[i].isolation);
 	}
 	for (size_t i = 0; i < r->n_built && res == 0; i++)
@@ -604,9 +620,11 @@ static int run_all(struct run *r, struct wh_err **err)
 {
 	int res = open_context(r, err);
 
+	r->input.contexts = r->spec->contexts;
+	r->input.n_contexts = r->spec->n_contexts;
 	if (!res)
 		res = wh_build_input_read(&r->input, err);
-	if (!res)
+	if (!res && !r->spec->composer)
 		tell_notes(r);
 	for (size_t i = 0; i < r->spec->n_outputs && !res; i++)
 		res = wh_output_check(&r->spec->outputs[i], err);
@@ -687,8 +705,6 @@ int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner)
 		.context_shown = s->context_shown,
 		.file = s->file,
 		.build_args = &s->build_args,
-		.contexts = s->contexts,
-		.n_contexts = s->n_contexts,
 		.progress = r.progress,
 	};
 	wh_cli_source_init(&r.source, inner, s->root);
@@ -706,6 +722,8 @@ int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner)
 		clear_file(s->metadata_file);
 	res = run_all(&r, &err);
 	if (res < 0) {
+		if (s->composer)
+			s->composer->tell(s->composer->arg, err);
 		wh_progress_gap(r.progress);
 		wh_on_failure_end(&r.on_failure, err);
 		res = wh_err_report(err);

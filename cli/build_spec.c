@@ -482,8 +482,10 @@ int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *arg
 	if (f->file && !f->file[0])
 		return wh_cli_misuse(err, "--file is empty");
 	r = choose_isolation(f, s, err);
-	if (!r)
+	if (!r && args->n)
 		r = wh_context_main(args->v[0], f->file, s, err);
+	else if (!r)
+		s->context_kind = WH_CONTEXT_NONE;
 	if (!r)
 		r = add_contexts(&f->contexts, s, err);
 	if (!r)

@@ -103,11 +103,13 @@ enum wh_pull_policy {
 	WH_PULL_NEVER,
 };
 
-enum wh_context_kind { WH_CONTEXT_DIR, WH_CONTEXT_GIT, WH_CONTEXT_HTTP, WH_CONTEXT_STDIN };
+enum wh_context_kind { WH_CONTEXT_DIR, WH_CONTEXT_GIT, WH_CONTEXT_HTTP, WH_CONTEXT_STDIN, WH_CONTEXT_NONE };
 #define WH_CONTEXT_FILE "context" /* what a file from a URL is called in a context of its own, as in BuildKit */
 
 /* Everything that the command line of `whittle build` says, checked, with paths made absolute. */
+struct wh_composer;
 struct wh_build_spec {
+	const struct wh_composer *composer; /* who says what is built, where no Dockerfile does; else NULL */
 	enum wh_context_kind context_kind;
 	char *context;       /* DIR: absolute; else as the user wrote it */
 	char *context_shown; /* as the user wrote it, but for passwords */
@@ -164,6 +166,18 @@ struct wh_build_spec {
 	struct wh_cache_opts *cache; /* cache_opts.c: --cache-from, --cache-to; or NULL */
 	bool as_root;  /* real root started us */
 };
+/* Another command than build that builds: its words instead of a Dockerfile. */
+struct wh_dockerfile;
+struct wh_composer {
+	void *arg;
+	/* The tree (wh_dockerfile_compose()), and what spec needs for it (contexts). Called in the inner process, before any
+	 * thread and outside of the user namespace. */
+	int (*compose)(void *arg, struct wh_build_spec *spec, struct wh_store *store, struct wh_dockerfile **ret,
+		       struct wh_err **err);
+	/* Puts an error of the build into the words of that command. */
+	void (*tell)(void *arg, struct wh_err *err);
+};
+/* args: the context; of a command that composes, none. */
 int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *args, struct wh_build_spec *ret,
 		       struct wh_err **err);
 void wh_build_spec_release(struct wh_build_spec *s);
@@ -196,6 +210,8 @@ bool wh_output_wants(const struct wh_output *o, enum wh_compression *ret, int *r
 
 /* ---------------------------------------------------------------- build_run.c */
 
+/* cmd_build.c: forks the inner process, serves it, and ends as it did: exit code, or negative with err. */
+int wh_build_start(struct wh_build_spec *spec, struct wh_err **err);
 /* The inner process: from the Dockerfile to what came out. Prints; returns the exit code. */
 int wh_build_run(struct wh_build_spec *s, struct wh_inner *inner);
 
@@ -294,6 +310,9 @@ int wh_cli_image_open_all(const char *ref, const char *root, struct wh_store **r
 int wh_cli_image_part(const struct wh_image *i, const char *platform, const struct wh_image **ret, struct wh_err **err);
 /* The directory when the name is a layout's (malloc'ed), else NULL. */
 int wh_cli_image_layout(const char *ref, char **ret, struct wh_err **err);
+/* The same words, docker://NAME and docker-archive:FILE (which is loaded), as a build's source: "docker-image://NAME[@DIGEST]" or
+ * "oci-layout://DIR…"; malloc'ed. A name need not be in the store. */
+int wh_cli_image_source(const char *ref, struct wh_store *s, char **ret, struct wh_err **err);
 /* What is attached to it, where it was found. */
 int wh_cli_image_artifacts(const char *ref, struct wh_store *s, const struct wh_image *i, struct wh_artifacts *ret,
 			   struct wh_err **err);
@@ -339,7 +358,7 @@ extern const struct wh_command wh_cmd_db, wh_cmd_scan;
 extern const struct wh_command wh_cmd_check, wh_cmd_debug, wh_cmd_doctor;
 extern const struct wh_command wh_cmd_pull, wh_cmd_push;
 extern const struct wh_command wh_cmd_login, wh_cmd_logout;
-extern const struct wh_command wh_cmd_run;
+extern const struct wh_command wh_cmd_run, wh_cmd_prune;
 extern const struct wh_command wh_cmd_sbom;
 extern const struct wh_command wh_cmd_du, wh_cmd_gc;
 extern const struct wh_command wh_cmd_images, wh_cmd_inspect, wh_cmd_history, wh_cmd_tag, wh_cmd_rm;

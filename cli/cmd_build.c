@@ -221,6 +221,13 @@ static int build(const struct wh_call *call, struct wh_build_spec *spec, struct 
 	return r;
 }
 
+int wh_build_start(struct wh_build_spec *spec, struct wh_err **err)
+{
+	static const struct wh_call call = {.name = WH_CALL_BUILD};
+
+	return build(&call, spec, err);
+}
+
 static int run(const struct wh_command *c, int argc, char **argv)
 {
 	WH_AUTO_ERR struct wh_err *err = NULL;

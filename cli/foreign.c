@@ -119,6 +119,40 @@ static const struct row run_options[] = {
 	{"volumes-from", "name the volumes: -v NAME:DIR, for both"},
 };
 
+/* docker's "image prune", and what users of slim (mint) are used to. */
+static const struct row prune_options[] = {
+	{"all filter force volumes", "this prunes one image to what its application uses; whittle gc removes what the store does not need"},
+	/* slim */
+	{"target", "the image is the argument: whittle prune IMAGE"},
+	{"http-probe http-probe-cmd http-probe-cmd-file http-probe-apispec http-probe-apispec-file http-probe-crawl",
+	 "tests are commands: --ready http:PORT/ --run 'curl -fsS http://localhost:PORT/…' --tests IMAGE-WITH-CURL"},
+	{"http-probe-ports http-probe-start-wait http-probe-retry-count http-probe-retry-wait http-probe-ready-timeout probe-cmd",
+	 "--ready http:PORT/ (or tcp:PORT, log:REGEX, delay:TIME) waits, --timeout limits"},
+	{"http-probe-off", "leave it out: nothing is asked but what --ready and --run say"},
+	{"continue-after", "the tests' end is the end: --run COMMAND; to wait only, --run 'sleep 30'"},
+	{"exec exec-file", "--run '/run/whittle/app exec COMMAND' runs it in the application's container"},
+	{"host-exec host-exec-file", "--run COMMAND with --tests-dir DIR: tests run in a container, files of this machine beside"},
+	{"entrypoint cmd", "--start='[\"PROGRAM\",\"ARGUMENT\"]'"},
+	{"expose new-expose new-cmd new-entrypoint new-env new-label new-user new-volume new-workdir remove-env remove-expose remove-label remove-volume image-overrides",
+	 "what was tested is what is shipped: FROM IMAGE and the change, PROFILE, PRUNE in a Dockerfile; --label is here"},
+	{"include-path include-bin include-exe include-path-file include-paths-container-file include-bin-file include-exe-file preserve-path preserve-path-file include-dir-bins-all",
+	 "--keep=GLOB, as often as there are patterns; what programs among them need comes along"},
+	{"exclude-pattern", "--drop=GLOB: what nothing was seen to use of it goes"},
+	{"include-shell", "--shell=keep"},
+	{"include-cert-all include-cert-bundles-only include-cert-dirs include-cert-pk-all include-new include-oslibs-net include-zoneinfo include-ssh-client",
+	 "leave it out: rules keep what an application that uses the network, time zones or certificates needs; --keep=GLOB for more"},
+	{"include-node-package include-app-nuxt-dir include-app-next-dir", "--mode=package keeps whole packages of which code was used"},
+	{"keep-perms path-perms path-perms-file", "leave it out: owners, modes, times and capabilities stay as they are"},
+	{"tag-fat", "the image itself stays as it is, under its name"},
+	{"copy-meta-artifacts show-blogs show-clogs show-plogs", "whittle explain IMAGE tells what stayed and why; --metadata-file, --output type=oci for the evidence"},
+	{"compose-file compose-svc dep-include-compose-svc-deps dep-exclude-compose-svc-all",
+	 "--start=manual lets the tests start what the application needs first; --tests IMAGE can hold it"},
+	{"user run-target-as-user", "the application runs as its image says; another USER is a Dockerfile's"},
+	{"build-from-dockerfile dockerfile-context", "PROFILE and PRUNE in the Dockerfile: whittle build"},
+	{"rta-onbuild-base-image rta-source-ptrace sensor-ipc-mode sensor-ipc-endpoint remove-file-artifacts in-container pull-image",
+	 "leave it out: there is no sensor in the container, and no daemon"},
+};
+
 static const struct row images_options[] = {
 	{"filter", "a pattern selects by name: whittle images 'team/*'; for more --format json and jq"},
 	{"tree", "whittle images --format json, and whittle inspect"},
@@ -129,7 +163,8 @@ static const struct row images_options[] = {
 static const struct row commands[] = {
 	{"attach container cp create diff exec kill logs pause port ps rename restart start stats stop top unpause update wait", NO_CONTAINERS},
 	{"bud buildx", "whittle build takes buildx's and docker's options"},
-	{"builder prune system", "whittle du tells what takes how much, whittle gc removes what is not needed"},
+	{"slim mint xray", "whittle prune IMAGE --tests IMAGE --run COMMAND, or PROFILE and PRUNE in the Dockerfile"},
+	{"builder system", "whittle du tells what takes how much, whittle gc removes what is not needed"},
 	{"commit compose events import network plugin swarm", "there is nothing in its place"},
 	{"export", "whittle build -o DIR, or -o type=tar,dest=FILE, writes the files of an image"},
 	{"image", "whittle images, inspect, history, tag, rm, load, save, pull and push are commands by themselves"},
@@ -157,6 +192,8 @@ const char *wh_foreign_option(const char *command, struct wh_str name)
 		return look_up(build_options, WH_ARRAY_SIZE(build_options), name);
 	if (wh_streq(command, "run"))
 		return look_up(run_options, WH_ARRAY_SIZE(run_options), name);
+	if (wh_streq(command, "prune"))
+		return look_up(prune_options, WH_ARRAY_SIZE(prune_options), name);
 	return wh_streq(command, "images") ? look_up(images_options, WH_ARRAY_SIZE(images_options), name) : NULL;
 }
 

@@ -166,6 +166,66 @@ static int find_one(struct wh_store *s, const char *ref, const struct ref *x, co
 	return r;
 }
 
+/* The only image of an archive; it stays in the store as any other. */
+static int source_of_archive(const char *file, struct wh_store *s, char **ret, struct wh_err **err)
+{
+	WH_AUTO_FD int fd = wh_openat(AT_FDCWD, file, O_RDONLY | O_NOCTTY, 0);
+	struct wh_loaded *v = NULL;
+	char text[WH_DIGEST_TEXT];
+	size_t n = 0;
+	int r = fd < 0 ? wh_err_sys(err, "cli", WH_ERR_USAGE, -fd, "%s", file)
+		       : wh_archive_load(s, fd, file, NULL, &v, &n, err);
+
+	if (r == 0 && n != 1) {
+		r = wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "%s holds %zu images", file, n);
+		wh_err_hint(err, "whittle load takes them all; name one of them then");
+	}
+	if (r == 0)
+		*ret = wh_asprintf("docker-image://image@%s", wh_digest_text(&v[0].image.manifest, text));
+	wh_loaded_free(v, n);
+	return r;
+}
+
+int wh_cli_image_source(const char *ref, struct wh_store *s, char **ret, struct wh_err **err)
+{
+	static const char *const registries[] = {"docker://", "docker-image://"};
+	static const char *const archives[] = {"docker-archive:", "oci-archive:"};
+	WH_CLEANUP(ref_release) struct ref x = {0};
+	WH_AUTO_FREE char *id = NULL, *name = NULL, *abs = NULL;
+	char text[WH_DIGEST_TEXT];
+	bool plain = true;
+	int r;
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(archives); i++)
+		if (wh_has_prefix(ref, archives[i]))
+			return source_of_archive(ref + strlen(archives[i]), s, ret, err);
+	for (size_t i = 0; i < WH_ARRAY_SIZE(registries); i++) {
+		if (!wh_has_prefix(ref, registries[i]))
+			continue;
+		ref += strlen(registries[i]);
+		plain = false;
+	}
+	r = parse(ref, &x, err);
+	if (r < 0)
+		return r;
+	if (x.dir) {
+		abs = wh_cli_absolute(x.dir);
+		*ret = wh_asprintf("oci-layout://%s%s%s%s%s", abs, x.tag ? ":" : "", x.tag ? x.tag : "", x.has_digest ? "@" : "",
+				   x.has_digest ? wh_digest_text(&x.digest, text) : "");
+		return 0;
+	}
+	r = plain ? id_digest(s, ref, &id, err) : 0;
+	if (r == 0 && !id)
+		r = wh_reference_normalize(ref, &name, err);
+	if (r < 0) {
+		if (err && *err)
+			(*err)->class = WH_ERR_USAGE;
+		return r;
+	}
+	*ret = id ? wh_asprintf("docker-image://image@%s", id) : wh_asprintf("docker-image://%s", name);
+	return 0;
+}
+
 static int open_image(const char *ref, const char *root, bool all, const char *platform, struct wh_store **ret_store,
 		      struct wh_image *ret, struct wh_err **err)
 {

@@ -358,7 +358,7 @@ int wh_bases_resolve(struct wh_lower *l, struct wh_stage *target, struct wh_err 
 			return r;
 		if (s->replaced) /* the image stands for a stage: what it would do in children is no part of that */
 			wh_image_drop(s, "OnBuild");
-		if (s->outside || s->replaced)
+		if (s->outside || s->replaced || l->d->literal) /* composed: it is the image itself, nobody builds upon it */
 			continue;
 		r = add_triggers(l, s, err);
 		if (r < 0)

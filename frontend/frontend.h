@@ -59,6 +59,7 @@ struct wh_dockerfile {
 	char escape;
 	const char *syntax;            /* the syntax directive's first word, or NULL */
 	const char *check;             /* the check directive's first word, or NULL */
+	bool literal;                  /* no file: wh_dockerfile_compose() made it. Words mean themselves, triggers of bases do not run */
 	const struct wh_node *nodes;
 	size_t n_nodes;
 	struct wh_arena *arena;        /* owns all of it */
@@ -67,6 +68,18 @@ struct wh_dockerfile {
 /* Never trusts the text: lines are at most 65,535 bytes, the file at most 16 MiB. Errors carry file, line and excerpt. */
 int wh_dockerfile_parse(const char *name, const char *text, size_t len, struct wh_dockerfile **ret, struct wh_err **err);
 void wh_dockerfile_free(struct wh_dockerfile *d);
+
+/* ---- compose.c: instructions that stand in no file ---- */
+
+struct wh_composed {
+	enum wh_instr instr;
+	const struct wh_strv *flags; /* "--from=x"; or NULL */
+	const struct wh_strv *args;  /* as in struct wh_node; or NULL */
+	bool json;
+	const struct wh_strv *said;  /* what the user wrote instead, a line each: the place of a mistake is one of them */
+};
+/* A tree whose words mean themselves: no variables, no quotes, no escapes. All is copied. */
+struct wh_dockerfile *wh_dockerfile_compose(const char *name, const struct wh_composed *v, size_t n);
 static inline void wh_dockerfile_freep(struct wh_dockerfile **d)
 {
 	wh_dockerfile_free(*d);

@@ -205,6 +205,11 @@ static int tree_mount(struct run *run, const struct wh_mount_spec *spec, struct 
 		}
 		m->input = add_input(run, source->state);
 	} else if (spec->type == WH_MOUNT_BIND) {
+		if (!*spec->from && run->l->d->literal) {
+			wh_usage(err, "there is no build context to mount from");
+			wh_err_hint(err, "from=IMAGE mounts from an image; --tests-dir DIR:%s a directory of this machine", spec->target);
+			return -EINVAL;
+		}
 		m->input = add_input(run, *spec->from ? NULL : wh_local_source(run->l, "context"));
 	}
 	return 0;
@@ -282,7 +287,7 @@ static const char *step_text(struct run *run, const struct wh_cmd *c)
 	for (i = 0; i < run->n_mounts; i++)
 		if (run->mounts[i].env)
 			wh_env_set(&shown, run->mounts[i].env, "****");
-	if (wh_expand(plain, &o, &text, NULL, NULL) < 0)
+	if (run->l->d->literal || wh_expand(plain, &o, &text, NULL, NULL) < 0)
 		return plain;
 	return wh_arena_strdup(run->l->a, text.p ? text.p : "");
 }

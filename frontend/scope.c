@@ -66,7 +66,12 @@ static int weigh(struct wh_lower *l, char **ret, struct wh_err **err)
 int wh_scope_expand(struct wh_lower *l, struct wh_stage *s, const char *word, char **ret, struct wh_err **err)
 {
 	struct wh_matches m = {.env = &s->env};
-	int r = wh_expand_word(word, l->d->escape, wh_matches_get, &m, ret, err);
+	int r = 0;
+
+	if (l->d->literal)
+		*ret = wh_strdup(word);
+	else
+		r = wh_expand_word(word, l->d->escape, wh_matches_get, &m, ret, err);
 
 	if (l->cmd)
 		wh_lint_undefined(l, s, &l->cmd->pos, &m.misses);
@@ -90,7 +95,7 @@ char *wh_scope_shown(struct wh_lower *l, const struct wh_stage *s, const char *t
 	struct wh_matches m = {.env = &s->env};
 	char *shown;
 
-	if (wh_expand_word(text, l->d->escape, wh_matches_get, &m, &shown, NULL) < 0)
+	if (l->d->literal || wh_expand_word(text, l->d->escape, wh_matches_get, &m, &shown, NULL) < 0)
 		shown = wh_strdup(text);
 	wh_matches_release(&m);
 	return shown;
@@ -109,6 +114,10 @@ int wh_scope_keep(struct wh_lower *l, struct wh_stage *s, const char *word, cons
 int wh_scope_global(struct wh_lower *l, const char *word, struct wh_matches *m, char **ret, struct wh_err **err)
 {
 	*m = (struct wh_matches){.env = &l->globals};
+	if (l->d->literal) {
+		*ret = wh_strdup(word);
+		return 0;
+	}
 	return wh_expand_word(word, l->d->escape, wh_matches_get, m, ret, err);
 }
 

@@ -16,6 +16,7 @@ struct wh_pos wh_node_pos(struct wh_lower *l, const struct wh_node *n)
 
 	return (struct wh_pos){
 		.file = l->d->name,
+		.option = l->d->literal ? wh_arena_strndup(l->a, n->source.p, strcspn(n->source.p, "\n")) : NULL,
 		.line = n->line,
 		.last_line = n->last_line,
 		.excerpt = excerpt ? wh_arena_strdup(l->a, excerpt) : NULL,
@@ -139,6 +140,8 @@ static int from_source(struct wh_lower *l, struct wh_cmd *c, struct wh_stage **r
 	*ret = NULL;
 	if (!from || !*from)
 		return 0;
+	if (l->d->literal)
+		return source_named(l, from, c, ret, err);
 	r = wh_expand_word(from, l->d->escape, wh_scope_get, &nothing, &expanded, err);
 	if (r < 0)
 		return r;

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * IMAGE, --tests, --run …  ─▶  FROM IMAGE, PROFILE --from=TESTS …, PRUNE …  ─▶  the way of a build
+ *
+ * Images and directories become named contexts under the very words that the user has for them, so that messages and progress
+ * name what was typed. Each instruction carries the options that it is made of, a line each; where an error has its place
+ * in one of these lines, it is told as that option's.
+ */
+#include "cli/prune_words.h"
+
+#include <errno.h>
+
+#define COMMAND_LINE "command line" /* never shown */
+#define TESTS "/tests"              /* where --tests-dir is seen */
+
+/* ---------------------------------------------------------------- directories of tests */
+
+/* DIR, DIR:/PATH */
+static char *dir_of(const char *text, const char **ret_target)
+{
+	const char *colon = NULL;
+
+	for (const char *p = text; (p = strstr(p, ":/")); p++)
+		colon = p;
+	*ret_target = colon ? colon + 1 : TESTS;
+	return colon ? wh_strndup(text, (size_t)(colon - text)) : wh_strdup(text);
+}
+
+static int check_dir(const char *text, struct wh_err **err)
+{
+	const char *target;
+	WH_AUTO_FREE char *dir = dir_of(text, &target);
+	struct stat st;
+	int r = 0;
+
+	if (stat(dir, &st) < 0)
+		r = wh_err_sys(err, "cli", WH_ERR_USAGE, errno, "--tests-dir %s", text);
+	else if (!S_ISDIR(st.st_mode))
+		r = wh_err_sys(err, "cli", WH_ERR_USAGE, ENOTDIR, "--tests-dir %s", text);
+	else if (!target[strspn(target, "/")])
+		r = wh_cli_misuse(err, "--tests-dir %s: it cannot lie over the root", text);
+	if (r < 0)
+		wh_err_hint(err, "a directory of this machine, and where the tests see it: DIR:/PATH (default " TESTS ")");
+	return r;
+}
+
+int wh_prune_words_check(const struct wh_prune_flags *f, struct wh_err **err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < f->run.n && r == 0; i++)
+		if (!f->run.v[i][strspn(f->run.v[i], " \t\n")])
+			r = wh_cli_misuse(err, "--run is empty");
+	if (r == 0 && !f->run.n && !f->command.n) {
+		r = wh_cli_misuse(err, "no test: what the application needs is what it uses while a test runs");
+		wh_err_hint(err, "--run COMMAND, run where --tests IMAGE says; for a first look --ready=http:PORT/ --run true");
+	}
+	for (size_t i = 0; i < f->tests_dirs.n && r == 0; i++)
+		r = check_dir(f->tests_dirs.v[i], err);
+	return r;
+}
+
+/* ---------------------------------------------------------------- contexts */
+
+static void add_context(struct wh_build_spec *s, const char *name, char *ref, char *path)
+{
+	s->contexts = wh_realloc(s->contexts, (s->n_contexts + 1) * sizeof(*s->contexts));
+	s->contexts[s->n_contexts++] = (struct wh_named_ctx){.name = wh_strdup(name), .ref = ref, .path = path};
+}
+
+static int add_image(struct wh_build_spec *s, const char *option, const char *word, struct wh_store *store,
+		     struct wh_err **err)
+{
+	char *ref = NULL;
+	int r;
+
+	for (size_t i = 0; i < s->n_contexts; i++)
+		if (wh_streq(s->contexts[i].name, word))
+			return 0;
+	r = wh_cli_image_source(word, store, &ref, err);
+	if (r < 0) {
+		if (*option)
+			wh_err_wrap(err, "%s", option);
+		return r;
+	}
+	add_context(s, word, ref, NULL);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- instructions */
+
+/* One of them while it is put together. */
+struct part {
+	struct wh_strv flags, args, said;
+	bool json;
+};
+
+static void part_release(struct part *p)
+{
+	wh_strv_release(&p->flags);
+	wh_strv_release(&p->args);
+	wh_strv_release(&p->said);
+}
+
+static void add_flag(struct part *p, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	wh_strv_addf(&p->flags, "--%s=%s", name, value);
+	wh_strv_addf(&p->said, "--%s=%s", name, value);
+}
+
+static void add_flags(struct part *p, const char *name, const struct wh_strv *values)
+{
+	for (size_t i = 0; i < values->n; i++)
+		add_flag(p, name, values->v[i]);
+}
+
+/* A field of a record of comma-separated values. */
+static void add_field(struct wh_buf *out, const char *key, const char *value)
+{
+	const char *quote = strpbrk(value, ",\"\n") ? "\"" : "";
+
+	wh_buf_addf(out, ",%s%s=", quote, key);
+	for (; *value; value++) {
+		if (*value == '"')
+			wh_buf_addc(out, '"');
+		wh_buf_addc(out, *value);
+	}
+	wh_buf_adds(out, quote);
+}
+
+static void add_dirs(struct part *p, const struct wh_prune_flags *f, const struct wh_strv *names)
+{
+	for (size_t i = 0; i < f->tests_dirs.n; i++) {
+		WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
+		const char *target;
+		WH_AUTO_FREE char *dir = dir_of(f->tests_dirs.v[i], &target);
+
+		wh_buf_adds(&text, "--mount=type=bind");
+		add_field(&text, "from", names->v[i]);
+		add_field(&text, "target", target);
+		wh_strv_add(&p->flags, text.p);
+		wh_strv_addf(&p->said, "--tests-dir %s", f->tests_dirs.v[i]);
+	}
+}
+
+/* Everything of a PROFILE but its command. */
+static void add_profile_flags(struct part *p, const struct wh_prune_flags *f, const struct wh_strv *dirs)
+{
+	WH_AUTO_FREE char *runs = f->runs ? wh_asprintf("%u", f->runs) : NULL;
+
+	if (f->tests) {
+		wh_strv_addf(&p->flags, "--from=%s", f->tests);
+		wh_strv_addf(&p->said, "--tests %s", f->tests);
+	}
+	add_flags(p, "ready", &f->ready);
+	add_flag(p, "start", f->start);
+	add_flags(p, "share", &f->share);
+	add_flag(p, "network", f->network);
+	add_dirs(p, f, dirs);
+	add_flags(p, "mount", &f->mount);
+	add_flags(p, "env", &f->env);
+	add_flag(p, "timeout", f->timeout);
+	add_flag(p, "runs", runs);
+}
+
+/* A JSON array of strings is a command in exec form, as in a Dockerfile. */
+static void add_command(struct part *p, const char *text)
+{
+	WH_AUTO_JSON json_t *words = json_loads(text, 0, NULL);
+	bool strings = json_is_array(words) && json_array_size(words);
+
+	for (size_t i = 0; i < json_array_size(words); i++)
+		strings = strings && json_is_string(json_array_get(words, i));
+	p->json = strings;
+	for (size_t i = 0; strings && i < json_array_size(words); i++)
+		wh_strv_add(&p->args, json_string_value(json_array_get(words, i)));
+	if (!strings)
+		wh_strv_add(&p->args, text);
+	wh_strv_addf(&p->said, "--run %s", text);
+}
+
+static void add_words(struct part *p, const struct wh_strv *command)
+{
+	WH_AUTO_BUF struct wh_buf said = WH_BUF_INIT;
+
+	p->json = true;
+	wh_strv_copy(&p->args, command);
+	wh_buf_adds(&said, "--");
+	for (size_t i = 0; i < command->n; i++)
+		wh_buf_addf(&said, " %s", command->v[i]);
+	wh_strv_add(&p->said, said.p);
+}
+
+static void add_prune_flags(struct part *p, const struct wh_prune_flags *f)
+{
+	wh_strv_addf(&p->said, "prune %s", f->image);
+	add_flags(p, "keep", &f->keep);
+	add_flags(p, "drop", &f->drop);
+	add_flag(p, "mode", f->mode);
+	add_flag(p, "shell", f->shell);
+	add_flag(p, "setuid", f->setuid);
+	add_flag(p, "repair", f->repair);
+}
+
+static struct wh_dockerfile *instructions(const struct wh_prune_flags *f, const struct wh_strv *dirs)
+{
+	size_t n_profiles = f->run.n + (f->command.n > 0), n = n_profiles + 2;
+	struct part *v = wh_calloc(n, sizeof(*v));
+	struct wh_composed *c = wh_calloc(n, sizeof(*c));
+	struct wh_dockerfile *d;
+
+	wh_strv_add(&v[0].args, f->image);
+	wh_strv_add(&v[0].said, f->image);
+	for (size_t i = 0; i < n_profiles; i++) {
+		if (i < f->run.n)
+			add_command(&v[1 + i], f->run.v[i]);
+		else
+			add_words(&v[1 + i], &f->command);
+		add_profile_flags(&v[1 + i], f, dirs);
+	}
+	add_prune_flags(&v[n - 1], f);
+	for (size_t i = 0; i < n; i++)
+		c[i] = (struct wh_composed){.instr = i == 0 ? WH_I_FROM : i + 1 < n ? WH_I_PROFILE : WH_I_PRUNE,
+					    .flags = &v[i].flags,
+					    .args = &v[i].args,
+					    .json = v[i].json,
+					    .said = &v[i].said};
+	d = wh_dockerfile_compose(COMMAND_LINE, c, n);
+	for (size_t i = 0; i < n; i++)
+		part_release(&v[i]);
+	free(v);
+	free(c);
+	return d;
+}
+
+int wh_prune_words_compose(void *arg, struct wh_build_spec *spec, struct wh_store *store, struct wh_dockerfile **ret,
+			   struct wh_err **err)
+{
+	const struct wh_prune_flags *f = arg;
+	WH_AUTO_STRV struct wh_strv dirs = {0};
+	int r = add_image(spec, "", f->image, store, err);
+
+	if (r == 0 && f->tests)
+		r = add_image(spec, "--tests", f->tests, store, err);
+	for (size_t i = 0; r == 0 && i < f->tests_dirs.n; i++) {
+		const char *target;
+		WH_AUTO_FREE char *dir = dir_of(f->tests_dirs.v[i], &target);
+
+		wh_strv_addf(&dirs, "directory of tests %zu", i + 1); /* the name of no image */
+		add_context(spec, dirs.v[i], wh_asprintf("local://%s", dirs.v[i]), wh_cli_absolute(dir));
+	}
+	if (r == 0)
+		*ret = instructions(f, &dirs);
+	return r;
+}
+
+/* ---------------------------------------------------------------- errors */
+
+/* Words of the build file, and what they are here. */
+static const struct {
+	const char *from, *to;
+} words[] = {
+	{"PRUNE --", "--"},
+	{"PROFILE --", "--"},
+	{"the stage has neither ENTRYPOINT nor CMD", "the image has neither ENTRYPOINT nor CMD"},
+	{"give it one above this line, or name a command here: --start=", "name a command: --start="},
+	{"write --start=", "--start="},
+	{"PRUNE removes shells", "shells are removed"},
+	{"PROFILE", "test"},
+	{"PRUNE", "prune"},
+};
+
+static void replace(char **text)
+{
+	for (size_t i = 0; *text && i < WH_ARRAY_SIZE(words); i++) {
+		char *at;
+
+		while ((at = strstr(*text, words[i].from))) {
+			char *now = wh_asprintf("%.*s%s%s", (int)(at - *text), *text, words[i].to, at + strlen(words[i].from));
+
+			free(*text);
+			*text = now;
+		}
+	}
+}
+
+/* The line of the excerpt in which the mistake is; malloc'ed. */
+static char *line_of(const struct wh_err *err)
+{
+	const char *p = err->excerpt ? err->excerpt : "";
+
+	for (unsigned row = 0; err->column && row < err->row && strchr(p, '\n'); row++)
+		p = strchr(p, '\n') + 1;
+	return wh_strndup(p, strcspn(p, "\n"));
+}
+
+/* Does the message name the option already? */
+static bool names(const char *msg, const char *option)
+{
+	size_t n = strcspn(option, "= ");
+
+	return strncmp(msg, option, n) == 0 && !(msg[n] >= 'a' && msg[n] <= 'z');
+}
+
+static void tell_one(const struct wh_prune_flags *f, struct wh_err *err)
+{
+	WH_AUTO_FREE char *line = wh_streq(err->file, COMMAND_LINE) ? line_of(err) : NULL;
+
+	replace(&err->msg);
+	replace(&err->hint);
+	replace(&err->expected);
+	/* Of a build file: FROM, --build-context */
+	if (err->hint && strstr(err->hint, "--build-context")) {
+		free(err->hint);
+		err->hint = wh_strdup("an image is named as in the store, by its id, as oci:DIR[:TAG], docker-archive:FILE, or is pulled");
+	}
+	if (!line)
+		return;
+	if (wh_has_prefix(line, "--") && !names(err->msg, line)) {
+		char *now = wh_asprintf("%s: %s", line, err->msg);
+
+		free(err->msg);
+		err->msg = now;
+	} else if (wh_streq(line, f->image) && !strstr(err->msg, f->image)) {
+		char *now = wh_asprintf("%s: %s", line, err->msg);
+
+		free(err->msg);
+		err->msg = now;
+	}
+	free(err->file);
+	free(err->excerpt);
+	err->file = err->excerpt = NULL;
+	err->line = err->row = err->column = err->length = 0;
+}
+
+void wh_prune_words_tell(void *arg, struct wh_err *err)
+{
+	for (; err; err = err->next)
+		tell_one(arg, err);
+}
