@@ -141,6 +141,20 @@ struct wh_keep; /* path → rule */
 int wh_keep_decide(struct wh_tree *t, const struct wh_prune_opts *o, struct wh_keep **ret, struct wh_err **err);
 void wh_keep_free(struct wh_keep *k);
 bool wh_keep_has(const struct wh_keep *k, const char *path);
+/* It was asked for and is not kept because it is a shell. */
+bool wh_keep_shell(const struct wh_keep *k, const char *path);
+
+/* ---------------------------------------------------------------- risk.c: how sure is a profile */
+
+/* What if a test had not been there? o as for wh_keep_decide() (repairs are left out). Tests are what marks name; a PROFILE without any is one. Figures are parts of 10,000:
+ *   {"unit":10000, "tests":T, "measurable":T >= 2,                            the rest only then
+ *    "broken":B,            tests that would have failed on what is kept without them
+ *    "with_own_paths":N, "untried":N,   tests with paths of their own; B holds that many which were not tried and count as broken
+ *    "risk":max(B,1)/T, "bound":…, "confidence":9500,                         one-sided (Clopper-Pearson)
+ *    "would_break":[{"test":name or null, "profile":N, "path":the first, "paths":N, "untried":bool}, …]   20 at most
+ *    "unseen_files":{"uses":n, "once":N, "estimate", "bound",                 Good-Turing: the next use is of a file that no test used; McAllester-Schapire
+ *                    "outside_rules":N, "estimate_outside_rules", "bound_outside_rules"}}   … and that is not kept by a rule either */
+int wh_risk_estimate(struct wh_tree *t, const struct wh_prune_opts *o, json_t **ret, struct wh_err **err);
 
 /* ---------------------------------------------------------------- prune.c */
 

@@ -733,3 +733,8 @@ bool wh_keep_has(const struct wh_keep *k, const char *path)
 {
 	return find(k->items, path);
 }
+
+bool wh_keep_shell(const struct wh_keep *k, const char *path)
+{
+	return find(k->shells, path);
+}

@@ -10,6 +10,6 @@ harden_libharden_a_SOURCES += harden/keep.c harden/keep_private.h harden/rules.c
 harden_libharden_a_SOURCES += harden/elf.c harden/elf.h harden/libs.c harden/libs.h harden/script.c harden/script.h
 harden_libharden_a_SOURCES += harden/profile.c harden/profile_merge.c harden/profile_private.h harden/profile_write.c
 harden_libharden_a_SOURCES += harden/prune.c harden/removed.c harden/removed.h harden/explain.c harden/measure.c
-harden_libharden_a_SOURCES += harden/repair.c
+harden_libharden_a_SOURCES += harden/repair.c harden/risk.c
 harden_libharden_a_SOURCES += harden/shellrun.c harden/shells.c harden/shells.h
 harden_libharden_a_SOURCES += harden/tree.c harden/tree.h
