@@ -3,35 +3,19 @@
  * PRUNE: what the profiles prove or the rules require, as one layer; then every PROFILE of the stage once more, on
  * that.
  *
- *   [job] decide, write ──▶ trial of the first profile ──▶ … of the last ──▶ [job] document ──▶ done
- *     ▲                        │ fails
- *     └── [job] repair ◀───────┘ what was looked up in vain, and is in the full tree
+ *   [job] decide, write ──▶ trial of the first profile ──▶ … of the last ──▶ nothing was missing: [job] document ──▶ done
+ *     ▲                       │ after each, passed or not: [job] what was looked up in vain, and is in the full tree
+ *     └────── repair ◀────────┴── a trial failed, or the last one passed, and something was missing
  *
  * The result is that layer alone and a document, a blob:
  *
  *   {"report":{see harden.h}, "runs_after":[[run, …], …]}   one list of runs a profile
  *
- * Layers of attempts that failed stay in the store, named by nothing.
+ * To the report come "unforeseen" and "lacking" (harden.h). Layers of rounds that were not the last stay in the store, named by nothing.
  */
-#include "builder/profile_private.h"
+#include "builder/prune_private.h"
 
 #include <errno.h>
-
-#define NAMED_MAX 12 /* missing paths in a message */
-
-struct wh_prune {
-	const struct wh_op_prune *op;
-	json_t **profiles; /* documents; n_inputs - 1 */
-	size_t n_profiles;
-	struct wh_strv repaired; /* paths put back so far */
-	struct wh_strv missing;  /* what the last attempt looked up in vain */
-	unsigned attempts;       /* repairs made */
-	struct wh_layer layer;   /* of this attempt */
-	json_t *report;
-	json_t *runs;       /* array, one entry a profile */
-	size_t at;          /* the profile under test */
-	struct wh_err *why; /* how the tests failed */
-};
 
 void wh_prune_free(struct wh_prune *p)
 {
@@ -42,8 +26,10 @@ void wh_prune_free(struct wh_prune *p)
 	for (i = 0; i < p->n_profiles; i++)
 		json_decref(p->profiles[i]);
 	free(p->profiles);
+	wh_prune_forget_round(p);
+	json_decref(p->lacking);
+	json_decref(p->unforeseen);
 	wh_strv_release(&p->repaired);
-	wh_strv_release(&p->missing);
 	wh_layer_release(&p->layer);
 	json_decref(p->report);
 	json_decref(p->runs);
@@ -88,7 +74,7 @@ static const struct wh_node *base_of(const struct wh_node *n)
 	return n->inputs[0];
 }
 
-static int open_full(const struct wh_node *n, struct wh_tree **ret, struct wh_err **err)
+int wh_prune_open_full(const struct wh_node *n, struct wh_tree **ret, struct wh_err **err)
 {
 	const struct wh_node *base = base_of(n);
 
@@ -115,28 +101,30 @@ static int load_profiles(struct wh_node *n, struct wh_prune *p, struct wh_err **
 	return 0;
 }
 
-static int decide(struct wh_prune *p, struct wh_tree *full, struct wh_keep **ret, struct wh_err **err)
+void wh_prune_opts_of(const struct wh_prune *p, struct wh_prune_opts *ret)
 {
-	WH_AUTO_JSON json_t *config = NULL;
-	struct wh_prune_opts o = {
+	*ret = (struct wh_prune_opts){
 		.keep = p->op->keep,
 		.drop = p->op->drop,
 		.package_mode = p->op->package_mode,
 		.keep_shell = p->op->keep_shell,
 		.keep_setid = p->op->keep_setid,
+		.profiles = (const json_t *const *)p->profiles,
 		.n_profiles = p->n_profiles,
 		.repairs = p->repaired.n ? &p->repaired : NULL,
 	};
-	WH_AUTO_FREE const json_t **profiles = wh_calloc(p->n_profiles, sizeof(*profiles));
+}
+
+static int decide(struct wh_prune *p, struct wh_tree *full, struct wh_keep **ret, struct wh_err **err)
+{
+	WH_AUTO_JSON json_t *config = NULL;
 	const char *text = p->op->config ? p->op->config : "{}";
-	size_t i;
+	struct wh_prune_opts o;
 	int r = wh_json_parse(text, strlen(text), "the image's config", &config, err);
 
 	if (r < 0)
 		return r;
-	for (i = 0; i < p->n_profiles; i++)
-		profiles[i] = p->profiles[i];
-	o.profiles = profiles;
+	wh_prune_opts_of(p, &o);
 	o.config = config;
 	return wh_keep_decide(full, &o, ret, err);
 }
@@ -149,7 +137,7 @@ static void write_work(struct wh_node *n)
 	int r = load_profiles(n, p, &n->job_err);
 
 	if (r == 0)
-		r = open_full(n, &full, &n->job_err);
+		r = wh_prune_open_full(n, &full, &n->job_err);
 	if (r == 0)
 		r = decide(p, full, &keep, &n->job_err);
 	if (r == 0) {
@@ -166,8 +154,7 @@ static void write_work(struct wh_node *n)
 
 /* ---------------------------------------------------------------- saying */
 
-static void say(struct wh_node *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void say(struct wh_node *n, const char *fmt, ...)
+void wh_prune_say(struct wh_node *n, const char *fmt, ...)
 {
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
 	va_list ap;
@@ -202,19 +189,14 @@ static void say_figures(struct wh_node *n)
 	int64_t files = wh_json_int(before, "files", 0), kept = wh_json_int(after, "files", 0);
 	char a[32], b[32];
 
-	say(n, "kept %s of %s files (%.1f %%), %.1f of %.1f MB", grouped(kept, a), grouped(files, b),
+	wh_prune_say(n, "kept %s of %s files (%.1f %%), %.1f of %.1f MB", grouped(kept, a), grouped(files, b),
 	    files ? 100.0 * (double)kept / (double)files : 100.0, (double)wh_json_int(after, "bytes", 0) / 1e6,
 	    (double)wh_json_int(before, "bytes", 0) / 1e6);
 }
 
-static const char *plural(size_t n, const char *one, const char *more)
-{
-	return n == 1 ? one : more;
-}
-
 /* ---------------------------------------------------------------- the end */
 
-static void end(struct wh_node *n)
+void wh_prune_end(struct wh_node *n)
 {
 	wh_trial_free(WH_TAKE_PTR(n->trial));
 	wh_prune_free(WH_TAKE_PTR(n->prune));
@@ -241,6 +223,8 @@ static void document_work(struct wh_node *n)
 	WH_AUTO_JSON json_t *doc = json_object();
 
 	add_emulated(n);
+	json_object_set(p->report, "unforeseen", p->unforeseen);
+	json_object_set(p->report, "lacking", p->lacking);
 	json_object_set(doc, "report", p->report);
 	json_object_set(doc, "runs_after", p->runs);
 	n->job_r = wh_doc_write(n->b, doc, &n->doc, &n->job_err);
@@ -249,128 +233,35 @@ static void document_work(struct wh_node *n)
 	n->own_empty = false;
 }
 
-/* ---------------------------------------------------------------- repair */
-
-static void test_next(struct wh_node *n);
+/* ---------------------------------------------------------------- rounds */
 
 static void written(struct wh_node *n)
 {
 	struct wh_prune *p = n->prune;
 
-	if (n->job_r < 0) {
-		end(n);
-		return;
-	}
-	if (n->b->stopping) {
+	if (n->job_r == 0 && n->b->stopping)
 		n->job_r = -ECANCELED;
-		end(n);
+	if (n->job_r < 0) {
+		wh_prune_end(n);
 		return;
 	}
 	say_figures(n);
 	json_decref(p->runs);
 	p->runs = json_array();
 	p->at = 0;
-	test_next(n);
+	wh_prune_forget_round(p);
+	wh_prune_next(n);
 }
 
-static void missing_work(struct wh_node *n)
+void wh_prune_again(struct wh_node *n)
 {
-	struct wh_prune *p = n->prune;
-	struct wh_trial *t = n->trial;
-	WH_AUTO_FREE struct wh_obs_log *logs = wh_trial_logs(t);
-	struct wh_tree *full = NULL, *pruned = NULL;
-	int r = open_full(n, &full, &n->job_err);
-
-	wh_strv_release(&p->missing);
-	if (r == 0)
-		r = wh_tree_open(n->b->o.store, &p->layer, 1, &pruned, &n->job_err);
-	if (r == 0)
-		r = wh_profile_repairs(full, pruned, logs, t->n_logs, &p->missing, &n->job_err);
-	if (pruned)
-		wh_tree_close(pruned);
-	if (full)
-		wh_tree_close(full);
-	n->job_r = r;
-}
-
-/* Is what was missed a shell, which no --keep brings back? */
-static bool shell_missed(const struct wh_node *n, const char *path)
-{
-	struct wh_tree *full = NULL;
-	bool shell;
-
-	if (n->v->op.prune->keep_shell || open_full(n, &full, NULL) < 0)
-		return false;
-	shell = wh_is_shell(full, path);
-	wh_tree_close(full);
-	return shell;
-}
-
-/* The last word: what the tests said, and what they may have missed. */
-static void give_up(struct wh_node *n)
-{
-	struct wh_prune *p = n->prune;
-	const struct wh_pos *pos = &n->inputs[p->at + 1]->v->pos;
-	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
-	size_t i;
-
-	wh_buf_addf(&text, "the tests pass before the prune and fail after it (PROFILE in line %u): %s", pos->line,
-		    p->why ? p->why->msg : "they ended");
-	for (i = 0; i < p->missing.n && i < NAMED_MAX; i++)
-		wh_buf_addf(&text, "%s/%s", i ? ", " : "; looked up and no longer there: ", p->missing.v[i]);
-	if (i < p->missing.n)
-		wh_buf_addf(&text, " and %zu more", p->missing.n - i);
-	wh_err_set(&n->job_err, "builder", WH_ERR_BUILD, ECHILD, "%s", text.p);
-	if (p->missing.n && shell_missed(n, p->missing.v[0]))
-		wh_err_hint(&n->job_err,
-			    "PRUNE removes shells: let the application do without /%s, or PRUNE --shell=keep",
-			    p->missing.v[0]);
-	else if (p->missing.n && p->attempts >= p->op->repair)
-		wh_err_hint(&n->job_err,
-			    "--keep=/%s keeps it; --repair=%u puts back what was looked up in vain, and tests "
-			    "again",
-			    p->missing.v[0], p->op->repair + 1);
-	else if (p->why && p->why->hint)
-		wh_err_hint(&n->job_err, "%s", p->why->hint);
-	else
-		wh_err_hint(
-			&n->job_err,
-			"nothing was looked up in vain: look into both logs, and at --keep=GLOB and --mode=package");
-	wh_err_status(&n->job_err, WH_STATUS_PRUNED);
-	if (p->why && p->why->detail)
-		wh_err_detail(&n->job_err, p->why->detail);
-	n->job_r = -ECHILD;
-	end(n);
-}
-
-static void missing_known(struct wh_node *n)
-{
-	struct wh_prune *p = n->prune;
-	size_t i, fresh = 0;
-
-	if (n->job_r < 0) {
-		end(n);
-		return;
-	}
-	for (i = 0; i < p->missing.n; i++)
-		fresh += !wh_strv_has(&p->repaired, p->missing.v[i]);
-	if (n->b->stopping || !fresh || p->attempts >= p->op->repair) {
-		give_up(n);
-		return;
-	}
-	p->attempts++;
-	say(n, "repair %u of %u: %zu %s put back: %s%s", p->attempts, p->op->repair, fresh,
-	    plural(fresh, "path is", "paths are"), p->missing.v[0], p->missing.n > 1 ? ", …" : "");
-	for (i = 0; i < p->missing.n; i++)
-		if (!wh_strv_has(&p->repaired, p->missing.v[i]))
-			wh_strv_add(&p->repaired, p->missing.v[i]);
-	wh_strv_sort(&p->repaired);
-	wh_trial_free(WH_TAKE_PTR(n->trial));
-	wh_err_freep(&p->why);
 	wh_node_submit(n, write_work, written);
 }
 
-/* ---------------------------------------------------------------- testing */
+void wh_prune_finish(struct wh_node *n)
+{
+	wh_node_submit(n, document_work, wh_prune_end);
+}
 
 /* What a smaller tree can be the reason of. */
 static bool may_be_repaired(const struct wh_err *err)
@@ -387,43 +278,40 @@ static void tested(struct wh_node *n)
 		n->job_r = t->r;
 		wh_err_move(&n->job_err, &t->err);
 		wh_err_wrap(&n->job_err, "the tests on the pruned tree");
-		end(n);
+		wh_prune_end(n);
 		return;
 	}
-	if (t->r < 0) {
-		wh_err_freep(&p->why);
+	wh_err_freep(&p->why);
+	if (t->r < 0)
 		wh_err_move(&p->why, &t->err);
-		wh_node_submit(n, missing_work, missing_known);
-		return;
-	}
-	json_array_append(p->runs, t->runs);
-	wh_trial_free(WH_TAKE_PTR(n->trial));
-	p->at++;
-	test_next(n);
+	wh_prune_look(n);
 }
 
-static void test_next(struct wh_node *n)
+void wh_prune_next(struct wh_node *n)
 {
 	struct wh_prune *p = n->prune;
 
 	if (p->at == p->n_profiles) {
-		wh_node_submit(n, document_work, end);
+		wh_prune_round_over(n);
 		return;
 	}
-	say(n, "testing the pruned tree: %s",
-	    n->inputs[p->at + 1]->v->name ? n->inputs[p->at + 1]->v->name : "PROFILE");
+	wh_prune_say(n, "testing the pruned tree: %s",
+		     n->inputs[p->at + 1]->v->name ? n->inputs[p->at + 1]->v->name : "PROFILE");
 	wh_trial_start(n, n->inputs[p->at + 1], &p->layer, 1, tested);
 }
 
 void wh_prune_run(struct wh_node *n)
 {
-	n->prune = wh_calloc(1, sizeof(*n->prune));
-	n->prune->op = n->v->op.prune;
+	struct wh_prune *p = n->prune = wh_calloc(1, sizeof(*n->prune));
+
+	p->op = n->v->op.prune;
+	p->unforeseen = json_array();
+	p->lacking = json_array();
 	if (!n->b->launcher) {
 		wh_err_set(&n->job_err, "builder", WH_ERR_ENV, ENOTSUP, "this builder cannot run commands");
 		n->job_r = -ENOTSUP;
-		end(n);
+		wh_prune_end(n);
 		return;
 	}
-	wh_node_submit(n, write_work, written);
+	wh_prune_again(n);
 }

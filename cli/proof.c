@@ -283,6 +283,6 @@ void wh_proof_summary(const struct wh_proof *p, struct wh_buf *out)
 	if (emulated)
 		wh_buf_addf(out, "  %-14s %25s   the tests ran under an emulator\n", "emulated", emulated);
 	if (json_array_size(repaired))
-		wh_buf_addf(out, "  %-14s %25zu   paths put back after a test failed: see the report\n", "repaired",
+		wh_buf_addf(out, "  %-14s %25zu   paths that the profile had not foreseen: see the report\n", "repaired",
 			    json_array_size(repaired));
 }

@@ -544,6 +544,7 @@ int wh_lower_prune(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *
 		r = one_of(c->n, "shell", "remove", "keep", &op->keep_shell, err);
 	if (r == 0)
 		r = one_of(c->n, "setuid", "strip", "keep", &op->keep_setid, err);
+	op->repair = WH_REPAIR_ROUNDS;
 	if (r == 0 && repair) {
 		r = wh_scope_keep(l, s, repair, &repair, err);
 		if (r == 0)

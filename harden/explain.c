@@ -7,13 +7,13 @@
 
 #define MAX_VIA 16
 
-/* The item of a path in the report's "kept"; NULL: none. */
-static const json_t *kept_item(const json_t *report, const char *path)
+/* The item of a path in one of the report's lists; NULL: none. */
+static const json_t *listed_item(const json_t *report, const char *list, const char *path)
 {
-	const json_t *kept = json_object_get(report, "kept");
+	const json_t *a = json_object_get(report, list);
 
-	for (size_t i = 0; i < json_array_size(kept); i++) {
-		const json_t *o = json_array_get(kept, i);
+	for (size_t i = 0; i < json_array_size(a); i++) {
+		const json_t *o = json_array_get(a, i);
 		const char *s = wh_json_str(o, "path");
 		WH_AUTO_FREE char *p = s ? wh_path_of_json(s) : NULL;
 
@@ -21,6 +21,12 @@ static const json_t *kept_item(const json_t *report, const char *path)
 			return o;
 	}
 	return NULL;
+}
+
+/* The item of a path in the report's "kept"; NULL: none. */
+static const json_t *kept_item(const json_t *report, const char *path)
+{
+	return listed_item(report, "kept", path);
 }
 
 static bool listed(const json_t *list, const char *path)
@@ -91,6 +97,41 @@ static void add_rule(struct wh_buf *out, const char *name)
 		}
 }
 
+/* Who looked for it on the pruned tree, and when. */
+static void add_seeker(struct wh_buf *out, const json_t *o)
+{
+	const char *test = wh_json_str(o, "test"), *phase = wh_json_str(o, "phase");
+
+	wh_buf_adds(out, " looked for");
+	add_by(out, o);
+	if (test)
+		wh_buf_addf(out, " in test \"%s\"", test);
+	else if (phase)
+		wh_buf_addf(out, " in phase %s", phase);
+}
+
+static void add_unforeseen(const json_t *report, struct wh_buf *out, const char *path)
+{
+	const json_t *o = listed_item(report, "unforeseen", path);
+
+	if (!o)
+		return;
+	wh_buf_adds(out, " — not foreseen by the profile;");
+	add_seeker(out, o);
+	wh_buf_addf(out, " on the pruned tree, put back in round %lld", (long long)wh_json_int(o, "round", 0));
+}
+
+static void add_lacking(const json_t *report, struct wh_buf *out, const char *path)
+{
+	const json_t *o = listed_item(report, "lacking", path);
+
+	if (!o)
+		return;
+	wh_buf_adds(out, ";");
+	add_seeker(out, o);
+	wh_buf_addf(out, " in vain, and not put back (%s)", wh_json_str(o, "why") ? wh_json_str(o, "why") : "?");
+}
+
 static void add_kept(const json_t *report, struct wh_buf *out, const json_t *o)
 {
 	const char *rule = wh_json_str(o, "rule"), *name = wh_json_str(o, "name"), *via = wh_json_str(o, "via");
@@ -112,6 +153,11 @@ static void add_kept(const json_t *report, struct wh_buf *out, const json_t *o)
 		wh_buf_addf(out, " — of /%s", wh_json_str(o, "via"));
 	} else {
 		add_via(report, out, o);
+	}
+	if (wh_streq(rule, "repair")) {
+		WH_AUTO_FREE char *path = wh_path_of_json(wh_json_str(o, "path"));
+
+		add_unforeseen(report, out, path);
 	}
 	wh_buf_addc(out, '\n');
 }
@@ -149,6 +195,7 @@ static void add_removed(const json_t *report, struct wh_buf *out, const char *pa
 		wh_buf_adds(out, "a shell");
 	else
 		wh_buf_adds(out, "nothing was seen to use it, and no rule needs it");
+	add_lacking(report, out, path);
 	if (wh_removed_owner(gone))
 		wh_buf_addf(out, " (of package %s)", wh_removed_owner(gone));
 	if (json_is_object(gone))

@@ -49,10 +49,6 @@ int wh_profile_make(struct wh_tree *tree, const struct wh_obs_log *logs, size_t 
 json_t *wh_profile_canonical(const json_t *profile);
 /* Several profiles as one. */
 int wh_profile_merge(const json_t *const *profiles, size_t n, json_t **ret, struct wh_err **err);
-/* repair.c: lookups of a run on the pruned tree that failed there and that the full tree would have answered: what repair puts back. Sorted, distinct. */
-int wh_profile_repairs(struct wh_tree *full, struct wh_tree *pruned, const struct wh_obs_log *logs, size_t n, struct wh_strv *ret,
-		       struct wh_err **err);
-
 /* ---------------------------------------------------------------- packages.c: who owns what */
 
 enum wh_package_kind { WH_PKG_DEB, WH_PKG_PYPI, WH_PKG_NPM };
@@ -156,6 +152,28 @@ bool wh_keep_shell(const struct wh_keep *k, const char *path);
  *                    "outside_rules":N, "estimate_outside_rules", "bound_outside_rules"}}   … and that is not kept by a rule either */
 int wh_risk_estimate(struct wh_tree *t, const struct wh_prune_opts *o, json_t **ret, struct wh_err **err);
 
+/* ---------------------------------------------------------------- repair.c: what the profile had not foreseen */
+
+struct wh_unforeseen {
+	char *path;
+	char *program, *script; /* who looked for it first; or NULL */
+	char *phase, *test;     /* when that was; or NULL */
+	unsigned access;        /* enum wh_access */
+	char *withheld;         /* why it is not put back: "a shell", "--drop=GLOB"; NULL: it is */
+	bool is_shell;
+};
+struct wh_repairs {
+	struct wh_unforeseen *v; /* sorted by path, distinct */
+	size_t n;
+};
+/* What a run on the pruned tree looked for in vain and the full tree would have given it, with the links that lead there. Of o:
+ * drop, keep_shell. Logs may be cut short. */
+int wh_repairs_find(struct wh_tree *full, struct wh_tree *pruned, const struct wh_prune_opts *o, const struct wh_obs_log *logs,
+		    size_t n, struct wh_repairs *ret, struct wh_err **err);
+void wh_repairs_release(struct wh_repairs *r);
+/* {"path","by","phase","test"}, for the report. New reference. */
+json_t *wh_unforeseen_json(const struct wh_unforeseen *u);
+
 /* ---------------------------------------------------------------- prune.c */
 
 /* Asserts observed ⊆ kept, then writes the layer: entries as in the tree (owner, mode, time, xattrs, hard links), contents from the
@@ -167,7 +185,9 @@ int wh_risk_estimate(struct wh_tree *t, const struct wh_prune_opts *o, json_t **
  *    "removed":N, "removed_tree":{"usr":{"bin":{"perl":"perl-base", …}}},  names that went: an object for a directory, [text, owner] for a symlink, else the
  *                                                                  owner: a package, or true
  *    "setid_stripped":[paths], "capabilities_stripped":[paths], "shells_removed":[paths],
- *    "packages":{"kept":[],"partial":[],"removed":[]}, "repaired":[paths]} */
+ *    "packages":{"kept":[],"partial":[],"removed":[]}, "repaired":[paths],
+ *    "unforeseen":[{"path","by":{"program","script"},"phase","test","round"}, …],  the same, who looked for it first, when; round: from 1
+ *    "lacking":[{"path","by","phase","test","why"}, …]}  looked for in vain on the pruned tree, and not put back; why: "a shell", "--drop=…", "--repair=0" */
 int wh_prune_write(struct wh_store *s, struct wh_tree *t, const struct wh_keep *k, const struct wh_layer_opts *o, struct wh_layer *ret,
 		   json_t **ret_report, struct wh_err **err);
 /* Why a path is there, or that it went, as lines of text. Symlinks are followed, those that went, too. */

@@ -99,8 +99,7 @@ static bool is_needed(const struct wh_decide *d, const struct wh_why *why)
 
 static int refuse_drop(struct wh_decide *d, const char *path, const struct wh_why *why, struct wh_err **err)
 {
-	unsigned by = wh_patterns_decider(d->drop, path);
-	const char *word = by && by <= d->drop_words.n ? d->drop_words.v[by - 1] : "";
+	const char *word = wh_drop_word(&d->drop, path);
 
 	if (why->rule == WH_RULE_OBSERVED)
 		wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EINVAL,
@@ -123,7 +122,7 @@ static int add_node(struct wh_decide *d, const struct wh_node_ref *n, const stru
 			insert(d->k, &d->k->shells, n->e.path, why);
 		return 0;
 	}
-	if (d->drop && wh_patterns_excluded(d->drop, n->e.path)) {
+	if (wh_drop_word(&d->drop, n->e.path)) {
 		if (is_needed(d, why))
 			return refuse_drop(d, n->e.path, why, err);
 		return 0;
@@ -273,7 +272,7 @@ static int add_repairs(struct wh_decide *d, struct wh_err **err)
 
 /* A pattern on an absolute path, its plain beginning made canonical (/lib/x on a merged /usr is /usr/lib/x). Links on
  * the way go to links. malloc'ed; NULL with err: no pattern. */
-static char *pattern_of(struct wh_decide *d, const char *option, const char *word, struct wh_strv *links,
+static char *pattern_of(struct wh_tree *t, const char *option, const char *word, struct wh_strv *links,
 			struct wh_err **err)
 {
 	WH_AUTO_FREE char *plain = NULL, *canonical = NULL;
@@ -290,7 +289,7 @@ static char *pattern_of(struct wh_decide *d, const char *option, const char *wor
 	while (n && word[n - 1] != '/')
 		n--;
 	plain = wh_strndup(word, n);
-	if (wh_walk(d->t, plain, true, links, &canonical, &ref) < 0)
+	if (wh_walk(t, plain, true, links, &canonical, &ref) < 0)
 		return wh_strdup(word);
 	wh_buf_addc(&b, '/');
 	for (const char *p = canonical; *p; p++) {
@@ -304,19 +303,35 @@ static char *pattern_of(struct wh_decide *d, const char *option, const char *wor
 	return wh_buf_take(&b);
 }
 
-static int open_drop(struct wh_decide *d, struct wh_err **err)
+int wh_drop_open(struct wh_drop *drop, struct wh_tree *t, const char *const *globs, struct wh_err **err)
 {
 	WH_AUTO_STRV struct wh_strv words = {0};
 
-	for (size_t i = 0; d->o->drop && d->o->drop[i]; i++) {
-		char *p = pattern_of(d, "--drop", d->o->drop[i], NULL, err);
+	for (size_t i = 0; globs && globs[i]; i++) {
+		char *p = pattern_of(t, "--drop", globs[i], NULL, err);
 
 		if (!p)
 			return -EINVAL;
 		wh_strv_take(&words, p);
-		wh_strv_add(&d->drop_words, d->o->drop[i]);
+		wh_strv_add(&drop->words, globs[i]);
 	}
-	return words.n ? wh_patterns_new(&words, &d->drop, err) : 0;
+	return words.n ? wh_patterns_new(&words, &drop->patterns, err) : 0;
+}
+
+void wh_drop_release(struct wh_drop *drop)
+{
+	wh_patterns_freep(&drop->patterns);
+	wh_strv_release(&drop->words);
+}
+
+const char *wh_drop_word(const struct wh_drop *drop, const char *path)
+{
+	unsigned by;
+
+	if (!drop->patterns || !wh_patterns_excluded(drop->patterns, path))
+		return NULL;
+	by = wh_patterns_decider(drop->patterns, path);
+	return by && by <= drop->words.n ? drop->words.v[by - 1] : "";
 }
 
 struct keeping {
@@ -343,7 +358,7 @@ static int add_keep(struct wh_decide *d, const char *word, struct wh_err **err)
 	const struct wh_why why = {.rule = WH_RULE_KEEP};
 	WH_CLEANUP(wh_patterns_freep) struct wh_patterns *p = NULL;
 	WH_AUTO_STRV struct wh_strv links = {0}, words = {0};
-	char *pattern = pattern_of(d, "--keep", word, &links, err);
+	char *pattern = pattern_of(d->t, "--keep", word, &links, err);
 	struct keeping k = {.d = d, .err = err};
 	int r = pattern ? 0 : -EINVAL;
 
@@ -637,7 +652,7 @@ static int begin(struct wh_decide *d, struct wh_err **err)
 	if (r == 0)
 		r = wh_libs_open(d->t, env_of(d->o->config, "LD_LIBRARY_PATH"), &d->libs, err);
 	if (r == 0)
-		r = open_drop(d, err);
+		r = wh_drop_open(&d->drop, d->t, d->o->drop, err);
 	return r < 0 ? r : wh_closure_new(d, &d->closure, err);
 }
 
@@ -688,8 +703,7 @@ static void decide_release(struct wh_decide *d)
 		wh_shells_free(d->shells);
 	wh_libs_free(d->libs);
 	wh_closure_free(d->closure);
-	wh_patterns_freep(&d->drop);
-	wh_strv_release(&d->drop_words);
+	wh_drop_release(&d->drop);
 	wh_strv_release(&d->path);
 	json_decref(d->profile);
 	forget_siblings(d);

@@ -38,14 +38,23 @@ struct wh_keep {
 	bool keep_setid;
 };
 
+struct wh_drop {
+	struct wh_patterns *patterns; /* or NULL */
+	struct wh_strv words;         /* as given, for messages */
+};
+/* keep.c: --drop's globs on a tree. */
+int wh_drop_open(struct wh_drop *drop, struct wh_tree *t, const char *const *globs, struct wh_err **err);
+void wh_drop_release(struct wh_drop *drop);
+/* The glob that takes this path; NULL: none. */
+const char *wh_drop_word(const struct wh_drop *drop, const char *path);
+
 struct wh_decide {
 	struct wh_tree *t;
 	const struct wh_prune_opts *o;
 	struct wh_keep *k;
 	struct wh_shells *shells;
 	struct wh_libs *libs;
-	struct wh_patterns *drop;   /* or NULL */
-	struct wh_strv drop_words;  /* as given, for messages */
+	struct wh_drop drop;
 	struct wh_strv path;        /* directories of PATH */
 	json_t *profile;            /* all profiles as one */
 	struct wh_kept **todo;      /* what closure.c has not looked at */

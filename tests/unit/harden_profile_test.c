@@ -228,39 +228,6 @@ static void test_incomplete(void **state)
 	grove_close(&g);
 }
 
-static void test_repairs(void **state)
-{
-	static const char *const full[] = {
-		"d a 755\nl a/nowhere gone\nd a/real 755\nf a/real/f 644 x\nl a/way real\nd b 755\nf b/other 644 x\nf b/there 644 x\n",
-		NULL};
-	static const char *const pruned[] = {"d a 755\nd b 755\nf b/there 644 x\n", NULL};
-	static const char log_text[] = LOG_BEGIN "P\t1\t0\t/x\t-\n"
-						 "N\tr\t1\t/a/way/f\n"   /* through a link that is gone, too */
-						 "N\ts\t1\t/a/way/f\n"   /* twice */
-						 "N\tk\t1\t/a/nowhere\n" /* a link that leads nowhere */
-						 "N\tr\t1\t/b/there\n"   /* hidden by a mount, or removed by the run */
-						 "N\trc\t1\t/b/other\n"  /* made anew where the full image has one */
-						 "N\tr\t1\t/b/never\n"
-						 "A\tr\t1\t/a/real/f\n"; /* not even an end */
-	struct wh_obs_log log = {.name = "application", .data = log_text, .len = sizeof(log_text) - 1};
-	struct wh_strv found = {0};
-	struct wh_err *err = NULL;
-	struct grove f, p;
-
-	(void)state;
-	grove_open(&f, full);
-	grove_open(&p, pruned);
-	assert_ok(wh_profile_repairs(f.tree, p.tree, &log, 1, &found, &err), err);
-	assert_int_equal(found.n, 4);
-	assert_string_equal(found.v[0], "a/nowhere");
-	assert_string_equal(found.v[1], "a/real/f");
-	assert_string_equal(found.v[2], "a/way");
-	assert_string_equal(found.v[3], "b/other");
-	wh_strv_release(&found);
-	grove_close(&p);
-	grove_close(&f);
-}
-
 /* Names that are no UTF-8, and those that look like what such names become. */
 static void test_foreign_names(void **state)
 {
@@ -313,7 +280,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lists),         cmocka_unit_test(test_equal_observations),
 		cmocka_unit_test(test_merge),         cmocka_unit_test(test_merge_refuses),
-		cmocka_unit_test(test_incomplete),    cmocka_unit_test(test_repairs), cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_incomplete),    cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_foreign_names),
 	};
 
