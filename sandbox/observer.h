@@ -7,6 +7,7 @@
  *   supervisor_table.c  which system calls, and what each does with its arguments
  *   observer_call.c     a call's arguments → which paths, used how
  *   observer_exec.c     the same for execve: scripts, and what becomes of the caller
+ *   observer_net.c      the same for sockets: addresses, and those that are paths
  *   observer_task.c     who called: thread → process → program image; its memory, its /proc links
  *   observer_path.c     a path of the caller's → canonical path in the container's root, symlinks recorded
  *   observer_log.c      records, each once
@@ -32,12 +33,17 @@
 struct wh_program; /* a P record */
 struct wh_thread;  /* a thread that is no leader of its process */
 struct wh_image;   /* a program image that was seen running */
-struct wh_seen;    /* an A, N or X record */
+struct wh_seen;    /* an A, N, X, L or K record */
+struct wh_told;    /* the S and C records of a program */
+
+/* System call numbers are below this. */
+#define WH_SYSCALL_NUMBERS 1024
 
 /* An execve whose outcome is not known yet: CONTINUE tells nobody. The caller's next call, or its end, tells. */
 struct wh_pending {
 	pid_t tid; /* who called it */
 	char *program, *script;
+	struct wh_strv words; /* the command line, of the first process */
 	dev_t dev;
 	ino_t ino;
 };
@@ -62,6 +68,7 @@ struct wh_observer {
 	bool counting; /* the first execve was seen */
 	bool chrooted; /* somebody changed its root, or tried to */
 	bool failed;   /* the log cannot be written */
+	pid_t first;   /* the command's first process; -1: it is gone */
 	uint64_t events, lost;
 	uint64_t size; /* of the log, in bytes */
 	uint32_t phase;
@@ -71,6 +78,7 @@ struct wh_observer {
 	struct wh_program *programs;
 	struct wh_program **by_number;
 	size_t n_programs, cap_programs;
+	struct wh_told *told; /* of process 0 */
 	struct wh_task_links *tasks;
 	struct wh_thread *threads;
 	size_t n_threads;
@@ -92,6 +100,7 @@ struct wh_call {
 	uint64_t id;
 	pid_t tid;
 	bool compat; /* a 32-bit call */
+	int nr;
 	uint64_t args[6];
 	struct wh_task *task;
 };
@@ -104,7 +113,7 @@ bool wh_call_holds(const struct wh_observer *o, const struct wh_call *c);
 /* Sorts what kept a call from being read: what the caller cannot have used either is nothing, all else is lost. */
 void wh_call_failed(struct wh_observer *o, int r);
 
-/* observer_call.c, observer_exec.c: the table's handlers. */
+/* observer_call.c, observer_exec.c, observer_net.c: the table's handlers. */
 void wh_see_path(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
 void wh_see_open(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
 void wh_see_creat(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
@@ -114,7 +123,12 @@ void wh_see_rename(struct wh_observer *o, const struct wh_row *row, struct wh_ca
 void wh_see_link(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
 void wh_see_fd(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
 void wh_see_chroot(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
-void wh_see_socket(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
+void wh_see_seccomp(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
+void wh_see_bind(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
+void wh_see_connect(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
+void wh_see_listen(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
+void wh_see_sendmsg(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
+void wh_see_sendmmsg(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
 void wh_see_socketcall(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
 void wh_see_remark(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
 void wh_see_exec(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
@@ -136,6 +150,9 @@ void wh_tasks_release(struct wh_observer *o);
 int wh_task_read(const struct wh_observer *o, pid_t tid, uint64_t addr, void *p, size_t n);
 /* A string of at most PATH_MAX bytes with its NUL, else -ENAMETOOLONG. */
 int wh_task_string(const struct wh_observer *o, pid_t tid, uint64_t addr, char p[PATH_MAX]);
+
+/* A copy of the caller's descriptor, for a moment. -EBADF: it has none of that number; -ESRCH; else it cannot be had. */
+int wh_task_descriptor(const struct wh_observer *o, const struct wh_call *c, int fd);
 
 /* What /proc/PID/NAME ("cwd", "fd/3") leads to, as a canonical path in the container. -ENOENT: to nothing that the
  * root holds; p is what /proc says then. */
@@ -168,6 +185,16 @@ int wh_place_start(struct wh_observer *o, const struct wh_call *c, int dirfd, co
 int wh_place_walk(struct wh_observer *o, const struct wh_call *c, const struct wh_start *s, const char *path,
 		  bool follow, struct wh_found *f);
 
+/* What is at that path of the caller's: nothing there is an N record, something there is looked at (EEXIST) or, with
+ * over, replaced. */
+struct wh_named {
+	struct wh_start start;
+	char path[PATH_MAX];
+};
+void wh_call_made(struct wh_observer *o, const struct wh_call *c, const struct wh_named *n, bool over);
+/* A record of what was found (r 0), or not found (-ENOENT). */
+void wh_call_note(struct wh_observer *o, const struct wh_call *c, int r, unsigned access, const struct wh_found *f);
+
 /* The same; what fails for a reason of ours is lost. */
 int wh_call_walk(struct wh_observer *o, const struct wh_call *c, const struct wh_start *start, const char *path,
 		 bool follow, struct wh_found *f);
@@ -178,6 +205,18 @@ int wh_call_walk(struct wh_observer *o, const struct wh_call *c, const struct wh
 void wh_record(struct wh_observer *o, uint32_t process, unsigned access, bool missing, const char *path);
 void wh_remark(struct wh_observer *o, uint32_t process, const char *text);
 void wh_phase(struct wh_observer *o, const char *text);
+/* An S record. which: 0 native, 1 with 32-bit numbers. */
+void wh_syscall(struct wh_observer *o, uint32_t process, unsigned which, int nr, const char *name);
+/* A C record; the capability's number. */
+void wh_capability(struct wh_observer *o, uint32_t process, unsigned capability);
+bool wh_capability_told(struct wh_observer *o, uint32_t process, unsigned capability);
+/* "CAP_CHOWN"; the caller frees it. */
+char *wh_capability_name(unsigned capability);
+/* An L or K record. Of too many ports at one address all further ones become 0. */
+void wh_endpoint(struct wh_observer *o, enum wh_obs_kind kind, uint32_t process, const char *protocol,
+		 const char *address, uint16_t port);
+/* V records, for a program that has none yet. */
+void wh_words(struct wh_observer *o, uint32_t process, const struct wh_strv *words);
 /* The number of that P record; a new one is written. */
 uint32_t wh_program(struct wh_observer *o, uint32_t parent, const char *program, const char *script);
 /* Writes out what is buffered. */

@@ -9,19 +9,10 @@
 
 #include <errno.h>
 #include <linux/openat2.h>
-#include <stddef.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #define PATHS 2
 #define RENAME_SWAPS 2 /* RENAME_EXCHANGE */
-
-/* One path of a call. */
-struct named {
-	struct wh_start start;
-	char path[PATH_MAX];
-};
 
 bool wh_call_holds(const struct wh_observer *o, const struct wh_call *c)
 {
@@ -76,7 +67,7 @@ static bool follows(const struct wh_row *row, const struct wh_call *c)
 	return true;
 }
 
-static bool read_at(struct wh_observer *o, const struct wh_call *c, int dirfd, uint64_t addr, struct named *n)
+static bool read_at(struct wh_observer *o, const struct wh_call *c, int dirfd, uint64_t addr, struct wh_named *n)
 {
 	int r = wh_task_string(o, c->tid, addr, n->path);
 
@@ -106,13 +97,12 @@ int wh_call_walk(struct wh_observer *o, const struct wh_call *c, const struct wh
 	}
 }
 
-static int walk(struct wh_observer *o, const struct wh_call *c, const struct named *n, bool follow, struct wh_found *f)
+static int walk(struct wh_observer *o, const struct wh_call *c, const struct wh_named *n, bool follow, struct wh_found *f)
 {
 	return wh_call_walk(o, c, &n->start, n->path, follow, f);
 }
 
-/* A record of what was found, or not found. */
-static void note(struct wh_observer *o, const struct wh_call *c, int r, unsigned access, const struct wh_found *f)
+void wh_call_note(struct wh_observer *o, const struct wh_call *c, int r, unsigned access, const struct wh_found *f)
 {
 	if (r == 0 && S_ISLNK(f->st.st_mode))
 		access |= WH_ACCESS_LINK;
@@ -146,7 +136,7 @@ void wh_see_path(struct wh_observer *o, const struct wh_row *row, struct wh_call
 {
 	WH_AUTO_FOUND struct wh_found f = WH_FOUND_INIT;
 	uint64_t addr = c->args[row->path];
-	struct named n;
+	struct wh_named n;
 	int r = addr ? wh_task_string(o, c->tid, addr, n.path) : 0;
 
 	if (!addr || (r == 0 && !*n.path)) {
@@ -162,7 +152,7 @@ void wh_see_path(struct wh_observer *o, const struct wh_row *row, struct wh_call
 		return;
 	}
 	if (wh_call_holds(o, c))
-		note(o, c, walk(o, c, &n, follows(row, c), &f), row->access, &f);
+		wh_call_note(o, c, walk(o, c, &n, follows(row, c), &f), row->access, &f);
 }
 
 /* ---------------------------------------------------------------- open */
@@ -185,7 +175,7 @@ static unsigned kinds_of_open(uint64_t flags, bool dir)
 	}
 }
 
-static void opened(struct wh_observer *o, const struct wh_call *c, const struct named *n, uint64_t flags)
+static void opened(struct wh_observer *o, const struct wh_call *c, const struct wh_named *n, uint64_t flags)
 {
 	WH_AUTO_FOUND struct wh_found f = WH_FOUND_INIT;
 	bool makes = (flags & O_CREAT) && !(flags & O_PATH), alone = makes && (flags & O_EXCL);
@@ -203,12 +193,12 @@ static void opened(struct wh_observer *o, const struct wh_call *c, const struct 
 	} else {
 		return;
 	}
-	note(o, c, r, access, &f);
+	wh_call_note(o, c, r, access, &f);
 }
 
 void wh_see_open(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
 {
-	struct named n;
+	struct wh_named n;
 
 	if (read_at(o, c, dirfd_of(row, c), c->args[row->path], &n) && wh_call_holds(o, c))
 		opened(o, c, &n, flags_of(row, c));
@@ -216,7 +206,7 @@ void wh_see_open(struct wh_observer *o, const struct wh_row *row, struct wh_call
 
 void wh_see_creat(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
 {
-	struct named n;
+	struct wh_named n;
 
 	if (read_at(o, c, dirfd_of(row, c), c->args[row->path], &n) && wh_call_holds(o, c))
 		opened(o, c, &n, O_CREAT | O_WRONLY | O_TRUNC);
@@ -226,7 +216,7 @@ void wh_see_openat2(struct wh_observer *o, const struct wh_row *row, struct wh_c
 {
 	struct open_how how = {0};
 	int dirfd = dirfd_of(row, c), r;
-	struct named n;
+	struct wh_named n;
 
 	if (c->args[3] < sizeof(how))
 		return; /* EINVAL */
@@ -255,26 +245,24 @@ void wh_see_openat2(struct wh_observer *o, const struct wh_row *row, struct wh_c
 
 /* ---------------------------------------------------------------- what makes names */
 
-/* The name that a call makes: nothing there is an N record, something there is looked at (EEXIST) or, with over,
- * replaced. */
-static void made(struct wh_observer *o, const struct wh_call *c, const struct named *n, bool over)
+void wh_call_made(struct wh_observer *o, const struct wh_call *c, const struct wh_named *n, bool over)
 {
 	WH_AUTO_FOUND struct wh_found f = WH_FOUND_INIT;
 	int r = walk(o, c, n, false, &f);
 
-	note(o, c, r, r == 0 && !over ? WH_ACCESS_STAT : WH_ACCESS_CREATE, &f);
+	wh_call_note(o, c, r, r == 0 && !over ? WH_ACCESS_STAT : WH_ACCESS_CREATE, &f);
 }
 
 void wh_see_make(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
 {
-	struct named n;
+	struct wh_named n;
 
 	if (read_at(o, c, dirfd_of(row, c), c->args[row->path], &n) && wh_call_holds(o, c))
-		made(o, c, &n, false);
+		wh_call_made(o, c, &n, false);
 }
 
 /* (dirfd, path, dirfd, path, flags), or (path, path). */
-static bool read_two(struct wh_observer *o, const struct wh_row *row, const struct wh_call *c, struct named n[PATHS])
+static bool read_two(struct wh_observer *o, const struct wh_row *row, const struct wh_call *c, struct wh_named n[PATHS])
 {
 	bool at = row->dirfd != WH_NO_ARG;
 
@@ -286,101 +274,42 @@ void wh_see_rename(struct wh_observer *o, const struct wh_row *row, struct wh_ca
 {
 	WH_AUTO_FOUND struct wh_found f = WH_FOUND_INIT;
 	bool swap = flags_of(row, c) & RENAME_SWAPS;
-	struct named n[PATHS];
+	struct wh_named n[PATHS];
 	int r;
 
 	if (!read_two(o, row, c, n))
 		return;
 	r = walk(o, c, &n[0], false, &f);
-	note(o, c, r, WH_ACCESS_REMOVE | (r == 0 && swap ? WH_ACCESS_CREATE : 0), &f);
+	wh_call_note(o, c, r, WH_ACCESS_REMOVE | (r == 0 && swap ? WH_ACCESS_CREATE : 0), &f);
 	if (r == 0)
-		made(o, c, &n[1], true);
+		wh_call_made(o, c, &n[1], true);
 }
 
 void wh_see_link(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
 {
 	WH_AUTO_FOUND struct wh_found f = WH_FOUND_INIT;
-	struct named n[PATHS];
+	struct wh_named n[PATHS];
 	int r;
 
 	if (!read_two(o, row, c, n)) {
 		/* linkat(fd, "", …): a name for an open file. */
 		if (row->dirfd != WH_NO_ARG && read_at(o, c, (int)c->args[2], c->args[3], &n[1]) && wh_call_holds(o, c))
-			made(o, c, &n[1], false);
+			wh_call_made(o, c, &n[1], false);
 		return;
 	}
 	r = walk(o, c, &n[0], follows(row, c), &f);
-	note(o, c, r, WH_ACCESS_READ, &f); /* its content gets another name */
+	wh_call_note(o, c, r, WH_ACCESS_READ, &f); /* its content gets another name */
 	if (r == 0 || r == -EXDEV)
-		made(o, c, &n[1], false);
+		wh_call_made(o, c, &n[1], false);
 }
 
-/* ---------------------------------------------------------------- sockets, roots, remarks */
-
-static void address(struct wh_observer *o, const struct wh_call *c, uint64_t addr, uint64_t len, unsigned access)
-{
-	WH_AUTO_FOUND struct wh_found f = WH_FOUND_INIT;
-	struct sockaddr_un a = {0};
-	const size_t head = offsetof(struct sockaddr_un, sun_path);
-	struct named n;
-	int r;
-
-	if (len <= head || len > sizeof(struct sockaddr_storage))
-		return;
-	if (len > sizeof(a))
-		len = sizeof(a);
-	r = wh_task_read(o, c->tid, addr, &a, (size_t)len);
-	if (r < 0) {
-		failed(o, r);
-		return;
-	}
-	if (a.sun_family != AF_UNIX || !a.sun_path[0])
-		return;
-	snprintf(n.path, sizeof(n.path), "%.*s", (int)(len - head), a.sun_path);
-	r = wh_place_start(o, c, AT_FDCWD, n.path, &n.start);
-	if (r < 0) {
-		failed(o, r);
-		return;
-	}
-	if (!wh_call_holds(o, c))
-		return;
-	if (access == WH_ACCESS_CREATE)
-		made(o, c, &n, false);
-	else
-		note(o, c, walk(o, c, &n, true, &f), access, &f);
-}
-
-void wh_see_socket(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
-{
-	address(o, c, c->args[row->path], (uint32_t)c->args[row->flags], row->access);
-}
-
-/* socketcall(2) SYS_BIND or SYS_CONNECT: (number, pointer to the arguments). */
-void wh_see_socketcall(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
-{
-	const struct wh_row *real = wh_table_find((uint32_t)c->args[0] == 2 ? "bind" : "connect");
-	uint32_t narrow[3];
-	uint64_t wide[3];
-	int r;
-
-	(void)row;
-	if (c->compat)
-		r = wh_task_read(o, c->tid, c->args[1], narrow, sizeof(narrow));
-	else
-		r = wh_task_read(o, c->tid, c->args[1], wide, sizeof(wide));
-	if (r < 0)
-		failed(o, r);
-	else if (c->compat)
-		address(o, c, narrow[1], narrow[2], real->access);
-	else
-		address(o, c, wide[1], (uint32_t)wide[2], real->access);
-}
+/* ---------------------------------------------------------------- roots, remarks */
 
 void wh_see_chroot(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
 {
 	WH_AUTO_FOUND struct wh_found f = WH_FOUND_INIT;
 	WH_AUTO_FREE char *text = NULL;
-	struct named n;
+	struct wh_named n;
 	int r;
 
 	if (!read_at(o, c, AT_FDCWD, c->args[row->path], &n) || !wh_call_holds(o, c))
@@ -388,7 +317,7 @@ void wh_see_chroot(struct wh_observer *o, const struct wh_row *row, struct wh_ca
 	/* From now on each path is asked for its caller's root. */
 	o->chrooted = true;
 	r = walk(o, c, &n, true, &f);
-	note(o, c, r, row->access, &f);
+	wh_call_note(o, c, r, row->access, &f);
 	if (r == 0) {
 		text = wh_asprintf("chroot %s", f.path);
 		wh_remark(o, c->task->record, text);
@@ -398,4 +327,10 @@ void wh_see_chroot(struct wh_observer *o, const struct wh_row *row, struct wh_ca
 void wh_see_remark(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
 {
 	wh_remark(o, c->task->record, row->text);
+}
+
+void wh_see_seccomp(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
+{
+	if (c->args[0] == SECCOMP_SET_MODE_FILTER && (c->args[1] & SECCOMP_FILTER_FLAG_NEW_LISTENER))
+		wh_remark(o, c->task->record, row->text);
 }

@@ -12,6 +12,8 @@
 #define HEAD 256 /* BINPRM_BUF_SIZE: what the kernel looks at */
 #define DEPTH 5  /* scripts that name scripts */
 #define PAGE 4096
+#define MAX_WORDS 4096
+#define MAX_WORDS_SIZE ((size_t)128 * 1024)
 
 struct exec {
 	struct wh_observer *o;
@@ -52,6 +54,24 @@ static char *interpreter_of(char *head)
 	p += strspn(p, " \t");
 	p[strcspn(p, " \t\n")] = '\0';
 	return *p ? p : NULL;
+}
+
+/* The command line, up to a word that is too long, or is none. */
+static void read_words(const struct wh_observer *o, const struct wh_call *c, uint64_t argv, struct wh_strv *words)
+{
+	WH_AUTO_FREE char *word = wh_malloc(PATH_MAX);
+	size_t size = c->compat ? 4 : 8, total = 0;
+
+	for (size_t i = 0; i < MAX_WORDS && total < MAX_WORDS_SIZE; i++) {
+		uint64_t at = 0;
+
+		/* Little-endian: the narrow ones leave the upper half 0. */
+		if (wh_task_read(o, c->tid, argv + i * size, &at, size) < 0 || !at ||
+		    wh_task_string(o, c->tid, at, word) < 0)
+			return;
+		wh_strv_add(words, word);
+		total += strlen(word) + 1;
+	}
 }
 
 static struct wh_pending *pending_new(struct exec *e, const struct wh_found *f)
@@ -183,6 +203,7 @@ void wh_see_exec(struct wh_observer *o, const struct wh_row *row, struct wh_call
 	struct wh_pending *p;
 	struct wh_start start;
 	char path[PATH_MAX];
+	WH_AUTO_STRV struct wh_strv words = {0};
 
 	r = wh_task_string(o, c->tid, c->args[row->path], path);
 	if (r == 0 && !*path) {
@@ -200,11 +221,16 @@ void wh_see_exec(struct wh_observer *o, const struct wh_row *row, struct wh_call
 		wh_call_failed(o, r);
 		return;
 	}
+	if (c->task->pid == o->first)
+		read_words(o, c, c->args[row->path + 1], &words);
 	if (!wh_call_holds(o, c))
 		return;
 	r = wh_call_walk(o, c, &start, path, !(flags & row->bit), &f);
 	p = follow_up(&e, r, &f);
 	free(e.script);
-	if (p)
-		wh_task_execs(o, c->task, p);
+	if (!p)
+		return;
+	p->words = words;
+	words = (struct wh_strv){0};
+	wh_task_execs(o, c->task, p);
 }

@@ -10,6 +10,8 @@
 #define MAX_SEEN ((size_t)4 << 20)    /* records; beyond, the log would not be one that anybody can use */
 #define MAX_LOG ((uint64_t)256 << 20) /* bytes: long names, and ever new ones, would fill the disk */
 #define MAX_PROGRAMS ((size_t)1 << 20)
+#define MAX_PORTS 64                  /* at one address; further ones are told as 0 */
+#define COUNTS 0x80U                  /* beside a kind: how many of that kind */
 #define MAX_RECURSION 16 /* the same program below itself: a server that executes itself anew would go on for ever */
 
 struct wh_seen {
@@ -23,8 +25,16 @@ struct wh_seen {
 struct wh_program {
 	UT_hash_handle hh;
 	uint32_t number, parent;
+	bool words;           /* it has V records */
+	struct wh_told *told; /* NULL: none yet */
 	size_t n;
 	char key[]; /* parent, program NUL script NUL: the text of the record */
+};
+
+struct wh_told { /* in that phase */
+	uint32_t phase;
+	uint64_t capabilities;
+	uint64_t calls[2][WH_SYSCALL_NUMBERS / 64];
 };
 
 void wh_log_flush(struct wh_observer *o)
@@ -73,16 +83,17 @@ static bool is_kernels(const char *path)
 	return false;
 }
 
-/* The bits of access that the record lacks in this phase; they count as written from here on. */
-static unsigned news(struct wh_observer *o, enum wh_obs_kind kind, uint32_t process, unsigned access, const char *text)
+/* NULL: there is no room for it. */
+static struct wh_seen *seen_of(struct wh_observer *o, unsigned kind, uint32_t process, const char *text, bool *ret_new)
 {
 	char key[1 + sizeof(process) + WH_PLACE_MAX];
 	size_t len = strlen(text), n = 1 + sizeof(process) + len;
 	struct wh_seen *s;
 
+	*ret_new = false;
 	if (len >= WH_PLACE_MAX) {
 		wh_observer_lost(o);
-		return 0;
+		return NULL;
 	}
 	key[0] = (char)kind;
 	memcpy(key + 1, &process, sizeof(process));
@@ -91,14 +102,26 @@ static unsigned news(struct wh_observer *o, enum wh_obs_kind kind, uint32_t proc
 	if (!s) {
 		if (o->n_seen >= MAX_SEEN || is_full(o)) {
 			wh_observer_lost(o);
-			return 0;
+			return NULL;
 		}
+		*ret_new = true;
 		o->n_seen++;
 		s = wh_malloc(sizeof(*s) + n);
 		*s = (struct wh_seen){.phase = o->phase, .n = n};
 		memcpy(s->key, key, n);
 		HASH_ADD(hh, o->seen, key, n, s);
 	}
+	return s;
+}
+
+/* The bits of access that the record lacks in this phase; they count as written from here on. */
+static unsigned news(struct wh_observer *o, enum wh_obs_kind kind, uint32_t process, unsigned access, const char *text)
+{
+	bool added;
+	struct wh_seen *s = seen_of(o, kind, process, text, &added);
+
+	if (!s)
+		return 0;
 	if (s->phase != o->phase) {
 		s->phase = o->phase;
 		s->access = 0;
@@ -123,6 +146,87 @@ void wh_remark(struct wh_observer *o, uint32_t process, const char *text)
 {
 	if (news(o, WH_OBS_REMARK, process, 1, text))
 		put(o, &(struct wh_obs){.kind = WH_OBS_REMARK, .process = process, .text = text});
+}
+
+/* ---------------------------------------------------------------- calls, capabilities, addresses, words */
+
+static struct wh_told **told_slot(struct wh_observer *o, uint32_t process)
+{
+	return process ? &o->by_number[process - 1]->told : &o->told;
+}
+
+/* What was told of the program in this phase; from here on it is written to. */
+static struct wh_told *told_of(struct wh_observer *o, uint32_t process)
+{
+	struct wh_told **slot = told_slot(o, process);
+
+	if (!*slot)
+		*slot = wh_calloc(1, sizeof(**slot));
+	if ((*slot)->phase != o->phase)
+		**slot = (struct wh_told){.phase = o->phase};
+	return *slot;
+}
+
+void wh_syscall(struct wh_observer *o, uint32_t process, unsigned which, int nr, const char *name)
+{
+	struct wh_told *t = told_of(o, process);
+	uint64_t bit = UINT64_C(1) << (nr % 64);
+
+	if (t->calls[which][nr / 64] & bit)
+		return;
+	t->calls[which][nr / 64] |= bit;
+	put(o, &(struct wh_obs){.kind = WH_OBS_SYSCALL, .process = process, .text = name});
+}
+
+bool wh_capability_told(struct wh_observer *o, uint32_t process, unsigned capability)
+{
+	const struct wh_told *t = *told_slot(o, process);
+
+	return t && t->phase == o->phase && (t->capabilities >> capability & 1);
+}
+
+void wh_capability(struct wh_observer *o, uint32_t process, unsigned capability)
+{
+	WH_AUTO_FREE char *name = NULL;
+
+	if (wh_capability_told(o, process, capability))
+		return;
+	told_of(o, process)->capabilities |= UINT64_C(1) << capability;
+	name = wh_capability_name(capability);
+	put(o, &(struct wh_obs){.kind = WH_OBS_CAPABILITY, .process = process, .text = name});
+}
+
+void wh_endpoint(struct wh_observer *o, enum wh_obs_kind kind, uint32_t process, const char *protocol,
+		 const char *address, uint16_t port)
+{
+	WH_AUTO_FREE char *all = wh_asprintf("%s %s", protocol, address), *one = NULL;
+	bool added;
+	struct wh_seen *count = seen_of(o, COUNTS | (unsigned)kind, process, all, &added), *s;
+
+	if (!count)
+		return;
+	/* Whom a server of datagrams answers, or a resolver that takes another port for each question. */
+	if (count->access >= MAX_PORTS)
+		port = 0;
+	one = wh_asprintf("%s %u", all, (unsigned)port);
+	s = seen_of(o, kind, process, one, &added);
+	if (!s || (!added && s->phase == o->phase))
+		return;
+	s->phase = o->phase;
+	count->access += added;
+	put(o, &(struct wh_obs){.kind = kind, .process = process, .text = protocol, .address = address, .number = port});
+}
+
+void wh_words(struct wh_observer *o, uint32_t process, const struct wh_strv *words)
+{
+	struct wh_program *p = process ? o->by_number[process - 1] : NULL;
+
+	if (!p || p->words || !words->n)
+		return;
+	p->words = true;
+	for (size_t i = 0; i < words->n; i++)
+		put(o, &(struct wh_obs){
+			       .kind = WH_OBS_WORD, .process = process, .number = (uint32_t)i, .text = words->v[i]});
 }
 
 void wh_phase(struct wh_observer *o, const char *text)
@@ -196,8 +300,10 @@ void wh_log_release(struct wh_observer *o)
 	}
 	HASH_ITER (hh, o->programs, p, next_program) {
 		HASH_DEL(o->programs, p);
+		free(p->told);
 		free(p);
 	}
 	free(o->by_number);
+	free(o->told);
 	wh_buf_release(&o->out);
 }

@@ -116,6 +116,26 @@ int wh_task_string(const struct wh_observer *o, pid_t tid, uint64_t addr, char p
 	return -ENAMETOOLONG;
 }
 
+int wh_task_descriptor(const struct wh_observer *o, const struct wh_call *c, int fd)
+{
+	WH_AUTO_FD int own = -1;
+	int pidfd = c->task->pidfd, got, e;
+	char link[64];
+	struct stat st;
+
+	if (pidfd < 0)
+		pidfd = own = (int)syscall(SYS_pidfd_open, c->task->pid, 0);
+	got = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	if (got >= 0)
+		return got;
+	e = errno;
+	/* A process whose first thread has ended lends nothing, though the others have it still. */
+	snprintf(link, sizeof(link), "%d/fd/%d", (int)c->tid, fd);
+	if (e == EBADF && fstatat(o->proc, link, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EIO;
+	return -e;
+}
+
 /* Does the container's root hold just this at the path? */
 static bool in_root(const struct wh_observer *o, const char *path, const struct stat *st)
 {
@@ -208,6 +228,7 @@ static void pending_free(struct wh_pending *p)
 		return;
 	free(p->program);
 	free(p->script);
+	wh_strv_release(&p->words);
 	free(p);
 }
 
@@ -225,6 +246,7 @@ static void commit(struct wh_observer *o, struct wh_task *t, bool asked)
 	    wh_task_link(o, t->pid, "exe", path) == 0)
 		program = path;
 	t->record = wh_program(o, t->record, program, p->script);
+	wh_words(o, t->record, &p->words);
 	pending_free(p);
 }
 
@@ -265,6 +287,8 @@ static void forget(struct wh_observer *o, struct wh_task *t)
 {
 	if (t->pending)
 		commit(o, t, false);
+	if (t->pid == o->first)
+		o->first = -1;
 	/* Its one descriptor: with it goes the watch. */
 	wh_closep(&t->pidfd);
 	HASH_DEL(o->tasks, t->links);

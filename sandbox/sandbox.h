@@ -311,6 +311,10 @@ typedef void (*wh_exists_fn)(void *arg, int answer);
 void wh_launcher_exists(struct wh_launcher *l, uint64_t id, const char *path, wh_exists_fn fn, void *arg);
 void wh_launcher_free(struct wh_launcher *l);              /* kills what runs; no more done() */
 
+/* Names of system calls that an observation log tells nothing of, as nearly every program makes them (their reasons: seccomp_table.c). What is made from
+ * a log, such as a seccomp profile, allows them beside what the log tells. NULL-terminated. */
+extern const char *const wh_syscalls_assumed[];
+
 /* What steps may do, as told by `whittle doctor` and the docs: docker's default capability names, NULL-terminated. */
 const char *const *wh_default_capabilities(void);
 

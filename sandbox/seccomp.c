@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sandbox/seccomp.h"
+#include "sandbox/sandbox.h"
 #include "sandbox/supervisor.h"
-#include "sandbox/supervisor_table.h"
 
 #include <errno.h>
 #include <linux/filter.h>
-#include <linux/net.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -18,6 +17,7 @@
 #define LAST_NUMBER 1023
 #define MAX_PROGRAM 4096 /* BPF_MAXINSNS */
 #define MAX_ARCHES 2
+#define MAX_PROLOGUE 160 /* a jump over it must fit into a byte */
 #define DENY SCMP_ACT_ERRNO(EPERM)
 #define ABSENT SCMP_ACT_ERRNO(ENOSYS)
 
@@ -33,26 +33,26 @@ static void filter_freep(scmp_filter_ctx *f)
 	*f = NULL;
 }
 
-/* Allows the call where the bits of its first argument that mask selects are exactly these. */
-static int allow_where(scmp_filter_ctx f, int nr, uint64_t mask, uint64_t bits)
+/* Lets the call pass where the bits of its first argument that mask selects are exactly these. */
+static int pass_where(scmp_filter_ctx f, uint32_t action, int nr, uint64_t mask, uint64_t bits)
 {
 	const struct scmp_arg_cmp where = {.arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = bits};
 
-	return seccomp_rule_add(f, SCMP_ACT_ALLOW, nr, 1, where);
+	return seccomp_rule_add(f, action, nr, 1, where);
 }
 
 /* No new namespaces, no odd personalities, no sockets to the hypervisor's side; all else of these falls to the
  * default. */
-static int add_by_argument(scmp_filter_ctx f)
+static int add_by_argument(scmp_filter_ctx f, uint32_t action)
 {
-	int r = allow_where(f, SCMP_SYS(clone), WH_SECCOMP_CLONE_NAMESPACES, 0);
+	int r = pass_where(f, action, SCMP_SYS(clone), WH_SECCOMP_CLONE_NAMESPACES, 0);
 
 	/* "Not AF_VSOCK" must look at 32 bits only, as the kernel does: with a plain comparison of 64, any of the upper
 	 * half would make another number of it. It differs exactly when it differs in some bit. */
 	for (uint32_t bit = 1; r == 0 && bit; bit <<= 1)
-		r = allow_where(f, SCMP_SYS(socket), bit, ~(uint32_t)AF_VSOCK & bit);
+		r = pass_where(f, action, SCMP_SYS(socket), bit, ~(uint32_t)AF_VSOCK & bit);
 	for (size_t i = 0; r == 0 && i < WH_ARRAY_SIZE(wh_seccomp_personalities); i++)
-		r = allow_where(f, SCMP_SYS(personality), UINT32_MAX, wh_seccomp_personalities[i]);
+		r = pass_where(f, action, SCMP_SYS(personality), UINT32_MAX, wh_seccomp_personalities[i]);
 	return r;
 }
 
@@ -70,35 +70,26 @@ static int add_list(scmp_filter_ctx f, const char *const *names, uint32_t action
 	return 0;
 }
 
-/* Asks the supervisor where the argument's bits are as the row wants them, and allows the call where any of them is
- * not. */
-static int ask_where(scmp_filter_ctx f, int nr, const struct wh_when *w)
+bool wh_seccomp_is_told(const char *name)
 {
-	struct scmp_arg_cmp where = {w->arg, SCMP_CMP_MASKED_EQ, w->mask, w->bits};
-	int r = seccomp_rule_add_array(f, SCMP_ACT_NOTIFY, nr, 1, &where);
-
-	for (uint32_t bit = 1; r == 0 && bit; bit <<= 1) {
-		if (!(w->mask & bit))
-			continue;
-		where = (struct scmp_arg_cmp){w->arg, SCMP_CMP_MASKED_EQ, bit, ~w->bits & bit};
-		r = seccomp_rule_add_array(f, SCMP_ACT_ALLOW, nr, 1, &where);
-	}
-	return r;
+	for (size_t i = 0; wh_seccomp_lanes[i].name; i++)
+		if (strcmp(wh_seccomp_lanes[i].name, name) == 0)
+			return true;
+	for (size_t i = 0; wh_syscalls_assumed[i]; i++)
+		if (strcmp(wh_syscalls_assumed[i], name) == 0)
+			return false;
+	return true;
 }
 
-/* Like add_list(), but what the supervisor has a row for is asked of it. */
+/* Like add_list(), but what is not taken for granted is told. */
 static int add_observed(scmp_filter_ctx f, const char *const *names)
 {
 	for (; *names; names++) {
-		const struct wh_row *row = wh_table_find(*names);
 		int nr = seccomp_syscall_resolve_name(*names), r;
 
 		if (nr == __NR_SCMP_ERROR)
 			continue;
-		if (row && row->when)
-			r = ask_where(f, nr, row->when);
-		else
-			r = seccomp_rule_add(f, row ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW, nr, 0);
+		r = seccomp_rule_add(f, wh_seccomp_is_told(*names) ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW, nr, 0);
 		if (r < 0)
 			return r;
 	}
@@ -132,7 +123,7 @@ static int fill(scmp_filter_ctx f, bool observed)
 		r = observed ? add_observed(f, wh_seccomp_allowed) : add_list(f, wh_seccomp_allowed, SCMP_ACT_ALLOW);
 	if (r == 0)
 		r = add_list(f, wh_seccomp_absent, ABSENT);
-	return r == 0 ? add_by_argument(f) : r;
+	return r == 0 ? add_by_argument(f, observed ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW) : r;
 }
 
 static uint32_t newest_number(uint32_t arch)
@@ -146,34 +137,111 @@ static uint32_t newest_number(uint32_t arch)
 	return 0;
 }
 
-/* What stands before libseccomp's program: numbers beyond its tables answer ENOSYS, never its default. */
-static size_t prologue(struct sock_filter *p)
+/* A program under construction. */
+struct bpf {
+	struct sock_filter p[MAX_PROLOGUE];
+	size_t n;
+};
+
+static void emit(struct bpf *b, uint16_t code, uint32_t k, uint8_t jt, uint8_t jf)
+{
+	if (b->n < WH_ARRAY_SIZE(b->p))
+		b->p[b->n++] = (struct sock_filter){code, jt, jf, k};
+}
+
+static void load(struct bpf *b, size_t offset)
+{
+	emit(b, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
+}
+
+#define ARG_LOW(i) (offsetof(struct seccomp_data, args) + 8 * (size_t)(i))
+#define MISS 255 /* a jump to behind the lane; put right when its end is known */
+
+static void emit_cond(struct bpf *b, const struct wh_lane_cond *c)
+{
+	if (c->test == WH_LANE_NONE)
+		return;
+	load(b, ARG_LOW(c->arg));
+	switch (c->test) {
+	case WH_LANE_NONE:
+		break;
+	case WH_LANE_RANGE:
+		emit(b, BPF_JMP | BPF_JGE | BPF_K, c->a, 0, MISS);
+		emit(b, BPF_JMP | BPF_JGT | BPF_K, c->b, MISS, 0);
+		break;
+	case WH_LANE_WITHOUT:
+		emit(b, BPF_JMP | BPF_JSET | BPF_K, c->a, MISS, 0);
+		break;
+	case WH_LANE_NULL:
+		emit(b, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, MISS);
+		load(b, ARG_LOW(c->arg) + 4);
+		emit(b, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, MISS);
+		break;
+	}
+}
+
+/* Lets pass what the lane says; the number is loaded, before and behind. */
+static void emit_lane(struct bpf *b, const struct wh_seccomp_lane *lane, uint32_t nr)
+{
+	size_t start = b->n;
+
+	emit(b, BPF_JMP | BPF_JEQ | BPF_K, nr, 0, MISS);
+	for (size_t i = 0; i < WH_ARRAY_SIZE(lane->all); i++)
+		emit_cond(b, &lane->all[i]);
+	emit(b, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
+	for (size_t i = start; i < b->n; i++) {
+		if (b->p[i].jt == MISS)
+			b->p[i].jt = (uint8_t)(b->n - i - 1);
+		if (b->p[i].jf == MISS)
+			b->p[i].jf = (uint8_t)(b->n - i - 1);
+	}
+	load(b, offsetof(struct seccomp_data, nr));
+}
+
+static void emit_lanes(struct bpf *b)
+{
+	for (size_t i = 0; wh_seccomp_lanes[i].name; i++) {
+		int nr = seccomp_syscall_resolve_name(wh_seccomp_lanes[i].name);
+
+		if (nr >= 0)
+			emit_lane(b, &wh_seccomp_lanes[i], (uint32_t)nr);
+	}
+}
+
+/* What stands before libseccomp's program: numbers beyond its tables answer ENOSYS, never its default; and lanes. */
+static void prologue(struct bpf *b, bool observed)
 {
 	const uint32_t arches[MAX_ARCHES] = {seccomp_arch_native(), second_arch()};
-	size_t n = 0;
 
 	for (size_t i = 0; i < MAX_ARCHES && arches[i]; i++) {
-		p[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
-		p[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, arches[i], 0, 3);
-		p[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-		p[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, newest_number(arches[i]), 0, 1);
-		p[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS);
+		size_t test;
+
+		load(b, offsetof(struct seccomp_data, arch));
+		test = b->n;
+		emit(b, BPF_JMP | BPF_JEQ | BPF_K, arches[i], 0, 0);
+		load(b, offsetof(struct seccomp_data, nr));
+		emit(b, BPF_JMP | BPF_JGT | BPF_K, newest_number(arches[i]), 0, 1);
+		emit(b, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS, 0, 0);
+		if (observed && i == 0)
+			emit_lanes(b);
+		b->p[test].jf = (uint8_t)(b->n - test - 1);
 	}
-	return n;
 }
 
 static int build(bool observed, struct wh_err **err)
 {
 	WH_CLEANUP(filter_freep) scmp_filter_ctx f = seccomp_init(DENY);
-	struct sock_filter head[5 * MAX_ARCHES];
+	struct bpf head = {.n = 0};
 	WH_AUTO_FD int fd = memfd_create("whittle-seccomp", MFD_CLOEXEC);
 	int r;
 
 	if (fd < 0 || !f)
 		return wh_err_sys(err, "sandbox", WH_ERR_ENV, fd < 0 ? errno : ENOMEM, "prepare the seccomp filter");
 	r = fill(f, observed);
-	if (r == 0)
-		r = wh_write_all(fd, head, prologue(head) * sizeof(head[0]));
+	if (r == 0) {
+		prologue(&head, observed);
+		r = wh_write_all(fd, head.p, head.n * sizeof(head.p[0]));
+	}
 	if (r == 0)
 		r = seccomp_export_bpf(f, fd);
 	if (r < 0)

@@ -9,6 +9,27 @@
 extern const char *const wh_seccomp_allowed[];
 /* Answered with ENOSYS though known, so that a program takes its older way. */
 extern const char *const wh_seccomp_absent[];
+/*
+ * What the observed filter lets pass of a call that it tells otherwise, by the call's native arguments. Only names of
+ * wh_syscalls_assumed (sandbox.h) have any; one without is never told.
+ */
+enum wh_lane_test {
+	WH_LANE_NONE,
+	WH_LANE_RANGE,   /* a <= argument <= b, 32 bits of it */
+	WH_LANE_WITHOUT, /* none of a's bits, 32 bits of it */
+	WH_LANE_NULL,    /* 0, all of it */
+};
+struct wh_lane_cond {
+	uint8_t arg;
+	enum wh_lane_test test;
+	uint32_t a, b;
+};
+struct wh_seccomp_lane {
+	const char *name;
+	struct wh_lane_cond all[2];
+};
+extern const struct wh_seccomp_lane wh_seccomp_lanes[]; /* up to a NULL name */
+
 /* What personality(2) may be set to. */
 extern const uint32_t wh_seccomp_personalities[5];
 /* clone(2)'s flags that make namespaces. */

@@ -15,6 +15,9 @@
  * beside the plain ones.
  */
 #include "sandbox/seccomp.h"
+#include "sandbox/sandbox.h"
+
+#include <fcntl.h>
 
 /* clang-format off */
 const char *const wh_seccomp_allowed[] = {
@@ -33,7 +36,7 @@ const char *const wh_seccomp_allowed[] = {
 	"fchownat", "utime", "utimes", "utimensat", "utimensat_time64", "futimesat", "umask", "statfs", "statfs64",
 	"fstatfs", "fstatfs64", "getxattr", "lgetxattr", "fgetxattr", "getxattrat", "setxattr", "lsetxattr",
 	"fsetxattr", "setxattrat", "listxattr", "llistxattr", "flistxattr", "listxattrat", "removexattr",
-	"lremovexattr", "fremovexattr", "removexattrat", "name_to_handle_at", "chroot",
+	"lremovexattr", "fremovexattr", "removexattrat", "file_getattr", "file_setattr", "name_to_handle_at", "chroot",
 	/* descriptors, events, locks */
 	"dup", "dup2", "dup3", "fcntl", "fcntl64", "flock", "ioctl", "pipe", "pipe2", "poll", "ppoll",
 	"ppoll_time64", "select", "_newselect", "pselect6", "pselect6_time64", "epoll_create", "epoll_create1",
@@ -91,6 +94,54 @@ const char *const wh_seccomp_absent[] = {
 	"io_uring_enter",
 	"io_uring_register",
 	NULL,
+};
+
+/*
+ * What an observer takes for granted: a call is here when it is made too often to be told each time, and when forbidding it would protect from
+ * nothing, because it works only on what another call, which is told, has opened, mapped or started, or because it only asks. All
+ * else is told.
+ */
+/* clang-format off */
+const char *const wh_syscalls_assumed[] = {
+	/* reading, writing and closing what is open */
+	"read", "readv", "pread64", "preadv", "preadv2", "write", "writev", "pwrite64", "pwritev", "pwritev2",
+	"sendfile", "sendfile64", "lseek", "_llseek", "close", "fstat", "fstat64", "fcntl", "fcntl64",
+	/* a socket that was made, bound or connected before */
+	"accept", "accept4", "recv", "recvfrom", "recvmsg", "recvmmsg", "recvmmsg_time64", "send", "sendto",
+	"setsockopt", "getsockopt", "getsockname", "getpeername", "shutdown",
+	/* waiting */
+	"poll", "ppoll", "ppoll_time64", "select", "_newselect", "pselect6", "pselect6_time64", "epoll_ctl",
+	"epoll_wait", "epoll_pwait", "epoll_pwait2", "futex", "futex_time64", "sched_yield", "nanosleep",
+	"clock_nanosleep", "clock_nanosleep_time64", "restart_syscall",
+	/* the process's own memory */
+	"brk", "mmap", "mmap2", "munmap", "mremap", "mprotect", "madvise",
+	/* its own signals, and its end; each new thread's first calls */
+	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigreturn", "sigaltstack", "exit", "exit_group",
+	"set_robust_list", "rseq",
+	/* questions about itself and the time */
+	"getpid", "gettid", "getppid", "getuid", "getuid32", "geteuid", "geteuid32", "getgid", "getgid32",
+	"getegid", "getegid32", "getcpu", "getrandom", "getrusage", "times", "time", "gettimeofday",
+	"clock_gettime", "clock_gettime64", "clock_getres", "clock_getres_time64",
+	/* nobody's: the kernel puts it into the program */
+	"uretprobe",
+	NULL,
+};
+/* clang-format on */
+
+/* The assumed ones that, used in another way than here, are told. */
+const struct wh_seccomp_lane wh_seccomp_lanes[] = {
+	/* without an address */
+	{"sendto", {{4, WH_LANE_NULL, 0, 0}, {0}}},
+	/* TCP_NODELAY, TCP_CORK, TCP_KEEP…; TCP_QUICKACK */
+	{"setsockopt", {{1, WH_LANE_RANGE, 6, 6}, {2, WH_LANE_RANGE, 1, 6}}},
+	{"setsockopt", {{1, WH_LANE_RANGE, 6, 6}, {2, WH_LANE_RANGE, 12, 12}}},
+	/* F_DUPFD … F_GETFL; F_SETFL without O_NOATIME; locks and owners; F_OFD_…; F_DUPFD_CLOEXEC */
+	{"fcntl", {{1, WH_LANE_RANGE, 0, 3}, {0}}},
+	{"fcntl", {{1, WH_LANE_RANGE, 4, 4}, {2, WH_LANE_WITHOUT, O_NOATIME, 0}}},
+	{"fcntl", {{1, WH_LANE_RANGE, 5, 16}, {0}}},
+	{"fcntl", {{1, WH_LANE_RANGE, 36, 38}, {0}}},
+	{"fcntl", {{1, WH_LANE_RANGE, 1030, 1030}, {0}}},
+	{NULL, {{0}}},
 };
 
 /* PER_LINUX, PER_LINUX32, each also with UNAME26, and the question for the current one. */

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sched.h>
 
 /* Linux 6.6; older headers lack it. */
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
@@ -57,7 +58,7 @@ int wh_observer_init(struct wh_observer *o, int log_fd, struct wh_err **err)
 {
 	struct rlimit rl;
 
-	*o = (struct wh_observer){.root = -1, .proc = -1, .listener = -1, .exits = -1, .log = log_fd};
+	*o = (struct wh_observer){.root = -1, .proc = -1, .listener = -1, .exits = -1, .log = log_fd, .first = -1};
 	o->max_pidfd =
 		getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < INT_MAX ? (int)rl.rlim_cur - SPARE_FDS : INT_MAX;
 	o->exits = epoll_create1(EPOLL_CLOEXEC);
@@ -101,9 +102,11 @@ static void observe(struct supervisor *s)
 {
 	const struct seccomp_notif *req = s->req;
 	const struct wh_row *row = wh_table_row(&s->table, req->data.arch, req->data.nr);
-	struct wh_call c = {.id = req->id, .tid = (pid_t)req->pid, .compat = req->data.arch != s->table.native};
+	struct wh_call c = {.id = req->id, .tid = (pid_t)req->pid, .nr = req->data.nr};
+	bool first = false;
 	int r;
 
+	c.compat = req->data.arch != s->table.native;
 	for (unsigned i = 0; i < WH_ARRAY_SIZE(c.args); i++)
 		c.args[i] = req->data.args[i];
 	if (!row || !c.tid) { /* no rule asks for such; a caller in a pid namespace that we do not see */
@@ -111,8 +114,8 @@ static void observe(struct supervisor *s)
 		return;
 	}
 	/* Until the first execve it is our own code that runs. */
-	if (row->see == wh_see_exec)
-		s->o.counting = true;
+	if (row->see == wh_see_exec && !s->o.counting)
+		s->o.counting = first = true;
 	if (!s->o.counting)
 		return;
 	r = wh_task_find(&s->o, c.tid, &c.task);
@@ -121,7 +124,10 @@ static void observe(struct supervisor *s)
 			wh_observer_lost(&s->o);
 		return;
 	}
+	if (first)
+		s->o.first = c.task->pid;
 	wh_task_settle(&s->o, c.task, c.tid);
+	wh_syscall(&s->o, c.task->record, c.compat, c.nr, s->table.names[c.compat][c.nr]);
 	row->see(&s->o, row, &c);
 }
 
@@ -267,6 +273,7 @@ int wh_supervise(const struct wh_supervise *how, struct wh_err **err)
 			wh_err_set(err, "sandbox", WH_ERR_ENV, EIO, "the observation log cannot be written");
 	}
 	wh_observer_release(&s->o);
+	wh_table_release(&s->table);
 	free(s->req);
 	free(s->resp);
 	free(s);
@@ -371,7 +378,8 @@ int wh_supervisor_end(struct wh_supervisor *s)
 
 /* ---------------------------------------------------------------- the command's side */
 
-int wh_supervisor_join(int handover, int filter_fd, struct wh_err **err)
+/* Both descriptors, and a byte. 0 or -errno. */
+static int hand_over(int handover, const int fds[HANDED])
 {
 	union {
 		struct cmsghdr align;
@@ -381,31 +389,106 @@ int wh_supervisor_join(int handover, int filter_fd, struct wh_err **err)
 	struct iovec iov = {&byte, 1};
 	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = u.buf, .msg_controllen = sizeof(u.buf)};
 	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
-	/* Before the filter is loaded: an open would wait for the supervisor, who does not watch yet. */
-	WH_AUTO_FD int root = wh_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0), listener = -1;
-	int fds[HANDED];
 	ssize_t n;
 
-	if (root < 0)
-		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -root, "open the root");
-	listener = wh_seccomp_listen(filter_fd, err);
-	if (listener < 0)
-		return listener;
-	fds[0] = listener;
-	fds[1] = root;
 	h->cmsg_level = SOL_SOCKET;
 	h->cmsg_type = SCM_RIGHTS;
-	h->cmsg_len = CMSG_LEN(sizeof(fds));
-	memcpy(CMSG_DATA(h), fds, sizeof(fds));
+	h->cmsg_len = CMSG_LEN(HANDED * sizeof(int));
+	memcpy(CMSG_DATA(h), fds, HANDED * sizeof(int));
 	do
 		n = sendmsg(handover, &m, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return wh_err_sys(err, "sandbox", WH_ERR_ENV, errno, "hand over to the observer");
+	return n < 0 ? -errno : 0;
+}
+
+/*
+ * Who has loaded the filter can send no descriptor until somebody watches: sendmsg(2) is told. So a second process does,
+ * without the filter, that has the same table of descriptors; it is asked over a socket pair.
+ */
+struct second {
+	pid_t pid;
+	int ask[2];
+	bool loaded; /* the filter is */
+};
+
+static _Noreturn void second_main(const struct second *s, int handover, int root)
+{
+	int fds[HANDED] = {-1, root}, r;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (read(s->ask[1], &fds[0], sizeof(fds[0])) != sizeof(fds[0]) || fds[0] < 0)
+		_exit(0);
+	r = hand_over(handover, fds);
+	_exit(write(s->ask[1], &r, sizeof(r)) == sizeof(r) ? 0 : 1);
+}
+
+static int second_start(struct second *s, int handover, int root)
+{
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->ask) < 0)
+		return -errno;
+	s->pid = (pid_t)syscall(SYS_clone, CLONE_FILES, 0, 0, 0, 0);
+	if (s->pid == 0)
+		second_main(s, handover, root);
+	return s->pid < 0 ? -errno : 0;
+}
+
+/* listener -1: nothing is to be handed over. */
+static int second_ask(const struct second *s, int listener)
+{
+	int r = -EPIPE;
+
+	if (write(s->ask[0], &listener, sizeof(listener)) != sizeof(listener))
+		return -errno;
+	return listener >= 0 && read(s->ask[0], &r, sizeof(r)) != sizeof(r) ? -EPIPE : r;
+}
+
+static void second_end(struct second *s)
+{
+	while (s->pid > 0 && waitpid(s->pid, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	wh_closep(&s->ask[0]);
+	wh_closep(&s->ask[1]);
+}
+
+static int load_and_hand_over(int handover, int filter_fd, struct second *second, struct wh_err **err)
+{
+	WH_AUTO_FD int listener = wh_seccomp_listen(filter_fd, err);
+	char byte;
+	ssize_t n;
+	int r;
+
+	if (listener < 0) {
+		second_ask(second, -1);
+		return listener;
+	}
+	second->loaded = true;
+	r = second_ask(second, listener);
+	if (r < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "hand over to the observer");
 	do
 		n = recv(handover, &byte, 1, 0);
 	while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return wh_err_set(err, "sandbox", WH_ERR_ENV, n < 0 ? errno : EPIPE, "the observer did not begin");
 	return 0;
+}
+
+int wh_supervisor_join(int handover, int filter_fd, struct wh_err **err)
+{
+	/* Before the filter is loaded: an open would wait for the supervisor, who does not watch yet. */
+	WH_AUTO_FD int root = wh_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+	struct second second = {.pid = -1, .ask = {-1, -1}};
+	int r;
+
+	if (root < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, -root, "open the root");
+	r = second_start(&second, handover, root);
+	if (r < 0)
+		wh_err_sys(err, "sandbox", WH_ERR_ENV, -r, "start who hands over to the observer");
+	else
+		r = load_and_hand_over(handover, filter_fd, &second, err);
+	/* Under a filter that nobody watches it would wait for ever; then all that is left to do is to exit. */
+	if (r == 0 || !second.loaded)
+		second_end(&second);
+	return r;
 }

@@ -46,5 +46,7 @@ int wh_supervisor_join(int handover, int filter_fd, struct wh_err **err);
 
 /* sandbox/seccomp.c: like wh_seccomp_build(), with the observed calls answered by notification. */
 int wh_seccomp_build_observed(struct wh_err **err);
+/* Does the observed filter ask for that call, of those that it lets pass at all? Of one with a lane: not always. */
+bool wh_seccomp_is_told(const char *name);
 
 #endif

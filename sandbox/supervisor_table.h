@@ -13,12 +13,6 @@ enum wh_follow {
 	WH_FOLLOW_IF,     /* if flags has the row's bit */
 };
 
-/* Asks for a notification only where (argument arg & mask) == bits. */
-struct wh_when {
-	uint8_t arg;
-	uint32_t mask, bits;
-};
-
 #define WH_NO_ARG 15 /* the call has no such argument; as dirfd: the working directory */
 
 struct wh_row {
@@ -28,20 +22,24 @@ struct wh_row {
 	unsigned dirfd : 4, path : 4, flags : 4; /* numbers of its arguments */
 	enum wh_follow follow;
 	uint32_t bit;
-	const char *text;           /* remarks */
-	const struct wh_when *when; /* NULL: always */
+	const char *text; /* remarks */
 };
 
 /* The row of that name, or NULL. */
 const struct wh_row *wh_table_find(const char *name);
 
-/* Numbers → rows, for one architecture each. */
-#define WH_TABLE_NUMBERS 1024
+/* Numbers → rows and names, for one architecture each. A call that is told and has no row of its own has a row that does nothing. */
+#define WH_TABLE_NUMBERS WH_SYSCALL_NUMBERS
 struct wh_table {
 	uint32_t native, compat; /* AUDIT_ARCH_*; compat 0: none */
 	const struct wh_row *rows[2][WH_TABLE_NUMBERS];
+	char *names[2][WH_TABLE_NUMBERS]; /* as the log has them */
 };
+/* For this machine. */
 void wh_table_make(struct wh_table *t);
+/* For a machine with these (SCMP_ARCH_* is AUDIT_ARCH_*; compat may be 0). */
+void wh_table_make_for(struct wh_table *t, uint32_t native, uint32_t compat);
+void wh_table_release(struct wh_table *t);
 /* NULL: not asked for. */
 const struct wh_row *wh_table_row(const struct wh_table *t, uint32_t arch, int nr);
 
