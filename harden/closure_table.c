@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The closure rules. How to read and to add one: closure_table.h. */
 #include "harden/closure_table.h"
+#include "harden/lang.h"
 
 #define ZONES "usr/share/zoneinfo/** !usr/share/zoneinfo/right/** !usr/share/zoneinfo/posix/** etc/timezone etc/localtime"
 #define TERMINALS                                                                                                              \
@@ -52,5 +53,44 @@ const struct wh_rule_row wh_closure_table[] = {
 	 "etc/ssl/certs etc/ssl/certs/** usr/lib/ssl/cert* etc/ssl/cert.pem etc/pki/tls/** usr/share/ca-certificates/**", CERTIFICATES, NULL},
 	{"certificates", "certificates of servers are checked against the system's authorities", WH_NAMED,
 	 "etc/ssl/certs etc/ssl/certs/** etc/ssl/cert.pem etc/pki/tls/certs/**", CERTIFICATES, NULL},
+
+	/* ------------------------------------------------ code of languages: lang_*.c */
+	{"application-home", "it lies in the directory of the application, whose code was used", WH_SEEN, "**", NULL, wh_rule_home},
+
+	{"python-runtime", "Python imports it by itself when it comes to that", WH_SEEN, "**/encodings/**", NULL, wh_rule_python_runtime},
+	{"python-library", "it is of a package of the standard library that is used", WH_KEPT, "**/*.py **/*.pyc", NULL, wh_rule_python_library},
+	{"python-distribution", "it is of a distribution that is used, or that a used one requires", WH_KEPT, "**/site-packages/** **/dist-packages/**", NULL,
+	 wh_rule_python_distribution},
+	{"python-bytecode", "source and bytecode of a module stay together", WH_KEPT, "**/*.py **/__pycache__/*.pyc", NULL, wh_rule_python_bytecode},
+	{"python-import", "a source that stays imports it", WH_KEPT, "**/*.py **/bin/* **/sbin/*", NULL, wh_rule_python_import},
+	{"python-import", "a source that stays imports it", WH_SEEN, "**", NULL, wh_rule_python_import},
+	{"python-zones", "zoneinfo reads it", WH_KEPT, "**/zoneinfo/__init__.py", ZONES, NULL},
+	{"python-find-library", "ctypes.util.find_library() asks it", WH_SEEN, "**/ctypes/util.py **/ctypes/__pycache__/util.*", "usr/sbin/ldconfig etc/ld.so.conf etc/ld.so.conf.d/**",
+	 NULL},
+
+	{"node-package", "it is of a package that is used, or that a used one depends on", WH_KEPT,
+	 "**/node_modules/** usr/share/nodejs/** usr/lib/nodejs/** usr/lib/*/nodejs/** **/package.json", NULL, wh_rule_node_package},
+	{"node-require", "a source that stays asks for it by name", WH_KEPT, "**/*.js **/*.mjs **/*.cjs **/bin/*", NULL, wh_rule_node_require},
+	{"node-require", "a source that stays asks for it by name", WH_SEEN, "**", NULL, wh_rule_node_require},
+
+	{"java-home", "the virtual machine loads it by itself when it comes to that", WH_SEEN, "**/lib/modules **/libjvm.so **/lib/rt.jar", NULL, wh_rule_java_home},
+	{"java-jar", "the manifest of a jar that stays names it", WH_KEPT, "**/*.jar", NULL, wh_rule_java_jar},
+	{"java-classes", "it lies in a directory of classes of which one was used", WH_SEEN, "**/*.class", NULL, wh_rule_java_classes},
+
+	{"php-extensions", "a configuration that was read enables it", WH_KEPT, "**/conf.d/*.ini **/php*.ini **/mods-available/*.ini", NULL, wh_rule_php_extensions},
+	{"php-package", "it is of a library that is used, or that a used one requires", WH_KEPT, "**/vendor/** usr/share/php/**", NULL, wh_rule_php_package},
+
+	{"perl-module", "it is of a module that is used, or of its distribution", WH_KEPT, "**/*.pm", NULL, wh_rule_perl_module},
+	{"perl-use", "a source that stays uses it", WH_KEPT, "**/*.pm **/*.pl **/*.psgi **/*.cgi **/bin/* **/sbin/*", NULL, wh_rule_perl_use},
+	{"perl-use", "a source that stays uses it", WH_SEEN, "**", NULL, wh_rule_perl_use},
+	{"perl-unicode", "characters are asked for by name or property", WH_SOUGHT,
+	 "**/unicore/** **/perl*/**/utf8.pm **/perl*/utf8.pm **/charnames.pm **/_charnames.pm **/Unicode/UCD.pm",
+	 "usr/share/perl/*/unicore/** usr/lib/*/perl-base/unicore/** usr/lib/*/perl/*/unicore/** usr/local/lib/perl5/*/unicore/**", NULL},
+
+	{"ruby-runtime", "the interpreter loads it by itself when it comes to that", WH_SEEN, "**/ruby* **/libruby*", NULL, wh_rule_ruby_runtime},
+	{"ruby-gem", "it is of a gem that is used, or that a used one depends on", WH_KEPT,
+	 "**/gems/** **/specifications/*.gemspec usr/lib/ruby/vendor_ruby/** usr/lib/*/ruby/vendor_ruby/**", NULL, wh_rule_ruby_gem},
+	{"ruby-require", "a source that stays requires it", WH_KEPT, "**/*.rb **/*.ru **/*.gemspec **/bin/*", NULL, wh_rule_ruby_require},
+	{"ruby-require", "a source that stays requires it", WH_SEEN, "**", NULL, wh_rule_ruby_require},
 };
 const size_t wh_closure_rows = WH_ARRAY_SIZE(wh_closure_table);

@@ -9,6 +9,7 @@
  */
 #include "harden/closure_table.h"
 #include "harden/keep_private.h"
+#include "harden/lang.h"
 #include "harden/packages_private.h"
 
 #include <errno.h>
@@ -704,6 +705,9 @@ static void decide_release(struct wh_decide *d)
 	wh_libs_free(d->libs);
 	wh_closure_free(d->closure);
 	wh_drop_release(&d->drop);
+	wh_code_free(d->code);
+	wh_patterns_freep(&d->drop);
+	wh_strv_release(&d->drop_words);
 	wh_strv_release(&d->path);
 	json_decref(d->profile);
 	forget_siblings(d);

@@ -60,6 +60,7 @@ struct wh_decide {
 	struct wh_kept **todo;      /* what closure.c has not looked at */
 	size_t n_todo, cap_todo;
 	struct wh_closure *closure; /* rules that wait for evidence */
+	struct wh_code *code;       /* lang.h: what rules of languages found out, or NULL */
 	struct wh_sibling *siblings; /* hard-linked contents of which a name is kept */
 };
 

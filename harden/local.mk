@@ -14,3 +14,6 @@ harden_libharden_a_SOURCES += harden/chains.c harden/chains.h harden/repair.c
 harden_libharden_a_SOURCES += harden/risk.c
 harden_libharden_a_SOURCES += harden/shellrun.c harden/shells.c harden/shells.h
 harden_libharden_a_SOURCES += harden/tree.c harden/tree.h
+# closure rules of languages
+harden_libharden_a_SOURCES += harden/lang.c harden/lang.h harden/lang_java.c harden/lang_node.c harden/lang_perl.c harden/lang_php.c harden/lang_pydist.c \
+	harden/lang_pytext.c harden/lang_python.c harden/lang_python.h harden/lang_ruby.c harden/lang_words.c

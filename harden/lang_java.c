@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Java: what a virtual machine loads by itself from its own directory, jars that a manifest names, directories of classes. The module image holds the
+ * class library, and is one file.
+ */
+#include "harden/lang.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+
+#define MAX_MANIFEST ((size_t)1 << 20)
+#define MAX_ENTRIES 64 /* a manifest is first or second */
+#define MAX_CLASS ((size_t)1 << 20)
+
+/* What draws, prints, plays and debugs comes when one of it was seen to be loaded. */
+static bool is_desktop(const char *name)
+{
+	static const char *const names[] = {"libawt",    "libfontmanager", "libfreetype", "libharfbuzz", "libjavajpeg", "liblcms",  "libmlib_image", "libjsound",
+					    "libsplashscreen", "libjawt", "libsaproc",   "libattach",   "libdt_socket", "libjdwp", "psfont"};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(names); i++)
+		if (wh_has_prefix(name, names[i]))
+			return true;
+	return false;
+}
+
+static bool saw_desktop(struct wh_decide *d, const char *home)
+{
+	const struct wh_strv *seen = wh_code_seen(d);
+
+	for (size_t i = 0; i < seen->n; i++)
+		if (wh_code_below(seen->v[i], home) && wh_has_suffix(seen->v[i], ".so") && wh_has_prefix(wh_path_base(seen->v[i]), "libawt"))
+			return true;
+	return false;
+}
+
+/* path: HOME/lib/modules, HOME/lib/server/libjvm.so, or before Java 9 HOME/lib/rt.jar */
+int wh_rule_java_home(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+{
+	static const char globs[] = "lib/modules lib/*.so lib/*/*.so lib/*/*.jsa lib/*/jvm.cfg lib/jvm.cfg* lib/security/** lib/*.properties lib/*.dat lib/tzmappings "
+				    "lib/jfr/** lib/jspawnhelper lib/jexec lib/*.jar lib/ext/** lib/management/** lib/logging.properties conf/** release";
+	const char *lib = strstr(path, "/lib/");
+	WH_AUTO_FREE char *home = lib ? wh_strndup(path, (size_t)(lib - path)) : NULL;
+	const struct wh_strv *all;
+	bool desktop;
+	int r = 0;
+
+	if (!home || !wh_code_first(d, "java-home", home))
+		return 0;
+	desktop = saw_desktop(d, home);
+	all = wh_rule_paths(d, err);
+	if (!all)
+		return -EBADMSG;
+	for (size_t i = 0; r == 0 && i < all->n; i++) {
+		if (!wh_has_prefix(all->v[i], home) || all->v[i][strlen(home)] != '/')
+			continue;
+		if (wh_rule_matches(globs, all->v[i] + strlen(home) + 1) && (desktop || !is_desktop(wh_path_base(all->v[i]))))
+			r = wh_rule_keep(d, row, all->v[i], via, err);
+	}
+	return r;
+}
+
+/* ---------------------------------------------------------------- jars */
+
+static bool read_manifest(const struct wh_bytes *b, struct wh_buf *ret)
+{
+	struct archive *a = archive_read_new();
+	struct archive_entry *e;
+	bool found = false;
+
+	archive_read_support_format_zip(a);
+	if (archive_read_open_memory(a, b->p, b->n) == ARCHIVE_OK) {
+		for (unsigned i = 0; !found && i < MAX_ENTRIES && archive_read_next_header(a, &e) == ARCHIVE_OK; i++) {
+			const char *name = archive_entry_pathname(e);
+			char part[4096];
+			ssize_t n;
+
+			if (!name || strcasecmp(name, "META-INF/MANIFEST.MF") != 0)
+				continue;
+			found = true;
+			while (ret->n < MAX_MANIFEST && (n = archive_read_data(a, part, sizeof(part))) > 0)
+				wh_buf_add(ret, part, (size_t)n);
+		}
+	}
+	archive_read_free(a);
+	return found && ret->n;
+}
+
+/* The value of Class-Path, its folded lines joined. */
+static char *class_path(const struct wh_buf *manifest)
+{
+	static const char field[] = "class-path:";
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+	const char *p = manifest->p, *end = p + manifest->n;
+	bool in = false;
+
+	while (p < end) {
+		const char *eol = memchr(p, '\n', (size_t)(end - p));
+		struct wh_str line;
+
+		if (!eol)
+			eol = end;
+		line = (struct wh_str){p, (size_t)(eol - p)};
+		if (line.n && line.p[line.n - 1] == '\r')
+			line.n--;
+		if (in && line.n && line.p[0] == ' ')
+			wh_buf_add(&b, line.p + 1, line.n - 1);
+		else
+			in = line.n >= sizeof(field) - 1 && strncasecmp(line.p, field, sizeof(field) - 1) == 0;
+		if (in && !b.n && line.n >= sizeof(field) - 1 && line.p[0] != ' ')
+			wh_buf_add(&b, line.p + sizeof(field) - 1, line.n - sizeof(field) + 1);
+		p = eol + 1;
+	}
+	return wh_buf_take(&b);
+}
+
+/* A jar brings those that its manifest names, as a class path of its own. */
+int wh_rule_java_jar(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+{
+	WH_AUTO_FREE char *dir = strchr(path, '/') ? wh_path_dir(path) : wh_strdup(""), *cwd = wh_asprintf("/%s", dir), *list = NULL;
+	WH_AUTO_BUF struct wh_buf manifest = WH_BUF_INIT;
+	WH_AUTO_BYTES struct wh_bytes b = {0};
+	struct wh_node_ref n;
+	int r;
+
+	(void)via;
+	if (!wh_code_runs(d, "java") || wh_tree_lookup(d->t, path, &n) < 0 || n.e.type != WH_T_FILE)
+		return 0;
+	r = wh_bytes_open(d->t, &n, &b, err);
+	if (r < 0 || !b.n || !read_manifest(&b, &manifest))
+		return r;
+	list = class_path(&manifest);
+	for (const char *p = list; r == 0 && *p;) {
+		size_t len;
+
+		p += strspn(p, " \t");
+		len = strcspn(p, " \t");
+		if (len && len < 4096) {
+			WH_AUTO_FREE char *word = wh_strndup(p, len), *to = NULL;
+
+			to = wh_path_abs_in(cwd, wh_has_prefix(word, "file:") ? word + 5 : word);
+			/* A directory is one of classes. */
+			if (wh_has_suffix(word, "/") && wh_code_is_dir(d, to) && to[1])
+				r = wh_rule_keep_below(d, row, to + 1, path, err);
+			else if (wh_code_is_file(d, to))
+				r = wh_rule_keep(d, row, to, path, err);
+		}
+		p += len;
+	}
+	return r;
+}
+
+/* ---------------------------------------------------------------- classes */
+
+static unsigned u16(const uint8_t *p)
+{
+	return (unsigned)p[0] << 8 | p[1];
+}
+
+/* The name of the class that a class file defines ("com/example/Main"), JVM specification 4.1 and 4.4. n is 0: it is none. */
+static struct wh_str class_name(const uint8_t *p, size_t n)
+{
+	static const uint8_t sizes[] = {[3] = 4, [4] = 4, [5] = 8, [6] = 8, [7] = 2, [8] = 2, [9] = 4, [10] = 4, [11] = 4, [12] = 4, [15] = 3, [16] = 2, [17] = 4, [18] = 4, [19] = 2, [20] = 2};
+	const struct wh_str none = {(const char *)p, 0};
+	WH_AUTO_FREE uint32_t *at = NULL;
+	unsigned count, this_class;
+	size_t pos = 10;
+
+	if (n < 12 || memcmp(p, "\xca\xfe\xba\xbe", 4) != 0)
+		return none;
+	count = u16(p + 8);
+	at = wh_calloc(count + 1, sizeof(*at));
+	for (unsigned i = 1; i < count; i++) {
+		uint8_t tag;
+
+		if (pos + 3 > n)
+			return none;
+		at[i] = (uint32_t)pos;
+		tag = p[pos];
+		if (tag == 1)
+			pos += 3 + u16(p + pos + 1);
+		else if (tag < WH_ARRAY_SIZE(sizes) && sizes[tag])
+			pos += 1 + sizes[tag];
+		else
+			return none;
+		i += tag == 5 || tag == 6;
+	}
+	if (pos + 4 > n)
+		return none;
+	this_class = u16(p + pos + 2);
+	if (this_class >= count || !at[this_class] || p[at[this_class]] != 7)
+		return none;
+	this_class = u16(p + at[this_class] + 1);
+	if (this_class >= count || !at[this_class] || p[at[this_class]] != 1)
+		return none;
+	pos = at[this_class];
+	return (struct wh_str){(const char *)p + pos + 3, u16(p + pos + 1)};
+}
+
+/* A directory of the class path of which a class was used stays whole. */
+int wh_rule_java_classes(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+{
+	WH_AUTO_BYTES struct wh_bytes b = {0};
+	WH_AUTO_FREE char *end = NULL, *root = NULL;
+	struct wh_str name;
+
+	if (!wh_code_is_plain(d, path) || !wh_code_open(d, path, &b) || b.n > MAX_CLASS)
+		return 0;
+	name = class_name(b.p, b.n);
+	if (!name.n || name.n > 4096)
+		return 0;
+	end = wh_asprintf("/%.*s.class", (int)name.n, name.p);
+	if (!wh_has_suffix(path, end))
+		return 0;
+	root = wh_strndup(path, strlen(path) - strlen(end));
+	/* A class in /usr/lib itself does not make that a directory of classes. */
+	if (!strchr(root, '/') && (wh_streq(root, "usr") || wh_streq(root, "opt") || wh_streq(root, "var") || wh_streq(root, "home")))
+		return 0;
+	return *root && !wh_streq(root, "usr/lib") && !wh_streq(root, "usr/share") && wh_code_first(d, "java-classes", root) ?
+		       wh_rule_keep_below(d, row, root, via, err) :
+		       0;
+}
