@@ -704,10 +704,8 @@ static void decide_release(struct wh_decide *d)
 		wh_shells_free(d->shells);
 	wh_libs_free(d->libs);
 	wh_closure_free(d->closure);
-	wh_drop_release(&d->drop);
 	wh_code_free(d->code);
-	wh_patterns_freep(&d->drop);
-	wh_strv_release(&d->drop_words);
+	wh_drop_release(&d->drop);
 	wh_strv_release(&d->path);
 	json_decref(d->profile);
 	forget_siblings(d);
