@@ -14,8 +14,8 @@ struct names {
 
 static bool is_name(uint8_t c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' ||
-	       c == '+' || c == '@' || c == '~';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+	       c == '-' || c == '+' || c == '@' || c == '~';
 }
 
 static size_t path_length(const uint8_t *p, size_t n)
@@ -38,6 +38,23 @@ static size_t without_pattern(const uint8_t *p, size_t length, size_t n)
 	return length;
 }
 
+/* Go and Rust put strings together without an end between them: what many programs want is known by its beginning alone. */
+static int find_known(const uint8_t *p, size_t n, const struct names *x)
+{
+	static const char *const known[] = {
+		"/etc/mime.types", "/etc/pki/tls/certs",     "/etc/protocols",      "/etc/services",
+		"/etc/ssl/certs",  "/usr/share/mime/globs2", "/usr/share/zoneinfo", "/usr/share/ca-certificates"};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < WH_ARRAY_SIZE(known); i++) {
+		size_t length = strlen(known[i]);
+
+		if (length <= n && memcmp(p, known[i], length) == 0)
+			r = x->fn(x->arg, known[i], length);
+	}
+	return r;
+}
+
 static int find_paths(const uint8_t *p, size_t n, const struct names *x)
 {
 	int r = 0;
@@ -49,14 +66,16 @@ static int find_paths(const uint8_t *p, size_t n, const struct names *x)
 		if (!slash)
 			break;
 		i = (size_t)(slash - p);
+		if (n - i > 4 && (slash[1] == 'e' || slash[1] == 'u'))
+			r = find_known(slash, n - i, x);
 		if (i && (is_name(p[i - 1]) || strchr("/%$}>)*", p[i - 1])) && p[i - 1]) {
 			i++;
 			continue;
 		}
 		length = path_length(slash, n - i);
-		i += length;
+		i++;
 		length = without_pattern(slash, length, n - (size_t)(slash - p));
-		if (length > 2)
+		if (r == 0 && length > 2)
 			r = x->fn(x->arg, (const char *)slash, length);
 	}
 	return r;
@@ -105,4 +124,11 @@ int wh_closure_names(const uint8_t *p, size_t n, wh_closure_name_fn fn, void *ar
 	struct names x = {fn, arg};
 
 	return wh_elf_data(p, n, part, &x);
+}
+
+int wh_closure_names_in_text(const uint8_t *p, size_t n, wh_closure_name_fn fn, void *arg)
+{
+	struct names x = {fn, arg};
+
+	return find_paths(p, n, &x);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What rows about native code need beyond globs. */
 #include "harden/closure_table.h"
+#include "harden/packages_private.h"
+#include "harden/script.h"
 
 #include <errno.h>
 
@@ -22,34 +24,153 @@ static int opened(void *arg, const char *what, const char *via, struct wh_err **
 	int r;
 
 	if (wh_streq(via, o->via))
-		return wh_rule_excludes(o->row->keep, what + (*what == '/')) ? 0 : wh_rule_keep(o->d, o->row, what, via, err);
+		return wh_rule_excludes(o->row->keep, what + (*what == '/'))
+			       ? 0
+			       : wh_rule_keep(o->d, o->row, what, via, err);
+	if (!wh_keep_has(o->d->k, via))
+		return 0;
 	r = wh_decide_reach(o->d, what, true, &why, err);
 	return r == -ENOENT ? 0 : r;
 }
 
-int wh_rule_library(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+int wh_rule_library(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+		    struct wh_err **err)
 {
 	struct opening o = {d, row, via};
 
 	return wh_libs_opened(d->libs, via, path, opened, &o, err);
 }
 
+/* Is it run, not read? Libraries are often executable, too. */
+static int is_program(struct wh_decide *d, const struct wh_node_ref *n, bool *ret, struct wh_err **err)
+{
+	WH_AUTO_BYTES struct wh_bytes b = {0};
+	const struct wh_elf *elf = NULL;
+	int r;
+
+	*ret = false;
+	if (n->e.type != WH_T_FILE || !(n->e.mode & 0111))
+		return 0;
+	r = wh_libs_facts(d->libs, n, &elf, err);
+	if (r == 0 && !elf)
+		r = wh_bytes_open(d->t, n, &b, err);
+	*ret = elf ? elf->program : b.n > 2 && b.p[0] == '#' && b.p[1] == '!';
+	return r;
+}
+
 /* A file that is no program, or a directory for itself. */
-int wh_rule_named_path(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+int wh_rule_named_path(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+		       struct wh_err **err)
 {
 	WH_AUTO_FREE char *canonical = NULL;
-	const struct wh_elf *elf = NULL;
 	struct wh_node_ref n;
+	bool program;
 	int r;
 
 	if (wh_walk(d->t, path, true, NULL, &canonical, &n) < 0 || wh_rule_excludes(row->keep, canonical))
 		return 0;
-	if (n.e.type == WH_T_FILE && (n.e.mode & 0111)) {
-		r = wh_libs_facts(d->libs, &n, &elf, err);
-		if (r < 0 || !elf || elf->program)
-			return r;
-	}
-	return wh_rule_keep(d, row, path, via, err);
+	r = is_program(d, &n, &program, err);
+	return r < 0 || program ? r : wh_rule_keep(d, row, path, via, err);
+}
+
+/* Does a script's interpreter go, or is it not there? */
+static bool is_dead(struct wh_decide *d, const struct wh_node_ref *n)
+{
+	WH_AUTO_SCRIPT struct wh_script s = {0};
+	WH_AUTO_BYTES struct wh_bytes b = {0};
+	WH_AUTO_ERR struct wh_err *ignored = NULL;
+
+	return wh_bytes_open(d->t, n, &b, &ignored) == 0 && wh_script_parse(b.p, b.n, &s) == 0 &&
+	       wh_decide_removes(d, s.interpreter);
+}
+
+int wh_rule_named_program(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+			  struct wh_err **err)
+{
+	WH_AUTO_FREE char *canonical = NULL;
+	struct wh_node_ref n;
+	bool program;
+	int r;
+
+	if (wh_walk(d->t, path, true, NULL, &canonical, &n) < 0 || wh_rule_excludes(row->keep, canonical))
+		return 0;
+	r = is_program(d, &n, &program, err);
+	return r < 0 || !program || is_dead(d, &n) ? r : wh_rule_keep(d, row, path, via, err);
+}
+
+/* ---------------------------------------------------------------- directories that code names */
+
+struct below {
+	struct wh_decide *d;
+	const struct wh_rule_row *row;
+	const char *via;
+	struct wh_err **err;
+};
+
+static int keep_kin(void *arg, const struct wh_node_ref *n)
+{
+	struct below *b = arg;
+	bool kin = false;
+	int r;
+
+	if (n->e.type == WH_T_DIR || wh_is_documentation(n->e.path) || wh_rule_excludes(b->row->keep, n->e.path))
+		return 0;
+	r = wh_rule_kin(b->d, n->e.path, b->via, &kin, b->err);
+	return r < 0 || !kin ? r : wh_rule_keep(b->d, b->row, n->e.path, b->via, b->err);
+}
+
+/* What came with the code that names the directory. Empty directories need no rule: those that are named stay by another. */
+int wh_rule_named_directory(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+			    struct wh_err **err)
+{
+	struct below b = {d, row, via, err};
+	WH_AUTO_FREE char *canonical = NULL;
+	struct wh_node_ref n;
+	int r;
+
+	if (wh_walk(d->t, path, true, NULL, &canonical, &n) < 0 || n.e.type != WH_T_DIR || !*canonical ||
+	    wh_rule_excludes(row->keep, canonical) || wh_libs_searches(d->libs, canonical))
+		return 0;
+	r = wh_tree_walk(d->t, canonical, keep_kin, &b);
+	return r == -EBADMSG ? wh_err_sys(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, -r, "read the image's indexes") : r;
+}
+
+/* ---------------------------------------------------------------- configuration */
+
+struct text {
+	struct wh_decide *d;
+	const struct wh_rule_row *row;
+	const char *via;
+	struct wh_err **err;
+};
+
+static int in_text(void *arg, const char *p, size_t n)
+{
+	struct text *t = arg;
+	WH_AUTO_FREE char *path = wh_strndup(p, n), *canonical = NULL;
+	struct wh_node_ref ref;
+
+	if (path[0] != '/' || wh_walk(t->d->t, path, true, NULL, &canonical, &ref) < 0 ||
+	    wh_rule_excludes(t->row->keep, canonical) ||
+	    (ref.e.type == WH_T_FILE && (ref.e.mode & 0111) && is_dead(t->d, &ref)))
+		return 0;
+	return wh_rule_keep(t->d, t->row, path, t->via, t->err);
+}
+
+/* Absolute paths in a text: files, programs, and directories for themselves. */
+int wh_rule_config_text(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+			struct wh_err **err)
+{
+	struct text t = {d, row, via, err};
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+	int r;
+
+	if (wh_rule_excludes(row->keep, path))
+		return 0;
+	r = wh_text_read(d->t, path, MAX_TEXT, &b, err);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return b.n && !memchr(b.p, 0, b.n) ? wh_closure_names_in_text((const uint8_t *)b.p, b.n, in_text, &t) : 0;
 }
 
 /* ---------------------------------------------------------------- plugins */
@@ -59,35 +180,49 @@ static bool is_library_name(const char *name)
 	return wh_has_suffix(name, ".so") || strstr(name, ".so.");
 }
 
-/* A library outside of the linker's directories that was opened: the others that came beside it can be asked for as well. */
-int wh_rule_plugins(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+static int keep_siblings(struct wh_decide *d, const struct wh_rule_row *row, const char *path, bool libraries,
+			 const char *via, struct wh_err **err)
 {
 	WH_AUTO_FREE char *dir = wh_path_dir(path);
 	WH_AUTO_STRV struct wh_strv names = {0};
 	const char *owner = NULL;
-	struct wh_node_ref n;
-	const struct wh_elf *elf = NULL;
-	int r = wh_tree_lookup(d->t, path, &n);
+	int r = wh_rule_owner(d, path, &owner, err);
 
-	if (r < 0 || wh_libs_searches(d->libs, dir))
-		return 0;
-	r = wh_libs_facts(d->libs, &n, &elf, err);
-	if (r < 0 || !elf || elf->program)
-		return r;
-	r = wh_rule_owner(d, path, &owner, err);
 	if (r == 0)
 		wh_tree_list(d->t, dir, &names);
 	for (size_t i = 0; r == 0 && i < names.n; i++) {
 		WH_AUTO_FREE char *sibling = wh_path_join(dir, names.v[i]);
 		const char *of = NULL;
 
-		if (!is_library_name(names.v[i]) || wh_rule_excludes(row->keep, sibling))
+		if ((libraries && !is_library_name(names.v[i])) || wh_rule_excludes(row->keep, sibling))
 			continue;
 		r = wh_rule_owner(d, sibling, &of, err);
 		if (r == 0 && wh_streq(of, owner))
 			r = wh_rule_keep(d, row, sibling, via, err);
 	}
 	return r;
+}
+
+/* A library outside of the linker's directories that was opened: the others that came beside it can be asked for as well. */
+int wh_rule_plugins(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+		    struct wh_err **err)
+{
+	WH_AUTO_FREE char *dir = wh_path_dir(path);
+	const struct wh_elf *elf = NULL;
+	struct wh_node_ref n;
+	int r = wh_tree_lookup(d->t, path, &n);
+
+	if (r < 0 || wh_libs_searches(d->libs, dir))
+		return 0;
+	r = wh_libs_facts(d->libs, &n, &elf, err);
+	return r < 0 || !elf || elf->program ? r : keep_siblings(d, row, path, true, via, err);
+}
+
+/* What came in the same package into the same directory. */
+int wh_rule_siblings(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+		     struct wh_err **err)
+{
+	return keep_siblings(d, row, path, false, via, err);
 }
 
 /* ---------------------------------------------------------------- names of hosts and users */
@@ -126,7 +261,8 @@ static int nss_services(struct wh_decide *d, struct wh_strv *ret, struct wh_err 
 }
 
 /* Each service is a library that the C library opens when a name is looked up. */
-int wh_rule_nss(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+int wh_rule_nss(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+		struct wh_err **err)
 {
 	WH_AUTO_STRV struct wh_strv services = {0};
 	int r = nss_services(d, &services, err);
@@ -153,7 +289,8 @@ static void normal(const char *p, size_t n, struct wh_buf *out)
 }
 
 /* One locale's name: its own directory (the code set as it is written and as the C library normalises it), the archive, translations. */
-static int one_locale(struct wh_decide *d, const struct wh_rule_row *row, const char *p, size_t n, const char *via, struct wh_err **err)
+static int one_locale(struct wh_decide *d, const struct wh_rule_row *row, const char *p, size_t n, const char *via,
+		      struct wh_err **err)
 {
 	size_t language = strcspn(p, "_.@"), territory = strcspn(p, ".@");
 	WH_AUTO_BUF struct wh_buf code = WH_BUF_INIT, globs = WH_BUF_INIT;
@@ -168,15 +305,18 @@ static int one_locale(struct wh_decide *d, const struct wh_rule_row *row, const 
 	if (dot)
 		normal(dot + 1, strcspn(dot + 1, "@:"), &code);
 	len = (int)territory;
-	wh_buf_addf(&globs, "usr/lib/locale/locale-archive usr/lib/locale/%.*s/** usr/lib/locale/%.*s/** ", (int)n, p, len, p);
+	wh_buf_addf(&globs, "usr/lib/locale/locale-archive usr/lib/locale/%.*s/** usr/lib/locale/%.*s/** ", (int)n, p,
+		    len, p);
 	if (code.n)
 		wh_buf_addf(&globs, "usr/lib/locale/%.*s.%s/** ", len, p, code.p);
-	wh_buf_addf(&globs, "usr/share/locale/locale.alias usr/share/locale/%.*s/** usr/share/locale/%.*s/**", len, p, (int)language, p);
+	wh_buf_addf(&globs, "usr/share/locale/locale.alias usr/share/locale/%.*s/** usr/share/locale/%.*s/**", len, p,
+		    (int)language, p);
 	return wh_rule_keep_globs(d, row, globs.p, via, err);
 }
 
 /* path: the value of LANG, LC_… or LANGUAGE (several names). */
-int wh_rule_locale(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+int wh_rule_locale(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+		   struct wh_err **err)
 {
 	int r = 0;
 
@@ -187,4 +327,33 @@ int wh_rule_locale(struct wh_decide *d, const struct wh_rule_row *row, const cha
 		p += n + (p[n] == ':');
 	}
 	return r;
+}
+
+/* ---------------------------------------------------------------- further names of what stays */
+
+struct naming {
+	struct wh_decide *d;
+	const struct wh_rule_row *row;
+	const char *target;
+	struct wh_err **err;
+};
+
+static int one_name(void *arg, const char *name)
+{
+	struct naming *x = arg;
+
+	return wh_rule_keep(x->d, x->row, name, x->target, x->err);
+}
+
+/* Links that lead to a program or library, and other names of its inode: they cost nothing. */
+int wh_rule_other_names(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+			struct wh_err **err)
+{
+	struct naming x = {d, row, path, err};
+	struct wh_node_ref n;
+
+	(void)via;
+	if (wh_tree_lookup(d->t, path, &n) < 0 || n.e.type != WH_T_FILE)
+		return 0;
+	return wh_rule_each_name(d, &n, one_name, &x, err);
 }

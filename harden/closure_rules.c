@@ -26,12 +26,20 @@ struct pending {
 	char *path, *via;
 };
 
-struct state { /* of a row */
-	bool kept;        /* its globs were worked off */
-	char *last;       /* what set it off last: a file has many symbols of one row */
+struct state {      /* of a row */
+	bool kept;  /* its globs were worked off */
+	char *last; /* what set it off last: a file has many symbols of one row */
+};
+
+struct target {    /* names by which an inode is reached beside its own */
+	char *key; /* "LAYER:first name" */
+	struct wh_strv names;
+	UT_hash_handle hh;
 };
 
 struct wh_closure {
+	struct target *targets;
+	bool has_targets;
 	struct state *rows;
 	struct word *words;
 	struct name *names;
@@ -133,7 +141,8 @@ bool wh_rule_excludes(const char *globs, const char *path)
 
 /* ---------------------------------------------------------------- keeping */
 
-int wh_rule_keep(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+int wh_rule_keep(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+		 struct wh_err **err)
 {
 	const struct wh_why why = {.rule = WH_RULE_CLOSURE, .name = row->name, .via = via && *via ? via : NULL};
 	int r = wh_decide_reach(d, path, true, &why, err);
@@ -154,7 +163,8 @@ static int keep_below(void *arg, const struct wh_node_ref *n)
 {
 	struct below *b = arg;
 	const char *rest = n->e.path + b->skip;
-	const struct wh_why why = {.rule = WH_RULE_CLOSURE, .name = b->row->name, .via = b->via && *b->via ? b->via : NULL};
+	const struct wh_why why = {
+		.rule = WH_RULE_CLOSURE, .name = b->row->name, .via = b->via && *b->via ? b->via : NULL};
 	WH_AUTO_FREE char *path = NULL;
 	int r;
 
@@ -179,8 +189,8 @@ static int walk_below(struct below *b, const char *dir)
 	return r == -EBADMSG ? wh_err_sys(b->err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, -r, "read the image's indexes") : r;
 }
 
-static int keep_glob(struct wh_decide *d, const struct wh_rule_row *row, const char *p, const char *end, const char *via,
-		     struct wh_err **err)
+static int keep_glob(struct wh_decide *d, const struct wh_rule_row *row, const char *p, const char *end,
+		     const char *via, struct wh_err **err)
 {
 	struct below b = {.d = d, .row = row, .via = via, .err = err};
 	WH_AUTO_FREE char *dir = NULL;
@@ -203,8 +213,8 @@ static int keep_glob(struct wh_decide *d, const struct wh_rule_row *row, const c
 }
 
 /* Where there is no merged /usr, "usr/lib/x" means "lib/x", too. */
-static int keep_glob_anywhere(struct wh_decide *d, const struct wh_rule_row *row, const char *p, const char *end, const char *via,
-			      struct wh_err **err)
+static int keep_glob_anywhere(struct wh_decide *d, const struct wh_rule_row *row, const char *p, const char *end,
+			      const char *via, struct wh_err **err)
 {
 	static const char *const dirs[] = {"usr/bin/", "usr/lib/", "usr/lib32/", "usr/lib64/", "usr/sbin/"};
 	int r = keep_glob(d, row, p, end, via, err);
@@ -222,7 +232,8 @@ static int keep_glob_anywhere(struct wh_decide *d, const struct wh_rule_row *row
 	return r;
 }
 
-int wh_rule_keep_globs(struct wh_decide *d, const struct wh_rule_row *row, const char *globs, const char *via, struct wh_err **err)
+int wh_rule_keep_globs(struct wh_decide *d, const struct wh_rule_row *row, const char *globs, const char *via,
+		       struct wh_err **err)
 {
 	const char *p, *end;
 	int r = 0;
@@ -233,7 +244,8 @@ int wh_rule_keep_globs(struct wh_decide *d, const struct wh_rule_row *row, const
 	return r;
 }
 
-int wh_rule_keep_below(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+int wh_rule_keep_below(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+		       struct wh_err **err)
 {
 	struct below b = {.d = d, .row = row, .via = via, .err = err};
 	int r = wh_rule_keep(d, row, path, via, err);
@@ -259,14 +271,113 @@ const struct wh_strv *wh_rule_paths(struct wh_decide *d, struct wh_err **err)
 	return &c->paths;
 }
 
-int wh_rule_owner(struct wh_decide *d, const char *path, const char **ret, struct wh_err **err)
+static int open_owners(struct wh_decide *d, struct wh_err **err)
 {
 	struct wh_closure *c = d->closure;
 	int r = c->has_owners ? 0 : wh_removed_open(d->t, &c->owners, err);
 
 	c->has_owners = true;
-	if (r == 0)
-		*ret = wh_removed_owner_of(&c->owners, path);
+	return r;
+}
+
+int wh_rule_owner(struct wh_decide *d, const char *path, const char **ret, struct wh_err **err)
+{
+	const struct wh_dpkg_record *x;
+	int r = open_owners(d, err);
+
+	if (r < 0)
+		return r;
+	x = wh_removed_record_of(&d->closure->owners, path);
+	*ret = x ? x->name : NULL;
+	return 0;
+}
+
+/* "NAME (VERSION)", or nothing when it is the package's own. */
+static struct wh_str source_of(const struct wh_dpkg_record *x)
+{
+	struct wh_str s = x->source.n ? x->source : wh_str(x->name);
+
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] == ' ')
+			s.n = i;
+	return s;
+}
+
+int wh_rule_kin(struct wh_decide *d, const char *a, const char *b, bool *ret, struct wh_err **err)
+{
+	const struct wh_dpkg_record *x, *y;
+	int r = open_owners(d, err);
+
+	if (r < 0)
+		return r;
+	x = wh_removed_record_of(&d->closure->owners, a);
+	y = wh_removed_record_of(&d->closure->owners, b);
+	*ret = x && y ? x == y || (source_of(x).n == source_of(y).n &&
+				   !memcmp(source_of(x).p, source_of(y).p, source_of(x).n))
+		      : !x && !y;
+	return 0;
+}
+
+/* ---------------------------------------------------------------- names of one file */
+
+static char *key_of(const struct wh_node_ref *n)
+{
+	return wh_asprintf("%zu:%s", n->layer, n->e.link ? n->e.link : n->e.path);
+}
+
+static int note_name(void *arg, const struct wh_node_ref *n)
+{
+	struct wh_decide *d = arg;
+	struct wh_node_ref to = *n;
+	WH_AUTO_FREE char *key = NULL;
+	struct target *t;
+
+	if (!wh_rule_matches("usr/bin/* usr/sbin/* usr/games/* usr/lib*/** usr/local/*bin/* usr/local/lib/** opt/**",
+			     n->e.path) ||
+	    (n->e.type != WH_T_SYMLINK && (n->e.type != WH_T_FILE || !n->e.link)))
+		return 0;
+	if (n->e.type == WH_T_SYMLINK &&
+	    (wh_walk(d->t, n->e.path, true, NULL, NULL, &to) < 0 || to.e.type != WH_T_FILE))
+		return 0;
+	key = key_of(&to);
+	HASH_FIND_STR(d->closure->targets, key, t);
+	if (!t) {
+		t = wh_calloc(1, sizeof(*t));
+		t->key = WH_TAKE_PTR(key);
+		HASH_ADD_KEYPTR(hh, d->closure->targets, t->key, strlen(t->key), t);
+	}
+	if (n->e.type == WH_T_FILE && !t->names.n) {
+		struct wh_node_ref first;
+
+		/* The first name does not know that there are others. */
+		if (wh_tree_lookup(d->t, n->e.link, &first) == 0 && first.e.type == WH_T_FILE &&
+		    first.layer == n->layer)
+			wh_strv_add(&t->names, n->e.link);
+	}
+	wh_strv_add(&t->names, n->e.path);
+	return 0;
+}
+
+int wh_rule_each_name(struct wh_decide *d, const struct wh_node_ref *n, wh_rule_name_fn fn, void *arg,
+		      struct wh_err **err)
+{
+	WH_AUTO_FREE char *key = key_of(n), *dir = NULL;
+	struct target *t;
+	int r = 0;
+
+	if (!d->closure->has_targets && wh_tree_walk(d->t, "", note_name, d) < 0)
+		return wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EBADMSG, "read the image's indexes");
+	d->closure->has_targets = true;
+	HASH_FIND_STR(d->closure->targets, key, t);
+	dir = wh_path_dir(n->e.path);
+	for (size_t i = 0; r == 0 && t && i < t->names.n; i++) {
+		WH_AUTO_FREE char *beside = wh_path_dir(t->names.v[i]);
+		struct wh_node_ref x;
+
+		if (!wh_streq(t->names.v[i], n->e.path) && wh_tree_lookup(d->t, t->names.v[i], &x) == 0 &&
+		    (x.e.type == WH_T_SYMLINK || wh_streq(beside, dir)))
+			r = fn(arg, t->names.v[i]);
+	}
 	return r;
 }
 
@@ -333,6 +444,8 @@ static void wait_for(struct wh_closure *c, size_t row)
 	while (next_glob(&words, &p, &end)) {
 		struct word *w;
 
+		if (*p == '!')
+			continue;
 		HASH_FIND(hh, c->words, p, (unsigned)(end - p), w);
 		if (!w) {
 			w = wh_calloc(1, sizeof(*w));
@@ -346,7 +459,16 @@ static void wait_for(struct wh_closure *c, size_t row)
 struct file {
 	struct wh_closure *c;
 	const char *path;
+	bool basis; /* what the C library and its linker name is for whoever calls them: other rows say when */
 };
+
+static bool is_basis(const char *path)
+{
+	const char *base = wh_path_base(path);
+
+	return wh_streq(base, "libc.so.6") || wh_has_prefix(base, "libc.musl-") || wh_has_prefix(base, "ld-musl-") ||
+	       wh_is_glibc_linker(path);
+}
 
 static int see_import(void *arg, const char *symbol)
 {
@@ -355,17 +477,21 @@ static int see_import(void *arg, const char *symbol)
 
 	HASH_FIND_STR(f->c->words, symbol, w);
 	for (size_t i = 0; w && i < w->n; i++)
-		set_off(f->c, w->rows[i], f->path, f->path);
+		if (!wh_rule_excludes(wh_closure_table[w->rows[i]].match, f->path))
+			set_off(f->c, w->rows[i], f->path, f->path);
 	return 0;
 }
 
 /* A library's name means what it means to the file that has it, a path the same everywhere. */
 static int see_name(void *arg, const char *p, size_t n)
 {
-	WH_AUTO_FREE char *text = wh_strndup(p, n), *own = NULL, *key = NULL;
+	WH_AUTO_FREE char *text = NULL, *own = NULL, *key = NULL;
 	struct file *f = arg;
 	struct name *x;
 
+	if (f->basis && *p == '/')
+		return 0;
+	text = wh_strndup(p, n);
 	key = text[0] == '/' ? wh_strdup(text) : wh_asprintf("%s\n%s", text, f->path);
 	HASH_FIND_STR(f->c->names, key, x);
 	if (x)
@@ -380,9 +506,10 @@ static int see_name(void *arg, const char *p, size_t n)
 	return 0;
 }
 
-int wh_closure_see(struct wh_decide *d, struct wh_closure *c, const struct wh_kept *i, const struct wh_bytes *b, struct wh_err **err)
+int wh_closure_see(struct wh_decide *d, struct wh_closure *c, const struct wh_kept *i, const struct wh_bytes *b,
+		   struct wh_err **err)
 {
-	struct file f = {c, i->path};
+	struct file f = {c, i->path, is_basis(i->path)};
 	int r = 0;
 
 	(void)d;
@@ -392,7 +519,9 @@ int wh_closure_see(struct wh_decide *d, struct wh_closure *c, const struct wh_ke
 	r = wh_elf_imports(b->p, b->n, see_import, &f);
 	if (r == 0 || r == -EBADMSG || r == -ENOEXEC)
 		r = wh_closure_names(b->p, b->n, see_name, &f);
-	return r == -EBADMSG || r == -ENOEXEC ? 0 : r < 0 ? wh_err_sys(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, -r, "read /%s", i->path) : 0;
+	return r == -EBADMSG || r == -ENOEXEC ? 0
+	       : r < 0                        ? wh_err_sys(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, -r, "read /%s", i->path)
+					      : 0;
 }
 
 /* ---------------------------------------------------------------- the run */
@@ -435,9 +564,16 @@ void wh_closure_free(struct wh_closure *c)
 {
 	struct word *w, *next_w;
 	struct name *x, *next_x;
+	struct target *t, *next_t;
 
 	if (!c)
 		return;
+	HASH_ITER (hh, c->targets, t, next_t) {
+		HASH_DEL(c->targets, t);
+		wh_strv_release(&t->names);
+		free(t->key);
+		free(t);
+	}
 	HASH_ITER (hh, c->words, w, next_w) {
 		HASH_DEL(c->words, w);
 		free(w->name);

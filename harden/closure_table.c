@@ -10,14 +10,37 @@
 	"usr/share/terminfo/?/vt220 usr/share/terminfo/?/xterm* etc/termcap"
 #define CERTIFICATES "etc/ssl/certs/** usr/share/ca-certificates/** usr/local/share/ca-certificates/** etc/pki/tls/** etc/pki/ca-trust/extracted/**"
 
+/* Never kept because of its name: what a run makes, secrets, the package manager's, documentation. */
+#define NOT_NAMED                                                                                                             \
+	"!dev/** !proc/** !sys/** !var/cache/** !var/log/**/* !var/lib/dpkg/** !var/lib/apt/** !usr/share/doc/** !usr/share/man/** " \
+	"!etc/shadow* !etc/gshadow* !etc/.pwd.lock !root/.*/** !home/*/.*/**"
+/* Directories that are no package's own. */
+#define SHARED                                                                                                                \
+	"!bin !dev !etc !home !lib !media !mnt !opt !proc !root !run !sbin !srv !sys !tmp !usr !usr/* !usr/lib/*-linux-gnu* !usr/local/* "   \
+	"!usr/share/locale !usr/share/applications !usr/share/icons !usr/share/pixmaps !usr/share/bash-completion !var !var/* !var/lib/*/**"
+/* Whose modules have rules of their own. */
+#define LANGUAGES                                                                                                             \
+	"!**/perl !**/perl/** !**/perl5 !**/perl5/** !**/perl-base !**/perl-base/** !**/python* !**/python*/** !**/node_modules !**/node_modules/** " \
+	"!**/nodejs !**/nodejs/** !**/ruby !**/ruby/** !usr/lib/jvm !usr/lib/jvm/**"
+
 const struct wh_rule_row wh_closure_table[] = {
 	/* ------------------------------------------------ what native code names */
-	{"named-library", "a program or library that stays has its name in its data, and can open it with dlopen()", WH_NAMED, "*.so *.so.*", NULL,
-	 wh_rule_library},
-	{"named-file", "a program or library that stays has its path in its data", WH_NAMED, "**/*",
-	 "!dev/** !proc/** !sys/** !var/cache/** !var/log/** !var/lib/dpkg/** !var/lib/apt/** !usr/share/doc/**", wh_rule_named_path},
+	/* getaddrinfo() opens libidn2 for names beyond ASCII alone, and answers an error when there is none: 2 MB for everybody otherwise. */
+	{"named-library", "a program or library that stays has its name in its data, and can open it with dlopen()", WH_NAMED, "*.so *.so.*",
+	 "!**/libidn2.so*", wh_rule_library},
+	{"named-file", "a program or library that stays has its path in its data", WH_NAMED, "**/*", NOT_NAMED, wh_rule_named_path},
+	{"named-program", "a program or library that stays has its path in its data, and can run it", WH_NAMED, "**/*", NOT_NAMED, wh_rule_named_program},
+	{"named-directory", "a program or library that stays has this directory's path in its data, and the file came with it", WH_NAMED, "**/*",
+	 NOT_NAMED " " SHARED " " LANGUAGES " !**/include/** !**/*.a !**/*.la !**/*.h !**/llvmjit*", wh_rule_named_directory},
+	{"configuration", "a configuration file that stays has its path", WH_KEPT,
+	 "etc/** usr/local/etc/** **/*.conf **/*.cnf **/*.cfg **/*.ini",
+	 NOT_NAMED " !etc/passwd* !etc/group* !etc/shells !etc/services !etc/protocols !etc/hosts !etc/fstab !etc/mtab !etc/ld.so.* !etc/mime.types "
+	 "!etc/profile !etc/profile.d/** !etc/init.d/** !etc/alternatives/** !etc/ssl/certs/** !etc/environment",
+	 wh_rule_config_text},
 	{"plugin-directory", "it came in the package and directory of a library that was opened outside of the linker's directories", WH_SEEN,
 	 "**/*.so **/*.so.*", "!**/llvmjit*.so", wh_rule_plugins},
+	{"other-names", "it is another name of a program or library that stays", WH_KEPT,
+	 "usr/bin/* usr/sbin/* usr/games/* usr/lib/** usr/lib64/** usr/local/** opt/**", NULL, wh_rule_other_names},
 
 	/* ------------------------------------------------ the C library */
 	{"nss-hosts", "host and service names are looked up with it", WH_IMPORT,
@@ -28,8 +51,10 @@ const struct wh_rule_row wh_closure_table[] = {
 	{"nss-users", "names of users and groups are looked up with it", WH_IMPORT,
 	 "getpwnam getpwnam_r getpwuid getpwuid_r getpwent getpwent_r getgrnam getgrnam_r getgrgid getgrgid_r getgrent getgrent_r getgrouplist initgroups "
 	 "getspnam getspnam_r getspent cuserid getlogin getlogin_r",
-	 "etc/nsswitch.conf etc/passwd etc/group etc/shells etc/login.defs", wh_rule_nss},
-	{"gconv", "iconv() converts between code sets with it", WH_IMPORT, "iconv_open libiconv_open", "usr/lib/gconv/** usr/lib/*/gconv/**", NULL},
+	 "etc/nsswitch.conf etc/passwd etc/group etc/shells", wh_rule_nss},
+	/* The three libraries that are everywhere convert what is not UTF-8 in functions that hardly anybody calls. */
+	{"gconv", "iconv() converts between code sets with it", WH_IMPORT,
+	 "iconv_open libiconv_open !**/libstdc++.so* !**/libunistring.so* !**/libidn2.so*", "usr/lib/gconv/** usr/lib/*/gconv/**", NULL},
 	{"gconv", "iconv() converts between code sets with it", WH_SEEN, "usr/lib/gconv/** usr/lib/*/gconv/*.so", "usr/lib/gconv/** usr/lib/*/gconv/**", NULL},
 	{"locale", "the image's environment asks for that language", WH_ENV, "LANG LANGUAGE LC_*", NULL, wh_rule_locale},
 	{"locale-files", "locales are asked for, and which one the environment says", WH_SEEN, "usr/lib/locale/**", "usr/lib/locale/**", NULL},
@@ -53,6 +78,86 @@ const struct wh_rule_row wh_closure_table[] = {
 	 "etc/ssl/certs etc/ssl/certs/** usr/lib/ssl/cert* etc/ssl/cert.pem etc/pki/tls/** usr/share/ca-certificates/**", CERTIFICATES, NULL},
 	{"certificates", "certificates of servers are checked against the system's authorities", WH_NAMED,
 	 "etc/ssl/certs etc/ssl/certs/** etc/ssl/cert.pem etc/pki/tls/certs/**", CERTIFICATES, NULL},
+	{"openssl", "libssl reads its configuration there, and loads providers and engines", WH_IMPORT,
+	 "OPENSSL_init_crypto OPENSSL_init_ssl SSL_CTX_new SSL_CTX_new_ex EVP_MD_fetch EVP_CIPHER_fetch OSSL_PROVIDER_load ENGINE_by_id CONF_modules_load_file "
+	 "NCONF_load",
+	 "etc/ssl/openssl.cnf usr/lib/ssl/openssl.cnf usr/lib/ssl/certs usr/lib/ssl/cert.pem usr/lib/*/ossl-modules/* usr/lib/*/engines-3/* "
+	 "usr/lib/*/engines-1.1/* usr/lib/ossl-modules/* usr/lib/engines-3/*",
+	 NULL},
+	{"pkcs11", "modules that hold keys and authorities are loaded from there", WH_IMPORT, "p11_kit_modules_load_and_initialize p11_kit_modules_load",
+	 "etc/pkcs11/** usr/share/p11-kit/modules/** usr/lib/*/pkcs11/* usr/share/pki/**", NULL},
+
+	/* ------------------------------------------------ users, logins, directories */
+	{"shadow", "passwords of the image's users are looked up in it", WH_IMPORT, "getspnam getspnam_r getspent fgetspent lckpwdf", "etc/shadow etc/gshadow", NULL},
+	{"pam", "logins are checked by modules that the services' files name", WH_IMPORT, "pam_start pam_start_confdir",
+	 "etc/pam.d/** etc/pam.conf usr/lib/pam.d/** etc/security/** etc/environment etc/default/locale etc/shadow etc/gshadow etc/login.defs usr/lib/*/security/* usr/lib/security/* "
+	 "usr/sbin/unix_chkpwd usr/share/pam/**",
+	 NULL},
+	{"sasl", "mechanisms of SASL are modules, and the other side chooses", WH_IMPORT, "sasl_client_init sasl_server_init",
+	 "usr/lib/*/sasl2/* usr/lib/sasl2/* etc/sasl2/** usr/lib/sasl2/*.conf etc/sasldb2", NULL},
+	{"kerberos", "Kerberos reads its configuration and loads plugins", WH_IMPORT,
+	 "krb5_init_context krb5_init_secure_context gss_acquire_cred gss_init_sec_context gss_accept_sec_context",
+	 "etc/krb5.conf etc/krb5.conf.d/** etc/krb5.keytab etc/krb5kdc/** etc/gss/** usr/lib/*/krb5/plugins/** usr/lib/*/gss/*", NULL},
+	{"ldap", "the LDAP library reads its configuration there", WH_IMPORT, "ldap_initialize ldap_init ldap_create ldap_connect",
+	 "etc/ldap/ldap.conf etc/openldap/ldap.conf", NULL},
+
+	/* ------------------------------------------------ what libraries read and load */
+	{"glib-modules", "GLib loads it for TLS, proxies and settings", WH_IMPORT,
+	 "g_tls_client_connection_new g_tls_server_connection_new g_tls_backend_get_default g_tls_certificate_new_from_file g_socket_client_new g_proxy_resolver_get_default "
+	 "soup_session_new g_settings_new g_io_modules_scan_all_in_directory",
+	 "usr/lib/*/gio/modules/* usr/share/glib-2.0/schemas/gschemas.compiled", NULL},
+	{"mime-types", "types of files are told by it", WH_IMPORT,
+	 "g_content_type_guess g_content_type_get_mime_type g_content_type_from_mime_type xdg_mime_get_mime_type_for_file", "usr/share/mime/* etc/mime.types", NULL},
+	{"mime-types", "types of files are told by it", WH_SOUGHT, "usr/share/mime/* etc/mime.types", "usr/share/mime/* etc/mime.types", NULL},
+	{"mime-types", "types of files are told by it", WH_NAMED, "usr/share/mime usr/share/mime/* etc/mime.types", "usr/share/mime/* etc/mime.types", NULL},
+	{"pixbuf-loaders", "image formats are loaders, and what is to be shown chooses", WH_KEPT, "usr/lib/*/libgdk_pixbuf-2.0.so.*", "usr/lib/*/gdk-pixbuf-2.0/**",
+	 NULL},
+	{"fontconfig", "fonts are looked up by it", WH_IMPORT, "FcInit FcInitLoadConfig FcInitLoadConfigAndFonts FcConfigGetCurrent FcFontMatch FcFontSort FcFontList",
+	 "etc/fonts/** usr/share/fontconfig/** usr/share/xml/fontconfig/**", NULL},
+	{"fonts", "a font beside it was used, and what is to be shown chooses", WH_SEEN, "usr/share/fonts/** usr/local/share/fonts/**", NULL, wh_rule_siblings},
+	{"image-coders", "image formats are modules, and what is to be read chooses", WH_KEPT, "usr/lib/*/libMagickCore-*.so.*",
+	 "etc/ImageMagick-*/** usr/share/ImageMagick-*/** usr/lib/*/ImageMagick-*/**", NULL},
+	{"xml-catalogs", "names of schemas and DTDs are looked up in it", WH_IMPORT, "xmlLoadCatalogs xmlInitializeCatalog xmlLoadCatalog xmlCatalogResolve",
+	 "etc/xml/** usr/share/xml/schema/xml-core/**", NULL},
+	{"xml-catalogs", "names of schemas and DTDs are looked up in it", WH_SOUGHT, "etc/xml/catalog", "etc/xml/** usr/share/xml/schema/xml-core/**", NULL},
+	{"magic", "libmagic tells types of files by it", WH_IMPORT, "magic_load magic_open magic_file magic_buffer",
+	 "etc/magic etc/magic.mime usr/share/misc/magic usr/share/misc/magic.mgc usr/share/file/** usr/lib/file/**", NULL},
+	{"geoip", "addresses are looked up in it", WH_IMPORT, "GeoIP_open GeoIP_open_type GeoIP_new MMDB_open", "usr/share/GeoIP/** var/lib/GeoIP/** etc/GeoIP.conf", NULL},
+	{"mysql-client", "the server chooses how it is logged in to: a plugin; options are read from files", WH_IMPORT,
+	 "mysql_real_connect mysql_init mysql_read_default_options", "etc/mysql/** etc/my.cnf etc/my.cnf.d/** usr/lib/*/libmariadb3/plugin/* usr/lib/mysql/plugin/*", NULL},
+	{"postgresql-client", "services are looked up in it", WH_IMPORT, "PQconnectdb PQconnectdbParams PQconnectStart PQconnectStartParams PQsetdbLogin",
+	 "etc/postgresql-common/** !etc/postgresql-common/pg_upgradecluster.d/**", NULL},
+	{"odbc", "data sources are looked up in it, and their drivers loaded", WH_KEPT, "usr/lib/*/libodbc.so.* usr/lib/*/libiodbc.so.*",
+	 "etc/odbc.ini etc/odbcinst.ini etc/ODBCDataSources/** usr/lib/*/odbc/*", NULL},
+	{"gstreamer", "elements are plugins, and the pipeline or the stream chooses", WH_IMPORT, "gst_init gst_init_check gst_init_with_error",
+	 "usr/lib/*/gstreamer-1.0/* usr/lib/*/gstreamer1.0/** usr/libexec/gstreamer-1.0/* usr/share/gstreamer-1.0/**", NULL},
+	{"qt-plugins", "Qt loads it for the platform, image formats, TLS, databases", WH_KEPT, "usr/lib/*/libQt5Core.so.* usr/lib/*/libQt6Core.so.*",
+	 "usr/lib/*/qt?/plugins/platforms/* usr/lib/*/qt?/plugins/imageformats/* usr/lib/*/qt?/plugins/tls/* usr/lib/*/qt?/plugins/sqldrivers/* "
+	 "usr/lib/*/qt?/plugins/styles/* usr/lib/*/qt?/plugins/iconengines/* usr/lib/*/qt?/plugins/bearer/*",
+	 NULL},
+	{"graphviz", "layouts and formats are plugins, listed in a file that its installation wrote", WH_KEPT, "usr/lib/*/libgvc.so.*", "usr/lib/*/graphviz/*", NULL},
+	{"spelling", "dictionaries are chosen by language", WH_IMPORT, "enchant_broker_init Hunspell_create new_aspell_speller aspell_speller_new",
+	 "usr/share/hunspell/** usr/share/myspell/** usr/share/enchant*/** usr/lib/*/enchant-2/* usr/lib/aspell/** var/lib/aspell/** usr/share/aspell/** etc/aspell.conf", NULL},
+	{"sound", "devices are described in it", WH_IMPORT, "snd_pcm_open snd_ctl_open snd_config_update", "usr/share/alsa/** etc/alsa/** etc/asound.conf usr/lib/*/alsa-lib/*",
+	 NULL},
+	{"tesseract", "languages are chosen by the caller", WH_SOUGHT, "usr/share/tesseract-ocr/**", "usr/share/tesseract-ocr/**", NULL},
+
+	/* ------------------------------------------------ applications */
+	/* Without llvmjit.so the server goes on without compiling expressions, and libLLVM has 100 MB. */
+	{"postgresql-server", "the server loads it when SQL asks for it: extensions, time zones, dictionaries, encodings", WH_SEEN, "**/lib/postgresql/*/bin/postgres",
+	 "usr/lib/postgresql/*/lib/** usr/share/postgresql/*/** !**/llvmjit* !**/bitcode/** !**/pgxs/** !**/*.a !**/man/** !**/pkgconfig/**", NULL},
+	{"postgresql-server", "the server loads it when SQL asks for it: extensions, time zones, dictionaries, encodings", WH_SEEN, "usr/local/bin/postgres",
+	 "usr/local/lib/postgresql/** usr/local/share/postgresql/** !**/llvmjit* !**/bitcode/** !**/pgxs/** !**/*.a !**/man/** !**/pkgconfig/**", NULL},
+	{"mysql-server", "the server loads plugins and messages when SQL asks for them", WH_SEEN, "usr/sbin/mysqld usr/sbin/mariadbd",
+	 "usr/lib/mysql/plugin/* usr/share/mysql/** usr/share/mariadb/** etc/mysql/** !**/mysql-test/**", NULL},
+	{"redis-modules", "the server loads modules by configuration", WH_SEEN, "**/redis-server", "usr/lib/redis/modules/** usr/local/lib/redis/modules/**", NULL},
+	{"git-programs", "git runs it for a command of its own", WH_SEEN, "usr/bin/git usr/lib/git-core/git", "usr/lib/git-core/* usr/share/git-core/templates/** etc/gitconfig", NULL},
+	{"git-programs", "git runs it for a command of its own", WH_SEEN, "usr/local/bin/git usr/local/libexec/git-core/git",
+	 "usr/local/libexec/git-core/* usr/local/share/git-core/templates/**", NULL},
+	{"gnupg-programs", "gpg starts it for keys, cards and networks", WH_SEEN, "usr/bin/gpg usr/bin/gpg2 usr/bin/gpgsm usr/bin/gpg-agent",
+	 "usr/bin/gpg-agent usr/bin/dirmngr usr/bin/gpgconf usr/bin/pinentry* usr/lib/gnupg/** usr/share/gnupg/**", NULL},
+	{"x11-data", "names of keys, colours and locales of windows", WH_IMPORT, "XOpenDisplay XOpenIM", "usr/share/X11/locale/** usr/share/X11/rgb.txt usr/share/X11/XErrorDB usr/share/X11/xkb/**",
+	 NULL},
 
 	/* ------------------------------------------------ code of languages: lang_*.c */
 	{"application-home", "it lies in the directory of the application, whose code was used", WH_SEEN, "**", NULL, wh_rule_home},

@@ -18,8 +18,8 @@ enum wh_evidence {
 	WH_SEEN,   /* a path that matches was used: more than looked at (access other than s, k, g, l alone) */
 	WH_SOUGHT, /* it was used, looked at, or looked for in vain */
 	WH_KEPT,   /* it stays, for whatever reason but as a parent */
-	WH_IMPORT, /* an ELF file that stays has an undefined dynamic symbol of that name */
-	WH_NAMED,  /* an ELF file that stays has a string in its data: an absolute path (match: a glob on it, without its slash), or what looks like
+	WH_IMPORT, /* an ELF file that stays has an undefined dynamic symbol of that name (but for files that a glob with "!" names) */
+	WH_NAMED,  /* an ELF file that stays, but the C library and its linker, has a string in its data: an absolute path (match: a glob on it, without its slash), or what looks like
 		    * the name of a library (match: a glob without a slash) */
 	WH_ENV,    /* the config's Env has that variable, and it is not empty */
 };
@@ -57,6 +57,12 @@ bool wh_rule_matches(const char *globs, const char *path);
 bool wh_rule_excludes(const char *globs, const char *path);
 /* The package whose record lists the path, NULL: none. */
 int wh_rule_owner(struct wh_decide *d, const char *path, const char **ret, struct wh_err **err);
+/* Are two paths of packages from one source, or both of none? */
+int wh_rule_kin(struct wh_decide *d, const char *a, const char *b, bool *ret, struct wh_err **err);
+/* Calls for each other name of a file: symlinks that lead to it, directly or not (but for those in
+ * /usr/share, /var and the like), and hard links in its directory. */
+typedef int (*wh_rule_name_fn)(void *arg, const char *name);
+int wh_rule_each_name(struct wh_decide *d, const struct wh_node_ref *n, wh_rule_name_fn fn, void *arg, struct wh_err **err);
 /* All paths of the image, in wh_path_cmp order. NULL with err. */
 const struct wh_strv *wh_rule_paths(struct wh_decide *d, struct wh_err **err);
 
@@ -75,11 +81,18 @@ int wh_closure_run(struct wh_decide *d, struct wh_closure *c, bool *ret_more, st
 /* Calls for each absolute path (that begins with a slash) and each library's name in the data of an ELF file; often more than once. */
 typedef int (*wh_closure_name_fn)(void *arg, const char *p, size_t n);
 int wh_closure_names(const uint8_t *p, size_t n, wh_closure_name_fn fn, void *arg);
+/* The absolute paths of a text. */
+int wh_closure_names_in_text(const uint8_t *p, size_t n, wh_closure_name_fn fn, void *arg);
 
 /* ---------------------------------------------------------------- closure_native.c */
 
 int wh_rule_library(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_named_path(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
+int wh_rule_named_program(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
+int wh_rule_named_directory(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
+int wh_rule_config_text(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
+int wh_rule_other_names(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
+int wh_rule_siblings(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_plugins(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_nss(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_locale(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);

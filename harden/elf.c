@@ -318,7 +318,8 @@ static uint64_t symbols_end(const struct tables *t)
 	return end;
 }
 
-static int each_import(const struct file *f, const struct dynamic *d, uint64_t at, uint64_t n, wh_elf_name_fn fn, void *arg)
+static int each_import(const struct file *f, const struct dynamic *d, uint64_t at, uint64_t n, wh_elf_name_fn fn,
+		       void *arg)
 {
 	uint64_t size = f->is64 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
 	int r = 0;
@@ -384,7 +385,8 @@ int wh_elf_data(const uint8_t *p, size_t n, wh_elf_part_fn fn, void *arg)
 	for (uint64_t i = 0; i < h.n; i++) {
 		segment_at(&f, h.at + i * h.size, &s);
 		/* Where code has a part of its own, the headers are in another one. */
-		apart |= s.type == PT_LOAD && !s.offset && !(number(&f, h.at + i * h.size + (f.is64 ? 4 : 24), 4) & PF_X);
+		apart |= s.type == PT_LOAD && !s.offset &&
+			 !(number(&f, h.at + i * h.size + (f.is64 ? 4 : 24), 4) & PF_X);
 	}
 	for (uint64_t i = 0; r == 0 && i < h.n; i++) {
 		segment_at(&f, h.at + i * h.size, &s);

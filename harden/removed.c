@@ -21,7 +21,7 @@ void wh_removed_release(struct wh_removed *r)
 	*r = (struct wh_removed){.tree = NULL};
 }
 
-const char *wh_removed_owner_of(const struct wh_removed *r, const char *path)
+const struct wh_dpkg_record *wh_removed_record_of(const struct wh_removed *r, const char *path)
 {
 	size_t lo = 0, hi = r->files.n;
 
@@ -35,7 +35,7 @@ const char *wh_removed_owner_of(const struct wh_removed *r, const char *path)
 	}
 	for (; lo < r->files.n && wh_streq(r->files.v[lo].path, path); lo++)
 		if (r->dpkg.v[r->files.v[lo].record].installed)
-			return r->dpkg.v[r->files.v[lo].record].name;
+			return &r->dpkg.v[r->files.v[lo].record];
 	return NULL;
 }
 
@@ -63,7 +63,8 @@ static json_t *leaf(const struct wh_node_ref *n, const char *owner)
 
 void wh_removed_add(struct wh_removed *r, const struct wh_node_ref *n)
 {
-	const char *rest = n->e.path, *owner = n->e.type == WH_T_DIR ? NULL : wh_removed_owner_of(r, n->e.path);
+	const struct wh_dpkg_record *record = n->e.type == WH_T_DIR ? NULL : wh_removed_record_of(r, n->e.path);
+	const char *rest = n->e.path, *owner = record ? record->name : NULL;
 	json_t *dir = r->tree, *key, *sub;
 	unsigned depth = 0;
 

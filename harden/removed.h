@@ -17,8 +17,8 @@ struct wh_removed {
 /* ret is to be released in any case. */
 int wh_removed_open(struct wh_tree *t, struct wh_removed *ret, struct wh_err **err);
 void wh_removed_release(struct wh_removed *r);
-/* The installed package that a path is of; NULL: of none. */
-const char *wh_removed_owner_of(const struct wh_removed *r, const char *path);
+/* The installed package that a path is of (a directory: one of them); NULL: of none. */
+const struct wh_dpkg_record *wh_removed_record_of(const struct wh_removed *r, const char *path);
 void wh_removed_add(struct wh_removed *r, const struct wh_node_ref *n);
 
 /* What the tree of a report says about a path: NULL: nothing went there. */
