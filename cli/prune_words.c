@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #define COMMAND_LINE "command line" /* never shown */
+#define OPTION_MAX 100              /* bytes of an option before a message */
 #define TESTS "/tests"              /* where --tests-dir is seen */
 
 /* ---------------------------------------------------------------- directories of tests */
@@ -318,13 +319,11 @@ static void tell_one(const struct wh_prune_flags *f, struct wh_err *err)
 	}
 	if (!line)
 		return;
-	if (wh_has_prefix(line, "--") && !names(err->msg, line)) {
-		char *now = wh_asprintf("%s: %s", line, err->msg);
-
-		free(err->msg);
-		err->msg = now;
-	} else if (wh_streq(line, f->image) && !strstr(err->msg, f->image)) {
-		char *now = wh_asprintf("%s: %s", line, err->msg);
+	if (wh_has_prefix(line, "--") ? !names(err->msg, line)
+				      : wh_streq(line, f->image) && !strstr(err->msg, f->image)) {
+		bool whole = strlen(line) <= OPTION_MAX;
+		char *now = wh_asprintf("%.*s%s: %s", (int)(whole ? strlen(line) : OPTION_MAX - 20), line, whole ? "" : " …",
+					err->msg);
 
 		free(err->msg);
 		err->msg = now;

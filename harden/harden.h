@@ -88,7 +88,7 @@ struct wh_pkgdb_plan {
 typedef bool (*wh_kept_fn)(void *arg, const char *path);
 int wh_pkgdb_plan_make(struct wh_tree *t, wh_kept_fn kept, void *arg, struct wh_pkgdb_plan *ret, struct wh_err **err);
 void wh_pkgdb_plan_release(struct wh_pkgdb_plan *p);
-/* Files of the packages that own any path for which kept() holds, documentation left out (PRUNE --mode=package). */
+/* Files and directories of the packages that own any path for which kept() holds, documentation left out (PRUNE --mode=package). */
 int wh_pkgdb_expand(struct wh_tree *t, wh_kept_fn kept, void *arg, struct wh_strv *ret, struct wh_err **err);
 
 /* ---------------------------------------------------------------- measure.c */

@@ -460,7 +460,7 @@ static bool has_kept_sibling(const struct wh_decide *d, const struct wh_node_ref
 	return s;
 }
 
-static bool is_kept(void *arg, const char *path)
+bool wh_decide_is_kept(void *arg, const char *path)
 {
 	const struct wh_decide *d = arg;
 	struct wh_node_ref n;
@@ -481,18 +481,6 @@ static int add_list(struct wh_decide *d, const struct wh_strv *paths, struct wh_
 			r = 0;
 	}
 	return r;
-}
-
-static int add_packages(struct wh_decide *d, struct wh_err **err)
-{
-	WH_AUTO_STRV struct wh_strv files = {0};
-	int r = find_siblings(d, err);
-
-	if (r == 0)
-		r = wh_pkgdb_expand(d->t, is_kept, d, &files, err);
-	if (r == 0)
-		r = add_list(d, &files, err);
-	return r < 0 ? r : wh_decide_close(d, err);
 }
 
 /* Does a line's path name nothing that stays, because only another name of the file does? gone: or for any reason. */
@@ -594,7 +582,7 @@ static int add_database(struct wh_decide *d, struct wh_err **err)
 	int r = find_siblings(d, err);
 
 	if (r == 0)
-		r = wh_pkgdb_plan_make(d->t, is_kept, d, p, err);
+		r = wh_pkgdb_plan_make(d->t, wh_decide_is_kept, d, p, err);
 	if (r == 0)
 		r = add_list(d, &p->keep, err);
 	for (size_t i = 0; r == 0 && i < p->n; i++) {
@@ -692,7 +680,9 @@ static int decide(struct wh_decide *d, struct wh_err **err)
 	if (r == 0)
 		r = wh_decide_close(d, err);
 	if (r == 0 && d->o->package_mode)
-		r = add_packages(d, err);
+		r = find_siblings(d, err);
+	if (r == 0 && d->o->package_mode)
+		r = wh_decide_packages(d, err);
 	if (r == 0)
 		r = wh_decide_late(d, err);
 	return r < 0 ? r : add_database(d, err);

@@ -76,6 +76,10 @@ int wh_decide_add(struct wh_decide *d, const char *path, const struct wh_why *wh
  * kept. */
 int wh_decide_reach(struct wh_decide *d, const char *path, bool follow_last, const struct wh_why *why,
 		    struct wh_err **err);
+/* Is it kept, or another name of the same content (a wh_kept_fn; arg: the decide)? */
+bool wh_decide_is_kept(void *arg, const char *path);
+/* keep_package.c: PRUNE --mode=package. */
+int wh_decide_packages(struct wh_decide *d, struct wh_err **err);
 /* closure.c: looks at all that was added, and adds what that needs and what closure rules ask for then, until nothing is left. */
 int wh_decide_close(struct wh_decide *d, struct wh_err **err);
 /* The file that a program's name means: by PATH, or from cwd when it has a slash. Not canonical; NULL: none.

@@ -533,7 +533,7 @@ int wh_pkgdb_expand(struct wh_tree *t, wh_kept_fn kept, void *arg, struct wh_str
 			x.stays[o->record] = x.d.v[o->record].installed;
 	}
 	for (size_t i = 0; r == 0 && i < x.f.n; i++)
-		if (x.stays[x.f.v[i].record] && !wh_is_documentation(x.f.v[i].path))
+		if (x.stays[x.f.v[i].record] && !wh_is_documentation(x.f.v[i].path)) /* empty directories, too */
 			add_extra(&x, x.f.v[i].path);
 	if (r == 0)
 		r = expand_lang(&x, err);
