@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What stays in any image: what its config names, what every system has, what glibc's linker reads. All else that stays unseen: closure_table.c. */
+#include "base/passwd.h"
 #include "harden/keep_private.h"
 
 #include <errno.h>
@@ -132,6 +133,43 @@ static int add_health(struct wh_decide *d, const json_t *test, const char *cwd, 
 	return wh_streq(kind, "CMD-SHELL") ? reach(d, "bin/sh", WH_RULE_CONFIG, NULL, err) : 0;
 }
 
+static int add_home(struct wh_decide *d, const char *home, struct wh_err **err)
+{
+	WH_AUTO_FREE char *canonical = NULL;
+	struct wh_node_ref n;
+
+	if (!home || *home != '/' || wh_walk(d->t, home, true, NULL, &canonical, &n) < 0 || n.e.type != WH_T_DIR)
+		return 0;
+	return reach(d, home, WH_RULE_CONFIG, NULL, err);
+}
+
+/* The home directory of USER, which $HOME leads to, for what the application may put there: it alone, not what is in it. */
+static int add_homes(struct wh_decide *d, const json_t *config, struct wh_err **err)
+{
+	WH_AUTO_BUF struct wh_buf passwd = WH_BUF_INIT, group = WH_BUF_INIT;
+	const json_t *env = json_object_get(config, "Env");
+	const char *spec = wh_json_str(config, "User");
+	struct wh_user user = {0};
+	int r = wh_text_read(d->t, "etc/passwd", MAX_TEXT, &passwd, err);
+
+	if (r == 0 || r == -ENOENT)
+		r = wh_text_read(d->t, "etc/group", MAX_TEXT, &group, err);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	/* A user whom nobody knows has been told of already: nothing could be started. */
+	if (wh_user_resolve(spec ? spec : "", (struct wh_str){passwd.p, passwd.n}, (struct wh_str){group.p, group.n}, false, &user,
+			    NULL) < 0)
+		*user.home = '\0';
+	r = add_home(d, user.home, err);
+	for (size_t i = 0; r == 0 && i < json_array_size(env); i++) {
+		const char *s = json_string_value(json_array_get(env, i));
+
+		if (s && wh_has_prefix(s, "HOME="))
+			r = add_home(d, s + strlen("HOME="), err);
+	}
+	return r;
+}
+
 int wh_decide_config(struct wh_decide *d, struct wh_err **err)
 {
 	const json_t *c = d->o->config, *entrypoint = json_object_get(c, "Entrypoint"), *value;
@@ -144,6 +182,8 @@ int wh_decide_config(struct wh_decide *d, struct wh_err **err)
 		r = add_health(d, json_object_get(json_object_get(c, "Healthcheck"), "Test"), cwd, err);
 	if (r == 0 && cwd)
 		r = reach(d, cwd, WH_RULE_CONFIG, NULL, err);
+	if (r == 0)
+		r = add_homes(d, c, err);
 	if (r < 0)
 		return r;
 	json_object_foreach (volumes, volume, value) {

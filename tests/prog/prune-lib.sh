@@ -100,3 +100,8 @@ again() {
 	is "$status" 0 "$desc"
 	[ "$status" = 0 ] || show "$err"
 }
+
+# The manifest's digest: of the config and of the only layer.
+manifest() {
+	jq -r '[.manifests[] | select(.annotations["org.opencontainers.image.ref.name"])][0].digest' "$1/index.json"
+}
