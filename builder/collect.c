@@ -8,6 +8,7 @@
 
 #define RECORD_MAX ((size_t)64 * 1024)
 #define INPUTS_MAX ((size_t)4 << 20)
+#define DOC_MAX ((size_t)1 << 30)
 #define SHELL "/bin/sh -c "
 
 struct teller {
@@ -43,17 +44,40 @@ static char *name_of(struct wh_store *s, const struct wh_record *r)
 	return kind ? wh_asprintf("%s %s %s", kind, source ? source : "", destination ? destination : "") : NULL;
 }
 
+/* What a PROFILE's record names beside its document: "trace":"sha256:…", looked for as bytes, so that a gc parses no documents. What
+ * only looks like it is kept too long at worst: in a text, the quotation marks would have backslashes before them. */
+static bool trace_of(struct wh_store *s, const struct wh_digest *doc, struct wh_digest *ret)
+{
+	static const char label[] = "\"trace\":\"";
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+	WH_AUTO_FREE char *path = NULL;
+	char hex[65], text[WH_DIGEST_TEXT];
+	const char *at;
+
+	path = wh_asprintf("blobs/sha256/%s", wh_digest_hex(doc, hex));
+	if (wh_read_regular(wh_store_dirfd(s), path, DOC_MAX, &b) < 0 || !b.n)
+		return false;
+	at = memmem(b.p, b.n, label, strlen(label));
+	if (!at || (size_t)(b.p + b.n - at) < strlen(label) + sizeof(text))
+		return false;
+	memcpy(text, at + strlen(label), sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	return wh_digest_parse(text, ret) && wh_blob_has(s, ret, NULL);
+}
+
 static int add_record(void *arg, const struct wh_record *r, int64_t used)
 {
 	const struct teller *t = arg;
 	WH_AUTO_FREE char *name = t->names ? name_of(wh_gc_store(t->gc), r) : NULL;
-	struct wh_digest blobs[3];
+	struct wh_digest blobs[4];
 	size_t n = 0;
 
 	if (!r->empty)
 		blobs[n++] = r->layer.blob;
 	if (!wh_digest_is_zero(&r->doc))
 		blobs[n++] = r->doc;
+	if (!wh_digest_is_zero(&r->doc) && trace_of(wh_gc_store(t->gc), &r->doc, &blobs[n]))
+		n++;
 	if (!wh_digest_is_zero(&r->inputs))
 		blobs[n++] = r->inputs;
 	wh_gc_add_record(

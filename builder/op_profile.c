@@ -3,7 +3,8 @@
  * PROFILE: a trial on the stage's tree, then a profile of what was observed. The result is the tree unchanged and a
  * document, a blob:
  *
- *   {"document":{profile, see harden.h}, "runs":[{run, see builder.h}, …], "emulated":"linux/arm64" or absent}
+ *   {"document":{profile, see harden.h}, "runs":[{run, see builder.h}, …], "emulated":"linux/arm64" or absent,
+ *    "trace":"sha256:…" (profile_trace.c) or absent}
  */
 #include "builder/profile_private.h"
 
@@ -47,8 +48,10 @@ static void document_work(struct wh_node *n)
 		json_object_set(doc, "runs", t->runs);
 		if (wh_builder_emulates(n->b, t->op->platform))
 			json_object_set_new(doc, "emulated", json_string(t->op->platform));
-		r = wh_doc_write(n->b, doc, &n->doc, &n->job_err);
+		r = wh_trace_write(t, doc, &n->job_err);
 	}
+	if (r == 0)
+		r = wh_doc_write(n->b, doc, &n->doc, &n->job_err);
 	n->own_empty = true;
 	n->job_r = r;
 }

@@ -180,6 +180,7 @@ struct wh_trial {
 	struct wh_tail test_tail;
 	bool app_ran; /* the application, or a container beside it, executed its program */
 	uint64_t shown_bytes; /* of what its commands printed */
+	struct wh_buf said;   /* the last that application and tests printed, labelled; of the last run that is over */
 };
 
 /* Starts it: the end is told through done(shown), on the loop, with shown->trial->r and ->err. The caller frees it. */
@@ -207,5 +208,21 @@ int wh_share_check(struct wh_store *s, const struct wh_layer *layers, size_t n, 
 int wh_trial_log_read(struct wh_trial_log *l, struct wh_err **err);
 void wh_trial_count(const struct wh_trial_log *logs, size_t n, uint64_t *ret_events, uint64_t *ret_files);
 bool wh_trial_left_others(const struct wh_trial_log *log);
+
+/* profile_trace.c: what is kept of a trial for messages, beside its document. Jobs. */
+struct wh_trace {
+	char *data;                 /* what logs point into */
+	struct wh_obs_log *logs;    /* of all runs */
+	size_t n_logs;
+	struct wh_strv names;
+	struct wh_strv **tests;
+	size_t n_tests, cap_tests;
+	char *output;               /* as wh_trial.said */
+};
+/* Adds "trace" to the record; what is too large is left out. */
+int wh_trace_write(struct wh_trial *t, json_t *doc, struct wh_err **err);
+/* -ENOENT: it is not there (the record came from elsewhere, or it was too large). */
+int wh_trace_read(struct wh_store *s, const json_t *doc, struct wh_trace *ret);
+void wh_trace_release(struct wh_trace *x);
 
 #endif

@@ -189,17 +189,16 @@ static void add_tail(struct wh_buf *out, const char *what, const struct wh_tail 
 /* Both logs, whoever failed. */
 static void add_details(struct wh_trial *t)
 {
-	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
-
+	wh_buf_reset(&t->said);
+	if (t->app.started)
+		add_tail(&t->said, "application", &t->app.tail);
+	if (t->driver_status >= 0 || !wh_tail_empty(&t->test_tail))
+		add_tail(&t->said, "test", &t->test_tail);
 	if (!t->err)
 		return;
-	if (t->app.started)
-		add_tail(&text, "application", &t->app.tail);
-	if (t->driver_status >= 0 || !wh_tail_empty(&t->test_tail))
-		add_tail(&text, "test", &t->test_tail);
 	hint_unrunnable(t->driver_status, &t->test_tail, &t->err);
-	if (text.n)
-		wh_err_detail(&t->err, text.p);
+	if (t->said.n)
+		wh_err_detail(&t->err, t->said.p);
 }
 
 /* ---------------------------------------------------------------- tear down */
@@ -673,6 +672,7 @@ void wh_trial_free(struct wh_trial *t)
 	free(t->logs);
 	wh_app_closer_free(t->closer);
 	json_decref(t->runs);
+	wh_buf_release(&t->said);
 	wh_err_free(t->err);
 	free(t);
 }

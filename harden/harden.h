@@ -174,6 +174,11 @@ void wh_repairs_release(struct wh_repairs *r);
 /* {"path","by","phase","test"}, for the report. New reference. */
 json_t *wh_unforeseen_json(const struct wh_unforeseen *u);
 
+/* diverge.c: where the application, run on the pruned tree, first did something else than on the full one, as lines of text. Of after, only one
+ * run's logs. Logs may be cut short. */
+int wh_diverge(struct wh_tree *full, struct wh_tree *pruned, const struct wh_obs_log *before, size_t n_before,
+	       const struct wh_obs_log *after, size_t n_after, struct wh_buf *out, struct wh_err **err);
+
 /* ---------------------------------------------------------------- prune.c */
 
 /* Asserts observed ⊆ kept, then writes the layer: entries as in the tree (owner, mode, time, xattrs, hard links), contents from the

@@ -494,6 +494,8 @@ PRUNE
 D
 like "$err" '^hint: .*--keep' 'what nothing showed: the hint'
 like "$err" '\| 0 files|the test printed nothing' "what nothing showed: the tests' log"
+like "$err" '\| 2 files' "what nothing showed: their log on the full tree"
+like "$err" '\|   /bin/app listed /data/list, of whose 2 entries 2 went: a, b' 'what nothing showed: where the two runs differ'
 builds '--keep keeps it' <<D
 FROM app
 PROFILE --from=tests --ready=tcp:8080 $get/list | grep '2 files'
