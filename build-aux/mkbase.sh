@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# mkbase.sh busybox[-ARCH]|platforms|debian DIR - makes a base image as an OCI layout in DIR.
+# mkbase.sh busybox[-ARCH]|platforms|debian|apps DIR - makes a base image as an OCI layout in DIR.
 #
 #   busybox   Debian's busybox-static and a name for each of its applets; with
 #             ARCH, a Debian architecture ("arm64"), that one's program
@@ -9,6 +9,9 @@
 #             machine is arm64), behind one image index
 #   debian    the smallest Debian that has apt, from this machine's own apt
 #             sources; they stay in the image, so that apt works in RUN
+#   apps      no layout but a tree, DIR/root: Debian with servers, languages
+#             and tools, each with what it needs to run at once; for tests
+#             that watch many applications. Only as root
 #
 # Works as root and as an ordinary user with subordinate ids. The same package
 # versions give the same bytes: every time in them is SOURCE_DATE_EPOCH
@@ -157,28 +160,43 @@ apt_sources() {
 	die "found no apt sources of $suite on this machine"
 }
 
-make_debian() {
-	local suite sources include=usr-is-merged # else perl comes in, to do the merge that is done already
+# bootstrap FORMAT TO PACKAGES [OPTION]…: Debian without what changes from run to run, or belongs to this machine.
+bootstrap() {
+	local suite sources include=usr-is-merged,$3 # else perl comes in, to do the merge that is done already
 
 	suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 	[ -n "$suite" ] || die "cannot tell this machine's Debian release"
 	sources=$(apt_sources "$suite")
 	! grep -q '^[^#]*https:' "$sources" || include=$include,ca-certificates
-	# What changes from run to run, or belongs to this machine, stays out.
 	# shellcheck disable=SC2016
-	mmdebstrap --quiet --variant=minbase --format=tar --skip=output/dev --include="$include" \
+	mmdebstrap --quiet --variant=minbase --format="$1" --skip=output/dev --include="${include%,}" \
 		--aptopt='Acquire::Languages "none"' \
 		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
-		--dpkgopt='path-include=/usr/share/doc/*/copyright' \
+		--dpkgopt='path-include=/usr/share/doc/*/copyright' "${@:4}" \
 		--customize-hook='rm -rf "$1"/etc/resolv.conf "$1"/etc/hostname "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin' \
 		--customize-hook='rm -f "$1"/var/log/*.log "$1"/var/log/apt/* "$1"/var/cache/ldconfig/aux-cache' \
-		"$suite" "$work/root.tar" "$sources" >"$work/log" 2>&1 || die "mmdebstrap: $(tail -n 20 "$work/log")"
+		"$suite" "$2" "$sources" >"$work/log" 2>&1 || die "mmdebstrap: $(tail -n 20 "$work/log")"
+}
+
+make_debian() {
+	bootstrap tar "$work/root.tar" ''
 	# No device nodes, which an ordinary user cannot unpack, but the directory: the first block of an archive of it.
 	mkdir "$work/dev"
 	tar -C "$work" --format=gnu --owner=0 --group=0 --numeric-owner --mode=755 --mtime="@$SOURCE_DATE_EPOCH" -c ./dev |
 		head -c 512 | cat - "$work/root.tar" >"$work/whole.tar"
 	layout "$work/whole.tar" bash
+}
+
+# Java's package makes links beside manuals, which must have a directory then. PostgreSQL's makes a cluster.
+make_apps() {
+	[ "$(id -u)" = 0 ] || die 'the tree of applications is made by root'
+	# shellcheck disable=SC2016
+	bootstrap directory "$made/root" "nginx-light,redis-server,python3-flask,postgresql,php-fpm,php-cli,nodejs,\
+openjdk-17-jre-headless,git,curl,jq,sqlite3,perl" --aptopt='APT::Install-Recommends "false"' \
+		--setup-hook='mkdir -p "$1/usr/share/man/man1"'
+	rm -rf "${made:?}/root/var/cache/apt/archives"
+	chmod 755 "$made"
 }
 
 # An index below index.json, as multi-platform images have it: attributes of a descriptor say which image is for which platform.
@@ -206,6 +224,7 @@ case $kind in
 busybox) make_busybox ;;
 platforms) make_platforms ;;
 debian) make_debian ;;
-*) die "no base \"$kind\"; there are busybox, platforms and debian" ;;
+apps) make_apps ;;
+*) die "no base \"$kind\"; there are busybox, platforms, debian and apps" ;;
 esac
 mv -T "$made" "$dest"

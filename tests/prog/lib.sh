@@ -28,7 +28,7 @@
 #   as_user CMD…      as an ordinary user with subordinate ids: user whittle-test (made when missing) when we are root
 #   as WHO CMD…       as root, or as that user where WHO is "user"
 #   is_root           are we?
-#   test_base NAME    prints the OCI layout of a base (busybox, busybox-ARCH, platforms, debian), made once a machine by build-aux/mkbase.sh
+#   test_base NAME    prints the OCI layout of a base (busybox, busybox-ARCH, platforms, debian; apps: a tree), made once a machine by build-aux/mkbase.sh
 # The frame:
 #   skip_all REASON   ends the test as skipped (counts as a failure where CI=true)
 #   done_testing      prints the plan; needed at the end, so that a script that dies half-way fails
@@ -221,7 +221,7 @@ done_testing() {
 test_base() (
 	dir=${WHITTLE_BASES:-/var/tmp/whittle-bases-$(id -u)}
 	mkdir -p "$dir" && chmod 755 "$dir" && exec 9>"$dir/.lock" && flock 9 || exit 1
-	[ -e "$dir/$1/index.json" ] || "$SRC/build-aux/mkbase.sh" "$1" "$dir/$1" >&2 || exit 1
+	[ -e "$dir/$1/index.json" ] || [ -d "$dir/$1/root" ] || "$SRC/build-aux/mkbase.sh" "$1" "$dir/$1" >&2 || exit 1
 	echo "$dir/$1"
 )
 
