@@ -38,7 +38,11 @@ const struct wh_rule_row wh_closure_table[] = {
 	 "!etc/profile !etc/profile.d/** !etc/init.d/** !etc/alternatives/** !etc/ssl/certs/** !etc/environment",
 	 wh_rule_config_text},
 	{"plugin-directory", "it came in the package and directory of a library that was opened outside of the linker's directories", WH_SEEN,
-	 "**/*.so **/*.so.*", "!**/llvmjit*.so", wh_rule_plugins},
+	 "**/*.so **/*.so.*",
+	 /* Languages know which of their modules are asked for. */
+	 "!**/llvmjit*.so !**/lib-dynload/* !**/dist-packages/** !**/site-packages/** !**/node_modules/** !**/jvm/** !**/lib/ruby/** !usr/lib/*/ruby/** "
+	 "!**/auto/** !usr/lib/php/** !usr/local/lib/php/**",
+	 wh_rule_plugins},
 	{"other-names", "it is another name of a program or library that stays", WH_KEPT,
 	 "usr/bin/* usr/sbin/* usr/games/* usr/lib/** usr/lib64/** usr/local/** opt/**", NULL, wh_rule_other_names},
 

@@ -263,8 +263,17 @@ struct resolve {
 /* Below a site directory the distribution's rule does the rest, in the application's the home's; a package anywhere else comes whole. */
 static int keep_module(struct resolve *x, const struct wh_py_root *root, const char *path, struct wh_err **err)
 {
+	const struct wh_py_root *from = wh_python_root(x->y, x->file);
 	WH_AUTO_FREE char *dir = NULL;
 
+	/* pydoc imports its topics, and some module tkinter: who wants those says so. */
+	if (root && root->kind == WH_PY_LIBRARY && from && from->kind == WH_PY_LIBRARY) {
+		const char *rest = path + strlen(root->dir) + 1;
+		WH_AUTO_FREE char *top = wh_strndup(rest, strcspn(rest, "/"));
+
+		if (rest[strlen(top)] && is_aside(top) && !wh_streq(top, "lib-dynload"))
+			return 0;
+	}
 	if (!root || root->kind != WH_PY_OWN || !wh_has_suffix(path, "/__init__.py"))
 		return wh_rule_keep(x->d, x->row, path, x->file, err);
 	dir = wh_path_dir(path);
