@@ -136,12 +136,14 @@ bool wh_code_has_part(const char *path, const char *name)
 
 bool wh_code_in_tests(const char *path)
 {
-	static const char *const names[] = {"test", "tests", "idle_test", "__tests__", "spec"};
+	static const char *const dirs[] = {"test",    "tests",    "idle_test",  "__tests__", "spec", "example",
+					   "examples", "benchmark", "benchmarks", "bench"};
+	const char *name = wh_path_base(path);
 
-	for (size_t i = 0; i < WH_ARRAY_SIZE(names); i++)
-		if (wh_code_has_part(path, names[i]))
+	for (size_t i = 0; i < WH_ARRAY_SIZE(dirs); i++)
+		if (wh_code_has_part(path, dirs[i]))
 			return true;
-	return false;
+	return wh_rule_matches("test.* test-* test_* *_test.* *.test.* *.spec.* *_spec.* conftest.py", name);
 }
 
 /* ---------------------------------------------------------------- what the profiles say */

@@ -97,9 +97,11 @@ WH_CODE_RULE(wh_rule_php_extensions);  /* lang_php.c */
 WH_CODE_RULE(wh_rule_php_package);
 WH_CODE_RULE(wh_rule_perl_module);     /* lang_perl.c */
 WH_CODE_RULE(wh_rule_perl_use);
+WH_CODE_RULE(wh_rule_perl_runtime);
 WH_CODE_RULE(wh_rule_ruby_gem);        /* lang_ruby.c */
 WH_CODE_RULE(wh_rule_ruby_require);
 WH_CODE_RULE(wh_rule_ruby_runtime);
+WH_CODE_RULE(wh_rule_ruby_library);
 
 /* lang.c: what keep.c frees */
 struct wh_code;

@@ -40,12 +40,15 @@ int wh_rule_java_home(struct wh_decide *d, const struct wh_rule_row *row, const 
 {
 	static const char globs[] = "lib/modules lib/*.so lib/*/*.so lib/*/*.jsa lib/*/jvm.cfg lib/jvm.cfg* lib/security/** lib/*.properties lib/*.dat lib/tzmappings "
 				    "lib/jfr/** lib/jspawnhelper lib/jexec lib/*.jar lib/ext/** lib/management/** lib/logging.properties conf/** release";
-	const char *lib = strstr(path, "/lib/");
-	WH_AUTO_FREE char *home = lib ? wh_strndup(path, (size_t)(lib - path)) : NULL;
+	const char *lib = NULL;
+	WH_AUTO_FREE char *home = NULL;
 	const struct wh_strv *all;
 	bool desktop;
 	int r = 0;
 
+	for (const char *p = path; (p = strstr(p, "/lib/")); p++)
+		lib = p;
+	home = lib ? wh_strndup(path, (size_t)(lib - path)) : NULL;
 	if (!home || !wh_code_first(d, "java-home", home))
 		return 0;
 	desktop = saw_desktop(d, home);

@@ -129,6 +129,28 @@ int wh_rule_perl_module(struct wh_decide *d, const struct wh_rule_row *row, cons
 	return r == 0 && wh_rule_matches(MODULES, path) ? wh_code_keep_owned(d, row, path, MODULES, path, err) : r;
 }
 
+/* Perl's own C code asks for these: attributes of subs, %+ and %!, glob(), methods of handles, in-memory files, names of characters. */
+int wh_rule_perl_runtime(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+{
+	static const char *const names[] = {"attributes.pm", "auto/attributes/**", "Errno.pm", "Tie/Hash/NamedCapture.pm", "PerlIO/scalar.pm", "PerlIO/encoding.pm",
+					    "PerlIO/via.pm", "IO/File.pm", "mro.pm", "File/Glob.pm", "Carp.pm", "feature.pm", "re.pm", "overloading.pm",
+					    "bytes_heavy.pl", "Config.pm", "Config_heavy.pl", "XSLoader.pm", "DynaLoader.pm", "warnings/register.pm"};
+	const struct wh_strv *roots;
+	int r = roots_of(d, &roots, err);
+
+	(void)path;
+	if (r < 0 || !roots->n || !wh_code_first(d, "perl", "runtime"))
+		return r;
+	for (size_t i = 0; r == 0 && i < roots->n; i++) {
+		for (size_t k = 0; r == 0 && k < WH_ARRAY_SIZE(names); k++) {
+			WH_AUTO_FREE char *glob = wh_path_join(roots->v[i], names[k]);
+
+			r = wh_rule_keep_globs(d, row, glob, via, err);
+		}
+	}
+	return r;
+}
+
 /* ---------------------------------------------------------------- use, require */
 
 struct uses {

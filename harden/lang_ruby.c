@@ -77,6 +77,34 @@ int wh_rule_ruby_runtime(struct wh_decide *d, const struct wh_rule_row *row, con
 	return r;
 }
 
+/* What lies below a used library's name is of it: psych.so asks for psych/syntax_error itself. */
+int wh_rule_ruby_library(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+{
+	const struct wh_strv *roots;
+	const char *best = NULL;
+	WH_AUTO_FREE char *name = NULL;
+	int r = roots_of(d, &roots, err);
+
+	(void)via;
+	for (size_t i = 0; r == 0 && i < roots->n; i++)
+		if (wh_code_below(path, roots->v[i]) && (!best || strlen(roots->v[i]) > strlen(best)))
+			best = roots->v[i];
+	/* A gem is whole anyway. */
+	if (!best || wh_has_suffix(best, "/lib"))
+		return r;
+	name = wh_strdup(path + strlen(best) + 1);
+	name[strlen(name) - 3] = '\0'; /* .rb, .so */
+	if (wh_streq(name, "bundler") || wh_streq(name, "rdoc") || wh_streq(name, "irb"))
+		return 0;
+	for (size_t i = 0; r == 0 && i < roots->n; i++) {
+		WH_AUTO_FREE char *below = wh_path_join(roots->v[i], name);
+
+		if (!wh_has_suffix(roots->v[i], "/lib") && wh_code_is_dir(d, below) && wh_code_first(d, "ruby-below", below))
+			r = wh_rule_keep_below(d, row, below, path, err);
+	}
+	return r;
+}
+
 /* ---------------------------------------------------------------- gems */
 
 struct gem {
