@@ -38,8 +38,10 @@ static bool saw_desktop(struct wh_decide *d, const char *home)
 /* path: HOME/lib/modules, HOME/lib/server/libjvm.so, or before Java 9 HOME/lib/rt.jar */
 int wh_rule_java_home(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
 {
-	static const char globs[] = "lib/modules lib/*.so lib/*/*.so lib/*/*.jsa lib/*/jvm.cfg lib/jvm.cfg* lib/security/** lib/*.properties lib/*.dat lib/tzmappings "
-				    "lib/jfr/** lib/jspawnhelper lib/jexec lib/*.jar lib/ext/** lib/management/** lib/logging.properties conf/** release";
+	/* With the last part of the home, so that lib is not taken for the system's. */
+	static const char globs[] = "*/lib/modules */lib/*.so */lib/*/*.so */lib/*/*.jsa */lib/*/jvm.cfg */lib/jvm.cfg* */lib/security/** */lib/*.properties "
+				    "*/lib/*.dat */lib/tzmappings */lib/jfr/** */lib/jspawnhelper */lib/jexec */lib/*.jar */lib/ext/** */lib/management/** "
+				    "*/lib/logging.properties */conf/** */release";
 	const char *lib = NULL;
 	WH_AUTO_FREE char *home = NULL;
 	const struct wh_strv *all;
@@ -58,7 +60,7 @@ int wh_rule_java_home(struct wh_decide *d, const struct wh_rule_row *row, const 
 	for (size_t i = 0; r == 0 && i < all->n; i++) {
 		if (!wh_has_prefix(all->v[i], home) || all->v[i][strlen(home)] != '/')
 			continue;
-		if (wh_rule_matches(globs, all->v[i] + strlen(home) + 1) && (desktop || !is_desktop(wh_path_base(all->v[i]))))
+		if (wh_rule_matches(globs, all->v[i] + (wh_path_base(home) - home)) && (desktop || !is_desktop(wh_path_base(all->v[i]))))
 			r = wh_rule_keep(d, row, all->v[i], via, err);
 	}
 	return r;
