@@ -7,7 +7,7 @@ sandbox_libsandbox_a_SOURCES = \
 	sandbox/net.c sandbox/net.h sandbox/netns.c sandbox/outer.c sandbox/overlay.c sandbox/ports.c sandbox/init_blob.c sandbox/procfs.c sandbox/report.c \
 	sandbox/report.h sandbox/rootfs.c sandbox/rootfs.h sandbox/sandbox.h sandbox/seccomp.c sandbox/seccomp.h \
 	sandbox/seccomp_table.c sandbox/service.c sandbox/service.h sandbox/spec.c sandbox/spec.h sandbox/step.c sandbox/step.h sandbox/stubs.c \
-	sandbox/stubs.h sandbox/observer.h sandbox/observer_call.c sandbox/observer_exec.c sandbox/observer_log.c sandbox/observer_caps.c sandbox/observer_net.c \
+	sandbox/stubs.h sandbox/observer.h sandbox/observer_call.c sandbox/observer_exec.c sandbox/observer_log.c sandbox/observer_caps.c sandbox/observer_caps.h sandbox/observer_creds.c sandbox/observer_net.c \
 	sandbox/observer_path.c sandbox/observer_task.c sandbox/supervisor.c sandbox/supervisor.h sandbox/supervisor_private.h sandbox/supervisor_table.c \
 	sandbox/supervisor_table.h sandbox/ulimit.c sandbox/usernet.c sandbox/warden.c sandbox/warden.h sandbox/wire.c sandbox/wire.h
 

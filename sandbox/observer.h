@@ -9,6 +9,8 @@
  *   observer_exec.c     the same for execve: scripts, and what becomes of the caller
  *   observer_net.c      the same for sockets: addresses, and those that are paths
  *   observer_task.c     who called: thread → process → program image; its memory, its /proc links
+ *   observer_creds.c     its ids and capabilities; which of them modes call for
+ *   observer_caps.c     which capabilities other calls need
  *   observer_path.c     a path of the caller's → canonical path in the container's root, symlinks recorded
  *   observer_log.c      records, each once
  *
@@ -34,6 +36,9 @@ struct wh_program; /* a P record */
 struct wh_thread;  /* a thread that is no leader of its process */
 struct wh_image;   /* a program image that was seen running */
 struct wh_seen;    /* an A, N, X, L or K record */
+struct wh_searched; /* a directory that some ids may search */
+struct wh_creds;   /* observer_caps.h */
+struct wh_need;
 struct wh_told;    /* the S and C records of a program */
 
 /* System call numbers are below this. */
@@ -55,6 +60,9 @@ struct wh_task { /* a process */
 	uint32_t record;  /* its P record; 0: none yet */
 	uint64_t image;   /* what it runs (observer_task.c) */
 	struct wh_pending *pending;
+	struct wh_creds *creds; /* NULL: to be read */
+	bool differ;            /* its threads' may */
+	pid_t inner;            /* its number in its own container; 0: not asked yet */
 	struct wh_task_links *links; /* the table's */
 };
 
@@ -84,6 +92,8 @@ struct wh_observer {
 	size_t n_threads;
 	struct wh_image *images;
 	size_t n_images;
+	struct wh_searched *searched;
+	size_t n_searched;
 	char *links[256]; /* by hash: where symlinks were met */
 };
 /* Takes nothing over but proc; root, listener come with the handover. */
@@ -103,6 +113,8 @@ struct wh_call {
 	int nr;
 	uint64_t args[6];
 	struct wh_task *task;
+	const struct wh_need *need; /* capabilities; or NULL */
+	bool moves;                 /* rename */
 };
 struct wh_row;
 typedef void (*wh_call_fn)(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
@@ -141,9 +153,16 @@ int wh_task_find(struct wh_observer *o, pid_t tid, struct wh_task **ret);
 void wh_task_settle(struct wh_observer *o, struct wh_task *t, pid_t tid);
 /* Takes p over. */
 void wh_task_execs(struct wh_observer *o, struct wh_task *t, struct wh_pending *p);
+/* Calls fn for each process, until it says false. */
+void wh_task_each(struct wh_observer *o, bool (*fn)(void *arg, struct wh_observer *o, struct wh_task *t), void *arg);
+/* Its number in its own container; 0: it is gone. */
+pid_t wh_task_inner(struct wh_observer *o, struct wh_task *t);
 /* Processes that ended since. False: there are more, call again. */
 bool wh_task_bury(struct wh_observer *o);
 void wh_tasks_release(struct wh_observer *o);
+
+/* What /proc/PID/NAME holds, up to max bytes. How many; -ESRCH: it is gone; else it cannot be told. */
+int wh_task_proc(const struct wh_observer *o, pid_t pid, const char *name, char *p, size_t max);
 
 /* n bytes at the caller's addr. 0; -EFAULT: not readable, for the kernel neither; -ESRCH: gone; else it cannot be
  * told. */
@@ -195,9 +214,35 @@ void wh_call_made(struct wh_observer *o, const struct wh_call *c, const struct w
 /* A record of what was found (r 0), or not found (-ENOENT). */
 void wh_call_note(struct wh_observer *o, const struct wh_call *c, int r, unsigned access, const struct wh_found *f);
 
-/* The same; what fails for a reason of ours is lost. */
+/* fstat(2) of a canonical path. 0 or -errno. */
+int wh_place_stat(const struct wh_observer *o, const char *path, struct stat *st);
+
+/* wh_place_walk(); what fails for a reason of ours is lost. */
 int wh_call_walk(struct wh_observer *o, const struct wh_call *c, const struct wh_start *start, const char *path,
 		 bool follow, struct wh_found *f);
+
+/* ---------------------------------------------------------------- observer_creds.c, observer_caps.c */
+
+/* Tells what a call needs that does this to what was found, or not found. */
+void wh_cap_access(struct wh_observer *o, const struct wh_call *c, unsigned access, bool missing,
+		   const struct wh_found *f);
+/* The same for the way there: the directories above path are searched. */
+void wh_cap_search(struct wh_observer *o, const struct wh_call *c, const char *path);
+/* Modes, owners or directories change: what was found out about ways is forgotten. */
+void wh_searched_forget(struct wh_observer *o);
+/* What the call's own row says; st as in struct wh_need. */
+void wh_cap_call(struct wh_observer *o, const struct wh_call *c, const struct stat *st);
+/* The row of that name, or NULL. */
+const struct wh_need *wh_need_find(const char *name);
+/* After the call its credentials may be others. */
+void wh_need_done(struct wh_observer *o, const struct wh_call *c);
+/* A message's control data, at the caller's addr. */
+void wh_cap_control(struct wh_observer *o, const struct wh_call *c, uint64_t addr, uint64_t len);
+/* A port is bound. */
+void wh_cap_port(struct wh_observer *o, const struct wh_call *c, uint16_t port);
+/* Something is opened that has no name in the root. */
+void wh_cap_object(struct wh_observer *o, const struct wh_call *c, unsigned access, const struct stat *st);
+void wh_creds_release(struct wh_task *t);
 
 /* ---------------------------------------------------------------- observer_log.c */
 

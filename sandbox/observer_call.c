@@ -102,24 +102,45 @@ static int walk(struct wh_observer *o, const struct wh_call *c, const struct wh_
 	return wh_call_walk(o, c, &n->start, n->path, follow, f);
 }
 
-void wh_call_note(struct wh_observer *o, const struct wh_call *c, int r, unsigned access, const struct wh_found *f)
+/* caps: what of access modes are asked for. */
+static void note(struct wh_observer *o, const struct wh_call *c, int r, unsigned access, unsigned caps,
+		 const struct wh_found *f)
 {
 	if (r == 0 && S_ISLNK(f->st.st_mode))
 		access |= WH_ACCESS_LINK;
-	if (r == 0 || r == -ENOENT)
-		wh_record(o, c->task->record, access, r != 0, f->path);
+	if (r != 0 && r != -ENOENT)
+		return;
+	wh_record(o, c->task->record, access, r != 0, f->path);
+	wh_cap_access(o, c, caps, r != 0, f);
+}
+
+void wh_call_note(struct wh_observer *o, const struct wh_call *c, int r, unsigned access, const struct wh_found *f)
+{
+	note(o, c, r, access, access, f);
+	if (r == 0)
+		wh_cap_call(o, c, &f->st);
+	if (access & WH_ACCESS_CHANGE)
+		wh_searched_forget(o);
 }
 
 /* ---------------------------------------------------------------- the usual */
 
 static void see_descriptor(struct wh_observer *o, const struct wh_call *c, int fd, unsigned access)
 {
-	char name[32], path[WH_PLACE_MAX];
+	char name[32], path[WH_PLACE_MAX], whole[64];
+	struct stat st;
 	int r;
 
 	if (fd < 0 && fd != AT_FDCWD)
 		return;
 	snprintf(name, sizeof(name), "fd/%d", fd);
+	if (c->need) {
+		snprintf(whole, sizeof(whole), "%d/%s", (int)c->tid, fd == AT_FDCWD ? "cwd" : name);
+		if (fstatat(o->proc, whole, &st, 0) == 0 && wh_call_holds(o, c))
+			wh_cap_call(o, c, &st);
+	}
+	if (access & WH_ACCESS_CHANGE)
+		wh_searched_forget(o);
 	r = wh_task_link(o, c->tid, fd == AT_FDCWD ? "cwd" : name, path);
 	if (r < 0)
 		failed(o, r);
@@ -191,9 +212,13 @@ static void opened(struct wh_observer *o, const struct wh_call *c, const struct 
 
 		access = refused ? WH_ACCESS_STAT : kinds_of_open(flags, S_ISDIR(f.st.st_mode));
 	} else {
+		if (r == -EXDEV && f.fd >= 0)
+			wh_cap_object(o, c, kinds_of_open(flags, false), &f.st);
 		return;
 	}
-	wh_call_note(o, c, r, access, &f);
+	note(o, c, r, access, flags & O_PATH ? 0 : access, &f);
+	if (r == 0)
+		wh_cap_call(o, c, &f.st);
 }
 
 void wh_see_open(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
@@ -250,7 +275,9 @@ void wh_call_made(struct wh_observer *o, const struct wh_call *c, const struct w
 	WH_AUTO_FOUND struct wh_found f = WH_FOUND_INIT;
 	int r = walk(o, c, n, false, &f);
 
-	wh_call_note(o, c, r, r == 0 && !over ? WH_ACCESS_STAT : WH_ACCESS_CREATE, &f);
+	unsigned access = r == 0 && !over ? WH_ACCESS_STAT : WH_ACCESS_CREATE;
+
+	note(o, c, r, access, access, &f);
 }
 
 void wh_see_make(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
@@ -279,6 +306,7 @@ void wh_see_rename(struct wh_observer *o, const struct wh_row *row, struct wh_ca
 
 	if (!read_two(o, row, c, n))
 		return;
+	c->moves = true;
 	r = walk(o, c, &n[0], false, &f);
 	wh_call_note(o, c, r, WH_ACCESS_REMOVE | (r == 0 && swap ? WH_ACCESS_CREATE : 0), &f);
 	if (r == 0)

@@ -164,6 +164,12 @@ static char *nameless(struct exec *e, struct wh_found *f, char head[HEAD + 1])
 	return NULL;
 }
 
+static void executes(struct exec *e, int r, const struct wh_found *f)
+{
+	wh_record(e->o, e->c->task->record, WH_ACCESS_EXEC, r != 0, f->path);
+	wh_cap_access(e->o, e->c, WH_ACCESS_EXEC, r != 0, f);
+}
+
 /* f was walked to with outcome r. Goes on with its interpreter, if it has one; returns what will run, or NULL. */
 static struct wh_pending *follow_up(struct exec *e, int r, struct wh_found *f)
 {
@@ -176,7 +182,7 @@ static struct wh_pending *follow_up(struct exec *e, int r, struct wh_found *f)
 				return NULL;
 		} else {
 			if (r == 0 || r == -ENOENT)
-				wh_record(e->o, e->c->task->record, WH_ACCESS_EXEC, r != 0, f->path);
+				executes(e, r, f);
 			/* By another process's descriptor: what it is cannot be told. */
 			if (r == -ENOENT && wh_has_suffix(f->path, " (deleted)"))
 				wh_observer_lost(e->o);

@@ -68,8 +68,13 @@ static void record(struct wh_observer *o, const struct wh_call *c, enum wh_obs_k
 	bool six = a->sa.sa_family == AF_INET6;
 	const void *address = six ? (const void *)&a->in6.sin6_addr : &a->in4.sin_addr;
 
-	if (inet_ntop(a->sa.sa_family, address, text, sizeof(text)))
-		wh_endpoint(o, kind, c->task->record, protocol, text, ntohs(six ? a->in6.sin6_port : a->in4.sin_port));
+	uint16_t port = ntohs(six ? a->in6.sin6_port : a->in4.sin_port);
+
+	if (!inet_ntop(a->sa.sa_family, address, text, sizeof(text)))
+		return;
+	wh_endpoint(o, kind, c->task->record, protocol, text, port);
+	if (kind == WH_OBS_BOUND)
+		wh_cap_port(o, c, port);
 }
 
 static void see_ip(struct wh_observer *o, const struct wh_call *c, const struct deed *d, const union address *a)
@@ -192,6 +197,10 @@ static void see_head(struct wh_observer *o, const struct wh_call *c, int fd, con
 	if (len > sizeof(struct sockaddr_storage))
 		len = sizeof(struct sockaddr_storage);
 	see_address(o, c, &(struct deed){WH_OBS_PEER, fd}, name, len);
+	if (c->compat)
+		wh_cap_control(o, c, m->narrow.head.control, m->narrow.head.controllen);
+	else
+		wh_cap_control(o, c, (uintptr_t)m->wide.head.msg_control, m->wide.head.msg_controllen);
 }
 
 static void see_messages(struct wh_observer *o, const struct wh_call *c, int fd, uint64_t at, uint32_t n, size_t size)
@@ -254,8 +263,10 @@ void wh_see_socketcall(struct wh_observer *o, const struct wh_row *row, struct w
 		for (unsigned j = 0; j < calls[i].args; j++)
 			real.args[j] = narrow[j];
 		is = wh_table_find(calls[i].name);
+		real.need = wh_need_find(calls[i].name);
 		if (is)
 			is->see(o, is, &real);
+		wh_cap_call(o, &real, NULL);
 		return;
 	}
 }

@@ -173,6 +173,7 @@ static int expand(struct walk *w, int fd, size_t dir, const char *more)
 		return -ENAMETOOLONG;
 	target[n] = '\0';
 	wh_record(w->o, w->c->task->record, WH_ACCESS_LINK, false, w->at);
+	wh_cap_search(w->o, w->c, w->at);
 	remember(w);
 	if (++w->links > MAX_LINKS)
 		return -ELOOP;

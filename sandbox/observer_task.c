@@ -51,7 +51,7 @@ struct wh_image {
 
 /* ---------------------------------------------------------------- /proc and memory */
 
-static int read_proc(const struct wh_observer *o, pid_t pid, const char *name, char *p, size_t max)
+int wh_task_proc(const struct wh_observer *o, pid_t pid, const char *name, char *p, size_t max)
 {
 	char path[64];
 	WH_AUTO_FD int fd = -1;
@@ -181,7 +181,7 @@ int wh_task_link(const struct wh_observer *o, pid_t pid, const char *name, char 
 static uint64_t image_of(const struct wh_observer *o, pid_t pid)
 {
 	unsigned char v[4096];
-	int n = read_proc(o, pid, "auxv", (char *)v, sizeof(v));
+	int n = wh_task_proc(o, pid, "auxv", (char *)v, sizeof(v));
 	uint64_t h = 0xcbf29ce484222325;
 
 	for (int i = 0; i < n; i++)
@@ -291,8 +291,18 @@ static void forget(struct wh_observer *o, struct wh_task *t)
 		o->first = -1;
 	/* Its one descriptor: with it goes the watch. */
 	wh_closep(&t->pidfd);
+	wh_creds_release(t);
 	HASH_DEL(o->tasks, t->links);
 	free(t->links);
+}
+
+void wh_task_each(struct wh_observer *o, bool (*fn)(void *arg, struct wh_observer *o, struct wh_task *t), void *arg)
+{
+	struct wh_task_links *l, *next;
+
+	HASH_ITER (hh, o->tasks, l, next)
+		if (!fn(arg, o, &l->task))
+			return;
 }
 
 bool wh_task_bury(struct wh_observer *o)
@@ -308,7 +318,7 @@ bool wh_task_bury(struct wh_observer *o)
 static uint64_t started(const struct wh_observer *o, pid_t pid)
 {
 	char text[1024], *p;
-	int n = read_proc(o, pid, "stat", text, sizeof(text) - 1);
+	int n = wh_task_proc(o, pid, "stat", text, sizeof(text) - 1);
 
 	if (n <= 0)
 		return 0;
@@ -323,7 +333,7 @@ static uint64_t started(const struct wh_observer *o, pid_t pid)
 static int status_number(const struct wh_observer *o, pid_t tid, const char *name)
 {
 	char text[1024], *p;
-	int n = read_proc(o, tid, "status", text, sizeof(text) - 1);
+	int n = wh_task_proc(o, tid, "status", text, sizeof(text) - 1);
 
 	if (n <= 0)
 		return n == 0 ? -ESRCH : n;

@@ -88,6 +88,7 @@ void wh_observer_release(struct wh_observer *o)
 {
 	wh_tasks_release(o);
 	wh_log_release(o);
+	wh_searched_forget(o);
 	for (size_t i = 0; i < WH_ARRAY_SIZE(o->links); i++)
 		free(o->links[i]);
 	wh_closep(&o->root);
@@ -128,7 +129,11 @@ static void observe(struct supervisor *s)
 		s->o.first = c.task->pid;
 	wh_task_settle(&s->o, c.task, c.tid);
 	wh_syscall(&s->o, c.task->record, c.compat, c.nr, s->table.names[c.compat][c.nr]);
+	c.need = s->table.needs[c.compat][c.nr];
 	row->see(&s->o, row, &c);
+	wh_cap_call(&s->o, &c, NULL);
+	if (c.need)
+		wh_need_done(&s->o, &c);
 }
 
 /* Takes one notification and answers it. 0, or -errno: the listener is of no use any more. */

@@ -159,6 +159,7 @@ static void put(struct wh_table *t, unsigned which, int nr, const char *name)
 	if (which && row && strcmp(name, "fanotify_mark") == 0)
 		row = &narrow_fanotify_mark;
 	t->rows[which][nr] = row ? row : &told;
+	t->needs[which][nr] = wh_need_find(name);
 	t->names[which][nr] = wh_asprintf("%s%s", prefix, name);
 }
 

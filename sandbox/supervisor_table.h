@@ -33,6 +33,7 @@ const struct wh_row *wh_table_find(const char *name);
 struct wh_table {
 	uint32_t native, compat; /* AUDIT_ARCH_*; compat 0: none */
 	const struct wh_row *rows[2][WH_TABLE_NUMBERS];
+	const struct wh_need *needs[2][WH_TABLE_NUMBERS];
 	char *names[2][WH_TABLE_NUMBERS]; /* as the log has them */
 };
 /* For this machine. */
