@@ -2,7 +2,6 @@
 /* What rows about native code need beyond globs. */
 #include "harden/closure_table.h"
 #include "harden/packages_private.h"
-#include "harden/script.h"
 
 #include <errno.h>
 
@@ -73,17 +72,6 @@ int wh_rule_named_path(struct wh_decide *d, const struct wh_rule_row *row, const
 	return r < 0 || program ? r : wh_rule_keep(d, row, path, via, err);
 }
 
-/* Does a script's interpreter go, or is it not there? */
-static bool is_dead(struct wh_decide *d, const struct wh_node_ref *n)
-{
-	WH_AUTO_SCRIPT struct wh_script s = {0};
-	WH_AUTO_BYTES struct wh_bytes b = {0};
-	WH_AUTO_ERR struct wh_err *ignored = NULL;
-
-	return wh_bytes_open(d->t, n, &b, &ignored) == 0 && wh_script_parse(b.p, b.n, &s) == 0 &&
-	       wh_decide_removes(d, s.interpreter);
-}
-
 int wh_rule_named_program(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
 			  struct wh_err **err)
 {
@@ -95,7 +83,7 @@ int wh_rule_named_program(struct wh_decide *d, const struct wh_rule_row *row, co
 	if (wh_walk(d->t, path, true, NULL, &canonical, &n) < 0 || wh_rule_excludes(row->keep, canonical))
 		return 0;
 	r = is_program(d, &n, &program, err);
-	return r < 0 || !program || is_dead(d, &n) ? r : wh_rule_keep(d, row, path, via, err);
+	return r < 0 || !program || wh_rule_brings_interpreter(d, &n) ? r : wh_rule_keep(d, row, path, via, err);
 }
 
 /* ---------------------------------------------------------------- directories that code names */
@@ -113,7 +101,8 @@ static int keep_kin(void *arg, const struct wh_node_ref *n)
 	bool kin = false;
 	int r;
 
-	if (n->e.type == WH_T_DIR || wh_is_documentation(n->e.path) || wh_rule_excludes(b->row->keep, n->e.path))
+	if (n->e.type == WH_T_DIR || wh_is_documentation(n->e.path) || wh_rule_excludes(b->row->keep, n->e.path) ||
+	    wh_rule_brings_interpreter(b->d, n))
 		return 0;
 	r = wh_rule_kin(b->d, n->e.path, b->via, &kin, b->err);
 	return r < 0 || !kin ? r : wh_rule_keep(b->d, b->row, n->e.path, b->via, b->err);
@@ -151,8 +140,7 @@ static int in_text(void *arg, const char *p, size_t n)
 	struct wh_node_ref ref;
 
 	if (path[0] != '/' || wh_walk(t->d->t, path, true, NULL, &canonical, &ref) < 0 ||
-	    wh_rule_excludes(t->row->keep, canonical) ||
-	    (ref.e.type == WH_T_FILE && (ref.e.mode & 0111) && is_dead(t->d, &ref)))
+	    wh_rule_excludes(t->row->keep, canonical) || wh_rule_brings_interpreter(t->d, &ref))
 		return 0;
 	return wh_rule_keep(t->d, t->row, path, t->via, t->err);
 }

@@ -7,6 +7,7 @@
  */
 #include "harden/closure_table.h"
 #include "harden/removed.h"
+#include "harden/script.h"
 
 #include <errno.h>
 
@@ -159,6 +160,24 @@ struct below {
 	struct wh_err **err;
 };
 
+bool wh_rule_brings_interpreter(struct wh_decide *d, const struct wh_node_ref *n)
+{
+	WH_AUTO_SCRIPT struct wh_script s = {0};
+	WH_AUTO_BYTES struct wh_bytes b = {0};
+	WH_AUTO_ERR struct wh_err *ignored = NULL;
+	WH_AUTO_FREE char *program = NULL, *canonical = NULL;
+	struct wh_node_ref x;
+
+	if (n->e.type == WH_T_SYMLINK)
+		return wh_walk(d->t, n->e.path, true, NULL, NULL, &x) == 0 && x.e.type == WH_T_FILE &&
+		       wh_rule_brings_interpreter(d, &x);
+	if (n->e.type != WH_T_FILE || !(n->e.mode & 0111) || wh_bytes_open(d->t, n, &b, &ignored) < 0 ||
+	    wh_script_parse(b.p, b.n, &s) < 0)
+		return false;
+	program = s.program ? wh_decide_program(d, s.program, "/") : wh_strdup(s.interpreter);
+	return program && wh_walk(d->t, program, true, NULL, &canonical, &x) == 0 && !wh_keep_has(d->k, canonical);
+}
+
 static int keep_below(void *arg, const struct wh_node_ref *n)
 {
 	struct below *b = arg;
@@ -168,7 +187,8 @@ static int keep_below(void *arg, const struct wh_node_ref *n)
 	WH_AUTO_FREE char *path = NULL;
 	int r;
 
-	if ((b->p && !glob(b->p, b->end, rest, true)) || wh_rule_excludes(b->row->keep, n->e.path))
+	if ((b->p && !glob(b->p, b->end, rest, true)) || wh_rule_excludes(b->row->keep, n->e.path) ||
+	    wh_rule_brings_interpreter(b->d, n))
 		return 0;
 	path = wh_asprintf("%s/%s", b->dir, rest);
 	r = wh_decide_reach(b->d, path, false, &why, b->err);

@@ -31,7 +31,8 @@ const struct wh_rule_row wh_closure_table[] = {
 	{"named-file", "a program or library that stays has its path in its data", WH_NAMED, "**/*", NOT_NAMED, wh_rule_named_path},
 	{"named-program", "a program or library that stays has its path in its data, and can run it", WH_NAMED, "**/*", NOT_NAMED, wh_rule_named_program},
 	{"named-directory", "a program or library that stays has this directory's path in its data, and the file came with it", WH_NAMED, "**/*",
-	 NOT_NAMED " " SHARED " " LANGUAGES " !**/include/** !**/*.a !**/*.la !**/*.h !**/llvmjit*", wh_rule_named_directory},
+	 NOT_NAMED " " SHARED " " LANGUAGES " !**/bin !**/bin/** !**/sbin !**/sbin/** !**/include/** !**/src/** !**/test/** "
+	 "!**/tests/** !**/*.a !**/*.la !**/*.h !**/*.bc !**/llvmjit*", wh_rule_named_directory},
 	{"configuration", "a configuration file that stays has its path", WH_KEPT,
 	 "etc/** usr/local/etc/** **/*.conf **/*.cnf **/*.cfg **/*.ini",
 	 NOT_NAMED " !etc/passwd* !etc/group* !etc/shells !etc/services !etc/protocols !etc/hosts !etc/fstab !etc/mtab !etc/ld.so.* !etc/mime.types "
@@ -56,9 +57,9 @@ const struct wh_rule_row wh_closure_table[] = {
 	 "getpwnam getpwnam_r getpwuid getpwuid_r getpwent getpwent_r getgrnam getgrnam_r getgrgid getgrgid_r getgrent getgrent_r getgrouplist initgroups "
 	 "getspnam getspnam_r getspent cuserid getlogin getlogin_r",
 	 "etc/nsswitch.conf etc/passwd etc/group etc/shells", wh_rule_nss},
-	/* The three libraries that are everywhere convert what is not UTF-8 in functions that hardly anybody calls. */
+	/* Four libraries that are everywhere convert what is not UTF-8 in functions that hardly anybody calls. */
 	{"gconv", "iconv() converts between code sets with it", WH_IMPORT,
-	 "iconv_open libiconv_open !**/libstdc++.so* !**/libunistring.so* !**/libidn2.so*", "usr/lib/gconv/** usr/lib/*/gconv/**", NULL},
+	 "iconv_open libiconv_open !**/libstdc++.so* !**/libunistring.so* !**/libidn2.so* !**/libpsl.so*", "usr/lib/gconv/** usr/lib/*/gconv/**", NULL},
 	{"gconv", "iconv() converts between code sets with it", WH_SEEN, "usr/lib/gconv/** usr/lib/*/gconv/*.so", "usr/lib/gconv/** usr/lib/*/gconv/**", NULL},
 	{"locale", "the image's environment asks for that language", WH_ENV, "LANG LANGUAGE LC_*", NULL, wh_rule_locale},
 	{"locale-files", "locales are asked for, and which one the environment says", WH_SEEN, "usr/lib/locale/**", "usr/lib/locale/**", NULL},
@@ -95,7 +96,7 @@ const struct wh_rule_row wh_closure_table[] = {
 	{"shadow", "passwords of the image's users are looked up in it", WH_IMPORT, "getspnam getspnam_r getspent fgetspent lckpwdf", "etc/shadow etc/gshadow", NULL},
 	{"pam", "logins are checked by modules that the services' files name", WH_IMPORT, "pam_start pam_start_confdir",
 	 "etc/pam.d/** etc/pam.conf usr/lib/pam.d/** etc/security/** etc/environment etc/default/locale etc/shadow etc/gshadow etc/login.defs usr/lib/*/security/* usr/lib/security/* "
-	 "usr/sbin/unix_chkpwd usr/share/pam/**",
+	 "usr/sbin/unix_chkpwd usr/sbin/nologin usr/bin/false usr/share/pam/**",
 	 NULL},
 	{"sasl", "mechanisms of SASL are modules, and the other side chooses", WH_IMPORT, "sasl_client_init sasl_server_init",
 	 "usr/lib/*/sasl2/* usr/lib/sasl2/* etc/sasl2/** usr/lib/sasl2/*.conf etc/sasldb2", NULL},

@@ -47,10 +47,13 @@ extern const size_t wh_closure_rows;
 
 /* Keeps the path (canonical or not; links on the way are kept, too). Nothing there: 0, nothing kept. */
 int wh_rule_keep(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
-/* Keeps what matches any of the globs (separated by spaces), with what is below directories only where the globs say so. */
+/* Keeps what matches any of the globs (separated by spaces), with what is below directories only where the globs say so. Scripts whose interpreter
+ * does not stay anyway are left out here and below: a rule that is after data brings no interpreter. */
 int wh_rule_keep_globs(struct wh_decide *d, const struct wh_rule_row *row, const char *globs, const char *via, struct wh_err **err);
 /* Keeps a directory with all that is below it (or a file). */
 int wh_rule_keep_below(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
+/* Is it a script whose interpreter does not stay (yet), or is a shell that goes? */
+bool wh_rule_brings_interpreter(struct wh_decide *d, const struct wh_node_ref *n);
 /* Does the path match one of the globs? */
 bool wh_rule_matches(const char *globs, const char *path);
 /* Does one of the globs that begin with "!" match? What keeps by a row's keep leaves that out; functions ask. NULL: no. */

@@ -217,8 +217,8 @@ static void test_base(void **state)
 	assert_string_equal(
 		lines,
 		"base dev\nparent etc\nbase etc/group\nsymlink etc/localtime\nsymlink etc/os-release\nbase etc/passwd\n"
-		"base lib\nbase tmp\nparent usr\nparent usr/lib\nobserved usr/lib/data\nbase usr/lib/os-release\n"
-		"parent usr/share\nparent usr/share/zoneinfo\nbase usr/share/zoneinfo/UTC\n");
+		"base home\nbase lib\nbase opt\nbase tmp\nparent usr\nparent usr/lib\nobserved usr/lib/data\nbase usr/lib/os-release\n"
+		"parent usr/share\nparent usr/share/zoneinfo\nbase usr/share/zoneinfo/UTC\nparent var\nbase var/log\n");
 	wh_keep_free(k);
 	grove_close(&g);
 }
