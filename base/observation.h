@@ -30,7 +30,8 @@
  *                                                      this line, or with LOST != 0, the log is incomplete
  *
  * Marks are "start", "serve", "stop" (phases, in this order; "start" again after a restart) and "test NAME" (from here on it is that test's; "test"
- * alone: nobody's; a phase's mark ends a test's; "test #3": the run's third, whose name its driver tells when it is over).
+ * alone: nobody's; a phase's mark ends a test's). TAP tells a test's name when it is over, so a driver's run is cut into segments, and the mark is "test #3" where
+ * the third begins; whoever reads the log has a table of the run's segments with the names that were told, "" where nobody's.
  *
  * PATH is absolute inside the container's root and canonical: no symlink but perhaps the last component (then LINK is
  * among the KINDS), no "." or "..". A record is written once for each (mark, KINDS bit, PROCESS, PATH), likewise S, C, L, K for each mark. Each symlink

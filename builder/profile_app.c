@@ -115,7 +115,7 @@ static void on_health_timeout(void *arg)
 static void is_up(struct wh_trial *t)
 {
 	t->app.state = WH_APP_UP;
-	wh_launcher_mark(t->b->launcher, t->app.step->id, "serve");
+	wh_tests_phase(t, "serve");
 	if (!t->app.ready_once)
 		t->app.ready_ns = wh_now_ns() - t->app.since;
 	t->app.ready_once = true;
@@ -315,7 +315,7 @@ void wh_app_up(struct wh_trial *t, wh_app_fn fn, void *arg)
 	a->asked = 0;
 	a->hung = false;
 	a->started = true;
-	wh_launcher_mark(t->b->launcher, a->step->id, "start");
+	wh_tests_phase(t, "start");
 	wh_ready_begin(t);
 }
 
@@ -345,7 +345,7 @@ void wh_app_down(struct wh_trial *t, wh_app_fn fn, void *arg)
 		return; /* the driver asked for it and did not wait */
 	wh_ready_cancel(t);
 	a->state = WH_APP_STOPPING;
-	wh_launcher_mark(t->b->launcher, a->step->id, "stop");
+	wh_tests_phase(t, "stop");
 	wh_launcher_signal(t->b->launcher, a->step->id, a->stop_signal);
 	a->stop_timer = wh_loop_add_timer(t->b->loop, STOP_MS, on_stop_timeout, t);
 }

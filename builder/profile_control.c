@@ -19,7 +19,8 @@
 #define PENDING_MAX 256 /* descriptors that a driver can make us wait for */
 #define NOT_RUNNING "the application is not running"
 
-struct beside; /* a further container that is being prepared */
+struct beside;  /* a further container that is being prepared */
+struct barrier; /* a mark that is on its way */
 
 struct wh_conn {
 	struct wh_conn *next;
@@ -29,6 +30,12 @@ struct wh_conn {
 	struct wh_app_request req;
 	struct wh_tstep *step; /* EXEC, RUN */
 	struct beside *beside;
+	struct barrier *barrier;
+};
+
+struct barrier {
+	struct wh_trial *t;
+	struct wh_conn *conn; /* NULL: it is gone */
 };
 
 struct beside {
@@ -56,6 +63,8 @@ static void conn_free(struct wh_conn *c)
 	}
 	if (c->beside)
 		c->beside->conn = NULL;
+	if (c->barrier)
+		c->barrier->conn = NULL;
 	if (t->app.then && t->app.then_arg == c)
 		t->app.then = NULL;
 	wh_app_request_release(&c->req);
@@ -282,8 +291,45 @@ static void do_logs(struct wh_conn *c)
 	reply(c, 0, b->n ? b->p : "", b->n);
 }
 
+/* ---------------------------------------------------------------- tests */
+
+static void on_marked(void *arg, int answer)
+{
+	struct barrier *x = arg;
+	struct wh_trial *t = x->t;
+
+	(void)answer;
+	if (x->conn) {
+		x->conn->barrier = NULL;
+		reply(x->conn, 0, "", 0);
+	}
+	free(x);
+	wh_trial_idle(t);
+}
+
+/* Answered when the mark is in the logs: orders are carried out one after the other, so a question behind it tells. */
+static void do_test(struct wh_conn *c)
+{
+	struct wh_trial *t = c->t;
+	struct barrier *x;
+
+	if (!t->driver_step) {
+		reply_text(c, 1, "the tests are over");
+		return;
+	}
+	wh_tests_name(t, c->req.args[0] ? c->req.args[0] : "");
+	x = wh_calloc(1, sizeof(*x));
+	*x = (struct barrier){t, c};
+	c->barrier = x;
+	t->busy++;
+	wh_launcher_exists(t->b->launcher, 0, "/", on_marked, x);
+}
+
 static void dispatch(struct wh_conn *c)
 {
+	/* What it printed before it asked is of before. */
+	if (c->t->driver_step)
+		wh_tstep_drain(c->t->driver_step);
 	switch (c->req.verb) {
 	case WH_APP_EXEC:
 		do_exec(c);
@@ -305,6 +351,9 @@ static void dispatch(struct wh_conn *c)
 		break;
 	case WH_APP_LOGS:
 		do_logs(c);
+		break;
+	case WH_APP_TEST:
+		do_test(c);
 		break;
 	}
 }

@@ -7,6 +7,25 @@
 
 #define LOG_MAX ((size_t)512 * 1024 * 1024)
 
+/* Marks that were there when the log began: in the log they would come after the command's first steps. */
+static void add_marks(struct wh_trial_log *l)
+{
+	WH_AUTO_BUF struct wh_buf head = WH_BUF_INIT;
+	const char *line = l->text.n ? memchr(l->text.p, '\n', l->text.n) : NULL;
+	size_t first = line ? (size_t)(line - l->text.p) + 1 : 0, n = l->text.n;
+	char test[32];
+
+	if (!line || !l->test)
+		return;
+	snprintf(test, sizeof(test), "test #%zu", l->test);
+	wh_obs_write(&(struct wh_obs){.kind = WH_OBS_MARK, .text = l->phase}, &head);
+	wh_obs_write(&(struct wh_obs){.kind = WH_OBS_MARK, .text = test}, &head);
+	l->text.max = 0;
+	wh_buf_add(&l->text, head.p, head.n); /* room */
+	memmove(l->text.p + first + head.n, l->text.p + first, n - first);
+	memcpy(l->text.p + first, head.p, head.n);
+}
+
 int wh_trial_log_read(struct wh_trial_log *l, struct wh_err **err)
 {
 	int r;
@@ -23,8 +42,10 @@ int wh_trial_log_read(struct wh_trial_log *l, struct wh_err **err)
 		wh_err_sys(err, "builder", r == -EFBIG ? WH_ERR_BUILD : WH_ERR_ENV, -r, "read the observation log (%s)",
 			   l->name);
 		wh_err_status(err, WH_STATUS_INCOMPLETE);
+		return r;
 	}
-	return r;
+	add_marks(l);
+	return 0;
 }
 
 struct seen {

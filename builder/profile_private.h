@@ -9,6 +9,7 @@
  *   app     the application: up, down, what it printed, how it ended            profile_app.c
  *   ready   probes until it serves                                              profile_ready.c
  *   control the socket through which the driver speaks to us                    profile_control.c
+ *   tests   which test the driver is at: TAP, or `app test`                      profile_tests.c, tap.c
  *   tstep   one command of a run, with its output and its observation log       profile_step.c
  *
  * Everything belongs to the loop's thread; while a job is under way it may use what the job's comment names. A run
@@ -19,6 +20,7 @@
 #define WH_BUILDER_PROFILE_PRIVATE_H
 
 #include "builder/exec_private.h"
+#include "builder/tap.h"
 #include "harden/harden.h"
 #include "sandbox/app_protocol.h"
 
@@ -55,6 +57,8 @@ struct wh_tstep {
 int wh_tstep_start(struct wh_trial *t, enum wh_tstep_kind kind, struct wh_step *spec, int fds[3], const char *log,
 		   wh_tstep_fn ended, void *arg, struct wh_tstep **ret, struct wh_err **err);
 void wh_tstep_kill(struct wh_tstep *s);
+/* Takes in what the command has printed by now. */
+void wh_tstep_drain(struct wh_tstep *s);
 /* Frees what is left of steps whose end will never be told. */
 void wh_tsteps_free(struct wh_trial *t);
 
@@ -116,12 +120,39 @@ int wh_control_make(struct wh_trial *t, int dir, struct wh_err **err);
 void wh_control_open(struct wh_trial *t);  /* listens on the loop */
 void wh_control_close(struct wh_trial *t); /* drops every connection; replies that are due are lost */
 
+/* ---------------------------------------------------------------- tests of the driver */
+
+struct wh_trial_log;
+
+struct wh_tests {
+	struct wh_strv *of_run; /* op->runs: a run's segments, each with the names of its tests (profile_tests.c); "": nobody's */
+	struct wh_tap tap;      /* of the run */
+	size_t number;          /* of the segment under way; 0: the driver does not run */
+	bool border;            /* the next one is due: once all that has come is read */
+	bool by_hand;           /* `app test` tells */
+};
+
+void wh_tests_begin(struct wh_trial *t); /* the driver was started */
+void wh_tests_line(struct wh_trial *t, const char *p, size_t n); /* it printed this */
+void wh_tests_settle(struct wh_trial *t); /* … and no more for now */
+void wh_tests_name(struct wh_trial *t, const char *name); /* `app test NAME`; "": nobody's from here */
+void wh_tests_end(struct wh_trial *t);   /* the driver has ended; tap stays */
+void wh_tests_reset(struct wh_trial *t); /* before a run */
+/* The application's log: this phase from here on, and the test under way. */
+void wh_tests_phase(struct wh_trial *t, const char *phase);
+/* A log that begins now: under which marks. */
+void wh_tests_mark_log(const struct wh_trial *t, enum wh_tstep_kind kind, struct wh_trial_log *log);
+/* All runs are over: segments become names of tests. ret_joined: how many tests cannot be told from others. */
+void wh_tests_told(struct wh_trial *t, size_t *ret_joined);
+
 /* ---------------------------------------------------------------- a trial */
 
 struct wh_trial_log {
 	const char *name;
 	int fd;
 	unsigned run;
+	const char *phase;  /* when it began; "start" where NULL */
+	size_t test;        /* the same: the segment's number, or 0 */
 	struct wh_buf text; /* once its run is over */
 };
 
@@ -142,6 +173,8 @@ struct wh_trial {
 	json_t *runs; /* array, see builder.h */
 	struct wh_trial_log *logs;
 	size_t n_logs, cap_logs;
+	struct wh_tests tests;
+	size_t joined; /* tests that cannot be told from others; once all runs are over */
 
 	/* The run under way. */
 	enum wh_trial_phase phase;

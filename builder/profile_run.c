@@ -55,7 +55,7 @@ struct wh_obs_log *wh_trial_logs(const struct wh_trial *t)
 
 	for (i = 0; i < t->n_logs; i++)
 		v[i] = (struct wh_obs_log){t->logs[i].name, t->logs[i].text.n ? t->logs[i].text.p : "",
-					   t->logs[i].text.n, t->logs[i].run, NULL};
+					   t->logs[i].text.n, t->logs[i].run, &t->tests.of_run[t->logs[i].run]};
 	return v;
 }
 
@@ -224,6 +224,7 @@ static void run_release(struct wh_trial *t)
 	wh_buf_release(&t->app.output);
 	wh_tail_release(&t->app.tail);
 	wh_tail_release(&t->test_tail);
+	wh_tests_reset(t);
 }
 
 static json_t *seconds(uint64_t ns)
@@ -291,6 +292,7 @@ static void teardown_done(void *arg)
 		wh_trial_idle(t);
 		return;
 	}
+	wh_tests_told(t, &t->joined);
 	b->outstanding--;
 	t->done(t->shown);
 	wh_builder_pump(b);
@@ -356,10 +358,11 @@ static void is_down(struct wh_trial *t, void *arg)
 static void tests_failed(struct wh_trial *t)
 {
 	WH_AUTO_BUF struct wh_buf what = WH_BUF_INIT;
+	WH_AUTO_FREE char *told = wh_tap_failure(&t->tests.tap);
 
 	wh_args_quote(&what, t->op->driver.args);
-	wh_trial_failf(t, WH_STATUS_TESTS, NULL, "the tests fail: \"%s\" ended with status %d", what.p,
-		       t->driver_status);
+	wh_trial_failf(t, WH_STATUS_TESTS, NULL, "the tests fail: \"%s\" ended with status %d%s%s", what.p,
+		       t->driver_status, told ? "; " : "", told ? told : "");
 }
 
 static void on_died_first(void *arg)
@@ -383,11 +386,13 @@ static void kill_others(struct wh_trial *t)
 static void driver_ended(struct wh_tstep *s, struct wh_step_result *res)
 {
 	struct wh_trial *t = s->t;
+	WH_AUTO_FREE char *failed = wh_tap_failure(&t->tests.tap); /* not every driver's status tells */
 
 	t->driver_step = NULL;
 	if (t->driver)
 		wh_exec_serve_end(t->driver);
 	t->driver_status = res->status;
+	wh_tests_end(t);
 	wh_control_close(t);
 	if (wh_trial_over(t))
 		return;
@@ -397,7 +402,7 @@ static void driver_ended(struct wh_tstep *s, struct wh_step_result *res)
 		return;
 	}
 	kill_others(t);
-	if (res->status) {
+	if (res->status || failed) {
 		/* Tests of an application that died fail, too: then its death is the news. */
 		if (t->app.step && t->app.state == WH_APP_UP && !t->app.asked)
 			t->health_timer = wh_loop_add_timer(t->b->loop, DIED_FIRST_MS, on_died_first, t);
@@ -437,7 +442,9 @@ static void drive(struct wh_trial *t, void *arg)
 		wh_exec_serve_end(x);
 		wh_err_wrap(&err, "start the test driver");
 		wh_trial_fail(t, 0, &err);
+		return;
 	}
+	wh_tests_begin(t);
 }
 
 static void on_timeout(void *arg)
@@ -649,6 +656,7 @@ void wh_trial_start(struct wh_node *shown, struct wh_node *profile, const struct
 	t->n_layers = n_layers;
 	t->done = done;
 	t->runs = json_array();
+	t->tests.of_run = wh_calloc(t->op->runs, sizeof(*t->tests.of_run));
 	t->closer = wh_app_closer_new();
 	shown->trial = t;
 	t->b->outstanding++;
@@ -670,6 +678,9 @@ void wh_trial_free(struct wh_trial *t)
 		wh_buf_release(&t->logs[i].text);
 	}
 	free(t->logs);
+	for (i = 0; i < t->op->runs; i++)
+		wh_strv_release(&t->tests.of_run[i]);
+	free(t->tests.of_run);
 	wh_app_closer_free(t->closer);
 	json_decref(t->runs);
 	wh_buf_release(&t->said);

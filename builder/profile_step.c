@@ -42,6 +42,8 @@ static void show_line(struct wh_tstep *s, int stream, const char *p, size_t n)
 
 		wh_ready_line(t, line);
 	}
+	if (s->kind == WH_TSTEP_DRIVER && stream == 1)
+		wh_tests_line(t, p, n);
 }
 
 static void lines(struct wh_tstep *s, int stream, const char *p, size_t n, bool end)
@@ -143,6 +145,16 @@ static void on_output(void *arg, int fd, short revents)
 		got = take(s, stream, SIZE_MAX);
 	if (got <= 0 && got != -EAGAIN)
 		close_stream(s, stream);
+	if (s->kind == WH_TSTEP_DRIVER)
+		wh_tests_settle(s->t);
+}
+
+void wh_tstep_drain(struct wh_tstep *s)
+{
+	for (int stream = 1; stream <= 2; stream++)
+		take_rest(s, stream);
+	if (s->kind == WH_TSTEP_DRIVER)
+		wh_tests_settle(s->t);
 }
 
 static void step_free(struct wh_tstep *s)
@@ -222,8 +234,9 @@ static void on_end(void *arg, struct wh_step_result *res)
 	wh_trial_idle(t);
 }
 
-static int open_log(struct wh_trial *t, const char *name, struct wh_err **err)
+static int open_log(struct wh_trial *t, enum wh_tstep_kind kind, const char *name, struct wh_err **err)
 {
+	struct wh_trial_log *log;
 	int tmp = wh_store_tmp_dirfd(t->b->o.store), fd;
 	WH_AUTO_FREE char *file = wh_temp_name("observed-");
 
@@ -233,6 +246,8 @@ static int open_log(struct wh_trial *t, const char *name, struct wh_err **err)
 				  file);
 	unlinkat(tmp, file, 0);
 	WH_PUSH(t->logs, t->n_logs, t->cap_logs) = (struct wh_trial_log){.name = name, .fd = fd, .run = t->run};
+	log = &t->logs[t->n_logs - 1];
+	wh_tests_mark_log(t, kind, log);
 	return fd;
 }
 
@@ -291,7 +306,7 @@ int wh_tstep_start(struct wh_trial *t, enum wh_tstep_kind kind, struct wh_step *
 	s->log = SIZE_MAX;
 	if (r == 0 && log) {
 		s->log = t->n_logs;
-		r = spec->observe_fd = open_log(t, log, err);
+		r = spec->observe_fd = open_log(t, kind, log, err);
 	}
 	if (r >= 0)
 		r = wh_launcher_run(t->b->launcher, spec, on_end, s, &s->id, err);

@@ -53,27 +53,28 @@ struct reading {
 	void *arg;
 };
 
-/* "#3": the driver named it later, or never. */
-static const char *test_of(const struct reading *x, const char *text)
+const char *wh_test_of(const struct wh_obs_log *log, const char *text)
 {
-	const struct wh_strv *tests = x->log->tests;
 	uint64_t number;
 
+	if (!*text)
+		return NULL;
 	if (*text != '#' || !wh_parse_u64(text + 1, 10, &number))
 		return text;
-	return tests && number && number <= tests->n ? tests->v[number - 1] : NULL;
+	if (!log->tests || !number || number > log->tests->n || !*log->tests->v[number - 1])
+		return NULL;
+	return log->tests->v[number - 1];
 }
 
 static void on_mark(struct reading *x, const char *text)
 {
 	static const char test[] = "test";
 	size_t n = strlen(test);
-	const char *name;
 
 	if (wh_streq(text, test))
 		x->when.test = NULL;
 	else if (wh_has_prefix(text, test) && text[n] == ' ')
-		x->when.test = (name = test_of(x, text + n + 1)) ? wh_arena_strdup(x->c->a, name) : NULL;
+		x->when.test = wh_arena_strdup(x->c->a, wh_test_of(x->log, text + n + 1));
 	else
 		x->when = (struct wh_mark_of){.phase = wh_arena_strdup(x->c->a, text)};
 }

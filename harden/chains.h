@@ -34,6 +34,9 @@ typedef int (*wh_chain_fn)(void *arg, struct wh_chain *w, const struct wh_mark_o
 /* Reads a log; one that was cut short, up to there (0). Anything else: what fn returned. */
 int wh_chains_read(struct wh_chains *c, const struct wh_obs_log *log, wh_chain_fn fn, void *arg, struct wh_err **err);
 
+/* The name in "test NAME". "#3": the driver told it later; NULL: never, or it is nobody's. */
+const char *wh_test_of(const struct wh_obs_log *log, const char *text);
+
 /* "/usr/bin/dash (script /x)". */
 void wh_chain_say(struct wh_buf *b, const struct wh_chain *w);
 /* "application: /usr/sbin/app ran /usr/bin/dash", with all that came between; "application: starts as …". */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Observation logs become a profile: what of the tree was used, by whom, under which mark, in which run. */
+#include "harden/chains.h"
 #include "harden/profile_private.h"
 #include "harden/tree.h"
 
@@ -225,18 +226,6 @@ static void on_address(struct reading *c, enum wh_seen_list list, const struct w
 	note(c, wh_profile_seen(c->p, list, text), o->process < c->n ? c->v[o->process] : NULL);
 }
 
-/* "test #3": the driver named it later; the last one of a run may never have been named, and is nobody's then. */
-static const char *test_of(const struct reading *c, const char *text)
-{
-	uint64_t number;
-
-	if (!*text)
-		return NULL;
-	if (*text != '#' || !wh_parse_u64(text + 1, 10, &number))
-		return text;
-	return c->log->tests && number && number <= c->log->tests->n ? c->log->tests->v[number - 1] : NULL;
-}
-
 static void on_mark(struct reading *c, const char *text)
 {
 	static const char *const phases[] = {"start", "serve", "stop"};
@@ -246,7 +235,7 @@ static void on_mark(struct reading *c, const char *text)
 		if (wh_streq(text, phases[i]))
 			c->phase = phases[i];
 	if (wh_has_prefix(text, "test "))
-		test = test_of(c, text + 5);
+		test = wh_test_of(c->log, text + 5);
 	c->mark = wh_profile_mark(c->p, 0, c->phase, test);
 }
 

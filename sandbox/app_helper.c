@@ -21,9 +21,11 @@ static const char help[] = "usage: app exec [-u USER] [-w DIR] [-e K=V]... COMMA
 			   "       app run [-u USER] [-w DIR] [-e K=V]... [ARG]...\n"
 			   "       app start | stop | restart | logs\n"
 			   "       app kill [SIGNAL]\n"
+			   "       app test [NAME]\n"
 			   "\n"
 			   "exec runs a command in the application's container, run the image's own command\n"
-			   "with other arguments. Both end with the command's exit status.\n";
+			   "with other arguments. Both end with the command's exit status. test says which\n"
+			   "test begins, where the tests print no TAP or the border has to be exact.\n";
 
 static _Noreturn void end(int status, const char *text)
 {

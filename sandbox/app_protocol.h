@@ -37,6 +37,7 @@ enum wh_app_verb {
 	WH_APP_RESTART,
 	WH_APP_KILL, /* args[0]: the signal's name or number, perhaps none */
 	WH_APP_LOGS,
+	WH_APP_TEST, /* args[0]: the name of the test that begins; none: no test's */
 };
 
 struct wh_err;

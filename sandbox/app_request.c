@@ -28,7 +28,7 @@ static const struct verb {
 	{"exec", WH_APP_EXEC, true, 1, WH_APP_MAX_WORDS}, {"run", WH_APP_RUN, true, 0, WH_APP_MAX_WORDS},
 	{"start", WH_APP_START, false, 0, 0},             {"stop", WH_APP_STOP, false, 0, 0},
 	{"restart", WH_APP_RESTART, false, 0, 0},         {"kill", WH_APP_KILL, false, 0, 1},
-	{"logs", WH_APP_LOGS, false, 0, 0},
+	{"logs", WH_APP_LOGS, false, 0, 0},               {"test", WH_APP_TEST, false, 0, 1},
 };
 
 /* ---------------------------------------------------------------- bytes */
