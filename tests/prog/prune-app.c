@@ -196,6 +196,8 @@ int main(int argc, char **argv)
 		char *verb = argv[i], *a, *b, kind = 0;
 		int r;
 
+		if (*verb == '/') /* of a script: its own name */
+			continue;
 		if (*verb == '?' || *verb == '!')
 			kind = *verb++;
 		if (!strcmp(verb, "serve")) {

@@ -7,7 +7,7 @@
 #   prune LAYOUT OUT [OPTION…] -- WORD…       the application does WORDs, as its tests; status, out, err as of run
 #   app_words WORD…                           the same words as a shell's line for --run
 #   has OUT PATH…, lacks OUT PATH…            one check each
-#   faithful FULL PRUNED DESC                 every entry is as it was
+#   faithful FULL PRUNED DESC [BUT]           every entry is as it was, but for those below BUT
 #   again LAYOUT DESC WORD…                   the application of the layout does WORDs; in whittle run
 
 TREE=$SRC/tests/tools/tree_image.py
@@ -73,7 +73,7 @@ has() {
 	local dir=$1 path
 
 	shift
-	"$TREE" list "$dir" >"$T/.list"
+	"$TREE" list "$dir" >"$T/.list" 2>/dev/null || { fail "$dir: there is no image"; return; }
 	for path in "$@"; do ok "$dir has $path" grep -qxF -- "$path" "$T/.list"; done
 }
 
@@ -81,14 +81,14 @@ lacks() {
 	local dir=$1 path
 
 	shift
-	"$TREE" list "$dir" >"$T/.list"
+	"$TREE" list "$dir" >"$T/.list" 2>/dev/null || { fail "$dir: there is no image"; return; }
 	for path in "$@"; do nok "$dir lacks $path" grep -qxF -- "$path" "$T/.list"; done
 }
 
 faithful() {
 	local seen
 
-	seen=$("$TREE" compare "$1" "$2")
+	seen=$("$TREE" compare "$1" "$2" ${4:+"$4"} 2>&1)
 	is "$seen" '' "$3"
 }
 
@@ -104,4 +104,10 @@ again() {
 # The manifest's digest: of the config and of the only layer.
 manifest() {
 	jq -r '[.manifests[] | select(.annotations["org.opencontainers.image.ref.name"])][0].digest' "$1/index.json"
+}
+blob() { # LAYOUT DIGEST
+	cat "$1/blobs/sha256/${2#sha256:}"
+}
+layer() {
+	blob "$1" "$(manifest "$1")" | jq -c '[.layers[].digest]'
 }

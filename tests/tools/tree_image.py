@@ -3,7 +3,7 @@
 """Images entry by entry, written and read by Python's tarfile alone, so that it shares no code with what it checks.
 
 usage: tree_image.py make DIR [CONFIG-JSON] < LINES     writes an OCI layout
-       tree_image.py compare FULL PRUNED                layouts: is every entry of PRUNED as FULL has it?
+       tree_image.py compare FULL PRUNED [BUT]          layouts: is every entry of PRUNED as FULL has it, but for those below BUT?
        tree_image.py list DIR                           the merged tree, a path a line
        tree_image.py show DIR PATH FIELD                mode, owner, mtime, to, xattrs, content (a digest) of one
 
@@ -120,9 +120,11 @@ def merged(where):
     return tree
 
 
-def compare(full, pruned):
+def compare(full, pruned, but):
     a, b, wrong, groups = merged(full), merged(pruned), [], ({}, {})
     for p, x in sorted(b.items()):
+        if but and p.startswith(but):
+            continue
         if p not in a and any(k.startswith(p + '/') for k in a): # a directory without an entry of its own: as everybody makes it
             if (x['type'], x['mode'], x['owner']) != (tarfile.DIRTYPE, '0755', '0:0'):
                 wrong.append('%s: is no plain directory' % p)
@@ -152,7 +154,7 @@ def main():
     if verb == 'make':
         sys.exit(make(sys.argv[2], json.loads(sys.argv[3]) if len(sys.argv) > 3 else {}))
     if verb == 'compare':
-        sys.exit(compare(sys.argv[2], sys.argv[3]))
+        sys.exit(compare(sys.argv[2], sys.argv[3], sys.argv[4].strip('/') + '/' if len(sys.argv) > 4 else ''))
     if verb == 'show':
         x = merged(sys.argv[2])[raw(sys.argv[3]).strip('/')][sys.argv[4]]
         print(json.dumps(x) if isinstance(x, dict) else x)
