@@ -80,7 +80,7 @@ words=(exec:/usr/bin/program read:/usr/lib/x86/libthing.so.1 exec:/usr/sbin/tool
 pruned 'observed: the default' debs observed -- "${words[@]}"
 lacks observed /usr/share/program/data /usr/share/thing/table /usr/share/tool/helper /usr/lib/python3/dist-packages/mod/rest.py /usr/bin/two
 pruned 'packages' debs packages --mode=package -- "${words[@]}"
-unlike "$err" 'repair [0-9]+ of' 'at the first try'
+unlike "$err" 'repair [0-9]+' 'at the first try'
 faithful debs packages 'what stayed is as it was but for the lists of packages that lost something' /var/lib/dpkg
 has packages /usr/bin/program /usr/share/program/data /var/lib/program # a program was executed
 has packages /usr/lib/x86/libthing.so.1 /usr/lib/x86/libthing.so.1.0 /usr/share/thing/table /lib # a library was loaded; listed as /lib/…

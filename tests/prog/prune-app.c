@@ -8,6 +8,8 @@
  *   owner:PATH:UID:GID  mode:PATH:OCTAL  xattr:PATH:NAME=VALUE  same:A:B (one inode)
  *   create mkdir        anew      over  writes into a file that is there      unlink  rename:A:B  append
  *   tree:PATH           every file below is read      cap:PATH  PATH has capabilities when executed (bit 10)
+ *   few:DIR:PATH        when DIR has nothing but one entry, PATH is read
+ *   many:DIR:N          N processes at once read DIR/0 … DIR/999, each its part of them
  *   id:UID:GID  env:NAME  print:TEXT  true  serve (until SIGTERM)
  */
 #include <dirent.h>
@@ -94,6 +96,43 @@ static int start(const char *path, const char *word)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
 }
 
+static int entries(const char *path)
+{
+	DIR *d = opendir(path);
+	int n = -2; /* . and .. */
+
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n;
+}
+
+/* As fast as they can: whoever watches has to keep up. */
+static int many(const char *dir, int n)
+{
+	int status, r = 0;
+
+	for (int p = 0; p < n; p++) {
+		if (fork())
+			continue;
+		for (int i = p; i < 1000 + p; i++) {
+			char path[4096], b[64];
+
+			snprintf(path, sizeof(path), "%s/%d", dir, i % 1000);
+			if (i % n == p && slurp(path, b, sizeof(b)) < 0)
+				_exit(1);
+			if (access(path, R_OK) < 0)
+				_exit(1);
+		}
+		_exit(0);
+	}
+	while (wait(&status) > 0)
+		r |= status;
+	errno = ENOENT;
+	return r ? -1 : 0;
+}
+
 /* Of what this process holds now. */
 static int has_cap(unsigned bit)
 {
@@ -159,6 +198,10 @@ static int act(const char *verb, char *a, char *b)
 		return start(a, "held");
 	if (!strcmp(verb, "held"))
 		return has_cap(10);
+	if (!strcmp(verb, "few"))
+		return entries(a) == 1 ? slurp(b, text, sizeof(text)) : 0;
+	if (!strcmp(verb, "many"))
+		return many(a, atoi(b));
 	if (!strcmp(verb, "create"))
 		return put(a, O_CREAT | O_EXCL);
 	if (!strcmp(verb, "over"))

@@ -104,7 +104,7 @@ is_root || whos=(user)
 for WHO in "${whos[@]}"; do
 	pruned "$WHO: an image of all kinds of entries is pruned" full "out-$WHO" -- "${words[@]}"
 	[ "$status" = 0 ] || continue
-	unlike "$err" 'repair [0-9]+ of' "$WHO: at the first try"
+	unlike "$err" 'repair [0-9]+' "$WHO: at the first try"
 	faithful full "out-$WHO" "$WHO: all that stayed is as it was: type, owner, mode, time, xattrs, link groups, content"
 	has "out-$WHO" /bin/app /data/owner /data/zero /data/big /data/old /data/new /data/xattr /data/xdir /data/upper '/data/caf\xe9\xff name' \
 		'/data/d\xfe\xff/€' /bin/cap /bin/setuid /links/b/second /links/c/third /links/c/both \
