@@ -193,13 +193,13 @@ image starts <<L
 f /data/early text=x
 f /data/late text=x
 L
-run_as prune oci:starts --root "$(store_of)" --tests "$TESTS" --start '["/bin/app", "?readlink:/proc/self/exe", "mkdir:/made", "serve"]' \
+run_as prune oci:starts --root "$T/store-starts" --tests "$TESTS" --start '["/bin/app", "?readlink:/proc/self/exe", "mkdir:/made", "serve"]' \
 	--ready 'log:^serving' --run '/run/whittle/app exec /bin/app unlink:/data/late' -q
 is "$status" 0 'slim #87, #308: a seccomp profile that kills the start: a server is pruned'
 calls() { # PHASE: those that were seen then
 	# shellcheck disable=SC2046
-	jq -r --arg p "$1" '.document | select(.) | . as $d | .syscalls[] | select(any(.when[]; $d.marks[.].phase == $p)) | .name' \
-		$(grep -l '"mkdir"' $(grep -l '"syscalls"' "$(store_of)"/blobs/sha256/*)) | sort -u | tr '\n' ' '
+	jq -r --arg p "$1" '.document | select(.syscalls) | . as $d | .syscalls[] | select(any(.when[]; $d.marks[.].phase == $p)) | .name' \
+		$(grep -l '"syscalls"' "$T"/store-starts/blobs/sha256/*) | sort -u | tr '\n' ' '
 }
 like "$(calls start)" 'execve .*mkdir ' "slim #87, #308: the start's system calls are known"
 unlike "$(calls start)" 'unlink ' 'slim #87, #308: as the start'"'"'s'
