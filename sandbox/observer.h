@@ -106,6 +106,7 @@ void wh_observer_lost(struct wh_observer *o);
 
 /* ---------------------------------------------------------------- one call */
 
+#define WH_CALL_STRINGS 4
 struct wh_call {
 	uint64_t id;
 	pid_t tid;
@@ -115,12 +116,21 @@ struct wh_call {
 	struct wh_task *task;
 	const struct wh_need *need; /* capabilities; or NULL */
 	bool moves;                 /* rename */
+	struct {
+		uint64_t addr, hash;
+	} strings[WH_CALL_STRINGS]; /* that were read: wh_call_string() */
+	unsigned n_strings;
 };
 struct wh_row;
 typedef void (*wh_call_fn)(struct wh_observer *o, const struct wh_row *row, struct wh_call *c);
 
 /* The caller waits still: what was read was its own. */
 bool wh_call_holds(const struct wh_observer *o, const struct wh_call *c);
+
+/* wh_task_string(), remembered. */
+int wh_call_string(const struct wh_observer *o, struct wh_call *c, uint64_t addr, char p[PATH_MAX]);
+/* Are the call's strings what they were when they were read? Another thread may write there. */
+bool wh_call_is_same(const struct wh_observer *o, const struct wh_call *c);
 
 /* Sorts what kept a call from being read: what the caller cannot have used either is nothing, all else is lost. */
 void wh_call_failed(struct wh_observer *o, int r);

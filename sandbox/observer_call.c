@@ -19,6 +19,40 @@ bool wh_call_holds(const struct wh_observer *o, const struct wh_call *c)
 	return ioctl(o->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &c->id) == 0;
 }
 
+static uint64_t hash_of(const char *p)
+{
+	uint64_t h = 0xcbf29ce484222325;
+
+	for (; *p; p++)
+		h = (h ^ (unsigned char)*p) * 0x100000001b3;
+	return h;
+}
+
+int wh_call_string(const struct wh_observer *o, struct wh_call *c, uint64_t addr, char p[PATH_MAX])
+{
+	int r = wh_task_string(o, c->tid, addr, p);
+
+	if (r == 0 && c->n_strings < WH_CALL_STRINGS) {
+		c->strings[c->n_strings].addr = addr;
+		c->strings[c->n_strings++].hash = hash_of(p);
+	}
+	return r;
+}
+
+bool wh_call_is_same(const struct wh_observer *o, const struct wh_call *c)
+{
+	char now[PATH_MAX];
+
+	for (unsigned i = 0; i < c->n_strings; i++) {
+		int r = wh_task_string(o, c->tid, c->strings[i].addr, now);
+
+		/* Gone, with its caller: nothing comes of the call. */
+		if (r != -ESRCH && (r < 0 || hash_of(now) != c->strings[i].hash))
+			return false;
+	}
+	return true;
+}
+
 void wh_call_failed(struct wh_observer *o, int r)
 {
 	switch (r) {
@@ -67,9 +101,9 @@ static bool follows(const struct wh_row *row, const struct wh_call *c)
 	return true;
 }
 
-static bool read_at(struct wh_observer *o, const struct wh_call *c, int dirfd, uint64_t addr, struct wh_named *n)
+static bool read_at(struct wh_observer *o, struct wh_call *c, int dirfd, uint64_t addr, struct wh_named *n)
 {
-	int r = wh_task_string(o, c->tid, addr, n->path);
+	int r = wh_call_string(o, c, addr, n->path);
 
 	if (r == 0 && !*n->path)
 		return false;
@@ -158,7 +192,7 @@ void wh_see_path(struct wh_observer *o, const struct wh_row *row, struct wh_call
 	WH_AUTO_FOUND struct wh_found f = WH_FOUND_INIT;
 	uint64_t addr = c->args[row->path];
 	struct wh_named n;
-	int r = addr ? wh_task_string(o, c->tid, addr, n.path) : 0;
+	int r = addr ? wh_call_string(o, c, addr, n.path) : 0;
 
 	if (!addr || (r == 0 && !*n.path)) {
 		/* The descriptor itself: it was opened by name, and that was seen. Only a change is news. */
@@ -289,7 +323,7 @@ void wh_see_make(struct wh_observer *o, const struct wh_row *row, struct wh_call
 }
 
 /* (dirfd, path, dirfd, path, flags), or (path, path). */
-static bool read_two(struct wh_observer *o, const struct wh_row *row, const struct wh_call *c, struct wh_named n[PATHS])
+static bool read_two(struct wh_observer *o, const struct wh_row *row, struct wh_call *c, struct wh_named n[PATHS])
 {
 	bool at = row->dirfd != WH_NO_ARG;
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * execve: the one call after which the caller is another program. What it executes is recorded for the caller; a file
- * that begins with "#!" brings its interpreter, which the kernel opens itself. (An ELF file's loader is derived later,
- * from the file; of one that has no name in the root, a memfd or a removed file, it is recorded here.)
+ * that begins with "#!" brings its interpreter, which the kernel opens itself, and so does an ELF file its loader.
  */
 #include "sandbox/supervisor_table.h"
 
@@ -102,7 +101,8 @@ static bool interp_at(const char *p, bool is64, uint64_t *ret_at, uint64_t *ret_
 	return true;
 }
 
-/* The loader that a nameless ELF file names. 0: it names one. -ENOENT: none, so it needs none. */
+/* The loader that an ELF file names. 0: it names one. -ENOENT: none, or a damaged one, so for the kernel it is none. Else it
+ * cannot be told. */
 static int loader_of(const struct wh_observer *o, const struct wh_found *f, const char *head, char path[PATH_MAX])
 {
 	bool is64 = head[EI_CLASS] == ELFCLASS64;
@@ -122,12 +122,14 @@ static int loader_of(const struct wh_observer *o, const struct wh_found *f, cons
 	for (unsigned i = 0; i < count; i++) {
 		char header[sizeof(Elf64_Phdr)];
 
-		if (fd < 0 || pread(fd, header, size, (off_t)(table + i * size)) != (ssize_t)size)
-			return -EIO;
+		if (fd < 0)
+			return fd == -EACCES || fd == -EPERM ? -ENOENT : fd;
+		if (pread(fd, header, size, (off_t)(table + i * size)) != (ssize_t)size)
+			return -ENOENT;
 		if (!interp_at(header, is64, &at, &n))
 			continue;
 		if (n < 2 || n > PATH_MAX || pread(fd, path, n, (off_t)at) != (ssize_t)n || path[n - 1])
-			return -EIO;
+			return -ENOENT;
 		return 0;
 	}
 	return -ENOENT;
@@ -139,29 +141,38 @@ static void begin_at(struct exec *e, const char *path)
 		memcpy(e->start.at, e->start.root, sizeof(e->start.at));
 }
 
-/* An open file without a name is executed: nothing to record but what it brings. A script's interpreter, or NULL. */
-static char *nameless(struct exec *e, struct wh_found *f, char head[HEAD + 1])
+/* The kernel opens the loader that an ELF file names, as it does a script's interpreter. */
+static void see_loader(struct exec *e, const struct wh_found *f, const char *head, ssize_t n)
 {
 	WH_AUTO_FOUND struct wh_found loader = WH_FOUND_INIT;
+	struct wh_start working = e->start;
 	char path[PATH_MAX];
-	ssize_t n;
 	int r;
 
-	if (!S_ISREG(f->st.st_mode) || !(f->st.st_mode & 0111))
-		return NULL;
-	n = head_of(e->o, f, head);
 	if (n < (ssize_t)sizeof(Elf64_Ehdr) || memcmp(head, ELFMAG, SELFMAG) != 0)
-		return n > 2 ? interpreter_of(head) : NULL;
+		return;
 	r = loader_of(e->o, f, head, path);
 	if (r == 0) {
 		begin_at(e, path);
 		r = wh_call_walk(e->o, e->c, &e->start, path, true, &loader);
+		e->start = working;
 	} else if (r != -ENOENT) {
 		wh_observer_lost(e->o);
 	}
 	if (r == 0)
 		wh_record(e->o, e->c->task->record, WH_ACCESS_READ, false, loader.path);
-	return NULL;
+}
+
+/* An open file without a name is executed: nothing to record but what it brings. A script's interpreter, or NULL. */
+static char *nameless(struct exec *e, struct wh_found *f, char head[HEAD + 1])
+{
+	ssize_t n;
+
+	if (!S_ISREG(f->st.st_mode) || !(f->st.st_mode & 0111))
+		return NULL;
+	n = head_of(e->o, f, head);
+	see_loader(e, f, head, n);
+	return n > 2 ? interpreter_of(head) : NULL;
 }
 
 static void executes(struct exec *e, int r, const struct wh_found *f)
@@ -175,6 +186,7 @@ static struct wh_pending *follow_up(struct exec *e, int r, struct wh_found *f)
 {
 	for (unsigned depth = 0;; depth++) {
 		char head[HEAD + 1], *interpreter;
+		ssize_t n;
 
 		if (r == -EXDEV && f->fd >= 0 && depth <= DEPTH) {
 			interpreter = nameless(e, f, head);
@@ -188,9 +200,12 @@ static struct wh_pending *follow_up(struct exec *e, int r, struct wh_found *f)
 				wh_observer_lost(e->o);
 			if (r < 0 || !S_ISREG(f->st.st_mode) || !(f->st.st_mode & 0111))
 				return NULL; /* refused */
-			interpreter = depth <= DEPTH && head_of(e->o, f, head) > 2 ? interpreter_of(head) : NULL;
-			if (!interpreter)
+			n = depth <= DEPTH ? head_of(e->o, f, head) : 0;
+			interpreter = n > 2 ? interpreter_of(head) : NULL;
+			if (!interpreter) {
+				see_loader(e, f, head, n);
 				return pending_new(e, f);
+			}
 			if (!e->script)
 				e->script = wh_strdup(f->path);
 		}
@@ -211,7 +226,7 @@ void wh_see_exec(struct wh_observer *o, const struct wh_row *row, struct wh_call
 	char path[PATH_MAX];
 	WH_AUTO_STRV struct wh_strv words = {0};
 
-	r = wh_task_string(o, c->tid, c->args[row->path], path);
+	r = wh_call_string(o, c, c->args[row->path], path);
 	if (r == 0 && !*path) {
 		if (!(flags & AT_EMPTY_PATH))
 			return;

@@ -25,6 +25,8 @@
 #endif
 #define MAX_MARK 4096
 #define SPARE_FDS 32
+#define REREADS 8
+#define SERVED_BEFORE_MARK 1024 /* calls that wait already when a mark comes */
 #define HANDED 2 /* descriptors: listener, root */
 
 struct supervisor {
@@ -131,6 +133,15 @@ static void observe(struct supervisor *s)
 	wh_syscall(&s->o, c.task->record, c.compat, c.nr, s->table.names[c.compat][c.nr]);
 	c.need = s->table.needs[c.compat][c.nr];
 	row->see(&s->o, row, &c);
+	/* Written over by another thread meanwhile: what is there now is told as well. */
+	for (unsigned i = 0; !wh_call_is_same(&s->o, &c); i++) {
+		if (i == REREADS) {
+			wh_observer_lost(&s->o);
+			break;
+		}
+		c.n_strings = 0;
+		row->see(&s->o, row, &c);
+	}
 	wh_cap_call(&s->o, &c, NULL);
 	if (c.need)
 		wh_need_done(&s->o, &c);
@@ -167,21 +178,40 @@ static int notif_buffers(struct supervisor *s, struct wh_err **err)
 	return 0;
 }
 
+/* What waits now was called before what comes next. */
+static int serve_waiting(struct supervisor *s)
+{
+	struct pollfd p = {s->o.listener, POLLIN, 0};
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < SERVED_BEFORE_MARK && s->o.listener >= 0; i++) {
+		if (poll(&p, 1, 0) <= 0 || !(p.revents & POLLIN))
+			break;
+		while (!wh_task_bury(&s->o))
+			;
+		r = serve_one(s);
+	}
+	return r;
+}
+
 /* A mark: text in, one byte out when it is in the log. */
-static void take_mark(struct supervisor *s)
+static int take_mark(struct supervisor *s)
 {
 	char text[MAX_MARK + 1];
 	ssize_t n = recv(s->control, text, MAX_MARK, MSG_DONTWAIT);
+	int r;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
+		return 0;
 	if (n <= 0) {
 		wh_closep(&s->control);
-		return;
+		return 0;
 	}
+	r = serve_waiting(s);
 	text[n] = '\0';
 	wh_phase(&s->o, text);
 	send(s->control, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return r;
 }
 
 /* Two descriptors and a byte. 1: taken, 0: nobody will come, or -errno. */
@@ -241,10 +271,10 @@ static int watch(struct supervisor *s, const struct wh_supervise *how)
 		} else if (p[0].revents) {
 			return 0; /* POLLHUP: nobody has the filter any more */
 		}
+		if (r == 0 && p[1].revents)
+			r = take_mark(s);
 		if (r < 0)
 			return r;
-		if (p[1].revents)
-			take_mark(s);
 		if (p[3].revents)
 			how->fn(how->arg);
 	}
