@@ -395,6 +395,12 @@ static bool is_library(struct wh_decide *d, const char *path)
 	for (size_t i = 0; i < WH_ARRAY_SIZE(parts); i++)
 		if (wh_code_has_part(path, parts[i]))
 			return true;
+	for (const char *p = path; (p = strstr(p, "/vendor/")); p++) {
+		WH_AUTO_FREE char *composer = wh_asprintf("%.*s/vendor/composer/autoload_real.php", (int)(p - path), path);
+
+		if (wh_code_is_file(d, composer))
+			return true;
+	}
 	return wh_rule_matches("usr/lib/python*/** usr/local/lib/python*/** usr/lib/ruby/** usr/local/lib/ruby/** usr/lib/*/ruby/** "
 			       "usr/share/php/** usr/lib/php/** usr/local/lib/php/** usr/lib/*/perl-base/**",
 			       path) ||
@@ -465,7 +471,7 @@ static bool is_foreign(struct wh_decide *d, const char *dir)
 	static const char *const names[] = {".git",   ".hg",       ".svn",           "node_modules", "site-packages", "dist-packages", "__pycache__",
 					    ".cache", ".npm",      ".pytest_cache",  ".mypy_cache",  ".tox",          ".nox"};
 	const char *name = wh_path_base(dir);
-	WH_AUTO_FREE char *venv = wh_path_join(dir, "pyvenv.cfg"), *composer = wh_path_join(dir, "composer/installed.json"),
+	WH_AUTO_FREE char *venv = wh_path_join(dir, "pyvenv.cfg"), *composer = wh_path_join(dir, "composer/autoload_real.php"),
 			   *bundle = wh_path_join(dir, "bundle/ruby");
 
 	for (size_t i = 0; i < WH_ARRAY_SIZE(names); i++)

@@ -185,6 +185,12 @@ static bool split_gem(struct wh_decide *d, const char *path, char **ret_base, ch
 	HASH_FIND_STR(d->k->items, path, kept);
 	if (strchr(at + 6, '/') ? !wh_code_is_plain(d, path) : !kept || kept->rule != WH_RULE_CLOSURE || !wh_code_is_dir(d, path))
 		return false;
+	/* …/gems/3.1.0 is where gems lie. */
+	next = memchr(at + 6, '-', strcspn(at + 6, "/"));
+	while (next && (next[1] < '0' || next[1] > '9'))
+		next = memchr(next + 1, '-', strcspn(next + 1, "/"));
+	if (!next)
+		return false;
 	*ret_base = wh_strndup(path, (size_t)(at - path));
 	*ret_name = wh_strndup(at + 6, strcspn(at + 6, "/"));
 	return true;

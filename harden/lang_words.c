@@ -30,7 +30,7 @@ static struct wh_str literal(const struct wh_words *w, const char *p, const char
 		close = memchr(p + 1, *p, (size_t)(end - p - 1));
 		return (struct wh_str){p + 1, close ? (size_t)(close - p - 1) : 0};
 	}
-	while (w->bare && p < end && (is_name(*p) || (*p == ':' && p > from)))
+	while (w->bare && p < end && (is_name(*p) || *p == ':'))
 		p++;
 	*ret_bare = true;
 	return (struct wh_str){from, (size_t)(p - from)};

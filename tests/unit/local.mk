@@ -211,3 +211,7 @@ tests_unit_cli_run_test_LDADD = $(tests_unit_cli_spec_test_LDADD)
 check_PROGRAMS += tests/unit/cli_listing_test tests/unit/layers_inventory_test
 tests_unit_cli_listing_test_LDADD = $(tests_unit_cli_spec_test_LDADD)
 tests_unit_layers_inventory_test_LDADD = $(LAYERS_LIBS)
+
+# harden: closure rules of languages
+check_PROGRAMS += tests/unit/harden_lang_test
+tests_unit_harden_lang_test_LDADD = $(HARDEN_LIBS)
