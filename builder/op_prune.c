@@ -23,8 +23,13 @@ void wh_prune_free(struct wh_prune *p)
 
 	if (!p)
 		return;
-	for (i = 0; i < p->n_profiles; i++)
+	for (i = 0; i < p->n_profiles; i++) {
 		json_decref(p->profiles[i]);
+		if (p->traces)
+			wh_trace_release(&p->traces[i]);
+	}
+	free(p->traces);
+	free(p->logs);
 	free(p->profiles);
 	wh_prune_forget_round(p);
 	json_decref(p->lacking);
@@ -101,7 +106,31 @@ static int load_profiles(struct wh_node *n, struct wh_prune *p, struct wh_err **
 	return 0;
 }
 
-void wh_prune_opts_of(const struct wh_prune *p, struct wh_prune_opts *ret)
+/* For messages: what is not at hand is not told. */
+static void logs_of(void *arg, const struct wh_obs_log **ret, size_t *ret_n)
+{
+	struct wh_prune *p = arg;
+	size_t i = 0, k, cap = 0;
+
+	if (!p->traces)
+		p->traces = wh_calloc(p->n_profiles, sizeof(*p->traces));
+	else
+		i = p->n_profiles;
+	for (; i < p->n_profiles; i++) {
+		WH_AUTO_JSON json_t *doc = NULL;
+		WH_AUTO_ERR struct wh_err *ignored = NULL;
+
+		if (wh_doc_read(p->node->b, &p->node->inputs[i + 1]->doc, &doc, &ignored) < 0 ||
+		    wh_trace_read(p->node->b->o.store, doc, &p->traces[i]) < 0)
+			continue;
+		for (k = 0; k < p->traces[i].n_logs; k++)
+			WH_PUSH(p->logs, p->n_logs, cap) = p->traces[i].logs[k];
+	}
+	*ret = p->logs;
+	*ret_n = p->n_logs;
+}
+
+void wh_prune_opts_of(struct wh_prune *p, struct wh_prune_opts *ret)
 {
 	*ret = (struct wh_prune_opts){
 		.keep = p->op->keep,
@@ -112,6 +141,8 @@ void wh_prune_opts_of(const struct wh_prune *p, struct wh_prune_opts *ret)
 		.profiles = (const json_t *const *)p->profiles,
 		.n_profiles = p->n_profiles,
 		.repairs = p->repaired.n ? &p->repaired : NULL,
+		.logs = logs_of,
+		.logs_arg = p,
 	};
 }
 
@@ -305,6 +336,7 @@ void wh_prune_run(struct wh_node *n)
 	struct wh_prune *p = n->prune = wh_calloc(1, sizeof(*n->prune));
 
 	p->op = n->v->op.prune;
+	p->node = n;
 	p->unforeseen = json_array();
 	p->lacking = json_array();
 	if (!n->b->launcher) {

@@ -18,6 +18,10 @@ struct wh_prune {
 	const struct wh_op_prune *op;
 	json_t **profiles; /* documents; n_inputs - 1 */
 	size_t n_profiles;
+	struct wh_node *node;
+	struct wh_trace *traces; /* of the profiles, when somebody asked */
+	struct wh_obs_log *logs; /* of all of them */
+	size_t n_logs;
 	struct wh_layer layer; /* of this round */
 	json_t *report;
 	json_t *runs;       /* array, one entry a profile */
@@ -40,7 +44,7 @@ struct wh_prune {
 /* The trees. */
 int wh_prune_open_full(const struct wh_node *n, struct wh_tree **ret, struct wh_err **err);
 /* What harden/ needs to know of the operation; borrowed from p. */
-void wh_prune_opts_of(const struct wh_prune *p, struct wh_prune_opts *ret);
+void wh_prune_opts_of(struct wh_prune *p, struct wh_prune_opts *ret);
 void wh_prune_say(struct wh_node *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The next round: decides and writes anew. */
 void wh_prune_again(struct wh_node *n);

@@ -123,6 +123,7 @@ enum wh_status {
 	WH_STATUS_TIMEOUT = 18,    /* the test driver ran out of time */
 };
 
+typedef void (*wh_logs_fn)(void *arg, const struct wh_obs_log **ret, size_t *ret_n); /* borrowed; none: 0 */
 struct wh_prune_opts {
 	const char *const *keep, *const *drop; /* globs on absolute paths ("/usr/share/zoneinfo/" + "**"), NULL-terminated, or NULL */
 	bool package_mode, keep_shell, keep_setid;
@@ -130,6 +131,8 @@ struct wh_prune_opts {
 	const json_t *const *profiles;  /* profile documents */
 	size_t n_profiles;
 	const struct wh_strv *repairs;  /* paths that a repair puts back, or NULL */
+	wh_logs_fn logs;                /* the profiles' logs, asked for when a message needs them; or NULL */
+	void *logs_arg;
 };
 struct wh_keep; /* path → rule */
 /* Decides. Errors: a shell was run and shells are removed (status WH_STATUS_SHELL: names each program that ran one, through which

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The application ran a shell, and PRUNE is to remove shells: who did, and what to change. */
-#include "harden/keep_private.h"
+#include "harden/entry.h"
 #include "harden/script.h"
 
 #include <errno.h>
 
 #define MAX_LINES 20
+#define MAX_WHEN 4     /* phases and tests of one shell */
+#define MAX_PROGRAMS 8 /* in a line */
 
 static const json_t *process_at(const struct wh_decide *d, int64_t i)
 {
@@ -58,23 +60,169 @@ static const char *shell_form(struct wh_decide *d)
 	return NULL;
 }
 
-static void add_hint(struct wh_decide *d, const json_t *p, struct wh_err **err)
+static bool is_first(const json_t *p)
 {
-	const char *name = wh_json_str(p, "name"), *script = wh_json_str(p, "script"), *entry = shell_form(d);
-	bool first = wh_json_int(p, "parent", -1) < 0;
+	return wh_json_int(p, "parent", -1) < 0;
+}
 
+/* ---------------------------------------------------------------- by the logs */
+
+struct told { /* when a chain did something; its data */
+	struct wh_strv when;
+};
+
+struct telling {
+	struct wh_chains chains;
+	struct wh_decide *d;
+};
+
+static void telling_release(struct telling *x)
+{
+	for (struct wh_chain *w = x->chains.all; w; w = w->hh.next) {
+		struct told *t = w->data;
+
+		if (t)
+			wh_strv_release(&t->when);
+		free(t);
+	}
+	wh_chains_release(&x->chains);
+}
+
+static int note_when(void *arg, struct wh_chain *w, const struct wh_mark_of *when, const struct wh_obs *o)
+{
+	struct telling *x = arg;
+	WH_AUTO_FREE char *text = NULL;
+	struct told *t = w->data;
+
+	(void)o;
+	if (!w->program || wh_shells_kind(x->d->shells, x->d->t, w->program) == WH_SHELL_NONE)
+		return 0;
+	if (when->test)
+		text = wh_asprintf("in test \"%s\"", when->test);
+	else if (when->phase)
+		text = wh_asprintf("in phase %s", when->phase);
+	if (!text)
+		return 0;
+	if (!t)
+		w->data = t = wh_calloc(1, sizeof(*t));
+	if (!wh_strv_has(&t->when, text))
+		wh_strv_add(&t->when, text);
+	return 0;
+}
+
+static bool same_chain(const struct wh_decide *d, const json_t *p, const struct wh_chain *w)
+{
+	for (; p; p = process_at(d, wh_json_int(p, "parent", -1)), w = w->parent) {
+		WH_AUTO_FREE char *program = wh_path_of_json(wh_json_str(p, "program"));
+		WH_AUTO_FREE char *script =
+			wh_json_str(p, "script") ? wh_path_of_json(wh_json_str(p, "script")) : NULL;
+
+		if (!w || !wh_streq(w->program, program) || !wh_streq(w->script, script))
+			return false;
+		if (is_first(p) && !wh_streq(w->name, wh_json_str(p, "name")))
+			return false;
+	}
+	return w && !w->program;
+}
+
+static const struct wh_chain *chain_of(const struct wh_decide *d, const struct telling *x, const json_t *p)
+{
+	for (const struct wh_chain *w = x->chains.all; w; w = w->hh.next)
+		if (same_chain(d, p, w))
+			return w;
+	return NULL;
+}
+
+/* ", in test "a" and in phase stop" */
+static void add_when(struct wh_buf *b, const struct wh_chain *w)
+{
+	const struct told *t = w ? w->data : NULL;
+	size_t n = t ? t->when.n : 0;
+
+	for (size_t i = 0; i < n && i < MAX_WHEN; i++)
+		wh_buf_addf(b, "%s%s", !i ? ", " : i + 1 == n ? " and " : ", ", t->when.v[i]);
+	if (n > MAX_WHEN)
+		wh_buf_addf(b, " and %zu more", n - MAX_WHEN);
+}
+
+static void add_programs(struct wh_buf *b, const struct wh_strv *programs)
+{
+	size_t i;
+
+	for (i = 0; i < programs->n && i < MAX_PROGRAMS; i++)
+		wh_buf_addf(b, "%s/%s", i ? ", " : "", programs->v[i]);
+	if (i < programs->n)
+		wh_buf_addf(b, " and %zu more", programs->n - i);
+}
+
+/* ---------------------------------------------------------------- what to do about it */
+
+static void hint_offer(struct wh_decide *d, const struct wh_entry_seen *e, const char *offer, const char *script,
+		       struct wh_buf *more, struct wh_err **err)
+{
+	wh_buf_addf(more, "%s ", script ? "the script" : "the shell");
+	if (script)
+		wh_buf_addf(more, "/%s ", script);
+	if (e->ran.n) {
+		wh_buf_adds(more, "ran ");
+		add_programs(more, &e->ran);
+		wh_buf_adds(more, ", and ");
+	}
+	wh_buf_addf(more, "executed /%s in its own place", e->last->script ? e->last->script : e->last->program);
+	if (e->via.n) {
+		wh_buf_adds(more, ", by way of ");
+		add_programs(more, &e->via);
+		wh_buf_adds(more, " (which user, groups or environment that sets can be said with USER and ENV)");
+	}
+	wh_buf_addf(more, ". Without it:\n%s\nvariables that %s exports are not shown: they belong into ENV", offer,
+		    script ? "it" : "the shell");
+	(void)d;
+	if (script)
+		wh_err_hint(err,
+			    "the script /%s ends in one exec: write %s in its place, and what else it does into RUN and ENV; "
+			    "or PRUNE --shell=keep",
+			    script, offer);
+	else
+		wh_err_hint(err, "write %s, which is what the shell executed in the end; or PRUNE --shell=keep", offer);
+}
+
+/* The text of ["/bin/sh", "-c", TEXT], when that is how it was started. */
+static const char *text_of_shell(const struct wh_entry_seen *e)
+{
+	return e->given.n == 3 && wh_streq(e->given.v[1], "-c") ? e->given.v[2] : NULL;
+}
+
+static void hint_first(struct wh_decide *d, const json_t *p, struct wh_chains *c, const struct wh_obs_log *logs,
+		       size_t n, struct wh_buf *more, struct wh_err **err)
+{
+	const char *name = wh_json_str(p, "name"), *script = wh_json_str(p, "script"), *entry = shell_form(d), *text;
+	WH_CLEANUP(wh_entry_release) struct wh_entry_seen e = {0};
+	WH_AUTO_FREE char *offer = NULL;
+
+	if (wh_entry_read(c, logs, n, name, json_array_size(json_object_get(d->o->config, "Entrypoint")), &e, NULL) == 0 &&
+	    e.first && same_chain(d, p, e.first)) {
+		text = script ? NULL : text_of_shell(&e);
+		offer = wh_streq(name, "exec") ? NULL : wh_entry_offer(d, &e);
+		if (offer) {
+			hint_offer(d, &e, offer, script, more, err);
+			return;
+		}
+		offer = text ? wh_entry_plain(d, text) : NULL;
+	}
 	if (wh_streq(name, "healthcheck"))
-		wh_err_hint(err, "write HEALTHCHECK CMD [\"program\", …] (exec form), or PRUNE --shell=keep");
-	else if (wh_streq(name, "exec") && first)
+		wh_err_hint(err, "write HEALTHCHECK CMD %s (exec form), or PRUNE --shell=keep",
+			    offer ? offer : "[\"program\", …]");
+	else if (wh_streq(name, "exec"))
 		wh_err_hint(err,
 			    "the test driver asked for it (app exec): run the program itself, or PRUNE --shell=keep");
-	else if (first && !script && entry)
-		wh_err_hint(err, "write %s [\"program\", …] (exec form), or PRUNE --shell=keep", entry);
-	else if (first && script)
-		wh_err_hint(
-			err,
-			"the image starts the script /%s: let ENTRYPOINT start the program itself, or PRUNE --shell=keep",
-			script);
+	else if (!script && entry)
+		wh_err_hint(err, "write %s %s (exec form), or PRUNE --shell=keep", entry,
+			    offer ? offer : "[\"program\", …]");
+	else if (script)
+		wh_err_hint(err,
+			    "the image starts the script /%s, which does not end in one exec of a program: let ENTRYPOINT start the "
+			    "program itself, or PRUNE --shell=keep",
+			    script);
 	else
 		wh_err_hint(err, "let it start the program without a shell, or PRUNE --shell=keep");
 }
@@ -82,20 +230,28 @@ static void add_hint(struct wh_decide *d, const json_t *p, struct wh_err **err)
 int wh_decide_shells_run(struct wh_decide *d, struct wh_err **err)
 {
 	const json_t *processes = json_object_get(d->profile, "processes"), *first = NULL;
-	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT, head = WH_BUF_INIT;
-	size_t n = 0;
+	WH_CLEANUP(telling_release) struct telling x = {.d = d};
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT, head = WH_BUF_INIT, more = WH_BUF_INIT;
+	const struct wh_obs_log *logs = NULL;
+	size_t n = 0, n_logs = 0;
 
+	wh_chains_init(&x.chains);
 	for (size_t i = 0; i < json_array_size(processes); i++) {
 		const json_t *p = json_array_get(processes, i), *parent = process_at(d, wh_json_int(p, "parent", -1));
 
 		/* A shell that a shell runs goes when that one goes. */
 		if (!is_shell(d, p) || (parent && is_shell(d, parent)))
 			continue;
+		if (!first && d->o->logs)
+			d->o->logs(d->o->logs_arg, &logs, &n_logs);
+		for (size_t k = 0; !first && k < n_logs; k++)
+			(void)wh_chains_read(&x.chains, &logs[k], note_when, &x, NULL); /* a message may say less */
 		if (!first)
 			first = p;
 		if (n++ < MAX_LINES) {
 			wh_buf_adds(&b, n > 1 ? "\n" : "");
 			add_chain(d, &b, p);
+			add_when(&b, chain_of(d, &x, p));
 		}
 	}
 	if (!first)
@@ -103,14 +259,22 @@ int wh_decide_shells_run(struct wh_decide *d, struct wh_err **err)
 	if (n > MAX_LINES)
 		wh_buf_addf(&b, "\n… and %zu more", n - MAX_LINES);
 	add_chain(d, &head, first);
+	add_when(&head, chain_of(d, &x, first));
 	wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EPERM,
 		   "PRUNE removes shells, and the application needs one: %s", head.p);
 	wh_err_status(err, WH_STATUS_SHELL);
-	add_hint(d, first, err);
+	if (is_first(first))
+		hint_first(d, first, &x.chains, logs, n_logs, &more, err);
+	else
+		wh_err_hint(err, "let it start the program without a shell, or PRUNE --shell=keep");
 	if (n > 1)
-		wh_err_detail(err, b.p);
+		wh_buf_addf(&more, "%sshells that were run:\n%s", more.n ? "\n" : "", b.p);
+	if (more.n)
+		wh_err_detail(err, more.p);
 	return -EPERM;
 }
+
+/* ---------------------------------------------------------------- what the config names */
 
 #define MAX_CHAIN 4 /* as many interpreters as Linux goes through */
 
