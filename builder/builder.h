@@ -178,7 +178,8 @@ struct wh_hardening {
 	struct wh_result before;/* the layers of the tree that was pruned */
 	json_t *report;         /* prune report (harden.h) */
 	json_t *profiles;       /* array, one a PROFILE: {"document":profile (harden.h), "before":[run…], "after":[run…], "emulated":
-				 * the platform, where its programs ran under an emulator, else absent}; a run is
+				 * the platform, where its programs ran under an emulator, else absent, "compared": what several runs
+				 * have in common (profile_compare.c)}; a run is
 				 * {"seconds":N, "ready_seconds":N, "driver":{"status":N}, "application":{"status":N, "signal":N},
 				 *  "health":{"status":N} or absent, "events":N, "files":N} */
 	struct wh_digest tree_before; /* over the diff ids */

@@ -40,6 +40,8 @@ static int fill(struct wh_builder *b, const struct wh_node *n, struct wh_hardeni
 		json_object_set(one, "document", json_object_get(profile, "document"));
 		if (json_is_string(json_object_get(profile, "emulated")))
 			json_object_set(one, "emulated", json_object_get(profile, "emulated"));
+		if (json_object_get(profile, "compared"))
+			json_object_set(one, "compared", json_object_get(profile, "compared"));
 		json_object_set_new(one, "before", array_or_empty(json_object_get(profile, "runs")));
 		json_object_set_new(one, "after",
 				    array_or_empty(json_array_get(json_object_get(doc, "runs_after"), i - 1)));

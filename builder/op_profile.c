@@ -5,6 +5,8 @@
  *
  *   {"document":{profile, see harden.h}, "runs":[{run, see builder.h}, …], "emulated":"linux/arm64" or absent,
  *    "trace":"sha256:…" (profile_trace.c) or absent}
+ *
+ * Of several runs the document's object has "compared" beside them: see profile_compare.c.
  */
 #include "builder/profile_private.h"
 
@@ -36,14 +38,22 @@ static void document_work(struct wh_node *n)
 	WH_AUTO_FREE struct wh_obs_log *logs = wh_trial_logs(t);
 	WH_AUTO_JSON json_t *doc = json_object();
 	struct wh_tree *tree = NULL;
+	WH_AUTO_JSON json_t *compared = NULL;
 	json_t *profile = NULL;
 	int r = wh_tree_open(n->b->o.store, t->layers, t->n_layers, &tree, &n->job_err);
 
-	if (r == 0) {
+	if (r == 0)
 		r = wh_profile_make(tree, logs, t->n_logs, &profile, &n->job_err);
+	if (r == 0 && t->op->runs > 1)
+		r = wh_profile_compare(tree, logs, t->n_logs, t->op->runs, profile, &compared, &t->compared, &n->job_err);
+	if (tree)
 		wh_tree_close(tree);
-	}
+	t->told = wh_profile_tests(profile);
+	if (r < 0)
+		json_decref(profile);
 	if (r == 0) {
+		if (compared)
+			json_object_set(doc, "compared", compared);
 		json_object_set_new(doc, "document", profile);
 		json_object_set(doc, "runs", t->runs);
 		if (wh_builder_emulates(n->b, t->op->platform))
@@ -56,8 +66,24 @@ static void document_work(struct wh_node *n)
 	n->job_r = r;
 }
 
+/* What the runs and the tests are worth. */
+static void say(struct wh_trial *t)
+{
+	if (t->compared.n)
+		wh_trial_say(t, "%s", t->compared.p);
+	if (t->told)
+		wh_trial_say(t, "%zu %s told", t->told, t->told == 1 ? "test was" : "tests were");
+	if (t->joined)
+		wh_trial_say(t,
+			     "%zu more ended at the same moment as another, and count as one with it: where output is "
+			     "buffered, `/run/whittle/app test NAME` tells that a test begins",
+			     t->joined);
+}
+
 static void end(struct wh_node *n)
 {
+	if (n->trial && n->job_r == 0)
+		say(n->trial);
 	wh_trial_free(WH_TAKE_PTR(n->trial));
 	wh_builder_slot_free(n->b);
 	wh_node_ran(n);

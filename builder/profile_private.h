@@ -174,6 +174,8 @@ struct wh_trial {
 	struct wh_trial_log *logs;
 	size_t n_logs, cap_logs;
 	struct wh_tests tests;
+	struct wh_buf compared; /* what its runs have in common, in words; once all are over */
+	size_t told;   /* tests that it has names of; once all runs are over */
 	size_t joined; /* tests that cannot be told from others; once all runs are over */
 
 	/* The run under way. */
@@ -236,6 +238,12 @@ void wh_trial_say(struct wh_trial *t, const char *fmt, ...) __attribute__((forma
 /* Job: none of these leads to where nothing can be shared; in the driver's tree, whose symlinks are others. */
 int wh_share_check(struct wh_store *s, const struct wh_layer *layers, size_t n, const char *const *paths,
 		   struct wh_err **err);
+
+/* profile_compare.c. Job: of several runs. ret: for the record; words: for the build's output, appended. */
+int wh_profile_compare(struct wh_tree *tree, const struct wh_obs_log *logs, size_t n, unsigned runs, const json_t *profile,
+		       json_t **ret, struct wh_buf *words, struct wh_err **err);
+/* How many tests a profile names. */
+size_t wh_profile_tests(const json_t *profile);
 
 /* profile_log.c. Job: counts for a run's record; whether the application put itself into the background. */
 int wh_trial_log_read(struct wh_trial_log *l, struct wh_err **err);

@@ -681,6 +681,7 @@ void wh_trial_free(struct wh_trial *t)
 	for (i = 0; i < t->op->runs; i++)
 		wh_strv_release(&t->tests.of_run[i]);
 	free(t->tests.of_run);
+	wh_buf_release(&t->compared);
 	wh_app_closer_free(t->closer);
 	json_decref(t->runs);
 	wh_buf_release(&t->said);
