@@ -13,7 +13,6 @@ list() { # PACKAGE PATH…
 	printf '%s\\x0a' "${@:2}"
 	echo
 }
-lists=''
 packages=(program library script config module perl docs conf-dir divert diverted unused alt)
 records=$(for p in "${packages[@]}"; do stanza "$p"; done)
 
