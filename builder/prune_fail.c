@@ -82,8 +82,12 @@ static void fail_work(struct wh_node *n)
 	const struct wh_pos *pos = &n->inputs[p->at + 1]->v->pos;
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT, runs = WH_BUF_INIT;
 
-	wh_buf_addf(&text, "the tests pass before the prune and fail after it (PROFILE in line %u): %s", pos->line,
-		    p->why ? p->why->msg : "they ended");
+	wh_buf_adds(&text, "the tests pass before the prune and fail after it (");
+	if (pos->option)
+		wh_buf_addf(&text, "%.80s%s", pos->option, strlen(pos->option) > 80 ? " …" : "");
+	else
+		wh_buf_addf(&text, "PROFILE in line %u", pos->line);
+	wh_buf_addf(&text, "): %s", p->why ? p->why->msg : "they ended");
 	say_missing(p, &text);
 	wh_err_set(&n->job_err, "builder", WH_ERR_BUILD, ECHILD, "%s", text.p);
 	add_hint(n);

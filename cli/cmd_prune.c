@@ -38,6 +38,12 @@ static const struct wh_option options[] = {
 	 "Network that application and tests share: none (the default: a\nloopback of their own), default (with a way out), host", networks},
 	{"timeout", 0, WH_OPT_TEXT, AT(timeout), "TIME", "For one run from start to end (default 10m)", NULL},
 	{"runs", 0, WH_OPT_COUNT, AT(runs), "N", "Run each test so often; what is used in any run is kept", NULL},
+	/* the application */
+	{"entrypoint", 0, WH_OPT_TEXT, AT(entrypoint), "COMMAND",
+	 "ENTRYPOINT of the result, [\"PROGRAM\", \"ARGUMENT\"] or PROGRAM, in\nplace of the image's, whose CMD goes with it: where that is a\n"
+	 "shell's script, what it starts in the end", NULL},
+	{"cmd", 0, WH_OPT_TEXT, AT(cmd), "COMMAND", "CMD of the result, in place of the image's", NULL},
+	{"user", 'u', WH_OPT_TEXT, AT(user), "USER[:GROUP]", "USER of the result, in place of the image's", NULL},
 	/* what stays */
 	{"keep", 0, WH_OPT_LIST, AT(keep), "GLOB", "Keep these paths, with what they need (repeatable)", NULL},
 	{"drop", 0, WH_OPT_LIST, AT(drop), "GLOB", "Drop what nothing was seen to use of these (repeatable)", NULL},
@@ -99,6 +105,8 @@ static int take_args(int argc, char **argv, const struct wh_strv *args, struct w
 	f->image = args->v[0];
 	for (size_t i = 1; i < args->n; i++)
 		wh_strv_add(&f->command, args->v[i]);
+	if (wh_streq(f->user, ""))
+		return wh_cli_misuse(err, "--user is empty");
 	if (!*f->image || wh_streq(f->tests, ""))
 		return wh_cli_misuse(err, "the name of an image is empty");
 	return 0;

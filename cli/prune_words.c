@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * IMAGE, --tests, --run …  ─▶  FROM IMAGE, PROFILE --from=TESTS …, PRUNE …  ─▶  the way of a build
+ * IMAGE, --tests, --run …  ─▶  FROM IMAGE, [ENTRYPOINT, CMD, USER,] PROFILE --from=TESTS …, PRUNE …  ─▶  the way of a build
  *
  * Images and directories become named contexts under the very words that the user has for them, so that messages and progress
  * name what was typed. Each instruction carries the options that it is made of, a line each; where an error has its place
@@ -42,22 +42,6 @@ static int check_dir(const char *text, struct wh_err **err)
 		r = wh_cli_misuse(err, "--tests-dir %s: it cannot lie over the root", text);
 	if (r < 0)
 		wh_err_hint(err, "a directory of this machine, and where the tests see it: DIR:/PATH (default " TESTS ")");
-	return r;
-}
-
-int wh_prune_words_check(const struct wh_prune_flags *f, struct wh_err **err)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < f->run.n && r == 0; i++)
-		if (!f->run.v[i][strspn(f->run.v[i], " \t\n")])
-			r = wh_cli_misuse(err, "--run is empty");
-	if (r == 0 && !f->run.n && !f->command.n) {
-		r = wh_cli_misuse(err, "no test: what the application needs is what it uses while a test runs");
-		wh_err_hint(err, "--run COMMAND, run where --tests IMAGE says; for a first look --ready=http:PORT/ --run true");
-	}
-	for (size_t i = 0; i < f->tests_dirs.n && r == 0; i++)
-		r = check_dir(f->tests_dirs.v[i], err);
 	return r;
 }
 
@@ -166,20 +150,65 @@ static void add_profile_flags(struct part *p, const struct wh_prune_flags *f, co
 	add_flag(p, "runs", runs);
 }
 
-/* A JSON array of strings is a command in exec form, as in a Dockerfile. */
-static void add_command(struct part *p, const char *text)
+/* A JSON array of strings is a command in exec form, as in a Dockerfile. False: it is none. */
+static bool json_command(const char *text, struct wh_strv *ret)
 {
 	WH_AUTO_JSON json_t *words = json_loads(text, 0, NULL);
-	bool strings = json_is_array(words) && json_array_size(words);
+	bool strings = json_is_array(words);
 
 	for (size_t i = 0; i < json_array_size(words); i++)
 		strings = strings && json_is_string(json_array_get(words, i));
-	p->json = strings;
 	for (size_t i = 0; strings && i < json_array_size(words); i++)
-		wh_strv_add(&p->args, json_string_value(json_array_get(words, i)));
-	if (!strings)
+		wh_strv_add(ret, json_string_value(json_array_get(words, i)));
+	return strings;
+}
+
+static void add_command(struct part *p, const char *text)
+{
+	p->json = json_command(text, &p->args) && p->args.n;
+	if (!p->json)
 		wh_strv_add(&p->args, text);
 	wh_strv_addf(&p->said, "--run %s", text);
+}
+
+/* What the result starts: never by a shell, so a text is a program. */
+static void add_start(struct part *p, const char *option, const char *text)
+{
+	p->json = true;
+	if (!json_command(text, &p->args))
+		wh_strv_add(&p->args, text);
+	wh_strv_addf(&p->said, "--%s %s", option, text);
+}
+
+static int check_start(const char *option, const char *text, struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv args = {0};
+
+	if (!text || json_command(text, &args))
+		return 0;
+	if (*text && *text != '[' && !strpbrk(text, " \t\n"))
+		return 0;
+	wh_cli_misuse(err, "--%s: \"%s\" is neither a program nor a command as JSON array", option, text);
+	wh_err_hint(err, "write --%s '[\"program\",\"argument\"]'", option);
+	return -EINVAL;
+}
+
+int wh_prune_words_check(const struct wh_prune_flags *f, struct wh_err **err)
+{
+	int r = check_start("entrypoint", f->entrypoint, err);
+
+	if (r == 0)
+		r = check_start("cmd", f->cmd, err);
+	for (size_t i = 0; i < f->run.n && r == 0; i++)
+		if (!f->run.v[i][strspn(f->run.v[i], " \t\n")])
+			r = wh_cli_misuse(err, "--run is empty");
+	if (r == 0 && !f->run.n && !f->command.n) {
+		r = wh_cli_misuse(err, "no test: what the application needs is what it uses while a test runs");
+		wh_err_hint(err, "--run COMMAND, run where --tests IMAGE says; for a first look --ready=http:PORT/ --run true");
+	}
+	for (size_t i = 0; i < f->tests_dirs.n && r == 0; i++)
+		r = check_dir(f->tests_dirs.v[i], err);
+	return r;
 }
 
 static void add_words(struct part *p, const struct wh_strv *command)
@@ -207,27 +236,43 @@ static void add_prune_flags(struct part *p, const struct wh_prune_flags *f)
 
 static struct wh_dockerfile *instructions(const struct wh_prune_flags *f, const struct wh_strv *dirs)
 {
-	size_t n_profiles = f->run.n + (f->command.n > 0), n = n_profiles + 2;
-	struct part *v = wh_calloc(n, sizeof(*v));
-	struct wh_composed *c = wh_calloc(n, sizeof(*c));
+	size_t n_profiles = f->run.n + (f->command.n > 0), n = 0;
+	struct part *v = wh_calloc(n_profiles + 5, sizeof(*v));
+	struct wh_composed *c = wh_calloc(n_profiles + 5, sizeof(*c));
 	struct wh_dockerfile *d;
 
-	wh_strv_add(&v[0].args, f->image);
-	wh_strv_add(&v[0].said, f->image);
-	for (size_t i = 0; i < n_profiles; i++) {
-		if (i < f->run.n)
-			add_command(&v[1 + i], f->run.v[i]);
-		else
-			add_words(&v[1 + i], &f->command);
-		add_profile_flags(&v[1 + i], f, dirs);
+	c[n].instr = WH_I_FROM;
+	wh_strv_add(&v[n].args, f->image);
+	wh_strv_add(&v[n++].said, f->image);
+	if (f->entrypoint) {
+		c[n].instr = WH_I_ENTRYPOINT;
+		add_start(&v[n++], "entrypoint", f->entrypoint);
 	}
-	add_prune_flags(&v[n - 1], f);
-	for (size_t i = 0; i < n; i++)
-		c[i] = (struct wh_composed){.instr = i == 0 ? WH_I_FROM : i + 1 < n ? WH_I_PROFILE : WH_I_PRUNE,
-					    .flags = &v[i].flags,
-					    .args = &v[i].args,
-					    .json = v[i].json,
-					    .said = &v[i].said};
+	if (f->cmd) {
+		c[n].instr = WH_I_CMD;
+		add_start(&v[n++], "cmd", f->cmd);
+	}
+	if (f->user) {
+		c[n].instr = WH_I_USER;
+		wh_strv_add(&v[n].args, f->user);
+		wh_strv_addf(&v[n++].said, "--user %s", f->user);
+	}
+	for (size_t i = 0; i < n_profiles; i++) {
+		c[n].instr = WH_I_PROFILE;
+		if (i < f->run.n)
+			add_command(&v[n], f->run.v[i]);
+		else
+			add_words(&v[n], &f->command);
+		add_profile_flags(&v[n++], f, dirs);
+	}
+	c[n].instr = WH_I_PRUNE;
+	add_prune_flags(&v[n++], f);
+	for (size_t i = 0; i < n; i++) {
+		c[i].flags = &v[i].flags;
+		c[i].args = &v[i].args;
+		c[i].json = v[i].json;
+		c[i].said = &v[i].said;
+	}
 	d = wh_dockerfile_compose(COMMAND_LINE, c, n);
 	for (size_t i = 0; i < n; i++)
 		part_release(&v[i]);
@@ -269,21 +314,54 @@ static const struct {
 	{"give it one above this line, or name a command here: --start=", "name a command: --start="},
 	{"write --start=", "--start="},
 	{"PRUNE removes shells", "shells are removed"},
+	{"what a PROFILE starts instead (--start)", "what --start starts"},
+	{"let ENTRYPOINT start", "let --entrypoint start"},
+	{"let CMD start", "let --cmd start"},
 	{"PROFILE", "test"},
 	{"PRUNE", "prune"},
 };
+
+/* A word by itself: what stands in a path or in quotes is somebody else's. */
+static char *find_word(char *text, const char *word)
+{
+	for (char *at = text; (at = strstr(at, word)); at++)
+		if (at == text || at[-1] == ' ' || at[-1] == '(')
+			return at;
+	return NULL;
+}
 
 static void replace(char **text)
 {
 	for (size_t i = 0; *text && i < WH_ARRAY_SIZE(words); i++) {
 		char *at;
 
-		while ((at = strstr(*text, words[i].from))) {
+		while ((at = find_word(*text, words[i].from))) {
 			char *now = wh_asprintf("%.*s%s%s", (int)(at - *text), *text, words[i].to, at + strlen(words[i].from));
 
 			free(*text);
 			*text = now;
 		}
+	}
+}
+
+/* 'ENTRYPOINT ["x"]' becomes '--entrypoint '["x"]'', which can be pasted. */
+static void replace_commands(char **text)
+{
+	static const struct {
+		const char *from, *to;
+	} known[] = {{"ENTRYPOINT [", "--entrypoint '["}, {"CMD [", "--cmd '["}};
+
+	for (size_t i = 0; *text && i < WH_ARRAY_SIZE(known); i++) {
+		const char *at = strstr(*text, known[i].from), *rest = at ? at + strlen(known[i].from) : NULL, *end = rest;
+		char *now;
+
+		while (end && *end && (*end != ']' || (end[-1] != '"' && !wh_has_prefix(end - 3, "…"))))
+			end++;
+		if (!end || !*end)
+			continue;
+		now = wh_asprintf("%.*s%s%.*s]'%s", (int)(at - *text), *text, known[i].to, (int)(end - rest), rest, end + 1);
+		free(*text);
+		*text = now;
 	}
 }
 
@@ -310,6 +388,8 @@ static void tell_one(const struct wh_prune_flags *f, struct wh_err *err)
 	WH_AUTO_FREE char *line = wh_streq(err->file, COMMAND_LINE) ? line_of(err) : NULL;
 
 	replace(&err->msg);
+	replace_commands(&err->msg);
+	replace_commands(&err->hint);
 	replace(&err->hint);
 	replace(&err->expected);
 	/* Of a build file: FROM, --build-context */

@@ -163,6 +163,27 @@ refused 'an option of slim' 2 'whittle prune: unknown option --http-probe' "${ba
 like "$err" '^hint: tests are commands' 'and what there is instead'
 refused 'tests that fail' 10 '--run exit 3: the tests fail' "${base[@]}" --ready log:^serving --run 'exit 3'
 refused 'the second of two tests that fail' 10 '-- sh -c exit 4: the tests fail' "${base[@]}" --ready log:^serving --run true -- sh -c 'exit 4'
+image choice <<L
+f /plugins/one text=1
+f /plugins/two text=2
+f /fallback text=x
+L
+refused 'tests that fail after the prune' 16 'the tests pass before the prune and fail after it \(--run /run/.*; looked up and no longer there: /fallback' \
+	oci:choice --tests "$TESTS" --start manual --repair 0 --run '/run/whittle/app run read:/plugins/one few:/plugins:/fallback'
+
+# an image that a shell starts: it cannot be changed, its copy can
+image script '{"Entrypoint": ["/start.sh"], "User": "7"}' <<L
+f /bin/busybox mode=755 from=$(command -v busybox)
+l /bin/sh to=busybox
+f /start.sh mode=755 text=#!/bin/sh\x0aexec\x20/bin/app\x20"\$@"\x0a
+L
+refused 'an image that a shell starts' 15 'shells are removed, and the application needs one' oci:script --tests "$TESTS" --ready log:^serving --run true
+like "$err" '^hint: .*--entrypoint' 'and how it is started without'
+works 'so it is' oci:script --tests "$TESTS" --ready log:^serving --run true --entrypoint '["/bin/app", "id:8:9"]' --cmd '["serve"]' --user 8:9 -t script
+run_as inspect --root "$(store_of)" script
+is "$(jq -c '.[0].Config | [.Entrypoint, .Cmd, .User]' <<<"$out")" '[["/bin/app","id:8:9"],["serve"],"8:9"]' 'the result says so'
+refused 'a wrong --entrypoint' 2 '--entrypoint: "a b" is neither' oci:script --tests "$TESTS" --run true --entrypoint 'a b'
+
 nothing='{"Entrypoint": null, "Cmd": null}'
 "$TREE" make nothing "$nothing" <<<"f /x text=x"
 refused 'an image that starts nothing' 2 '.*the image has neither ENTRYPOINT nor CMD' oci:nothing --tests "$TESTS" --run true
