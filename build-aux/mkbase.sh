@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# mkbase.sh busybox[-ARCH]|platforms|debian|apps DIR - makes a base image as an OCI layout in DIR.
+# mkbase.sh busybox[-ARCH]|platforms|debian|apps DIR [PACKAGE]... - makes a base image as an OCI layout in DIR.
 #
 #   busybox   Debian's busybox-static and a name for each of its applets; with
 #             ARCH, a Debian architecture ("arm64"), that one's program
@@ -11,7 +11,8 @@
 #             sources; they stay in the image, so that apt works in RUN
 #   apps      no layout but a tree, DIR/root: Debian with servers, languages
 #             and tools, each with what it needs to run at once; for tests
-#             that watch many applications. Only as root
+#             that watch many applications, with the PACKAGEs added. Only
+#             as root
 #
 # Works as root and as an ordinary user with subordinate ids. The same package
 # versions give the same bytes: every time in them is SOURCE_DATE_EPOCH
@@ -29,9 +30,10 @@ die() {
 	exit 1
 }
 
-[ $# = 2 ] || die "usage: mkbase.sh busybox[-ARCH]|platforms|debian DIR"
+[ $# = 2 ] || { [ $# -gt 2 ] && [ "$1" = apps ]; } || die "usage: mkbase.sh busybox[-ARCH]|platforms|debian|apps DIR [PACKAGE]..."
 kind=$1
 dest=$2
+more=("${@:3}")
 [ ! -e "$dest" ] || die "$dest exists already"
 mkdir -p "$(dirname "$dest")"
 made=$(mktemp -d "$dest.XXXXXX")
@@ -193,7 +195,7 @@ make_apps() {
 	[ "$(id -u)" = 0 ] || die 'the tree of applications is made by root'
 	# shellcheck disable=SC2016
 	bootstrap directory "$made/root" "nginx-light,redis-server,python3-flask,postgresql,php-fpm,php-cli,nodejs,\
-openjdk-17-jre-headless,git,curl,jq,sqlite3,perl" --aptopt='APT::Install-Recommends "false"' \
+openjdk-17-jre-headless,git,curl,jq,sqlite3,perl,$(IFS=, && echo "${more[*]}")" --aptopt='APT::Install-Recommends "false"' \
 		--setup-hook='mkdir -p "$1/usr/share/man/man1"'
 	rm -rf "${made:?}/root/var/cache/apt/archives"
 	chmod 755 "$made"

@@ -14,6 +14,15 @@ ${CC:-cc} -D_GNU_SOURCE -O1 -Wall -Wextra -o witness "$SRC/tests/tools/witness.c
 
 ${CC:-cc} -D_GNU_SOURCE -O1 -Wall -Wextra -static -pthread -o stress "$SRC/tests/tools/stress_paths.c" || { echo 'Bail out! no stress'; exit 1; }
 
+mkdir disk
+mount -t tmpfs -o size=4g whittle-witness disk || skip_all 'cannot mount a tmpfs'
+on_exit "umount -l '$T/disk'"
+lower=$base/root
+if [ "$(stat -f -c %T "$lower")" = overlayfs ]; then # has no file handles by itself
+	cp -a "$lower" disk/lower
+	lower=$T/disk/lower
+fi
+
 # ---- what the applications are given ----
 
 mkdir -p files/srv/{py,node,php,perl} files/etc files/run/php
@@ -201,9 +210,9 @@ n_apps=0
 watched() {
 	local name=$1 dir=$T/$1 missed
 
-	mkdir -p "$dir"/{up,work,root,log}
+	mkdir -p "$dir"/{root,log} "$T/disk/$name"/{up,work}
 	mount -t overlay "whittle-witness-$name" "$dir/root" -o \
-		"lowerdir=$T/files:$base/root,upperdir=$dir/up,workdir=$dir/work,nfs_export=on,index=on,metacopy=off,redirect_dir=off" ||
+		"lowerdir=$T/files:$lower,upperdir=$T/disk/$name/up,workdir=$T/disk/$name/work,nfs_export=on,index=on,metacopy=off,redirect_dir=off" ||
 		{ fail "$name: an overlay that has file handles"; return; }
 	on_exit "umount -l '$dir/root'"
 	sed "s|ROOT|$dir/root|g; s|LOG|$dir/log/l|g" >"$dir/script"

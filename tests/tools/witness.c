@@ -70,6 +70,7 @@ static int fan_names = -1;
 static char dir_path[PATH_MAX];
 static struct stat dir_st;
 static bool own, names;
+static int dir_handle_type;
 static bool begun; /* --names: the first program of the container was executed */
 static ino_t own_ns; /* --own: the pid namespace of the command */
 
@@ -146,19 +147,35 @@ static bool differs(pid_t pid, const char *ns)
 	return other && other != namespace(getpid(), ns);
 }
 
-static bool counts(pid_t pid, bool exec)
+/* 1: its program lies on DIR's file system; 0: not; -1: it is gone. With --names DIR is an overlay, whose files have device numbers of
+ * their layers, but handles of the overlay's type; who else is on one that has none of its own has no handles. */
+static int program_inside(pid_t pid)
 {
+	union {
+		struct file_handle h;
+		char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+	} u = {.h.handle_bytes = MAX_HANDLE_SZ};
 	char path[64];
 	struct stat st;
+	int id;
 
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	if (stat(path, &st) < 0)
+		return -1;
+	if (!names)
+		return st.st_dev == dir_st.st_dev;
+	return name_to_handle_at(AT_FDCWD, path, &u.h, &id, AT_SYMLINK_FOLLOW) == 0 && u.h.handle_type == dir_handle_type;
+}
+
+static bool counts(pid_t pid, bool exec)
+{
 	if (own)
 		return namespace(pid, "pid") == own_ns;
 	if (pid <= 0)
 		return false;
 	if (!differs(pid, "pid") || !differs(pid, "mnt"))
 		return false;
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	return exec || (stat(path, &st) == 0 && st.st_dev == dir_st.st_dev);
+	return exec || program_inside(pid) == 1;
 }
 
 /* Where the root of that process lies, seen from us: its own name for it is "/". Through a handle, which knows no
@@ -242,6 +259,7 @@ static bool place_of(const char *path, char handle[2 * MAX_HANDLE_SZ + 16])
 	if (name_to_handle_at(AT_FDCWD, path, &u.h, &id, 0) < 0)
 		return false;
 	handle_text(&u.h, handle);
+	dir_handle_type = u.h.handle_type;
 	return true;
 }
 
@@ -310,16 +328,6 @@ static void tell_named(char kind, const struct info *i, const char *object)
 	tell(kind, path, object);
 }
 
-/* What the sandbox itself does (its program is on another file system) while the container runs. */
-static bool ours(pid_t pid)
-{
-	char path[64];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	return stat(path, &st) == 0 && st.st_dev != dir_st.st_dev;
-}
-
 static void note_named(const struct fanotify_event_metadata *e)
 {
 	struct info file = {0}, from = {0}, to = {0};
@@ -339,7 +347,7 @@ static void note_named(const struct fanotify_event_metadata *e)
 		else if (h.info_type == FAN_EVENT_INFO_TYPE_FID)
 			handle_text((struct file_handle *)f->handle, object);
 	}
-	if (begun && !ours(e->pid)) {
+	if (begun && program_inside(e->pid) != 0) { /* else it is the sandbox that does it */
 		static const struct {
 			uint64_t mask;
 			char kind;
