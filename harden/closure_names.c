@@ -68,7 +68,8 @@ static int find_paths(const uint8_t *p, size_t n, const struct names *x)
 		i = (size_t)(slash - p);
 		if (n - i > 4 && (slash[1] == 'e' || slash[1] == 'u'))
 			r = find_known(slash, n - i, x);
-		if (i && (is_name(p[i - 1]) || strchr("/%$}>)*", p[i - 1])) && p[i - 1]) {
+		if ((n - i > 1 && slash[1] == '/') ||
+		    (i && (is_name(p[i - 1]) || strchr("/%$}>)*", p[i - 1])) && p[i - 1])) {
 			i++;
 			continue;
 		}

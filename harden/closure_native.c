@@ -329,8 +329,10 @@ struct naming {
 static int one_name(void *arg, const char *name)
 {
 	struct naming *x = arg;
+	const struct wh_why why = {.rule = WH_RULE_CLOSURE, .name = x->row->name, .via = x->target};
+	int r = wh_decide_reach(x->d, name, false, &why, x->err);
 
-	return wh_rule_keep(x->d, x->row, name, x->target, x->err);
+	return r == -ENOENT ? 0 : r;
 }
 
 /* Links that lead to a program or library, and other names of its inode: they cost nothing. */

@@ -17,7 +17,8 @@
 /* Directories that are no package's own. */
 #define SHARED                                                                                                                \
 	"!bin !dev !etc !home !lib !media !mnt !opt !proc !root !run !sbin !srv !sys !tmp !usr !usr/* !usr/lib/*-linux-gnu* !usr/local/* "   \
-	"!usr/share/locale !usr/share/applications !usr/share/icons !usr/share/pixmaps !usr/share/bash-completion !var !var/* !var/lib/*/**"
+	"!usr/share/locale !usr/share/zoneinfo !usr/share/terminfo !usr/share/mime !usr/share/fonts !usr/share/ca-certificates !etc/ssl "  \
+	"!etc/ssl/certs !usr/share/applications !usr/share/icons !usr/share/pixmaps !usr/share/bash-completion !var !var/* !var/lib/*/**"
 /* Whose modules have rules of their own. */
 #define LANGUAGES                                                                                                             \
 	"!**/perl !**/perl/** !**/perl5 !**/perl5/** !**/perl-base !**/perl-base/** !**/python* !**/python*/** !**/node_modules !**/node_modules/** " \
@@ -69,6 +70,7 @@ const struct wh_rule_row wh_closure_table[] = {
 	 NULL},
 	{"time-zones", "local time is asked for, and TZ may name any zone", WH_ENV, "TZ", ZONES, NULL},
 	{"time-zones", "local time is asked for, and TZ may name any zone", WH_SOUGHT, "usr/share/zoneinfo/**", ZONES, NULL},
+	{"time-zones", "local time is asked for, and TZ may name any zone", WH_NAMED, "usr/share/zoneinfo usr/share/zoneinfo/**", ZONES, NULL},
 	{"terminals", "terminals are driven, and TERM may name any of the usual ones", WH_IMPORT,
 	 "initscr newterm setupterm tgetent tgetstr tgetnum tgetflag tigetstr tigetnum tigetflag _nc_setupterm", TERMINALS, NULL},
 	{"terminals", "terminals are driven, and TERM may name any of the usual ones", WH_SOUGHT,

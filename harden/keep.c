@@ -177,7 +177,7 @@ int wh_decide_reach(struct wh_decide *d, const char *path, bool follow_last, con
 	if (r < 0)
 		return -ENOENT;
 	link.rule = WH_RULE_SYMLINK;
-	link.access = NULL;
+	link.access = link.name = NULL;
 	gone = !d->o->keep_shell && wh_shells_kind_of(d->shells, d->t, &n) != WH_SHELL_NONE;
 	for (size_t i = 0; r == 0 && i < links.n; i++)
 		/* On the way to a shell only what is one itself is worth a note. */

@@ -155,11 +155,12 @@ tests_unit_sandbox_observer_test_SOURCES = tests/unit/sandbox_observer_test.c te
 tests_unit_sandbox_observer_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST_LIBS)
 
 # harden: profiles, keep sets, prune
-HARDEN_TESTS = tests/unit/harden_risk_test tests/unit/harden_elf_test tests/unit/harden_keep_test tests/unit/harden_profile_test tests/unit/harden_prune_test tests/unit/harden_repair_test tests/unit/harden_diverge_test \
+HARDEN_TESTS = tests/unit/harden_closure_test tests/unit/harden_risk_test tests/unit/harden_elf_test tests/unit/harden_keep_test tests/unit/harden_profile_test tests/unit/harden_prune_test tests/unit/harden_repair_test tests/unit/harden_diverge_test \
 	tests/unit/harden_script_test
 check_PROGRAMS += $(HARDEN_TESTS)
 noinst_HEADERS += tests/unit/harden_helper.h
 HARDEN_LIBS = harden/libharden.a layers/liblayers.a base/libbase.a $(TEST_LIBS)
+tests_unit_harden_closure_test_LDADD = $(HARDEN_LIBS)
 tests_unit_harden_elf_test_LDADD = $(HARDEN_LIBS)
 tests_unit_harden_keep_test_LDADD = $(HARDEN_LIBS)
 tests_unit_harden_risk_test_LDADD = $(HARDEN_LIBS)
