@@ -19,11 +19,13 @@ rows() { # HEADING: "FLAG WORD TAKEN" for each row of that table
 flags_of() { grep -oE '^ +(-., )?--[A-Za-z0-9-]+' | grep -oE -- '--[A-Za-z0-9-]+' | grep -vx -- --help | sort -u; }
 # Is it an option at all? Values are nobody's concern here.
 # shellcheck disable=SC2329 # by name
-hinted() { "$WHITTLE" build "$1=x" --help 2>&1 | grep -q '^hint: '; }
+command=build
+hinted() { "$WHITTLE" "$command" "$1=x" --help 2>&1 | grep -q '^hint: '; }
 # shellcheck disable=SC2329 # by name
-refused() { "$WHITTLE" build "$1=x" --help 2>&1 | grep -qE 'unknown option|is not supported yet'; }
+refused() { "$WHITTLE" "$command" "$1=x" --help 2>&1 | grep -qE 'unknown option|is not supported yet'; }
 
-for t in 'docker build' 'docker buildx build' 'buildah build' kaniko; do
+for t in 'docker build' 'docker buildx build' 'buildah build' kaniko 'slim (mint)'; do
+	[ "$t" != 'slim (mint)' ] || command=prune
 	rows "$t" > "rows.$t"
 	[ "$(wc -l < "rows.$t")" -gt 25 ] && pass "$t: there is a table" || fail "$t: there is a table"
 	is "$(cut -d ' ' -f 1 "rows.$t" | sort | uniq -d)" '' "$t: a row a flag"
