@@ -98,13 +98,13 @@ static char *kind_of(const struct wh_option *o)
 		return wh_buf_take(&b);
 	if (wh_streq(o->name, "target"))
 		return wh_strdup("stage");
-	if (wh_streq(o->name, "tag"))
+	if (wh_streq(o->name, "tag") || wh_streq(o->name, "tests"))
 		return wh_strdup("image");
 	if (wh_streq(o->name, "platform"))
 		return wh_strdup("linux/amd64 linux/arm64 linux/arm/v7 linux/riscv64 linux/ppc64le linux/s390x linux/386 local");
 	if (wh_streq(o->arg, "FILE") || wh_streq(o->arg, "KEY") || wh_streq(o->arg, "FILE|DIR"))
 		return wh_strdup("file");
-	return wh_strdup(wh_streq(o->arg, "DIR") ? "directory" : "-");
+	return wh_strdup(wh_streq(o->arg, "DIR") || wh_streq(o->name, "tests-dir") ? "directory" : "-");
 }
 
 /* The words in small letters that a usage line has: "import FILE|DIR… | info". */
