@@ -197,6 +197,7 @@ static void put_prune(struct wh_buf *out, const struct wh_op_prune *p)
 	wh_buf_u8(out, p->package_mode);
 	wh_buf_u8(out, p->keep_shell);
 	wh_buf_u8(out, p->keep_setid);
+	put_list(out, p->setid);
 	wh_buf_u32(out, p->repair);
 	wh_buf_lstr(out, p->config);
 	wh_buf_u8(out, p->health_is_shell);

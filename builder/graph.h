@@ -160,6 +160,7 @@ struct wh_op_profile {           /* inputs[0]: the application's root; inputs[1]
 #define WH_REPAIR_ROUNDS 10
 struct wh_op_prune {
 	const char *const *keep, *const *drop; /* NULL-terminated, or NULL */
+	const char *const *setid;    /* globs: files that keep set-id bits; NULL-terminated, or NULL */
 	bool package_mode, keep_shell, keep_setid;
 	unsigned repair;             /* how often missing paths may be put back; WH_REPAIR_ROUNDS unless said otherwise */
 	unsigned max_risk;           /* parts of 10,000: more is the gate's failure; WH_NO_LIMIT: none */

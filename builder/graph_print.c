@@ -252,6 +252,7 @@ static void prune_fields(json_t *o, const struct wh_op_prune *p)
 	set_true(o, "package_mode", p->package_mode);
 	set_true(o, "keep_shell", p->keep_shell);
 	set_true(o, "keep_setid", p->keep_setid);
+	set_list(o, "setid", p->setid);
 	set_number(o, "repair", p->repair);
 }
 

@@ -374,6 +374,7 @@ static void add_prune(struct out *o, const struct wh_op_prune *p)
 	add_flag(o, "--mode=package", p->package_mode);
 	add_flag(o, "--shell=keep", p->keep_shell);
 	add_flag(o, "--setuid=keep", p->keep_setid);
+	add_list(o, "--setuid", p->setid);
 	add_number(o, "--repair", p->repair, 4);
 	wh_buf_lstr(o->key, p->config);
 	fact_digest(o, "image's config", p->config, p->config ? strlen(p->config) : 0);

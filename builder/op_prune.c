@@ -138,6 +138,7 @@ void wh_prune_opts_of(struct wh_prune *p, struct wh_prune_opts *ret)
 		.package_mode = p->op->package_mode,
 		.keep_shell = p->op->keep_shell,
 		.keep_setid = p->op->keep_setid,
+		.setid = p->op->setid,
 		.profiles = (const json_t *const *)p->profiles,
 		.n_profiles = p->n_profiles,
 		.repairs = p->repaired.n ? &p->repaired : NULL,

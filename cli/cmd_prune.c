@@ -16,7 +16,6 @@ static const char *const pulls[] = {"always", "missing", "never", "newer", "ifne
 static const char *const allowances[] = {"network.host", "profile.emulated", NULL};
 static const char *const modes[] = {"observed", "package", NULL};
 static const char *const shells[] = {"remove", "keep", NULL};
-static const char *const set_ids[] = {"strip", "keep", NULL};
 
 static const struct wh_option options[] = {
 	/* the tests */
@@ -50,7 +49,7 @@ static const struct wh_option options[] = {
 	{"mode", 0, WH_OPT_TEXT, AT(mode), "MODE",
 	 "observed (the default), or package: whole packages of which code\nwas used", modes},
 	{"shell", 0, WH_OPT_TEXT, AT(shell), "WHAT", "remove (the default) or keep shells", shells},
-	{"setuid", 0, WH_OPT_TEXT, AT(setuid), "WHAT", "strip (the default) or keep set-user-id and set-group-id bits", set_ids},
+	{"setuid", 0, WH_OPT_LIST, AT(setuid), "WHAT", "strip (the default) or keep set-user-id and set-group-id bits, or\nthe files that keep theirs, by GLOB (repeatable)", NULL},
 	{"repair", 0, WH_OPT_TEXT, AT(repair), "N", "Put back what was missed and test again, at most so often", NULL},
 	/* as for build */
 	{"add-host", 0, WH_OPT_LIST, BUILD(add_hosts), "NAME:IP", "Line for /etc/hosts (repeatable)", NULL},

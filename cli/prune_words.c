@@ -230,7 +230,7 @@ static void add_prune_flags(struct part *p, const struct wh_prune_flags *f)
 	add_flags(p, "drop", &f->drop);
 	add_flag(p, "mode", f->mode);
 	add_flag(p, "shell", f->shell);
-	add_flag(p, "setuid", f->setuid);
+	add_flags(p, "setuid", &f->setuid);
 	add_flag(p, "repair", f->repair);
 }
 

@@ -16,8 +16,8 @@ struct wh_prune_flags {
 	struct wh_strv tests_dirs;   /* DIR[:PATH] */
 	const char *entrypoint, *cmd, *user; /* the result's, and so the tested one's, in place of the image's */
 	/* PROFILE's and PRUNE's, by their names there */
-	struct wh_strv ready, share, env, mount, keep, drop;
-	const char *start, *network, *timeout, *mode, *shell, *setuid, *repair;
+	struct wh_strv ready, share, env, mount, keep, drop, setuid;
+	const char *start, *network, *timeout, *mode, *shell, *repair;
 	unsigned runs; /* 0: not given */
 };
 

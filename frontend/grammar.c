@@ -37,7 +37,7 @@ static const struct wh_flag_def prune_flags[] = {
 	{"drop", WH_FLAG_LIST},
 	{"mode", WH_FLAG_TEXT},
 	{"shell", WH_FLAG_TEXT},
-	{"setuid", WH_FLAG_TEXT},
+	{"setuid", WH_FLAG_LIST},
 	{"repair", WH_FLAG_TEXT},
 	{0},
 };

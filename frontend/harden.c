@@ -210,11 +210,29 @@ static int one_of(const struct wh_node *n, const char *flag, const char *first, 
 	return -EINVAL;
 }
 
+/* --setuid: strip, keep, or the files that keep their bits. */
+static int setuid_word(const char *value, bool *ret_keep, bool *ret_glob, struct wh_err **err)
+{
+	WH_AUTO_FREE char *whole = NULL;
+
+	*ret_keep = wh_streq(value, "keep");
+	*ret_glob = value[0] == '/';
+	if (*ret_keep || *ret_glob || wh_streq(value, "strip"))
+		return 0;
+	whole = wh_asprintf("--setuid=%s", value);
+	wh_usage_word(err, value, "--setuid: \"%s\" is not known", value);
+	wh_err_within(err, whole);
+	wh_usage_near(err, value, (const char *const[]){"strip", "keep", "/PATH"}, 3, "");
+	return -EINVAL;
+}
+
 int wh_check_prune(const struct wh_node *n, struct wh_err **err)
 {
 	const char *repair = wh_flag_text(n, "repair");
-	bool second;
+	const char *value;
+	bool second, glob;
 	unsigned number;
+	size_t pos;
 	int r = 0;
 
 	if (n->n_args) {
@@ -225,8 +243,9 @@ int wh_check_prune(const struct wh_node *n, struct wh_err **err)
 	r = one_of(n, "mode", "observed", "package", &second, err);
 	if (r == 0)
 		r = one_of(n, "shell", "remove", "keep", &second, err);
-	if (r == 0)
-		r = one_of(n, "setuid", "strip", "keep", &second, err);
+	for (pos = 0; r == 0 && (value = wh_flag_next(n, "setuid", &pos));)
+		if (settled(value))
+			r = setuid_word(value, &second, &glob, err);
 	if (r == 0 && settled(repair))
 		r = count("--repair", repair, MAX_REPAIR, 0, &number, err);
 	return r;
@@ -521,6 +540,25 @@ static int globs_of(struct wh_lower *l, struct wh_stage *s, const struct wh_node
 	return r;
 }
 
+static int setuid_of(struct wh_lower *l, struct wh_stage *s, const struct wh_node *n, struct wh_op_prune *op,
+		     struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv values = {0}, globs = {0};
+	size_t i;
+	int r = list_flag(l, s, n, "setuid", &values, err);
+
+	for (i = 0; r == 0 && i < values.n; i++) {
+		bool keep, glob;
+
+		r = setuid_word(values.v[i], &keep, &glob, err);
+		op->keep_setid |= r == 0 && keep;
+		if (r == 0 && glob)
+			wh_strv_add(&globs, values.v[i]);
+	}
+	op->setid = globs.n ? wh_arena_list(l->a, &globs) : NULL;
+	return r;
+}
+
 int wh_lower_prune(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err)
 {
 	struct wh_op_prune *op = wh_arena_alloc(l->a, sizeof(*op));
@@ -543,7 +581,7 @@ int wh_lower_prune(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *
 	if (r == 0)
 		r = one_of(c->n, "shell", "remove", "keep", &op->keep_shell, err);
 	if (r == 0)
-		r = one_of(c->n, "setuid", "strip", "keep", &op->keep_setid, err);
+		r = setuid_of(l, s, c->n, op, err);
 	op->repair = WH_REPAIR_ROUNDS;
 	if (r == 0 && repair) {
 		r = wh_scope_keep(l, s, repair, &repair, err);

@@ -126,6 +126,7 @@ enum wh_status {
 typedef void (*wh_logs_fn)(void *arg, const struct wh_obs_log **ret, size_t *ret_n); /* borrowed; none: 0 */
 struct wh_prune_opts {
 	const char *const *keep, *const *drop; /* globs on absolute paths ("/usr/share/zoneinfo/" + "**"), NULL-terminated, or NULL */
+	const char *const *setid;       /* globs: files that keep their set-id bits, or NULL */
 	bool package_mode, keep_shell, keep_setid;
 	const json_t *config;           /* image config's "config" object: Entrypoint, Cmd, User, WorkingDir, Volumes, Healthcheck, Env */
 	const json_t *const *profiles;  /* profile documents */
@@ -192,7 +193,7 @@ int wh_diverge(struct wh_tree *full, struct wh_tree *pruned, const struct wh_obs
  *                                                                  by, access: observed ones alone
  *    "removed":N, "removed_tree":{"usr":{"bin":{"perl":"perl-base", …}}},  names that went: an object for a directory, [text, owner] for a symlink, else the
  *                                                                  owner: a package, or true
- *    "setid_stripped":[paths], "capabilities_stripped":[paths], "shells_removed":[paths],
+ *    "setid_stripped":[paths], "setid_kept":[paths], "capabilities_stripped":[paths], "shells_removed":[paths],
  *    "packages":{"kept":[],"partial":[],"removed":[]}, "repaired":[paths],
  *    "unforeseen":[{"path","by":{"program","script"},"phase","test","round"}, …],  the same, who looked for it first, when; round: from 1
  *    "lacking":[{"path","by","phase","test","why"}, …]}  looked for in vain on the pruned tree, and not put back; why: "a shell", "--drop=…", "--repair=0" */

@@ -100,7 +100,7 @@ static bool is_needed(const struct wh_decide *d, const struct wh_why *why)
 
 static int refuse_drop(struct wh_decide *d, const char *path, const struct wh_why *why, struct wh_err **err)
 {
-	const char *word = wh_drop_word(&d->drop, path);
+	const char *word = wh_globs_word(&d->drop, path);
 
 	if (why->rule == WH_RULE_OBSERVED)
 		wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EINVAL,
@@ -123,7 +123,7 @@ static int add_node(struct wh_decide *d, const struct wh_node_ref *n, const stru
 			insert(d->k, &d->k->shells, n->e.path, why);
 		return 0;
 	}
-	if (wh_drop_word(&d->drop, n->e.path)) {
+	if (wh_globs_word(&d->drop, n->e.path)) {
 		if (is_needed(d, why))
 			return refuse_drop(d, n->e.path, why, err);
 		return 0;
@@ -304,35 +304,35 @@ static char *pattern_of(struct wh_tree *t, const char *option, const char *word,
 	return wh_buf_take(&b);
 }
 
-int wh_drop_open(struct wh_drop *drop, struct wh_tree *t, const char *const *globs, struct wh_err **err)
+int wh_globs_open(struct wh_globs *g, struct wh_tree *t, const char *option, const char *const *globs, struct wh_err **err)
 {
 	WH_AUTO_STRV struct wh_strv words = {0};
 
 	for (size_t i = 0; globs && globs[i]; i++) {
-		char *p = pattern_of(t, "--drop", globs[i], NULL, err);
+		char *p = pattern_of(t, option, globs[i], NULL, err);
 
 		if (!p)
 			return -EINVAL;
 		wh_strv_take(&words, p);
-		wh_strv_add(&drop->words, globs[i]);
+		wh_strv_add(&g->words, globs[i]);
 	}
-	return words.n ? wh_patterns_new(&words, &drop->patterns, err) : 0;
+	return words.n ? wh_patterns_new(&words, &g->patterns, err) : 0;
 }
 
-void wh_drop_release(struct wh_drop *drop)
+void wh_globs_release(struct wh_globs *g)
 {
-	wh_patterns_freep(&drop->patterns);
-	wh_strv_release(&drop->words);
+	wh_patterns_freep(&g->patterns);
+	wh_strv_release(&g->words);
 }
 
-const char *wh_drop_word(const struct wh_drop *drop, const char *path)
+const char *wh_globs_word(const struct wh_globs *g, const char *path)
 {
 	unsigned by;
 
-	if (!drop->patterns || !wh_patterns_excluded(drop->patterns, path))
+	if (!g->patterns || !wh_patterns_excluded(g->patterns, path))
 		return NULL;
-	by = wh_patterns_decider(drop->patterns, path);
-	return by && by <= drop->words.n ? drop->words.v[by - 1] : "";
+	by = wh_patterns_decider(g->patterns, path);
+	return by && by <= g->words.n ? g->words.v[by - 1] : "";
 }
 
 struct keeping {
@@ -641,7 +641,7 @@ static int begin(struct wh_decide *d, struct wh_err **err)
 	if (r == 0)
 		r = wh_libs_open(d->t, env_of(d->o->config, "LD_LIBRARY_PATH"), &d->libs, err);
 	if (r == 0)
-		r = wh_drop_open(&d->drop, d->t, d->o->drop, err);
+		r = wh_globs_open(&d->drop, d->t, "--drop", d->o->drop, err);
 	return r < 0 ? r : wh_closure_new(d, &d->closure, err);
 }
 
@@ -695,7 +695,7 @@ static void decide_release(struct wh_decide *d)
 	wh_libs_free(d->libs);
 	wh_closure_free(d->closure);
 	wh_code_free(d->code);
-	wh_drop_release(&d->drop);
+	wh_globs_release(&d->drop);
 	wh_strv_release(&d->path);
 	json_decref(d->profile);
 	forget_siblings(d);
@@ -711,6 +711,8 @@ int wh_keep_decide(struct wh_tree *t, const struct wh_prune_opts *o, struct wh_k
 	k->a = wh_arena_new();
 	k->keep_setid = o->keep_setid;
 	r = begin(&d, err);
+	if (r == 0)
+		r = wh_setid_named(t, o->setid, &k->setid, err);
 	if (r == 0)
 		r = decide(&d, err);
 	if (r < 0) {
@@ -729,6 +731,7 @@ void wh_keep_free(struct wh_keep *k)
 	HASH_CLEAR(hh, k->shells);
 	wh_strv_release(&k->observed);
 	wh_strv_release(&k->repaired);
+	wh_strv_release(&k->setid);
 	wh_strv_release(&k->shell_names);
 	wh_pkgdb_plan_release(&k->plan);
 	wh_arena_free(k->a);

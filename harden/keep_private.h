@@ -36,17 +36,20 @@ struct wh_keep {
 	struct wh_strv shell_names; /* all names of the tree that start a shell */
 	struct wh_pkgdb_plan plan;
 	bool keep_setid;
+	struct wh_strv setid; /* files that keep their set-id bits, sorted */
 };
 
-struct wh_drop {
+struct wh_globs {
 	struct wh_patterns *patterns; /* or NULL */
 	struct wh_strv words;         /* as given, for messages */
 };
-/* keep.c: --drop's globs on a tree. */
-int wh_drop_open(struct wh_drop *drop, struct wh_tree *t, const char *const *globs, struct wh_err **err);
-void wh_drop_release(struct wh_drop *drop);
-/* The glob that takes this path; NULL: none. */
-const char *wh_drop_word(const struct wh_drop *drop, const char *path);
+/* keep.c: an option's globs ("--drop") on a tree. */
+int wh_globs_open(struct wh_globs *g, struct wh_tree *t, const char *option, const char *const *globs, struct wh_err **err);
+void wh_globs_release(struct wh_globs *g);
+/* The glob that matches this path; NULL: none. */
+const char *wh_globs_word(const struct wh_globs *g, const char *path);
+/* setid.c: which files keep their set-id bits. A glob that names none in the tree is an error. */
+int wh_setid_named(struct wh_tree *t, const char *const *globs, struct wh_strv *ret, struct wh_err **err);
 
 struct wh_decide {
 	struct wh_tree *t;
@@ -54,7 +57,7 @@ struct wh_decide {
 	struct wh_keep *k;
 	struct wh_shells *shells;
 	struct wh_libs *libs;
-	struct wh_drop drop;
+	struct wh_globs drop;
 	struct wh_strv path;        /* directories of PATH */
 	json_t *profile;            /* all profiles as one */
 	struct wh_kept **todo;      /* what closure.c has not looked at */

@@ -25,7 +25,8 @@ struct group { /* names of one content */
 	const char *key;
 	const char *written; /* its first name, once it is written */
 	struct wh_digest digest;
-	bool runs; /* one of its names was seen to be executed */
+	bool runs;  /* one of its names was seen to be executed */
+	bool setid; /* one of its names is to keep its set-id bits */
 	UT_hash_handle hh;
 };
 
@@ -35,7 +36,7 @@ struct prune {
 	struct entry *v;
 	size_t n, cap, total;
 	struct group *groups;
-	struct wh_strv setid, capabilities;
+	struct wh_strv setid, setid_kept, capabilities;
 	struct wh_removed removed;
 	struct wh_layer_writer *w;
 	struct wh_err **err;
@@ -53,6 +54,7 @@ static void prune_release(struct prune *p)
 		free(g);
 	}
 	wh_strv_release(&p->setid);
+	wh_strv_release(&p->setid_kept);
 	wh_strv_release(&p->capabilities);
 	wh_removed_release(&p->removed);
 	if (p->w)
@@ -112,6 +114,7 @@ static int list_one(void *arg, const struct wh_node_ref *n)
 	e->content =
 		e->change ? wh_strdup(n->e.path) : wh_asprintf("%zu:%s", n->layer, n->e.link ? n->e.link : n->e.path);
 	e->group = group_of(p, e->content);
+	e->group->setid |= p->k->keep_setid || wh_strv_has(&p->k->setid, n->e.path);
 	e->group->runs |= kept->rule == WH_RULE_OBSERVED && kept->access && strchr(kept->access, 'x');
 	return 0;
 }
@@ -154,10 +157,14 @@ static void as_kept(struct prune *p, const struct entry *e, const struct wh_node
 			xs[x->n_xattrs++] = n->e.xattrs[i];
 	if (x->n_xattrs < n->e.n_xattrs)
 		wh_strv_add(&p->capabilities, x->path);
-	if (x->type == WH_T_FILE && !p->k->keep_setid && (x->mode & 06000)) {
-		x->mode &= ~06000U;
-		wh_strv_add(&p->setid, x->path);
+	if (x->type != WH_T_FILE || !(x->mode & 06000))
+		return;
+	if (e->group && e->group->setid) {
+		wh_strv_add(&p->setid_kept, x->path);
+		return;
 	}
+	x->mode &= ~06000U;
+	wh_strv_add(&p->setid, x->path);
 }
 
 static int write_content(struct prune *p, const struct wh_node_ref *n)
@@ -295,10 +302,10 @@ static json_t *report_of(const struct prune *p, const struct wh_measure *before,
 
 	for (size_t i = 0; i < p->n; i++)
 		json_array_append_new(kept, kept_json(p->v[i].kept));
-	return json_pack("{s:i, s:i, s:o, s:o, s:o, s:I, s:O, s:o, s:o, s:o, s:{s:o, s:o, s:o}, s:o}", "schema", 1,
+	return json_pack("{s:i, s:i, s:o, s:o, s:o, s:I, s:O, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o}, s:o}", "schema", 1,
 			 "rules", WH_RULES_VERSION, "before", wh_measure_json(before), "after", wh_measure_json(after),
 			 "kept", kept, "removed", (json_int_t)(p->total - p->n), "removed_tree", p->removed.tree,
-			 "setid_stripped", list_json(&p->setid), "capabilities_stripped", list_json(&p->capabilities),
+			 "setid_stripped", list_json(&p->setid), "setid_kept", list_json(&p->setid_kept), "capabilities_stripped", list_json(&p->capabilities),
 			 "shells_removed", shells_json(k), "packages", "kept", list_json(&plan->kept), "partial",
 			 list_json(&plan->partial), "removed", list_json(&plan->removed), "repaired",
 			 list_json(&k->repaired));

@@ -97,14 +97,14 @@ static void take(struct repairs *x, struct wh_repairs *ret)
 static int withhold(struct wh_tree *full, const struct wh_prune_opts *o, struct wh_repairs *all, struct wh_err **err)
 {
 	WH_CLEANUP(wh_shells_freep) struct wh_shells *shells = NULL;
-	WH_CLEANUP(wh_drop_release) struct wh_drop drop = {0};
-	int r = all->n ? wh_drop_open(&drop, full, o->drop, err) : 0;
+	WH_CLEANUP(wh_globs_release) struct wh_globs drop = {0};
+	int r = all->n ? wh_globs_open(&drop, full, "--drop", o->drop, err) : 0;
 
 	if (r == 0 && all->n && !o->keep_shell)
 		r = wh_shells_open(full, &shells, err);
 	for (size_t i = 0; r == 0 && i < all->n; i++) {
 		struct wh_unforeseen *u = &all->v[i];
-		const char *word = wh_drop_word(&drop, u->path);
+		const char *word = wh_globs_word(&drop, u->path);
 
 		if (shells && wh_shells_kind(shells, full, u->path) != WH_SHELL_NONE) {
 			u->withheld = wh_strdup("a shell");

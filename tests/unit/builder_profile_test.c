@@ -80,6 +80,7 @@ CHANGE(drop, (o->prune.drop = o->prune.keep, o->prune.keep = NULL))
 CHANGE(package, o->prune.package_mode = true)
 CHANGE(shell, o->prune.keep_shell = true)
 CHANGE(setid, o->prune.keep_setid = true)
+CHANGE(setid_globs, o->prune.setid = V("/b"))
 CHANGE(repair, o->prune.repair = 1)
 CHANGE(config, o->prune.config = "{\"User\":\"1\"}")
 
@@ -106,7 +107,7 @@ static const struct {
 	P(shared, true, true),         P(driver, true, true),    P(driver_env, true, true),
 	P(driver_net, true, true),     P(runs, true, true),      R(other_name, false, false),
 	R(keep, true, true),           R(keep_none, true, true), R(drop, true, true),
-	R(package, true, true),        R(shell, true, true),     R(setid, true, true),
+	R(package, true, true),        R(shell, true, true),     R(setid, true, true),         R(setid_globs, true, true),
 	R(repair, true, true),         R(config, true, true),
 };
 

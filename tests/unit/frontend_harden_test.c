@@ -62,7 +62,7 @@ static void lowers_both(void **state)
 			   "--env=A=$PORT --timeout=90s --runs=3 --mount=type=tmpfs,target=/scratch run.sh --fast\n"
 			   "PROFILE --start=manual [\"/t/other\", \"x y\"]\n"
 			   "PRUNE --keep=/usr/share/zoneinfo/** --keep=/etc/a --drop=/usr/lib/x --mode=package --shell=keep "
-			   "--setuid=keep --repair=2\nLABEL a=b\n");
+			   "--setuid=keep --setuid=/bin/s* --setuid=strip --setuid=/bin/x --repair=2\nLABEL a=b\n");
 	prune = x.t.state;
 	assert_int_equal(prune->kind, WH_OP_PRUNE);
 	assert_int_equal(prune->n_inputs, 3);
@@ -110,6 +110,9 @@ static void lowers_both(void **state)
 	assert_string_equal(prune->op.prune->keep[1], "/etc/a");
 	assert_string_equal(prune->op.prune->drop[0], "/usr/lib/x");
 	assert_true(prune->op.prune->package_mode && prune->op.prune->keep_shell && prune->op.prune->keep_setid);
+	assert_string_equal(prune->op.prune->setid[0], "/bin/s*");
+	assert_string_equal(prune->op.prune->setid[1], "/bin/x");
+	assert_null(prune->op.prune->setid[2]);
 	assert_int_equal(prune->op.prune->repair, 2);
 	assert_non_null(strstr(prune->op.prune->config, "\"Entrypoint\":[\"/app\"]"));
 	assert_null(strstr(prune->op.prune->config, "Labels"));

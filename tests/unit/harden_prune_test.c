@@ -91,6 +91,54 @@ static void test_set_id(void **state)
 	grove_close(&g);
 }
 
+/* By any of its names, or by a link to it. */
+static void test_set_id_by_name(void **state)
+{
+	static const char *const specs[] = {
+		"d a 755\nl a/edit wall\nf a/plain 755 plain\nf a/su 4755 text\nf a/wall 2755 x\nh a/zu a/su\nl b a\n", NULL};
+	static const char records[] = "P 1 0 /x -\nA x 1 /a/su\nA r 1 /a/zu\nA r 1 /a/wall\nA r 1 /a/plain\n";
+	static const struct {
+		const char *globs[3];
+		int su, wall;
+	} cases[] = {
+		{{"/a/su"}, 04755, 0755},  {{"/a/z*"}, 04755, 0755}, {{"/b/wall"}, 0755, 02755}, {{"/a/edit"}, 0755, 02755},
+		{{"/**"}, 04755, 02755},   {{"/a/wall", "/a/su"}, 04755, 02755},
+	};
+	struct result r;
+	struct grove g;
+
+	(void)state;
+	grove_open(&g, specs);
+	for (size_t i = 0; i < WH_ARRAY_SIZE(cases); i++) {
+		WH_AUTO_FREE char *want =
+			wh_asprintf("d a 755\nf a/plain 755 5:a116c9\nf a/su %o 4:982d9e\nf a/wall %o 1:2d7116\nh a/zu %o 4:982d9e -> a/su\nl b -> a\n",
+				    (unsigned)cases[i].su, (unsigned)cases[i].wall, (unsigned)cases[i].su);
+		size_t kept = (cases[i].su > 0777 ? 2 : 0) + (cases[i].wall > 0777 ? 1 : 0);
+
+		prune(&g, records, (struct wh_prune_opts){.setid = cases[i].globs}, &r);
+		assert_int_equal(json_array_size(json_object_get(r.report, "setid_kept")), kept);
+		assert_int_equal(json_array_size(json_object_get(r.report, "setid_stripped")), 3 - kept);
+		assert_string_equal(r.index, want);
+		result_release(&r);
+	}
+	{
+		static const char *const none[] = {"/a/su", "/a/pl*", NULL};
+		struct wh_prune_opts o = {.setid = none};
+		WH_AUTO_JSON json_t *p = profile_of(g.tree, records), *config = json_object();
+		struct wh_keep *k = NULL;
+		struct wh_err *err = NULL;
+
+		o.profiles = (const json_t *const[]){p};
+		o.n_profiles = 1;
+		o.config = config;
+		assert_int_equal(wh_keep_decide(g.tree, &o, &k, &err), -ENOENT);
+		assert_non_null(strstr(err->msg, "--setuid=/a/pl* names no file"));
+		assert_int_equal(err->class, WH_ERR_USAGE);
+		wh_err_free(err);
+	}
+	grove_close(&g);
+}
+
 /* An owner, where this process may give files away: an ordinary user's namespace here has one id. */
 static uint32_t owner(uint32_t id)
 {
@@ -467,7 +515,7 @@ static void test_damaged_store(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hard_links),    cmocka_unit_test(test_set_id),
+		cmocka_unit_test(test_hard_links),    cmocka_unit_test(test_set_id), cmocka_unit_test(test_set_id_by_name),
 		cmocka_unit_test(test_attributes),    cmocka_unit_test(test_layers_as_one),
 		cmocka_unit_test(test_packages),      cmocka_unit_test(test_packages_hard_link),
 		cmocka_unit_test(test_explain_links), cmocka_unit_test(test_damaged_store),
