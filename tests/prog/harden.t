@@ -4,6 +4,7 @@
 # small, works elsewhere, and is the same for every builder.
 . "$(dirname "$0")/lib.sh"
 . "$SRC/tests/prog/run-lib.sh"
+. "$SRC/tests/prog/scan-lib.sh"
 . "$SRC/tests/tools/registry.sh"
 
 is_root || skip_all 'needs root, to be two users and to run containers'
@@ -149,13 +150,7 @@ scanned() {
 		is "$(jq '[.packages[] | select(.externalRefs)] | length' "$name.before.json")" \
 			"$(jq .sizes.before.packages verdict.json)" "$name: with as many packages as the verdict says"
 	fi
-	# Without what is attached: the scanner wants one image.
-	skopeo copy -q --insecure-policy "oci:$name:latest" "oci:$name-alone:latest"
-	timeout 300 "$trivy" --cache-dir "$T/cache" --quiet image --input "$name-alone" --format json --list-all-pkgs \
-		--scanners license >theirs.json
-	python3 "$SRC/tests/tools/package_lists.py" trivy theirs.json >theirs
-	python3 "$SRC/tests/tools/package_lists.py" spdx "$name.spdx.json" >ours
-	is "$(cat ours)" "$(cat theirs)" "$name: another scanner lists exactly the $(wc -l <ours) packages of the SBOM"
+	same_packages "$name" "$name" "$T/s1"
 }
 
 # elsewhere NAME LAYOUT URL ERE: umoci unpacks it, runc runs it
