@@ -201,6 +201,8 @@ static void put_prune(struct wh_buf *out, const struct wh_op_prune *p)
 	wh_buf_u32(out, p->repair);
 	wh_buf_lstr(out, p->config);
 	wh_buf_u8(out, p->health_is_shell);
+	if (p->max_risk != WH_NO_LIMIT)
+		wh_buf_u32(out, p->max_risk);
 }
 
 void wh_vertex_serialize(const struct wh_vertex *v, struct wh_buf *out)

@@ -254,6 +254,8 @@ static void prune_fields(json_t *o, const struct wh_op_prune *p)
 	set_true(o, "keep_setid", p->keep_setid);
 	set_list(o, "setid", p->setid);
 	set_number(o, "repair", p->repair);
+	if (p->max_risk != WH_NO_LIMIT)
+		set_number(o, "max_risk", p->max_risk);
 }
 
 static json_t *op_json(const struct wh_vertex *v)

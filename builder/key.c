@@ -376,6 +376,8 @@ static void add_prune(struct out *o, const struct wh_op_prune *p)
 	add_flag(o, "--setuid=keep", p->keep_setid);
 	add_list(o, "--setuid", p->setid);
 	add_number(o, "--repair", p->repair, 4);
+	if (p->max_risk != WH_NO_LIMIT)
+		add_number(o, "--max-risk", p->max_risk, 4);
 	wh_buf_lstr(o->key, p->config);
 	fact_digest(o, "image's config", p->config, p->config ? strlen(p->config) : 0);
 }

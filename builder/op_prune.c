@@ -37,6 +37,7 @@ void wh_prune_free(struct wh_prune *p)
 	wh_strv_release(&p->repaired);
 	wh_layer_release(&p->layer);
 	json_decref(p->report);
+	json_decref(p->risk);
 	json_decref(p->runs);
 	wh_err_free(p->why);
 	free(p);
@@ -158,6 +159,9 @@ static int decide(struct wh_prune *p, struct wh_tree *full, struct wh_keep **ret
 		return r;
 	wh_prune_opts_of(p, &o);
 	o.config = config;
+	r = wh_prune_risk(p, full, &o, err);
+	if (r < 0)
+		return r;
 	return wh_keep_decide(full, &o, ret, err);
 }
 
@@ -255,6 +259,7 @@ static void document_work(struct wh_node *n)
 	WH_AUTO_JSON json_t *doc = json_object();
 
 	add_emulated(n);
+	json_object_set(p->report, "risk", p->risk);
 	json_object_set(p->report, "unforeseen", p->unforeseen);
 	json_object_set(p->report, "lacking", p->lacking);
 	json_object_set(doc, "report", p->report);
@@ -278,6 +283,7 @@ static void written(struct wh_node *n)
 		return;
 	}
 	say_figures(n);
+	wh_prune_say_risk(n);
 	json_decref(p->runs);
 	p->runs = json_array();
 	p->at = 0;

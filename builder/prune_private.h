@@ -4,6 +4,7 @@
  *
  *   op_prune.c       the operation: decide, write, test, document
  *   prune_repair.c   what a run on the pruned tree looked for in vain, and what is done about it
+ *   prune_risk.c     --max-risk: may it be shipped?
  *   prune_fail.c     the tests pass before and fail after it: both logs, and where the two runs differ first
  *
  * A round: the layer is written, and every PROFILE of the stage runs on it. What a run looked for in vain, passed or not, and the
@@ -24,6 +25,8 @@ struct wh_prune {
 	size_t n_logs;
 	struct wh_layer layer; /* of this round */
 	json_t *report;
+	json_t *risk;       /* of the first round (harden.h); "max_risk", "fallback":"package", "observed_risk" added */
+	bool fallback, risk_said;
 	json_t *runs;       /* array, one entry a profile */
 	size_t at;          /* the profile under test */
 	struct wh_err *why; /* how its tests failed; NULL: they passed */
@@ -61,6 +64,12 @@ void wh_prune_look(struct wh_node *n);
 void wh_prune_round_over(struct wh_node *n);
 /* Of every round. */
 void wh_prune_forget_round(struct wh_prune *p);
+
+/* ---------------------------------------------------------------- prune_risk.c */
+
+/* Job: before it is decided. Sets package mode in o where --max-risk wants it; WH_ERR_GATE where nothing helps. */
+int wh_prune_risk(struct wh_prune *p, struct wh_tree *full, struct wh_prune_opts *o, struct wh_err **err);
+void wh_prune_say_risk(struct wh_node *n); /* once */
 
 /* ---------------------------------------------------------------- prune_fail.c */
 

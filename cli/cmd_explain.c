@@ -7,7 +7,7 @@
 
 struct flags {
 	const char *root, *platform;
-	bool rules;
+	bool rules, risk;
 };
 
 static const struct wh_option options[] = {
@@ -15,6 +15,8 @@ static const struct wh_option options[] = {
 	 "Which image of several (default: this machine's)", NULL},
 	{"rules", 0, WH_OPT_FLAG, offsetof(struct flags, rules), NULL,
 	 "Print the closure rules: what PRUNE keeps beyond what was seen, on what evidence, and why", NULL},
+	{"risk", 0, WH_OPT_FLAG, offsetof(struct flags, risk), NULL,
+	 "Print how often a test that nobody has written yet is to be expected to fail, and why", NULL},
 	{"root", 0, WH_OPT_TEXT, offsetof(struct flags, root), "DIR", "The store (as for build)", NULL},
 	{0},
 };
@@ -45,7 +47,7 @@ static int explain(void *flags, const struct wh_strv *args, struct wh_buf *out, 
 		wh_explain_rules(out);
 	if (f->rules && !args->n)
 		return 0;
-	if (args->n < 2)
+	if (args->n < (f->risk ? 1 : 2))
 		return wh_cli_misuse(err, "whittle explain wants an image and a path");
 	r = wh_cli_image_open(args->v[0], f->root, f->platform, &s, &image, err);
 
@@ -57,6 +59,8 @@ static int explain(void *flags, const struct wh_strv *args, struct wh_buf *out, 
 		r = wh_tree_open(s, image.layers, image.n_layers, &t, err);
 	if (r == 0 && wh_json_str(report, "emulated"))
 		wh_buf_addf(out, "note: what was observed ran under an emulator of %s\n", wh_json_str(report, "emulated"));
+	if (r == 0 && f->risk)
+		wh_risk_explain(json_object_get(report, "risk"), out);
 	for (size_t i = 1; i < args->n && r == 0; i++)
 		r = wh_explain(report, t, args->v[i], out, err);
 	if (t)
@@ -82,6 +86,7 @@ const struct wh_command wh_cmd_explain = {
 		 "oci-layout://DIR[:TAG].",
 	.examples = "  whittle explain shop:1.4 /usr/lib/x86_64-linux-gnu/libz.so.1\n"
 		    "  whittle explain oci:./out:latest /bin/sh\n"
+		    "  whittle explain shop:1.4 --risk\n"
 		    "  whittle explain --rules",
 	.options = options,
 	.max_args = 64,

@@ -51,6 +51,9 @@ static const struct wh_option options[] = {
 	{"shell", 0, WH_OPT_TEXT, AT(shell), "WHAT", "remove (the default) or keep shells", shells},
 	{"setuid", 0, WH_OPT_LIST, AT(setuid), "WHAT", "strip (the default) or keep set-user-id and set-group-id bits, or\nthe files that keep theirs, by GLOB (repeatable)", NULL},
 	{"repair", 0, WH_OPT_TEXT, AT(repair), "N", "Put back what was missed and test again, at most so often", NULL},
+	{"max-risk", 0, WH_OPT_TEXT, AT(max_risk), "SHARE",
+	 "How often a test that nobody has written yet may be expected to\nfail, 5% or 0.05: above that whole packages are kept, and where\n"
+	 "that is not enough nothing is made (exit code 3)", NULL},
 	/* as for build */
 	{"add-host", 0, WH_OPT_LIST, BUILD(add_hosts), "NAME:IP", "Line for /etc/hosts (repeatable)", NULL},
 	{"allow", 0, WH_OPT_LIST, BUILD(allow), "WHAT", "network.host, or profile.emulated: programs of another machine\n(repeatable)", allowances},

@@ -232,6 +232,7 @@ static void add_prune_flags(struct part *p, const struct wh_prune_flags *f)
 	add_flag(p, "shell", f->shell);
 	add_flags(p, "setuid", &f->setuid);
 	add_flag(p, "repair", f->repair);
+	add_flag(p, "max-risk", f->max_risk);
 }
 
 static struct wh_dockerfile *instructions(const struct wh_prune_flags *f, const struct wh_strv *dirs)

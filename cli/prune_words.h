@@ -17,7 +17,7 @@ struct wh_prune_flags {
 	const char *entrypoint, *cmd, *user; /* the result's, and so the tested one's, in place of the image's */
 	/* PROFILE's and PRUNE's, by their names there */
 	struct wh_strv ready, share, env, mount, keep, drop, setuid;
-	const char *start, *network, *timeout, *mode, *shell, *repair;
+	const char *start, *network, *timeout, *mode, *shell, *repair, *max_risk;
 	unsigned runs; /* 0: not given */
 };
 

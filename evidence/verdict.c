@@ -9,7 +9,8 @@
  *    "database":{"digest":"sha256:…","date":"…"}, "scanner":{"name":"whittle","rule":N},
  *    "sizes":{"before":{measure},"after":{measure}}, "shellPresent":false, "setid":N,
  *    "profiling":{"durationSeconds":N,"workloads":N,"filesObserved":N,"runs":N}, "tests":{"passed":N,"failed":N},
- *    "pruned":{"kept":N,"removed":N,"repaired":N,"setidStripped":N,"shellsRemoved":N,"report":"sha256:…"},
+ *    "pruned":{"kept":N,"removed":N,"repaired":N,"setidStripped":N,"shellsRemoved":N,"report":"sha256:…",
+ *              "risk":N,"riskBound":N,"testsToldApart":N},        parts of 10,000: may an unseen test fail? Absent where too few tell
  *    "configDigest":"sha256:…", "treeBefore":"sha256:…"}
  *
  * Whole numbers only, rounded towards what claims less. What is not known is absent, so that a policy that asks for
@@ -207,6 +208,7 @@ static json_t *profiling(const json_t *profiles)
 static json_t *pruned(const json_t *report)
 {
 	json_t *o = json_object();
+	const json_t *risk = json_object_get(report, "risk");
 	int64_t removed = wh_json_int(report, "removed", -1);
 	struct wh_digest d;
 
@@ -216,6 +218,11 @@ static json_t *pruned(const json_t *report)
 	set_int(o, "repaired", json_array_size(json_object_get(report, "repaired")));
 	set_int(o, "setidStripped", json_array_size(json_object_get(report, "setid_stripped")));
 	set_int(o, "shellsRemoved", json_array_size(json_object_get(report, "shells_removed")));
+	if (wh_risk_known(risk)) {
+		json_object_set(o, "risk", json_object_get(risk, "risk"));
+		json_object_set(o, "riskBound", json_object_get(risk, "bound"));
+		json_object_set(o, "testsToldApart", json_object_get(risk, "tests"));
+	}
 	digest_of_json(report, &d);
 	set_digest(o, "report", &d);
 	return o;

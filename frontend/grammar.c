@@ -39,6 +39,7 @@ static const struct wh_flag_def prune_flags[] = {
 	{"shell", WH_FLAG_TEXT},
 	{"setuid", WH_FLAG_LIST},
 	{"repair", WH_FLAG_TEXT},
+	{"max-risk", WH_FLAG_TEXT},
 	{0},
 };
 

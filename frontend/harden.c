@@ -57,6 +57,32 @@ static int count(const char *flag, const char *text, uint64_t max, uint64_t min,
 	return 0;
 }
 
+/* "5%", "0.05" → parts of 10,000. A bare "5" could be either. */
+static int risk(const char *text, unsigned *ret, struct wh_err **err)
+{
+	size_t n = strlen(text), whole = strspn(text, "0123456789"), places = 0;
+	bool percent = n && text[n - 1] == '%', point = text[whole] == '.';
+	unsigned long value = 0;
+
+	if (point)
+		places = strspn(text + whole + 1, "0123456789");
+	for (size_t i = 0; whole <= 3 && i < whole; i++)
+		value = value * 10 + (unsigned long)(text[i] - '0');
+	for (size_t i = 0; i < (percent ? 2 : 4); i++)
+		value = value * 10 + (unsigned long)(i < places ? text[whole + 1 + i] - '0' : 0);
+	if (whole < 1 || whole > 3 || (point && !places) || (!point && !percent) || places > 9 ||
+	    whole + point + places + percent != n || value < 1 || value > 10000) {
+		WH_AUTO_FREE char *flag = wh_asprintf("--max-risk=%s", text);
+
+		wh_usage_word(err, text, "--max-risk: \"%s\" is no share from 0.01%% to 100%%", text);
+		wh_err_within(err, flag);
+		wh_err_expect(err, "5%% or 0.05");
+		return -EINVAL;
+	}
+	*ret = (unsigned)value;
+	return 0;
+}
+
 static bool port_number(const char *text, size_t n, uint16_t *ret)
 {
 	WH_AUTO_FREE char *digits = wh_strndup(text, n);
@@ -228,7 +254,7 @@ static int setuid_word(const char *value, bool *ret_keep, bool *ret_glob, struct
 
 int wh_check_prune(const struct wh_node *n, struct wh_err **err)
 {
-	const char *repair = wh_flag_text(n, "repair");
+	const char *repair = wh_flag_text(n, "repair"), *max_risk = wh_flag_text(n, "max-risk");
 	const char *value;
 	bool second, glob;
 	unsigned number;
@@ -248,6 +274,8 @@ int wh_check_prune(const struct wh_node *n, struct wh_err **err)
 			r = setuid_word(value, &second, &glob, err);
 	if (r == 0 && settled(repair))
 		r = count("--repair", repair, MAX_REPAIR, 0, &number, err);
+	if (r == 0 && settled(max_risk))
+		r = risk(max_risk, &number, err);
 	return r;
 }
 
@@ -564,7 +592,7 @@ int wh_lower_prune(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *
 	struct wh_op_prune *op = wh_arena_alloc(l->a, sizeof(*op));
 	struct wh_vertex v = {.kind = WH_OP_PRUNE, .op.prune = op, .pos = c->pos, .stage = s->name};
 	struct wh_vertex **inputs = wh_arena_alloc(l->a, (s->n_profiles + 1) * sizeof(struct wh_vertex *));
-	const char *repair = wh_flag_text(c->n, "repair");
+	const char *repair = wh_flag_text(c->n, "repair"), *max_risk = wh_flag_text(c->n, "max-risk");
 	int r = in_order(s, c, err);
 
 	if (r == 0 && !s->n_profiles) {
@@ -587,6 +615,12 @@ int wh_lower_prune(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *
 		r = wh_scope_keep(l, s, repair, &repair, err);
 		if (r == 0)
 			r = count("--repair", repair, MAX_REPAIR, 0, &op->repair, err);
+	}
+	op->max_risk = WH_NO_LIMIT;
+	if (r == 0 && max_risk) {
+		r = wh_scope_keep(l, s, max_risk, &max_risk, err);
+		if (r == 0)
+			r = risk(max_risk, &op->max_risk, err);
 	}
 	if (r < 0)
 		return r;

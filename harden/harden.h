@@ -155,6 +155,11 @@ bool wh_keep_shell(const struct wh_keep *k, const char *path);
  *    "unseen_files":{"uses":n, "once":N, "estimate", "bound",                 Good-Turing: the next use is of a file that no test used; McAllester-Schapire
  *                    "outside_rules":N, "estimate_outside_rules", "bound_outside_rules"}}   … and that is not kept by a rule either */
 int wh_risk_estimate(struct wh_tree *t, const struct wh_prune_opts *o, json_t **ret, struct wh_err **err);
+/* risk_words.c. Enough tests to say anything? */
+bool wh_risk_known(const json_t *risk);
+void wh_risk_words(const json_t *risk, bool brief, struct wh_buf *out); /* part of a line */
+void wh_risk_explain(const json_t *risk, struct wh_buf *out);           /* lines */
+void wh_risk_share(struct wh_buf *out, unsigned parts);                 /* "5 %", upwards */
 
 /* ---------------------------------------------------------------- repair.c: what the profile had not foreseen */
 
