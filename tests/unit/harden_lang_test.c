@@ -154,7 +154,8 @@ static const struct file ruby_files[] = {
 	{"app/main.rb", "require 'psych'\nrequire_relative \"lib/own\"\nautoload :Late, 'late'\ndef f\n  require('gemmed')\nend\n# require 'commented'\nrequire \"#{x}\"\n"},
 	{"usr/lib/ruby/3.1.0/rubygems.rb", "x"},
 	{"usr/lib/ruby/3.1.0/rubygems/errors.rb", "x"},
-	{"usr/lib/ruby/3.1.0/psych.rb", "x"},
+	{"usr/lib/ruby/3.1.0/psych.rb", "require 'second'\n"},
+	{"usr/lib/ruby/3.1.0/second.rb", "x"},
 	{"usr/lib/ruby/3.1.0/psych/syntax_error.rb", "x"},
 	{"usr/lib/ruby/3.1.0/late.rb", "x"},
 	{"usr/lib/ruby/3.1.0/commented.rb", "x"},
@@ -267,6 +268,7 @@ static const struct wanted cases[] = {
 	{ruby_files, RUBY_RUNS, "ruby-runtime", "usr/lib/ruby/3.1.0/rubygems/errors.rb"},
 	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\n", "ruby-require", "usr/lib/ruby/3.1.0/psych.rb"},
 	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\n", "ruby-require", "usr/lib/ruby/3.1.0/late.rb"},
+	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\n", "ruby-require", "usr/lib/ruby/3.1.0/second.rb"},
 	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\n", "ruby-library", "usr/lib/ruby/3.1.0/psych/syntax_error.rb"},
 	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\n", "ruby-require", "var/lib/gems/3.1.0/gems/gemmed-1.0/lib/gemmed.rb"},
 	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\n", "ruby-gem", "var/lib/gems/3.1.0/gems/gemmed-1.0/data/x.yml"},
@@ -385,7 +387,9 @@ static void blobs_open(struct forest *f, const struct blob *v, size_t n)
 	o.threads = 1;
 	assert_ok(wh_layer_writer_new(f->bed.store, &o, &w, &err), err);
 	for (size_t i = 0; i < n; i++) {
-		struct wh_entry e = {.path = v[i].path, .type = WH_T_FILE, .mode = 0644, .mtime = 1000, .size = v[i].n};
+		/* What has no suffix can be run. */
+		unsigned mode = strchr(wh_path_base(v[i].path), '.') ? 0644 : 0755;
+		struct wh_entry e = {.path = v[i].path, .type = WH_T_FILE, .mode = mode, .mtime = 1000, .size = v[i].n};
 
 		for (const char *s = strchr(e.path, '/'); s; s = strchr(s + 1, '/')) {
 			WH_AUTO_FREE char *dir = wh_strndup(e.path, (size_t)(s - e.path));
@@ -478,6 +482,48 @@ static void test_java(void **state)
 	forest_close(&f);
 }
 
+#define TEXT(s) (s), sizeof(s) - 1
+
+/* Programs whose names do not say what they are written in. */
+static void test_scripts(void **state)
+{
+	static const struct blob files[] = {
+		{"app/perl/run", TEXT("#!/usr/bin/perl\nuse Asked;\n")},
+		{"app/python/run", TEXT("#!/usr/bin/env python3\nimport asked\n")},
+		{"app/ruby/run", TEXT("#!/usr/bin/ruby\nrequire 'asked'\n")},
+		{"app/serve/run", TEXT("#!/usr/bin/env node\nrequire('asked')\n")},
+		{"usr/lib/python3.11/asked.py", TEXT("x")},
+		{"usr/lib/python3.11/encodings/__init__.py", TEXT("x")},
+		{"usr/lib/ruby/3.1.0/asked.rb", TEXT("x")},
+		{"usr/share/nodejs/asked/index.js", TEXT("x")},
+		{"usr/share/perl5/Asked.pm", TEXT("x")},
+	};
+	static const struct {
+		const char *process, *script, *path;
+	} want[] = {
+		{"/usr/bin/python3", "/app/python/run", "usr/lib/python3.11/asked.py"},
+		{"/usr/bin/node", "/app/serve/run", "usr/share/nodejs/asked/index.js"},
+		{"/usr/bin/perl", "/app/perl/run", "usr/share/perl5/Asked.pm"},
+		{"/usr/bin/ruby", "/app/ruby/run", "usr/lib/ruby/3.1.0/asked.rb"},
+	};
+	struct forest f;
+
+	(void)state;
+	become_root();
+	blobs_open(&f, files, WH_ARRAY_SIZE(files));
+	for (size_t i = 0; i < WH_ARRAY_SIZE(want); i++) {
+		WH_AUTO_FREE char *records = wh_asprintf("P 1 0 %s %s\nA rx 1 %s\nA r 1 /usr/lib/python3.11/encodings/__init__.py\n", want[i].process,
+							 want[i].script, want[i].script);
+		struct wh_keep *k = decide(f.tree, records);
+
+		print_message("%s\n", want[i].path);
+		for (size_t n = 0; n < WH_ARRAY_SIZE(want); n++)
+			assert_int_equal(item(k, want[n].path) != NULL, n == i);
+		wh_keep_free(k);
+	}
+	forest_close(&f);
+}
+
 /* ---------------------------------------------------------------- texts */
 
 static int note_import(void *arg, const struct wh_py_import *i, struct wh_err **err)
@@ -566,6 +612,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_java),
+		cmocka_unit_test(test_scripts),
 		cmocka_unit_test(test_python_text),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_all_rules_have_cases),
