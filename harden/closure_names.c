@@ -10,6 +10,7 @@
 struct names {
 	wh_closure_name_fn fn;
 	void *arg;
+	bool globs; /* a path may have * and ? */
 };
 
 static bool is_name(uint8_t c)
@@ -18,11 +19,11 @@ static bool is_name(uint8_t c)
 	       c == '-' || c == '+' || c == '@' || c == '~';
 }
 
-static size_t path_length(const uint8_t *p, size_t n)
+static size_t path_length(const uint8_t *p, size_t n, bool globs)
 {
 	size_t i = 0;
 
-	while (i < n && i < MAX_NAME && (is_name(p[i]) || p[i] == '/'))
+	while (i < n && i < MAX_NAME && (is_name(p[i]) || p[i] == '/' || (globs && (p[i] == '*' || p[i] == '?'))))
 		i++;
 	return i;
 }
@@ -73,7 +74,7 @@ static int find_paths(const uint8_t *p, size_t n, const struct names *x)
 			i++;
 			continue;
 		}
-		length = path_length(slash, n - i);
+		length = path_length(slash, n - i, x->globs);
 		i++;
 		length = without_pattern(slash, length, n - (size_t)(slash - p));
 		if (r == 0 && length > 2)
@@ -122,14 +123,14 @@ static int part(void *arg, const uint8_t *p, size_t n)
 
 int wh_closure_names(const uint8_t *p, size_t n, wh_closure_name_fn fn, void *arg)
 {
-	struct names x = {fn, arg};
+	struct names x = {fn, arg, false};
 
 	return wh_elf_data(p, n, part, &x);
 }
 
 int wh_closure_names_in_text(const uint8_t *p, size_t n, wh_closure_name_fn fn, void *arg)
 {
-	struct names x = {fn, arg};
+	struct names x = {fn, arg, true};
 
 	return find_paths(p, n, &x);
 }

@@ -126,30 +126,69 @@ int wh_rule_named_directory(struct wh_decide *d, const struct wh_rule_row *row, 
 
 /* ---------------------------------------------------------------- configuration */
 
-struct text {
-	struct wh_decide *d;
-	const struct wh_rule_row *row;
-	const char *via;
-	struct wh_err **err;
-};
+static int keep_configuration(void *arg, const struct wh_node_ref *n)
+{
+	struct below *b = arg;
+	bool program = false;
+	int r = n->e.type == WH_T_FILE ? is_program(b->d, n, &program, b->err) : 0;
+
+	if (r < 0 || program || wh_rule_excludes(b->row->keep, n->e.path))
+		return r;
+	return wh_rule_keep(b->d, b->row, n->e.path, b->via, b->err);
+}
+
+/* A directory of configuration files: whoever wrote them, the program that names it reads them. */
+static int configuration_directory(struct wh_decide *d, const struct wh_rule_row *row, const char *canonical,
+				   const char *via, struct wh_err **err)
+{
+	struct below b = {d, row, via, err};
+	int r;
+
+	if (!wh_has_prefix(canonical, "etc/") && !wh_has_prefix(canonical, "usr/local/etc/"))
+		return 0;
+	r = wh_tree_walk(d->t, canonical, keep_configuration, &b);
+	return r == -EBADMSG ? wh_err_sys(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, -r, "read the image's indexes") : r;
+}
+
+int wh_rule_configuration_directory(struct wh_decide *d, const struct wh_rule_row *row, const char *path,
+				    const char *via, struct wh_err **err)
+{
+	WH_AUTO_FREE char *canonical = NULL;
+	struct wh_node_ref n;
+
+	if (wh_walk(d->t, path, true, NULL, &canonical, &n) < 0 || n.e.type != WH_T_DIR ||
+	    wh_rule_excludes(row->keep, canonical))
+		return 0;
+	return configuration_directory(d, row, canonical, via, err);
+}
 
 static int in_text(void *arg, const char *p, size_t n)
 {
-	struct text *t = arg;
+	struct below *t = arg;
 	WH_AUTO_FREE char *path = wh_strndup(p, n), *canonical = NULL;
 	struct wh_node_ref ref;
+	int r;
 
-	if (path[0] != '/' || wh_walk(t->d->t, path, true, NULL, &canonical, &ref) < 0 ||
-	    wh_rule_excludes(t->row->keep, canonical) || wh_rule_brings_interpreter(t->d, &ref))
+	if (strpbrk(path,
+		    "*?")) { /* below a directory at least: what matches "/etc/x/y*" is meant, what matches "/e*" hardly */
+		const char *slash = strchr(path + 1, '/');
+
+		return slash && strcspn(path, "*?") > (size_t)(slash - path) + 1
+			       ? wh_rule_keep_globs(t->d, t->row, path + 1, t->via, t->err)
+			       : 0;
+	}
+	if (wh_walk(t->d->t, path, true, NULL, &canonical, &ref) < 0 || wh_rule_excludes(t->row->keep, canonical) ||
+	    wh_rule_brings_interpreter(t->d, &ref))
 		return 0;
-	return wh_rule_keep(t->d, t->row, path, t->via, t->err);
+	r = wh_rule_keep(t->d, t->row, path, t->via, t->err);
+	return r < 0 || ref.e.type != WH_T_DIR ? r : configuration_directory(t->d, t->row, canonical, t->via, t->err);
 }
 
 /* Absolute paths in a text: files, programs, and directories for themselves. */
 int wh_rule_config_text(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
 			struct wh_err **err)
 {
-	struct text t = {d, row, via, err};
+	struct below t = {d, row, via, err};
 	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
 	int r;
 

@@ -13,7 +13,12 @@
 /* Never kept because of its name: what a run makes, secrets, the package manager's, documentation. */
 #define NOT_NAMED                                                                                                             \
 	"!dev/** !proc/** !sys/** !var/cache/** !var/log/**/* !var/lib/dpkg/** !var/lib/apt/** !usr/share/doc/** !usr/share/man/** " \
-	"!etc/shadow* !etc/gshadow* !etc/.pwd.lock !root/.*/** !home/*/.*/**"
+	"!etc/shadow* !etc/gshadow* !etc/.pwd.lock !etc/ssh/ssh_host_* !root/.*/** !home/*/.*/**"
+/* Of the system as a whole, not of one program. */
+#define NO_CONFIGURATION                                                                                                      \
+	"!etc/alternatives !etc/alternatives/** !etc/apt !etc/apt/** !etc/cron* !etc/cron*/** !etc/dpkg !etc/dpkg/** !etc/init.d !etc/init.d/** "    \
+	"!etc/rc?.d !etc/rc?.d/** !etc/skel !etc/skel/** !etc/profile* !etc/profile.d/** !etc/systemd !etc/systemd/** !etc/udev !etc/udev/** "       \
+	"!etc/ssl/certs/** !etc/ssl/private/** !etc/kernel !etc/kernel/** !etc/default !etc/default/** !etc/security !etc/xdg !etc/X11"
 /* Directories that are no package's own. */
 #define SHARED                                                                                                                \
 	"!bin !dev !etc !home !lib !media !mnt !opt !proc !root !run !sbin !srv !sys !tmp !usr !usr/* !usr/lib/*-linux-gnu* !usr/local/* "   \
@@ -31,13 +36,15 @@ const struct wh_rule_row wh_closure_table[] = {
 	 "!**/libidn2.so*", wh_rule_library},
 	{"named-file", "a program or library that stays has its path in its data", WH_NAMED, "**/*", NOT_NAMED, wh_rule_named_path},
 	{"named-program", "a program or library that stays has its path in its data, and can run it", WH_NAMED, "**/*", NOT_NAMED, wh_rule_named_program},
+	{"configuration-directory", "a program or library that stays has the directory's path in its data, and reads configuration in it", WH_NAMED, "etc/** usr/local/etc/**",
+	 NOT_NAMED " " SHARED " " NO_CONFIGURATION, wh_rule_configuration_directory},
 	{"named-directory", "a program or library that stays has this directory's path in its data, and the file came with it", WH_NAMED, "**/*",
-	 NOT_NAMED " " SHARED " " LANGUAGES " !**/bin !**/bin/** !**/sbin !**/sbin/** !**/include/** !**/src/** !**/test/** "
+	 NOT_NAMED " " SHARED " " LANGUAGES " !etc/** !**/bin !**/bin/** !**/sbin !**/sbin/** !**/include/** !**/src/** !**/test/** "
 	 "!**/tests/** !**/*.a !**/*.la !**/*.h !**/*.bc !**/llvmjit*", wh_rule_named_directory},
 	{"configuration", "a configuration file that stays has its path", WH_KEPT,
 	 "etc/** usr/local/etc/** **/*.conf **/*.cnf **/*.cfg **/*.ini",
-	 NOT_NAMED " !etc/passwd* !etc/group* !etc/shells !etc/services !etc/protocols !etc/hosts !etc/fstab !etc/mtab !etc/ld.so.* !etc/mime.types "
-	 "!etc/profile !etc/profile.d/** !etc/init.d/** !etc/alternatives/** !etc/ssl/certs/** !etc/environment",
+	 NOT_NAMED " " NO_CONFIGURATION " !etc !etc/pam.d !etc/ssl !etc/ssl/certs !etc/passwd* !etc/group* !etc/shells !etc/services !etc/protocols !etc/hosts !etc/fstab !etc/mtab "
+	 "!etc/ld.so.* !etc/mime.types !etc/environment",
 	 wh_rule_config_text},
 	{"plugin-directory", "it came in the package and directory of a library that was opened outside of the linker's directories", WH_SEEN,
 	 "**/*.so **/*.so.*",

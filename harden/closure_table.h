@@ -84,7 +84,7 @@ int wh_closure_run(struct wh_decide *d, struct wh_closure *c, bool *ret_more, st
 /* Calls for each absolute path (that begins with a slash) and each library's name in the data of an ELF file; often more than once. */
 typedef int (*wh_closure_name_fn)(void *arg, const char *p, size_t n);
 int wh_closure_names(const uint8_t *p, size_t n, wh_closure_name_fn fn, void *arg);
-/* The absolute paths of a text. */
+/* The absolute paths of a text; they may be patterns (* and ?). */
 int wh_closure_names_in_text(const uint8_t *p, size_t n, wh_closure_name_fn fn, void *arg);
 
 /* ---------------------------------------------------------------- closure_native.c */
@@ -93,6 +93,7 @@ int wh_rule_library(struct wh_decide *d, const struct wh_rule_row *row, const ch
 int wh_rule_named_path(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_named_program(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_named_directory(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
+int wh_rule_configuration_directory(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_config_text(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_other_names(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_siblings(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An ELF file of an image: reading it may fail, and does no harm. */
+#include "harden/closure_table.h"
 #include "harden/elf.h"
 #include "harden/script.h"
 
@@ -12,6 +13,20 @@ static size_t use(const char *s)
 	if (s && (!*s || strlen(s) >= WH_ELF_MAX_STRING))
 		abort();
 	return s ? strlen(s) : 0;
+}
+
+static int import(void *arg, const char *name)
+{
+	*(size_t *)arg += strlen(name);
+	return 0;
+}
+
+static int name(void *arg, const char *p, size_t n)
+{
+	if (!n || !*p)
+		abort();
+	*(size_t *)arg += (unsigned char)p[n - 1];
+	return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -32,6 +47,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	sum = use(e.interp) + use(e.soname) + use(e.rpath) + use(e.runpath);
 	for (size_t i = 0; i < e.needed.n; i++)
 		sum += use(e.needed.v[i]);
+	wh_elf_imports(copy, size, import, &sum);
+	wh_closure_names(copy, size, name, &sum);
+	wh_closure_names_in_text(copy, size, name, &sum);
 	if (wh_script_parse(copy, size, &s) == 0)
 		sum += use(s.interpreter) + use(s.program);
 	return sum == SIZE_MAX; /* so that nothing is optimised away */
