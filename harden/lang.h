@@ -79,6 +79,9 @@ struct wh_word {
 typedef int (*wh_word_fn)(void *arg, const struct wh_word *w, struct wh_err **err);
 int wh_words_find(const char *p, size_t n, const struct wh_words *w, wh_word_fn fn, void *arg, struct wh_err **err);
 
+/* lang_java.c: the name of the class that a class file defines ("com/example/Main"; JVM specification, 4.1 and 4.4). n is 0: it is none. */
+struct wh_str wh_java_class_name(const uint8_t *p, size_t n);
+
 /* ---------------------------------------------------------------- functions of rows */
 
 #define WH_CODE_RULE(name) int name(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)

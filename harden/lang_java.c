@@ -163,8 +163,7 @@ static unsigned u16(const uint8_t *p)
 	return (unsigned)p[0] << 8 | p[1];
 }
 
-/* The name of the class that a class file defines ("com/example/Main"), JVM specification 4.1 and 4.4. n is 0: it is none. */
-static struct wh_str class_name(const uint8_t *p, size_t n)
+struct wh_str wh_java_class_name(const uint8_t *p, size_t n)
 {
 	static const uint8_t sizes[] = {[3] = 4, [4] = 4, [5] = 8, [6] = 8, [7] = 2, [8] = 2, [9] = 4, [10] = 4, [11] = 4, [12] = 4, [15] = 3, [16] = 2, [17] = 4, [18] = 4, [19] = 2, [20] = 2};
 	const struct wh_str none = {(const char *)p, 0};
@@ -212,7 +211,7 @@ int wh_rule_java_classes(struct wh_decide *d, const struct wh_rule_row *row, con
 
 	if (!wh_code_is_plain(d, path) || !wh_code_open(d, path, &b) || b.n > MAX_CLASS)
 		return 0;
-	name = class_name(b.p, b.n);
+	name = wh_java_class_name(b.p, b.n);
 	if (!name.n || name.n > 4096)
 		return 0;
 	end = wh_asprintf("/%.*s.class", (int)name.n, name.p);

@@ -107,3 +107,8 @@ EXTRA_DIST += tests/fuzz/toml.dict
 check_PROGRAMS += tests/fuzz/fuzz_archive
 tests_fuzz_fuzz_archive_SOURCES = tests/fuzz/fuzz_archive.c tests/fuzz/replay.c
 tests_fuzz_fuzz_archive_LDADD = layers/liblayers.a base/libbase.a $(DEPS_LIBS)
+
+# harden: sources of languages
+check_PROGRAMS += tests/fuzz/fuzz_source
+tests_fuzz_fuzz_source_SOURCES = tests/fuzz/fuzz_source.c tests/fuzz/replay.c
+tests_fuzz_fuzz_source_LDADD = harden/libharden.a layers/liblayers.a base/libbase.a $(DEPS_LIBS)
