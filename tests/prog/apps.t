@@ -92,7 +92,7 @@ if pruned command-line 50; then
 		timeout -k 10 60 "$WHITTLE" run --root "$T/store" -v "$T/work:/work" command-line "$@" 2>&1
 	}
 	convert -size 20x10 xc:red a.png >/dev/null
-	for format in tiff bmp ppm pcx tga miff ico psd; do
+	for format in tiff bmp ppm pcx tga miff ico sgi; do
 		is "$(convert a.png "a.$format" && convert "a.$format" -print '%wx%h\n' null:)" 20x10 "command-line: a format of no test: $format"
 	done
 	is "$(convert a.png -colorspace CMYK -sharpen 0x1 -quality 10 a.jpg && convert a.jpg -print '%wx%h %[colorspace]\n' null:)" '20x10 CMYK' \
