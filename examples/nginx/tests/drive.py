@@ -58,7 +58,14 @@ def get(path, port=8080, headers=None, tls=None):
     return r, body
 
 
-class Site(unittest.TestCase):
+class Told(unittest.TestCase):
+    """Which test the application is used by."""
+
+    def setUp(self):
+        app("test", self.id().removeprefix("__main__."))
+
+
+class Site(Told):
     def test_index(self):
         r, body = get("/")
         self.assertEqual(r.status, 200)
@@ -95,13 +102,13 @@ class Site(unittest.TestCase):
         c.close()
 
 
-class Proxy(unittest.TestCase):
+class Proxy(Told):
     def test_upstream(self):
         r, body = get("/api/things")
         self.assertEqual((r.status, body), (200, b"/things for 127.0.0.1"))
 
 
-class Encrypted(unittest.TestCase):
+class Encrypted(Told):
     def test_tls(self):
         context = ssl.create_default_context(cafile=f"{EXTRA}/cert.pem")
         r, body = get("/", 8443, tls=context)
@@ -109,7 +116,7 @@ class Encrypted(unittest.TestCase):
         self.assertIn(b"It is served", body)
 
 
-class Reload(unittest.TestCase):
+class Reload(Told):
     def test_reload(self):
         with self.assertRaises(OSError):
             get("/", 8081)

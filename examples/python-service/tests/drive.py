@@ -28,6 +28,10 @@ def get(path):
 
 
 class Service(unittest.TestCase):
+    def setUp(self):
+        # Which test the application is used by.
+        subprocess.run([APP, "test", self.id().removeprefix("__main__.")], check=True)
+
     def test_health(self):
         self.assertEqual(get("/health"), (200, {"ok": True}))
 

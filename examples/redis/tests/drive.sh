@@ -1,7 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The tests of the redis example: run beside it, on the same loopback.
+# The tests of the redis example, as TAP: run beside it, on the same loopback.
 set -eu
+n=0
+
+passed() {
+	n=$((n + 1))
+	echo "ok $n - $*"
+}
 
 # is WANT WORD…: redis-cli WORD… prints WANT
 is() {
@@ -9,17 +15,17 @@ is() {
 	shift
 	got=$(redis-cli "$@")
 	if [ "$got" != "$want" ]; then
-		echo "redis-cli $*: \"$got\" instead of \"$want\"" >&2
+		echo "not ok $((n + 1)) - redis-cli $*: \"$got\" instead of \"$want\""
 		exit 1
 	fi
-	echo "ok: redis-cli $*"
+	passed "redis-cli $*"
 }
 
 up() {
-	n=0
+	tries=0
 	until [ "$(redis-cli ping 2>/dev/null)" = PONG ]; do
-		n=$((n + 1))
-		[ "$n" -lt 100 ] || { echo "redis does not come back" >&2; exit 1; }
+		tries=$((tries + 1))
+		[ "$tries" -lt 100 ] || { echo "redis does not come back" >&2; exit 1; }
 		sleep 0.1
 	done
 }
@@ -38,16 +44,21 @@ is 100 ttl short
 is 1 pfadd visitors someone
 is OK save
 is 'Background saving started' bgsave
-redis-cli bgrewriteaof | grep 'append only file rewriting'
+redis-cli bgrewriteaof | grep -q 'append only file rewriting'
+passed 'an append only file is written anew'
 redis-cli info server | grep -q '^redis_version:'
+passed 'it tells its version'
 is OK config set maxmemory 50mb
 is OK acl setuser reader on '>secret' '~*' '+@read'
 is hello --user reader --pass secret --no-auth-warning get greeting
 redis-cli -h ::1 ping >/dev/null
+passed 'by IPv6'
 
 # What was written survives a restart.
 /run/whittle/app restart
 up
 is hello get greeting
 is 5 llen list
-/run/whittle/app exec redis-cli ping
+/run/whittle/app exec redis-cli ping >/dev/null
+passed 'its own client, in its container'
+echo "1..$n"
