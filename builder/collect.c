@@ -62,7 +62,7 @@ static bool trace_of(struct wh_store *s, const struct wh_digest *doc, struct wh_
 		return false;
 	memcpy(text, at + strlen(label), sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
-	return wh_digest_parse(text, ret) && wh_blob_has(s, ret, NULL);
+	return wh_digest_parse(text, ret);
 }
 
 static int add_record(void *arg, const struct wh_record *r, int64_t used)

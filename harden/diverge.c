@@ -34,6 +34,7 @@ struct item {
 struct line { /* a chain's items; its chain's data */
 	struct item *items, *first[2], **end[2];
 	size_t n[2];
+	bool seen[2];
 	uint32_t runs, last;
 };
 
@@ -57,6 +58,7 @@ static struct line *line_of(struct diverge *x, struct wh_chain *w)
 		l->end[BEFORE] = &l->first[BEFORE];
 		l->end[AFTER] = &l->first[AFTER];
 	}
+	l->seen[x->side] = true;
 	if (x->side == BEFORE && l->last != x->run + 1) {
 		l->last = x->run + 1;
 		l->runs++;
@@ -108,6 +110,7 @@ static int on_record(void *arg, struct wh_chain *w, const struct wh_mark_of *whe
 	(void)when;
 	if (o->kind == WH_OBS_PROCESS && w->parent) {
 		add(x, w->parent, RAN, 0, wh_rel(o->program), o->script ? wh_rel(o->script) : NULL);
+		line_of(x, w); /* it may do nothing more */
 		return 0;
 	}
 	if ((o->kind != WH_OBS_USED && o->kind != WH_OBS_MISSING) || is_made_up(wh_rel(o->path)))
@@ -177,7 +180,7 @@ static bool find_difference(struct diverge *x, const struct line *l, bool weak, 
 {
 	size_t here, there;
 
-	if (!l->n[BEFORE] || !l->n[AFTER])
+	if (!l->seen[BEFORE] || !l->seen[AFTER])
 		return false;
 	ret->here = first_alone(x, l, AFTER, weak, &here);
 	ret->there = first_alone(x, l, BEFORE, weak, &there);

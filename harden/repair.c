@@ -65,8 +65,8 @@ static int on_record(void *arg, struct wh_chain *w, const struct wh_mark_of *whe
 
 	if (o->kind != WH_OBS_MISSING)
 		return 0;
-	if (wh_walk(x->full, wh_rel(o->path), true, &links, &path, &n) == 0)
-		note(x, path, w, when, o->access);
+	if (wh_walk(x->full, wh_rel(o->path), true, &links, &path, &n) == 0) /* executed is what was named */
+		note(x, path, w, when, wh_streq(path, wh_rel(o->path)) ? o->access : o->access & ~WH_ACCESS_EXEC);
 	else
 		wh_strv_release(&links);
 	note(x, wh_rel(o->path), w, when, o->access); /* a link that leads nowhere is something, too */

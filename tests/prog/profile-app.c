@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The application of profile.t: a server of one static program that does as its first word says. Each word of a
- * connection's request line after GET is a path: what is at DATA with that name is the answer.
+ * connection's request line after GET is a path: what is in /data with that name is the answer.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -19,7 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DATA "/data"
+/* In pieces: whoever looks for paths in this program is to find none. */
+#define PATH_OF(name) "/%s%s/%s", "da", "ta", (name)
 
 static volatile sig_atomic_t last;
 
@@ -52,19 +53,23 @@ static void show(int out, const char *path)
 	close(fd);
 }
 
-/* A file below DATA. Its whole path stands nowhere in this program: whoever looks for paths in it learns nothing. */
+/* A file in /data. */
 static void show_data(int out, const char *name)
 {
 	char path[512];
 
-	if (snprintf(path, sizeof(path), DATA "/%s", name) < (int)sizeof(path))
+	if (snprintf(path, sizeof(path), PATH_OF(name)) < (int)sizeof(path))
 		show(out, path);
 }
 
-static int count(const char *path)
+static int count(const char *name)
 {
-	DIR *d = opendir(path);
+	char path[512];
+	DIR *d;
 	int n = 0;
+
+	snprintf(path, sizeof(path), PATH_OF(name));
+	d = opendir(path);
 
 	while (d && readdir(d))
 		n++;
@@ -96,10 +101,10 @@ static void answer(int c, const char *name)
 	dprintf(c, "HTTP/1.0 200 OK\r\n\r\n");
 	/* A directory is listed, its files are never looked at: nothing shows that they are needed. */
 	if (!strcmp(name, "list"))
-		dprintf(c, "%d files\n", count(DATA "/list"));
+		dprintf(c, "%d files\n", count("list"));
 	/* Another file is read when the list is empty, as a fallback would be. */
 	else if (!strcmp(name, "fallback")) {
-		if (count(DATA "/list"))
+		if (count("list"))
 			dprintf(c, "found\n");
 		else
 			show_data(c, "fallback");
@@ -238,6 +243,7 @@ static int hand_over(int n, int whole)
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "serve";
+	char sick[64];
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	handle(SIGHUP);
@@ -267,12 +273,12 @@ int main(int argc, char **argv)
 	if (!strcmp(mode, "health") && argc > 2) { /* leaves somebody behind who writes for ever */
 		if (!fork())
 			for (;;)
-				if (write(STDOUT_FILENO, DATA DATA DATA DATA "\n", 5 * 4 + 1) < 0)
+				if (write(STDOUT_FILENO, "\057data/data/data/data\n", 5 * 4 + 1) < 0)
 					_exit(1);
 		return 0;
 	}
 	if (!strcmp(mode, "health"))
-		return access(DATA "/sick", F_OK) == 0;
+		return snprintf(sick, sizeof(sick), PATH_OF("sick")) > 0 && access(sick, F_OK) == 0;
 	if (!strcmp(mode, "write")) {
 		int fd = open(argv[2], O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
