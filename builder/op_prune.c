@@ -159,9 +159,14 @@ static int decide(struct wh_prune *p, struct wh_tree *full, struct wh_keep **ret
 		return r;
 	wh_prune_opts_of(p, &o);
 	o.config = config;
-	r = wh_prune_risk(p, full, &o, err);
-	if (r < 0)
+	o.package_mode |= p->fallback;
+	r = wh_keep_decide(full, &o, ret, err);
+	if (r < 0 || p->risk)
 		return r;
+	r = wh_prune_risk(p, full, &o, err);
+	if (r < 0 || !p->fallback)
+		return r;
+	wh_keep_free(WH_TAKE_PTR(*ret));
 	return wh_keep_decide(full, &o, ret, err);
 }
 

@@ -67,7 +67,7 @@ void wh_prune_forget_round(struct wh_prune *p);
 
 /* ---------------------------------------------------------------- prune_risk.c */
 
-/* Job: before it is decided. Sets package mode in o where --max-risk wants it; WH_ERR_GATE where nothing helps. */
+/* Job: once, when what was observed was decided on. Sets package mode in o where --max-risk wants it; WH_ERR_GATE where nothing helps. */
 int wh_prune_risk(struct wh_prune *p, struct wh_tree *full, struct wh_prune_opts *o, struct wh_err **err);
 void wh_prune_say_risk(struct wh_node *n); /* once */
 

@@ -37,35 +37,24 @@ static int refuse(const struct wh_prune *p, struct wh_err **err)
 int wh_prune_risk(struct wh_prune *p, struct wh_tree *full, struct wh_prune_opts *o, struct wh_err **err)
 {
 	unsigned max = p->op->max_risk;
-	json_t *first;
-	int r;
+	int64_t observed;
+	int r = wh_risk_estimate(full, o, &p->risk, err);
 
-	if (!p->risk) {
+	if (r < 0 || max == WH_NO_LIMIT)
+		return r;
+	observed = risk_of(p->risk);
+	if (observed > max && wh_risk_known(p->risk) && !o->package_mode) {
+		json_decref(WH_TAKE_PTR(p->risk));
+		o->package_mode = true;
 		r = wh_risk_estimate(full, o, &p->risk, err);
 		if (r < 0)
 			return r;
-		if (max == WH_NO_LIMIT)
-			return 0;
-		json_object_set_new(p->risk, "max_risk", json_integer(max));
-		if (risk_of(p->risk) > max && wh_risk_known(p->risk) && !o->package_mode) {
-			first = WH_TAKE_PTR(p->risk);
-			o->package_mode = true;
-			r = wh_risk_estimate(full, o, &p->risk, err);
-			if (r == 0) {
-				json_object_set_new(p->risk, "max_risk", json_integer(max));
-				json_object_set_new(p->risk, "fallback", json_string("package"));
-				json_object_set(p->risk, "observed_risk", json_object_get(first, "risk"));
-				p->fallback = true;
-			}
-			json_decref(first);
-			if (r < 0)
-				return r;
-		}
-		if (risk_of(p->risk) > max)
-			return refuse(p, err);
+		json_object_set_new(p->risk, "fallback", json_string("package"));
+		json_object_set_new(p->risk, "observed_risk", json_integer(observed));
+		p->fallback = true;
 	}
-	o->package_mode |= p->fallback;
-	return 0;
+	json_object_set_new(p->risk, "max_risk", json_integer(max));
+	return risk_of(p->risk) > max ? refuse(p, err) : 0;
 }
 
 void wh_prune_say_risk(struct wh_node *n)

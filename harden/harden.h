@@ -124,6 +124,7 @@ enum wh_status {
 };
 
 typedef void (*wh_logs_fn)(void *arg, const struct wh_obs_log **ret, size_t *ret_n); /* borrowed; none: 0 */
+struct wh_shells;
 struct wh_prune_opts {
 	const char *const *keep, *const *drop; /* globs on absolute paths ("/usr/share/zoneinfo/" + "**"), NULL-terminated, or NULL */
 	const char *const *setid;       /* globs: files that keep their set-id bits, or NULL */
@@ -132,6 +133,7 @@ struct wh_prune_opts {
 	const json_t *const *profiles;  /* profile documents */
 	size_t n_profiles;
 	const struct wh_strv *repairs;  /* paths that a repair puts back, or NULL */
+	const struct wh_shells *shells; /* of this tree, where it is decided many times (risk.c); or NULL */
 	wh_logs_fn logs;                /* the profiles' logs, asked for when a message needs them; or NULL */
 	void *logs_arg;
 };
@@ -149,9 +151,9 @@ bool wh_keep_shell(const struct wh_keep *k, const char *path);
 /* What if a test had not been there? o as for wh_keep_decide() (repairs are left out). Tests are what marks name; a PROFILE without any is one. Figures are parts of 10,000:
  *   {"unit":10000, "tests":T, "measurable":T >= 2,                            the rest only then
  *    "broken":B,            tests that would have failed on what is kept without them
- *    "with_own_paths":N, "untried":N,   tests with paths of their own; B holds that many which were not tried and count as broken
+ *    "with_own_paths":N, "grouped":N,   tests with paths of their own; so many were not decided one by one: B is not too low, and may be too high
  *    "risk":max(B,1)/T, "bound":…, "confidence":9500,                         one-sided (Clopper-Pearson)
- *    "would_break":[{"test":name or null, "profile":N, "path":the first, "paths":N, "untried":bool}, …]   20 at most
+ *    "would_break":[{"test":name or null, "profile":N, "path":the first, "paths":N}, …]   20 at most
  *    "unseen_files":{"uses":n, "once":N, "estimate", "bound",                 Good-Turing: the next use is of a file that no test used; McAllester-Schapire
  *                    "outside_rules":N, "estimate_outside_rules", "bound_outside_rules"}}   … and that is not kept by a rule either */
 int wh_risk_estimate(struct wh_tree *t, const struct wh_prune_opts *o, json_t **ret, struct wh_err **err);

@@ -636,8 +636,9 @@ static int begin(struct wh_decide *d, struct wh_err **err)
 		return -EINVAL;
 	}
 	r = wh_profile_merge(d->o->profiles, d->o->n_profiles, &d->profile, err);
-	if (r == 0)
-		r = wh_shells_open(d->t, &d->shells, err);
+	if (r == 0 && !d->o->shells)
+		r = wh_shells_open(d->t, &d->own_shells, err);
+	d->shells = d->o->shells ? d->o->shells : d->own_shells;
 	if (r == 0)
 		r = wh_libs_open(d->t, env_of(d->o->config, "LD_LIBRARY_PATH"), &d->libs, err);
 	if (r == 0)
@@ -690,8 +691,8 @@ static int decide(struct wh_decide *d, struct wh_err **err)
 
 static void decide_release(struct wh_decide *d)
 {
-	if (d->shells)
-		wh_shells_free(d->shells);
+	if (d->own_shells)
+		wh_shells_free(d->own_shells);
 	wh_libs_free(d->libs);
 	wh_closure_free(d->closure);
 	wh_code_free(d->code);

@@ -55,7 +55,8 @@ struct wh_decide {
 	struct wh_tree *t;
 	const struct wh_prune_opts *o;
 	struct wh_keep *k;
-	struct wh_shells *shells;
+	const struct wh_shells *shells;
+	struct wh_shells *own_shells; /* unless they were given */
 	struct wh_libs *libs;
 	struct wh_globs drop;
 	struct wh_strv path;        /* directories of PATH */

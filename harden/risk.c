@@ -10,15 +10,17 @@
  * file. The bound on it is McAllester's and Schapire's (COLT 2000): G0 + (2 sqrt 2 + sqrt 3) sqrt(ln(3/delta)/n). It wants independent uses, which files of one
  * test are not quite: it is told as what it is.
  *
- * Rules only ever add: what is kept by what all tests have in common is kept whoever is left out. So one decision on that settles most tests, and only
- * those which it leaves open get one of their own.
+ * Rules only ever add: what is kept by what all tests have in common is kept whoever is left out. So one decision on that settles most tests. A few that it
+ * leaves open get one of their own each. Many are judged by halves: the tests whose number has a bit set, and those that have not, one bit after the other.
+ * Any other test is in a half without i, so what one other test alone brings is found; what only several bring together may not be, and counts as missing:
+ * too high rather than too low, by 2 log2(T) decisions in place of T.
  */
 #include "harden/keep_private.h"
 #include "harden/profile_private.h"
 
 #include <math.h>
 
-#define MAX_DECISIONS 24 /* more tests than these count as broken, untried: too high rather than too low */
+#define MAX_ALONE 6 /* tests that are decided one by one */
 #define MAX_TOLD 20
 #define DELTA 0.05
 #define WHOLE 10000 /* figures are parts of it */
@@ -30,7 +32,7 @@ struct test {
 	size_t n_own, cap_own;
 	const char *first; /* the first that would be missing */
 	size_t missing;
-	bool untried;
+	bool *is_there; /* by own: some decision without this test has it */
 };
 
 struct risk {
@@ -41,12 +43,18 @@ struct risk {
 	size_t n, cap;
 	size_t *of_mark;       /* mark → test; SIZE_MAX: none */
 	uint64_t uses, once, outside;
+	struct wh_shells *shells;
+	size_t grouped;        /* tests that were judged by halves */
 };
 
 static void risk_release(struct risk *k)
 {
-	for (size_t i = 0; i < k->n; i++)
+	for (size_t i = 0; i < k->n; i++) {
 		free(k->v[i].own);
+		free(k->v[i].is_there);
+	}
+	if (k->shells)
+		wh_shells_free(k->shells);
 	free(k->v);
 	free(k->of_mark);
 	wh_profile_release(&k->p);
@@ -118,46 +126,47 @@ static void find_own(struct risk *k)
 
 /* ---------------------------------------------------------------- deciding without */
 
-static bool owns(const struct test *t, const struct wh_seen_by *s)
+/* Which tests are left out. */
+typedef bool (*out_fn)(const void *arg, size_t test);
+
+static bool all_out(const void *arg, size_t test)
 {
-	for (size_t i = 0; i < t->n_own; i++)
-		if (t->own[i] == s)
-			return true;
-	return false;
+	(void)arg;
+	(void)test;
+	return true;
 }
 
-/* The keep set without what test alone saw; NULL: without what any test alone saw. */
-static int decide_without(struct risk *k, const struct test *test, struct wh_keep **ret, struct wh_err **err)
+static bool one_out(const void *arg, size_t test)
 {
-	struct wh_seen_by *all = k->p.seen[WH_SEEN_PATHS], *s, *next, *rest = NULL;
-	WH_AUTO_STRV struct wh_strv gone = {0};
+	return *(const size_t *)arg == test;
+}
+
+/* The keep set without what these tests alone saw. Their paths are taken out of the profile, and put back. */
+static int decide_without(struct risk *k, out_fn out, const void *arg, struct wh_keep **ret, struct wh_err **err)
+{
+	struct wh_seen_by *all = k->p.seen[WH_SEEN_PATHS];
 	WH_AUTO_JSON json_t *doc = NULL;
 	const json_t *profiles[1];
 	struct wh_prune_opts o = *k->o;
 
-	/* Taken out of the set, and put back. */
-	HASH_ITER (hh, all, s, next) {
-		bool out = false;
-
-		for (size_t i = 0; !out && i < k->n; i++)
-			out = (!test || test == &k->v[i]) && owns(&k->v[i], s);
-		if (!out)
-			continue;
-		HASH_DEL(all, s);
-		HASH_ADD_KEYPTR(hh, rest, s->text, strlen(s->text), s);
-	}
+	for (size_t i = 0; i < k->n; i++)
+		for (size_t x = 0; out(arg, i) && x < k->v[i].n_own; x++)
+			HASH_DEL(all, k->v[i].own[x]);
 	k->p.seen[WH_SEEN_PATHS] = all;
 	doc = wh_profile_write(&k->p);
-	all = k->p.seen[WH_SEEN_PATHS];
-	HASH_ITER (hh, rest, s, next) {
-		HASH_DEL(rest, s);
-		HASH_ADD_KEYPTR(hh, all, s->text, strlen(s->text), s);
-	}
+	all = k->p.seen[WH_SEEN_PATHS]; /* it sorts */
+	for (size_t i = 0; i < k->n; i++)
+		for (size_t x = 0; out(arg, i) && x < k->v[i].n_own; x++) {
+			struct wh_seen_by *s = k->v[i].own[x];
+
+			HASH_ADD_KEYPTR(hh, all, s->text, strlen(s->text), s);
+		}
 	k->p.seen[WH_SEEN_PATHS] = all;
 	profiles[0] = doc;
 	o.profiles = profiles;
 	o.n_profiles = 1;
 	o.repairs = NULL;
+	o.shells = k->shells;
 	return wh_keep_decide(k->tree, &o, ret, err);
 }
 
@@ -179,12 +188,14 @@ static bool there(const struct risk *k, const struct wh_keep *keep, const struct
 	return wh_keep_has(keep, path);
 }
 
+/* Strikes off what of a test's paths is there. */
 static void judge(const struct risk *k, struct test *t, const struct wh_keep *keep)
 {
 	t->missing = 0;
 	t->first = NULL;
 	for (size_t i = 0; i < t->n_own; i++) {
-		if (there(k, keep, t->own[i]))
+		t->is_there[i] |= there(k, keep, t->own[i]);
+		if (t->is_there[i])
 			continue;
 		if (!t->first || strcmp(t->own[i]->text, t->first) < 0)
 			t->first = t->own[i]->text;
@@ -192,30 +203,73 @@ static void judge(const struct risk *k, struct test *t, const struct wh_keep *ke
 	}
 }
 
-static int judge_all(struct risk *k, struct wh_err **err)
+static int judge_one_by_one(struct risk *k, const size_t *open, size_t n, struct wh_err **err)
 {
-	struct wh_keep *keep = NULL;
-	size_t decisions = 0;
-	int r = decide_without(k, NULL, &keep, err);
+	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < k->n; i++)
-		judge(k, &k->v[i], keep);
-	wh_keep_free(keep);
-	for (size_t i = 0; r == 0 && i < k->n; i++) {
-		struct test *t = &k->v[i];
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		struct wh_keep *keep = NULL;
 
-		if (!t->missing)
-			continue;
-		t->untried = decisions++ >= MAX_DECISIONS;
-		if (t->untried)
-			continue;
-		keep = NULL;
-		r = decide_without(k, t, &keep, err);
+		r = decide_without(k, one_out, &open[i], &keep, err);
 		if (r == 0)
-			judge(k, t, keep);
+			judge(k, &k->v[open[i]], keep);
 		wh_keep_free(keep);
 	}
 	return r;
+}
+
+/* Of the tests under judgement those whose place has this bit as said. */
+struct half {
+	const size_t *place; /* by test; SIZE_MAX: not under judgement */
+	size_t bit;
+	bool set;
+};
+
+static bool half_out(const void *arg, size_t test)
+{
+	const struct half *h = arg;
+
+	return h->place[test] != SIZE_MAX && (h->place[test] >> h->bit & 1) == h->set;
+}
+
+static int judge_halves(struct risk *k, const size_t *place, size_t n, struct wh_err **err)
+{
+	int r = 0;
+
+	for (size_t round = 0; r == 0 && (size_t)1 << round / 2 < n; round++) {
+		struct half h = {place, round / 2, round % 2};
+		struct wh_keep *keep = NULL;
+
+		r = decide_without(k, half_out, &h, &keep, err);
+		for (size_t i = 0; r == 0 && i < k->n; i++)
+			if (half_out(&h, i))
+				judge(k, &k->v[i], keep);
+		wh_keep_free(keep);
+	}
+	return r;
+}
+
+static int judge_all(struct risk *k, struct wh_err **err)
+{
+	WH_AUTO_FREE size_t *open = wh_calloc(k->n, sizeof(*open)), *place = wh_calloc(k->n, sizeof(*place));
+	struct wh_keep *keep = NULL;
+	size_t n = 0;
+	int r = decide_without(k, all_out, NULL, &keep, err);
+
+	for (size_t i = 0; r == 0 && i < k->n; i++) {
+		struct test *t = &k->v[i];
+
+		t->is_there = wh_calloc(t->n_own + 1, sizeof(*t->is_there));
+		judge(k, t, keep);
+		place[i] = t->missing ? n : SIZE_MAX;
+		if (t->missing)
+			open[n++] = i;
+	}
+	wh_keep_free(keep);
+	if (r == 0 && n <= MAX_ALONE)
+		return judge_one_by_one(k, open, n, err);
+	k->grouped = n;
+	return r < 0 ? r : judge_halves(k, place, n, err);
 }
 
 /* ---------------------------------------------------------------- figures */
@@ -275,17 +329,17 @@ static json_t *broken_json(const struct risk *k)
 		const struct test *t = &k->v[i];
 
 		if (t->missing)
-			json_array_append_new(list, json_pack("{s:o, s:I, s:o, s:I, s:b}", "test",
+			json_array_append_new(list, json_pack("{s:o, s:I, s:o, s:I}", "test",
 							      wh_text_json(t->name), "profile",
 							      (json_int_t)t->profile, "path", wh_path_json(t->first),
-							      "paths", (json_int_t)t->missing, "untried", t->untried));
+							      "paths", (json_int_t)t->missing));
 	}
 	return list;
 }
 
 static json_t *figures(struct risk *k)
 {
-	size_t broken = 0, own = 0, untried = 0;
+	size_t broken = 0, own = 0;
 	json_t *o = json_pack("{s:i, s:I, s:b}", "unit", WHOLE, "tests", (json_int_t)k->n, "measurable", k->n >= 2);
 
 	if (k->n < 2)
@@ -293,12 +347,11 @@ static json_t *figures(struct risk *k)
 	for (size_t i = 0; i < k->n; i++) {
 		broken += k->v[i].missing != 0;
 		own += k->v[i].n_own != 0;
-		untried += k->v[i].untried;
 		k->outside += k->v[i].missing;
 	}
 	json_object_set_new(o, "with_own_paths", json_integer((json_int_t)own));
 	json_object_set_new(o, "broken", json_integer((json_int_t)broken));
-	json_object_set_new(o, "untried", json_integer((json_int_t)untried));
+	json_object_set_new(o, "grouped", json_integer((json_int_t)k->grouped));
 	json_object_set_new(o, "risk", json_integer(parts((double)(broken ? broken : 1) / (double)k->n)));
 	json_object_set_new(o, "bound", json_integer(parts(upper_bound(broken, k->n))));
 	json_object_set_new(o, "confidence", json_integer(parts(1 - DELTA)));
@@ -319,7 +372,9 @@ int wh_risk_estimate(struct wh_tree *t, const struct wh_prune_opts *o, json_t **
 	find_tests(&k);
 	if (k.n >= 2) {
 		find_own(&k);
-		r = judge_all(&k, err);
+		r = wh_shells_open(t, &k.shells, err);
+		if (r == 0)
+			r = judge_all(&k, err);
 	}
 	if (r == 0)
 		*ret = figures(&k);

@@ -75,10 +75,12 @@ void wh_risk_explain(const json_t *risk, struct wh_buf *b)
 			    wh_json_str(o, "path") ? wh_json_str(o, "path") : "");
 		if (wh_json_int(o, "paths", 1) > 1)
 			wh_buf_addf(b, " and %lld more", (long long)wh_json_int(o, "paths", 1) - 1);
-		wh_buf_adds(b, json_is_true(json_object_get(o, "untried")) ? " (not tried: taken as failed)\n" : "\n");
+		wh_buf_addc(b, '\n');
 	}
 	if ((int64_t)i < wh_json_int(risk, "broken", 0))
 		wh_buf_addf(b, "  and %lld more tests\n", (long long)wh_json_int(risk, "broken", 0) - (long long)i);
+	if (wh_json_int(risk, "grouped", 0))
+		wh_buf_adds(b, "  (so many were not left out one by one: some may be told that other tests would have made good)\n");
 	if (!unseen)
 		return;
 	wh_buf_addf(b, "files: %lld of %lld uses of files by tests were of a file that no other test used (Good-Turing): ",
