@@ -213,7 +213,7 @@ int wh_rule_python_distribution(struct wh_decide *d, const struct wh_rule_row *r
 
 	/* Metadata is read of all that is installed: it tells of no use. */
 	if (!root || root->kind != WH_PY_SITE || strstr(path, ".dist-info/") || strstr(path, ".egg-info") || strstr(path, "/EGG-INFO/") ||
-	    wh_has_suffix(path, ".pth") || !wh_code_is_plain(d, path))
+	    strstr(path, WH_PY_HOOK) || wh_has_suffix(path, ".pth") || !wh_code_is_plain(d, path))
 		return 0;
 	r = dist_of(d, &x, err);
 	if (r < 0)

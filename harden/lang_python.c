@@ -345,8 +345,13 @@ static int on_import(void *arg, const struct wh_py_import *i, struct wh_err **er
 		name = wh_asprintf("%s%s%s", i->module, *i->module ? "." : "", i->name);
 	else
 		name = wh_strdup(i->module);
-	if (!i->level)
-		return resolve_absolute(x, name, err);
+	if (!i->level) {
+		const struct wh_py_root *from = wh_python_root(x->y, x->file);
+		bool hooked = (wh_streq(name, "distutils") || wh_has_prefix(name, "distutils.")) && (!from || from->kind != WH_PY_LIBRARY);
+		int r = resolve_absolute(x, name, err);
+
+		return r == 0 && hooked ? resolve_absolute(x, "setuptools._distutils", err) : r;
+	}
 	dir = wh_strdup(x->dir);
 	for (unsigned k = 1; k < i->level && *dir; k++) {
 		char *slash = strrchr(dir, '/');
@@ -371,7 +376,7 @@ int wh_rule_python_import(struct wh_decide *d, const struct wh_rule_row *row, co
 	WH_AUTO_BYTES struct wh_bytes b = {0};
 
 	(void)via;
-	if (!y->n || (wh_code_in_tests(path) && root && root->kind != WH_PY_OWN) || !wh_code_source(d, path, ".py", "python", &b))
+	if (!y->n || strstr(path, WH_PY_HOOK) || (wh_code_in_tests(path) && root && root->kind != WH_PY_OWN) || !wh_code_source(d, path, ".py", "python", &b))
 		return 0;
 	return wh_py_imports((const char *)b.p, b.n, !root || root->kind == WH_PY_OWN, on_import, &x, err);
 }

@@ -5,6 +5,9 @@
 
 #include "harden/lang.h"
 
+/* Of setuptools, and loaded at each start; it imports the rest only for who asks for distutils. */
+#define WH_PY_HOOK "/_distutils_hack/"
+
 enum wh_py_kind {
 	WH_PY_LIBRARY, /* the standard library, lib-dynload */
 	WH_PY_SITE,    /* site-packages, dist-packages */
