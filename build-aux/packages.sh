@@ -15,7 +15,7 @@ RUN_PACKAGES=(uidmap passt slirp4netns)
 TEST_PACKAGES=(
 	libcmocka-dev libarchive-tools perl python3 python3-cryptography python3-yaml util-linux libcap2-bin attr xz-utils skopeo umoci runc mmdebstrap
 	binutils busybox-static curl docker.io jq openssl passwd podman procps strace zstd docker-registry apache2-utils buildah file graphviz
-	openssh-client libwrap0 qemu-user-static git bzip2 libfaketime groff-base man-db mandoc tmux
+	openssh-client libwrap0 qemu-user-static gcc-aarch64-linux-gnu git bzip2 libfaketime groff-base man-db mandoc tmux
 )
 # Who has npm from elsewhere cannot have Debian's beside it.
 command -v npm >/dev/null || TEST_PACKAGES+=(npm nodejs)

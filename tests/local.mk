@@ -26,7 +26,7 @@ include tests/fuzz/local.mk
 TESTS += $(check_PROGRAMS)
 
 # Scripts that need nothing but the source tree and a compiler.
-dist_check_SCRIPTS = tests/build/includes.t tests/build/banned.t
+dist_check_SCRIPTS = tests/build/arm64.t tests/build/includes.t tests/build/banned.t
 TESTS += $(dist_check_SCRIPTS)
 
 # Tests of the whole program: see run-tests, which also knows how to count.

@@ -145,13 +145,16 @@ check_PROGRAMS += $(EVIDENCE_SBOM_TESTS)
 tests_unit_evidence_sbom_test_LDADD = $(EVIDENCE_LIBS)
 
 # the observer and its log
-OBSERVER_TESTS = tests/unit/base_observation_test tests/unit/sandbox_calls_test tests/unit/sandbox_filter_test tests/unit/sandbox_observer_test
+OBSERVER_TESTS = tests/unit/base_observation_test tests/unit/sandbox_calls_test tests/unit/sandbox_filter_test tests/unit/sandbox_observer_test \
+	tests/unit/sandbox_told_test
 check_PROGRAMS += $(OBSERVER_TESTS)
 tests_unit_base_observation_test_LDADD = base/libbase.a $(TEST_LIBS)
 tests_unit_sandbox_calls_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST_LIBS)
 tests_unit_sandbox_filter_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST_LIBS)
-noinst_HEADERS += tests/unit/observer_acts.h
-tests_unit_sandbox_observer_test_SOURCES = tests/unit/sandbox_observer_test.c tests/unit/observer_acts.c
+noinst_HEADERS += tests/unit/observer_acts.h tests/unit/observer_run.h
+tests_unit_sandbox_observer_test_SOURCES = tests/unit/sandbox_observer_test.c tests/unit/observer_acts.c tests/unit/observer_run.c
+tests_unit_sandbox_told_test_SOURCES = tests/unit/sandbox_told_test.c tests/unit/observer_cap_acts.c tests/unit/observer_run.c
+tests_unit_sandbox_told_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST_LIBS)
 tests_unit_sandbox_observer_test_LDADD = sandbox/libsandbox.a base/libbase.a $(TEST_LIBS)
 
 # harden: profiles, keep sets, prune

@@ -127,8 +127,13 @@ static void do_create(void)
 	look("file", O_WRONLY | O_CREAT | O_EXCL);
 	look("dangling", O_WRONLY | O_CREAT);
 	look("no/new", O_WRONLY | O_CREAT);
+#ifdef SYS_creat
 	syscall(SYS_creat, "made", 0644);
 	syscall(SYS_creat, "file", 0644);
+#else
+	look("made", O_WRONLY | O_CREAT | O_TRUNC);
+	look("file", O_WRONLY | O_CREAT | O_TRUNC);
+#endif
 }
 
 static void do_names(void)

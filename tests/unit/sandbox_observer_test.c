@@ -11,6 +11,7 @@
 #include "sandbox/supervisor.h"
 #include "sandbox/supervisor_private.h"
 #include "tests/unit/observer_acts.h"
+#include "tests/unit/observer_run.h"
 #include "tests/unit/test.h"
 
 #include <errno.h>
@@ -25,8 +26,6 @@
 
 #define AT AT_FDCWD
 
-static char *top; /* the directory */
-static int filter = -1;
 
 static const struct {
 	const char *name;
@@ -105,156 +104,13 @@ static const struct {
 #endif
 };
 
-/* ---------------------------------------------------------------- the directory */
-
-static void put(const char *name, const char *text, mode_t mode)
-{
-	WH_AUTO_FREE char *path = wh_asprintf("%s/%s", top, name);
-	WH_AUTO_FD int fd = wh_openat(AT, path, O_WRONLY | O_CREAT | O_EXCL, mode);
-
-	assert_true(fd >= 0);
-	assert_int_equal(wh_write_all(fd, text, strlen(text)), 0);
-}
-
-static void copy(const char *from, const char *name)
-{
-	WH_AUTO_FREE char *path = wh_asprintf("%s/%s", top, name);
-	WH_AUTO_FD int in = wh_openat(AT, from, O_RDONLY, 0), out = wh_openat(AT, path, O_WRONLY | O_CREAT, 0755);
-
-	assert_true(in >= 0 && out >= 0);
-	assert_int_equal(wh_copy_fd(in, out, UINT64_MAX), 0);
-}
-
-static void link_to(const char *name, const char *target)
-{
-	WH_AUTO_FREE char *path = wh_asprintf("%s/%s", top, name);
-
-	assert_int_equal(symlink(target, path), 0);
-}
-
-static void make_dir(const char *name)
-{
-	WH_AUTO_FREE char *path = wh_asprintf("%s/%s", top, name);
-
-	assert_int_equal(mkdir(path, 0755), 0);
-}
-
-static void tree_new(void)
-{
-	WH_AUTO_FREE char *absolute = NULL, *script = NULL, *nested = NULL;
-	char name[] = "/tmp/whittle-observer-XXXXXX";
-
-	assert_non_null(mkdtemp(name));
-	top = realpath(name, NULL);
-	absolute = wh_asprintf("%s/dir/file", top);
-	script = wh_asprintf("#! %s/prog --script\n", top);
-	nested = wh_asprintf("#!%s/script x\n", top);
-	make_dir("dir");
-	make_dir("dir/sub");
-	put("file", "1", 0644);
-	put("dir/file", "2", 0644);
-	put("script", script, 0755);
-	put("nested", nested, 0755);
-	copy("/proc/self/exe", "prog");
-	copy("/proc/self/exe", "prog2");
-	link_to("link", "file");
-	link_to("link2", "dir/.././file");
-	link_to("a", "b");
-	link_to("b", "file");
-	link_to("dlink", "dir");
-	link_to("absolute", absolute);
-	link_to("loop", "loop");
-	link_to("dangling", "nothere");
-	link_to("dir/in", "/file");
-}
-
-static void tree_free(void)
-{
-	assert_int_equal(wh_rm_rf(AT, top), 0);
-	free(top);
-	top = NULL;
-}
-
-/* ---------------------------------------------------------------- running one */
-
-struct reaper {
-	int fd;
-	pid_t pid;
-	int status;
-};
-
-static void reap(void *arg)
-{
-	struct reaper *r = arg;
-	struct signalfd_siginfo s;
-	int status;
-
-	if (read(r->fd, &s, sizeof(s)) < 0)
-		return;
-	while (true) {
-		pid_t pid = waitpid(-1, &status, WNOHANG);
-
-		if (pid <= 0)
-			break;
-		if (pid == r->pid)
-			r->status = status;
-	}
-}
-
-static _Noreturn void observed(int handover, const char *act)
-{
-	WH_AUTO_FREE char *prog = wh_asprintf("%s/prog", top);
-	char *const argv[] = {prog, wh_strdup("--act"), wh_strdup(act), NULL};
-	sigset_t none;
-
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	setenv("WH_TEST_TOP", top, 1);
-	if (chdir(top) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-	    wh_supervisor_join(handover, filter, NULL) == 0)
-		execv(prog, argv);
-	_exit(99);
-}
-
-static void observe(const char *act, struct wh_buf *log)
-{
-	WH_AUTO_FD int fd = memfd_create("log", MFD_CLOEXEC), signals = -1;
-	struct wh_supervise how = {.log = fd, .control = -1, .fn = reap};
-	struct reaper r = {.status = -1};
-	struct wh_err *err = NULL;
-	sigset_t mask;
-	int pair[2];
-
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	signals = signalfd(-1, &mask, SFD_CLOEXEC);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	r.fd = how.fd = signals;
-	how.arg = &r;
-	how.handover = pair[1];
-	r.pid = fork();
-	if (r.pid == 0)
-		observed(pair[0], act);
-	close(pair[0]);
-	if (wh_supervise(&how, &err) < 0)
-		fail_msg("%s: %s", act, err->msg);
-	close(pair[1]);
-	while (waitpid(-1, &r.status, 0) > 0)
-		;
-	if (r.status != 0)
-		fail_msg("%s: ended with %d", act, r.status);
-	lseek(fd, 0, SEEK_SET);
-	assert_int_equal(wh_read_fd(fd, (size_t)1 << 24, log), 0);
-}
-
 /* ---------------------------------------------------------------- comparing */
 
 static const char *inside(const char *path)
 {
-	size_t n = strlen(top);
+	size_t n = strlen(observed_top);
 
-	if (!path || strncmp(path, top, n) != 0)
+	if (!path || strncmp(path, observed_top, n) != 0)
 		return NULL;
 	return path[n] == '/' ? path + n + 1 : path[n] ? NULL : ".";
 }
@@ -336,12 +192,12 @@ static void all_acts(void **state)
 
 		if (acts[i].root && geteuid() != 0)
 			continue;
-		tree_new();
-		observe(acts[i].name, &log);
+		observed_tree_new();
+		observed_run("--act", acts[i].name, &log);
 		if (wh_obs_read(log.p, log.n, collect, &got, &err) < 0)
 			fail_msg("%s: %s", acts[i].name, err->msg);
 		compare(acts[i].name, &got, acts[i].want);
-		tree_free();
+		observed_tree_free();
 	}
 }
 
@@ -362,18 +218,18 @@ static void supervisor(void **state)
 	(void)state;
 	if (geteuid() != 0)
 		return; /* Yama: no ancestor of the command's */
-	tree_new();
+	observed_tree_new();
 	assert_int_equal(pipe(go) | pipe(done), 0);
 	assert_int_equal(wh_supervisor_start(fd, &s, NULL), 0);
 	wh_supervisor_mark(&s, "start");
 	pid = fork();
 	if (pid == 0) {
-		WH_AUTO_FREE char *prog = wh_asprintf("%s/prog", top);
+		WH_AUTO_FREE char *prog = wh_asprintf("%s/prog", observed_top);
 		WH_AUTO_FREE char *fds = wh_asprintf("%d,%d", go[0], done[1]);
 		char *const argv[] = {prog, wh_strdup("--twice"), fds, NULL};
 
 		close(s.control);
-		if (chdir(top) == 0 && wh_supervisor_join(s.handover, filter, NULL) == 0)
+		if (chdir(observed_top) == 0 && wh_supervisor_join(s.handover, observed_filter, NULL) == 0)
 			execv(prog, argv);
 		_exit(99);
 	}
@@ -394,7 +250,7 @@ static void supervisor(void **state)
 	assert_int_equal(wh_read_fd(fd, (size_t)1 << 24, &log), 0);
 	assert_int_equal(wh_obs_read(log.p, log.n, collect, &got, NULL), 0);
 	compare("supervisor", &got, want);
-	tree_free();
+	observed_tree_free();
 	for (int i = 0; i < 2; i++) {
 		close(go[i]);
 		close(done[i]);
@@ -456,29 +312,29 @@ static int act(int argc, char **argv)
 {
 	const char *name = argv[1];
 
-	top = getenv("WH_TEST_TOP");
+	observed_top = getenv("WH_TEST_TOP");
 	if (strcmp(name, "--script") == 0)
-		return observer_act(top, "open_one");
+		return observer_act(observed_top, "open_one");
 	if (argc > 2 && strcmp(name, "--twice") == 0) {
 		int in = (int)strtol(argv[2], NULL, 10), out = (int)strtol(strchr(argv[2], ',') + 1, NULL, 10);
 		char c;
 
 		for (int i = 0; i < 2; i++) {
-			observer_act(top, "open_one");
-			observer_act(top, "open_one");
+			observer_act(observed_top, "open_one");
+			observer_act(observed_top, "open_one");
 			if (write(out, "", 1) != 1 || read(in, &c, 1) != 1)
 				return 1;
 		}
 		return 0;
 	}
-	return argc > 2 ? observer_act(top, argv[2]) : 98;
+	return argc > 2 ? observer_act(observed_top, argv[2]) : 98;
 }
 
 static int setup(void **state)
 {
 	(void)state;
-	filter = wh_seccomp_build_observed(NULL);
-	return filter < 0 ? -1 : 0;
+	observed_filter = wh_seccomp_build_observed(NULL);
+	return observed_filter < 0 ? -1 : 0;
 }
 
 int main(int argc, char **argv)
