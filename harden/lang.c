@@ -16,8 +16,8 @@ struct once {
 
 struct wh_code {
 	struct once *done;
-	struct wh_strv seen, scripts;
-	bool has_seen, has_scripts;
+	struct wh_strv seen, scripts, programs; /* programs: names, each once */
+	bool has_seen, has_scripts, has_programs;
 	struct wh_dpkg dpkg;
 	struct wh_dpkg_files files;
 	uint32_t *by_record; /* indices into files.v */
@@ -46,6 +46,7 @@ void wh_code_free(struct wh_code *c)
 	}
 	wh_strv_release(&c->seen);
 	wh_strv_release(&c->scripts);
+	wh_strv_release(&c->programs);
 	if (c->has_dpkg) {
 		wh_dpkg_files_release(&c->files);
 		wh_dpkg_release(&c->dpkg);
@@ -185,14 +186,19 @@ void wh_code_scripts(struct wh_decide *d, const char *interpreter, struct wh_str
 
 bool wh_code_runs(struct wh_decide *d, const char *interpreter)
 {
+	struct wh_code *c = state(d);
 	const json_t *list = json_object_get(d->profile, "processes");
 
-	for (size_t i = 0; i < json_array_size(list); i++) {
+	for (size_t i = 0; !c->has_programs && i < json_array_size(list); i++) {
 		const char *program = wh_json_str(json_array_get(list, i), "program");
 
-		if (program && wh_has_prefix(wh_path_base(program), interpreter))
-			return true;
+		if (program && !wh_strv_has(&c->programs, wh_path_base(program)))
+			wh_strv_add(&c->programs, wh_path_base(program));
 	}
+	c->has_programs = true;
+	for (size_t i = 0; i < c->programs.n; i++)
+		if (wh_has_prefix(c->programs.v[i], interpreter))
+			return true;
 	return false;
 }
 

@@ -30,7 +30,7 @@ bool wh_code_runs(struct wh_decide *d, const char *interpreter); /* was one of t
 bool wh_code_source(struct wh_decide *d, const char *path, const char *ends, const char *interpreter, struct wh_bytes *ret);
 const char *wh_code_env(struct wh_decide *d, const char *name); /* or NULL */
 
-enum wh_code_language { WH_CODE_PERL, WH_CODE_RUBY, WH_CODE_LANGUAGES };
+enum wh_code_language { WH_CODE_PERL, WH_CODE_RUBY, WH_CODE_RUBY_GEMS, WH_CODE_LANGUAGES }; /* RUBY_GEMS: see lang_ruby.c */
 /* Where a language looks for modules: empty until its own file fills it. */
 struct wh_strv *wh_code_roots(struct wh_decide *d, enum wh_code_language language);
 

@@ -27,6 +27,23 @@ static bool is_place(const char *path)
 	return wh_rule_matches("usr/lib/*/ruby/* usr/lib/*/ruby/vendor_ruby/*", path);
 }
 
+/* There can be hundreds of gems: what lies at the top of each one's library is noted as "NAME TAB LIBRARY". */
+static void add_gem(struct wh_decide *d, const char *library)
+{
+	struct wh_strv *gems = wh_code_roots(d, WH_CODE_RUBY_GEMS);
+	WH_AUTO_STRV struct wh_strv names = {0};
+
+	if (!wh_code_is_dir(d, library) || wh_tree_list(d->t, library, &names) < 0)
+		return;
+	for (size_t i = 0; i < names.n; i++) {
+		size_t n = strlen(names.v[i]);
+
+		if (wh_has_suffix(names.v[i], ".rb") || wh_has_suffix(names.v[i], ".so"))
+			n -= 3;
+		wh_strv_addf(gems, "%.*s\t%s", (int)n, names.v[i], library);
+	}
+}
+
 static int find_roots(struct wh_decide *d, struct wh_err **err)
 {
 	struct wh_strv *roots = wh_code_roots(d, WH_CODE_RUBY);
@@ -39,9 +56,14 @@ static int find_roots(struct wh_decide *d, struct wh_err **err)
 		/* the library of a gem: …/gems/NAME-1.2/lib */
 		bool gem = wh_has_suffix(path, "/lib") && wh_rule_matches("**/gems/*-*/lib", path);
 
-		if ((gem || (strstr(path, "ruby") && is_place(path))) && wh_code_is_dir(d, path))
+		if (!gem && !(strstr(path, "ruby") && is_place(path)))
+			continue;
+		if (gem)
+			add_gem(d, path);
+		else if (wh_code_is_dir(d, path))
 			wh_strv_add(roots, path);
 	}
+	wh_strv_sort(wh_code_roots(d, WH_CODE_RUBY_GEMS));
 	return 0;
 }
 
@@ -67,8 +89,7 @@ int wh_rule_ruby_runtime(struct wh_decide *d, const struct wh_rule_row *row, con
 	if (r < 0 || !roots->n || !wh_code_first(d, "ruby", "runtime"))
 		return r;
 	for (size_t i = 0; r == 0 && i < roots->n; i++) {
-		/* The directories of gems are no part of the interpreter. */
-		for (size_t k = 0; r == 0 && !wh_has_suffix(roots->v[i], "/lib") && k < WH_ARRAY_SIZE(names); k++) {
+		for (size_t k = 0; r == 0 && k < WH_ARRAY_SIZE(names); k++) {
 			WH_AUTO_FREE char *glob = wh_path_join(roots->v[i], names[k]);
 
 			r = wh_rule_keep_globs(d, row, glob, via, err);
@@ -89,8 +110,7 @@ int wh_rule_ruby_library(struct wh_decide *d, const struct wh_rule_row *row, con
 	for (size_t i = 0; r == 0 && i < roots->n; i++)
 		if (wh_code_below(path, roots->v[i]) && (!best || strlen(roots->v[i]) > strlen(best)))
 			best = roots->v[i];
-	/* A gem is whole anyway. */
-	if (!best || wh_has_suffix(best, "/lib"))
+	if (!best)
 		return r;
 	name = wh_strdup(path + strlen(best) + 1);
 	name[strlen(name) - 3] = '\0'; /* .rb, .so */
@@ -99,7 +119,7 @@ int wh_rule_ruby_library(struct wh_decide *d, const struct wh_rule_row *row, con
 	for (size_t i = 0; r == 0 && i < roots->n; i++) {
 		WH_AUTO_FREE char *below = wh_path_join(roots->v[i], name);
 
-		if (!wh_has_suffix(roots->v[i], "/lib") && wh_code_is_dir(d, below) && wh_code_first(d, "ruby-below", below))
+		if (wh_code_is_dir(d, below) && wh_code_first(d, "ruby-below", below))
 			r = wh_rule_keep_below(d, row, below, path, err);
 	}
 	return r;
@@ -261,10 +281,34 @@ static int keep_file(struct requires *x, const char *dir, const char *name, stru
 	return r;
 }
 
+static int keep_anywhere(struct requires *x, const char *name, struct wh_err **err)
+{
+	const struct wh_strv *gems = wh_code_roots(x->d, WH_CODE_RUBY_GEMS);
+	size_t n = strcspn(name, "/"), lo = 0, hi = gems->n;
+	WH_AUTO_FREE char *key = NULL;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < x->roots->n; i++)
+		r = keep_file(x, x->roots->v[i], name, err);
+	if (!name[n] && (wh_has_suffix(name, ".rb") || wh_has_suffix(name, ".so")))
+		n -= 3;
+	key = wh_asprintf("%.*s\t", (int)n, name);
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (strcmp(gems->v[mid], key) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; r == 0 && lo < gems->n && wh_has_prefix(gems->v[lo], key); lo++)
+		r = keep_file(x, gems->v[lo] + strlen(key), name, err);
+	return r;
+}
+
 static int on_require(void *arg, const struct wh_word *w, struct wh_err **err)
 {
 	struct requires *x = arg;
-	int r = 0;
 
 	if (wh_streq(w->word, "autoload")) {
 		/* autoload :Name, "file": the literal is the second. */
@@ -280,9 +324,7 @@ static int on_require(void *arg, const struct wh_word *w, struct wh_err **err)
 		name = wh_strndup(from + 1, (size_t)(to - from - 1));
 		if (strstr(name, "..") || name[0] == '/')
 			return 0;
-		for (size_t i = 0; r == 0 && i < x->roots->n; i++)
-			r = keep_file(x, x->roots->v[i], name, err);
-		return r;
+		return keep_anywhere(x, name, err);
 	}
 	if (w->bare || w->name[0] == '/')
 		return 0;
@@ -290,9 +332,7 @@ static int on_require(void *arg, const struct wh_word *w, struct wh_err **err)
 		return keep_file(x, x->dir, w->name, err);
 	if (strstr(w->name, "..") || !wh_code_first(x->d, "ruby-require", w->name))
 		return 0;
-	for (size_t i = 0; r == 0 && i < x->roots->n; i++)
-		r = keep_file(x, x->roots->v[i], w->name, err);
-	return r;
+	return keep_anywhere(x, w->name, err);
 }
 
 int wh_rule_ruby_require(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
@@ -305,7 +345,7 @@ int wh_rule_ruby_require(struct wh_decide *d, const struct wh_rule_row *row, con
 	int r = roots_of(d, &x.roots, err);
 
 	(void)via;
-	if (r < 0 || !x.roots->n || wh_code_in_tests(path) || !wh_code_source(d, path, ".rb .ru .gemspec", "ruby", &b))
+	if (r < 0 || !wh_code_runs(d, "ruby") || wh_code_in_tests(path) || !wh_code_source(d, path, ".rb .ru .gemspec", "ruby", &b))
 		return r;
 	return wh_words_find((const char *)b.p, b.n, &w, on_require, &x, err);
 }
