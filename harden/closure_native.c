@@ -162,6 +162,41 @@ int wh_rule_configuration_directory(struct wh_decide *d, const struct wh_rule_ro
 	return configuration_directory(d, row, canonical, via, err);
 }
 
+static int keep_package_configuration(void *arg, const struct wh_node_ref *n)
+{
+	struct below *b = arg;
+	bool kin = false;
+	int r;
+
+	/* What lies in /var and /run is made by programs; what they make it in is the package's. */
+	if (n->e.type != WH_T_DIR && !wh_has_prefix(n->e.path, "etc/"))
+		return 0;
+	r = wh_rule_kin(b->d, n->e.path, b->via, &kin, b->err);
+	return r < 0 || !kin ? r : keep_configuration(arg, n);
+}
+
+/* Configuration of a program that was run, and the directories that its package has for data, logs, sockets. */
+int wh_rule_package_configuration(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+				  struct wh_err **err)
+{
+	static const char *const dirs[] = {"etc", "run", "var"};
+	struct below b = {d, row, via, err};
+	const char *owner = NULL;
+	bool program = false;
+	struct wh_node_ref file;
+	int r = wh_tree_lookup(d->t, path, &file) < 0 ? 0 : is_program(d, &file, &program, err);
+
+	if (r == 0 && program)
+		r = wh_rule_owner(d, path, &owner, err);
+	for (size_t i = 0; r == 0 && owner && i < WH_ARRAY_SIZE(dirs); i++) {
+		struct wh_node_ref n;
+
+		if (wh_tree_lookup(d->t, dirs[i], &n) == 0 && n.e.type == WH_T_DIR)
+			r = wh_tree_walk(d->t, dirs[i], keep_package_configuration, &b);
+	}
+	return r == -EBADMSG ? wh_err_sys(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, -r, "read the image's indexes") : r;
+}
+
 static int in_text(void *arg, const char *p, size_t n)
 {
 	struct below *t = arg;

@@ -46,6 +46,11 @@ const struct wh_rule_row wh_closure_table[] = {
 	 NOT_NAMED " " NO_CONFIGURATION " !etc !etc/pam.d !etc/ssl !etc/ssl/certs !etc/passwd* !etc/group* !etc/shells !etc/services !etc/protocols !etc/hosts !etc/fstab !etc/mtab "
 	 "!etc/ld.so.* !etc/mime.types !etc/environment",
 	 wh_rule_config_text},
+	{"package-configuration", "it is configuration of a program that was used, or a directory that its package has for data, logs or sockets", WH_SEEN,
+	 "**/bin/* **/sbin/* **/libexec/** usr/lib/** usr/games/*",
+	 NOT_NAMED " " NO_CONFIGURATION " !etc/logrotate.d !etc/logrotate.d/** !etc/pam.d/** !etc/bash* !etc/apparmor.d !etc/apparmor.d/** !etc/insserv* "
+	 "!etc/ufw !etc/ufw/** !etc/sv !etc/sv/** !etc/rsyslog* !etc/rsyslog.d/**",
+	 wh_rule_package_configuration},
 	{"plugin-directory", "it came in the package and directory of a library that was opened outside of the linker's directories", WH_SEEN,
 	 "**/*.so **/*.so.*",
 	 /* Languages know which of their modules are asked for. */

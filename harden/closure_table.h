@@ -94,6 +94,7 @@ int wh_rule_named_path(struct wh_decide *d, const struct wh_rule_row *row, const
 int wh_rule_named_program(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_named_directory(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_configuration_directory(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
+int wh_rule_package_configuration(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_config_text(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_other_names(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_siblings(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
