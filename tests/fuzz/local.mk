@@ -112,3 +112,8 @@ tests_fuzz_fuzz_archive_LDADD = layers/liblayers.a base/libbase.a $(DEPS_LIBS)
 check_PROGRAMS += tests/fuzz/fuzz_source
 tests_fuzz_fuzz_source_SOURCES = tests/fuzz/fuzz_source.c tests/fuzz/replay.c
 tests_fuzz_fuzz_source_LDADD = harden/libharden.a layers/liblayers.a base/libbase.a $(DEPS_LIBS)
+
+# builder: what a driver's tests print
+check_PROGRAMS += tests/fuzz/fuzz_tap
+tests_fuzz_fuzz_tap_SOURCES = tests/fuzz/fuzz_tap.c tests/fuzz/replay.c
+tests_fuzz_fuzz_tap_LDADD = builder/libbuilder.a base/libbase.a $(DEPS_LIBS)
