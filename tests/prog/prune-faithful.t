@@ -123,4 +123,19 @@ done
 if [ "${#whos[@]}" = 2 ]; then
 	is "$(manifest out-user)" "$(manifest out-root)" 'root and user: the same bits'
 fi
+
+# ---- images that nobody thought of ----
+
+WHO=${whos[0]}
+for seed in $(seq "${WHITTLE_TREE_SEED:-1}" $((${WHITTLE_TREE_SEED:-1} + 11))); do
+	"$SRC/tests/tools/tree_random.py" "$seed" "$T/words" >random.lines
+	image random <random.lines
+	rm -rf random-out
+	printf '/run/whittle/app run ' | cat - "$T/words" >command
+	run_as prune oci:random --root "$(store_of)" --tests "$TESTS" --start manual -t random -o type=oci,dest=random-out,tar=false --run "$(cat command)"
+	is "$status" 0 "random image $seed: is pruned"
+	[ "$status" = 0 ] || show "$err"
+	unlike "$err" 'repair [0-9]+' "random image $seed: at the first try"
+	faithful random random-out "random image $seed: all is as it was"
+done
 done_testing
