@@ -9,9 +9,11 @@
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -164,6 +166,7 @@ static void do_look(void)
 	getxattr("script", "user.x", buf, sizeof(buf));
 	h->handle_bytes = 128;
 	name_to_handle_at(AT, "dir/file", h, &id, 0);
+	syscall(SYS_fanotify_mark, 99, 1, 0x20, AT, "dir/sub");
 	/* Of an open file: nothing new. */
 	fstatat(openat(AT, "dir", O_PATH), "", &st, AT_EMPTY_PATH);
 }
@@ -549,6 +552,137 @@ static void do_32(void)
 }
 #endif
 
+#ifdef __x86_64__
+static long call_32_5(unsigned nr, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, uintptr_t e)
+{
+	int r;
+
+	__asm__ volatile("int $0x80"
+			 : "=a"(r)
+			 : "a"(nr), "b"((unsigned)a), "c"((unsigned)b), "d"((unsigned)c), "S"((unsigned)d), "D"((unsigned)e)
+			 : "memory", "r8", "r9", "r10", "r11");
+	return r;
+}
+
+static char *low_next;
+
+/* A copy where 32 bits reach it. */
+static uintptr_t low(const void *p, size_t n)
+{
+	char *at = low_next;
+
+	memcpy(at, p, n);
+	low_next += (n + 15) / 16 * 16;
+	return (uintptr_t)at;
+}
+
+static uintptr_t low_str(const char *s)
+{
+	return low(s, strlen(s) + 1);
+}
+
+/* With numbers of i386, which are others than the machine's own. */
+static void do_32_paths(void)
+{
+	struct open_how how = {.flags = O_RDONLY};
+	struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "script"};
+	const uint32_t at = (uint32_t)AT_FDCWD, buf = 0x800;
+	uintptr_t room, address;
+	uint32_t msg[7] = {0}, args[6];
+	char *base = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	if (base == MAP_FAILED)
+		abort();
+	low_next = base + 8192;
+	room = (uintptr_t)base + buf;
+	call_32_5(295, at, low_str("file"), O_RDONLY, 0, 0);		    /* openat */
+	call_32_5(437, at, low_str("dir/file"), low(&how, sizeof(how)), sizeof(how), 0); /* openat2 */
+	call_32_5(300, at, low_str("script"), room, 0, 0);		    /* fstatat64 */
+	call_32_5(196, low_str("link"), room, 0, 0, 0);			    /* lstat64 */
+	call_32_5(33, low_str("nested"), R_OK, 0, 0, 0);		    /* access */
+	call_32_5(85, low_str("a"), room, 100, 0, 0);			    /* readlink */
+	call_32_5(268, low_str("dir"), 84, room, 0, 0);			    /* statfs64 */
+	call_32_5(229, low_str("prog"), low_str("user.x"), room, 100, 0);   /* getxattr */
+	call_32_5(383, at, low_str("prog2"), 0, STATX_MODE, room);	    /* statx */
+	call_32_5(39, low_str("d"), 0755, 0, 0, 0);			    /* mkdir */
+	call_32_5(38, low_str("d"), low_str("e"), 0, 0, 0);		    /* rename */
+	call_32_5(40, low_str("e"), 0, 0, 0, 0);			    /* rmdir */
+	call_32_5(83, low_str("x"), low_str("s"), 0, 0, 0);		    /* symlink */
+	call_32_5(10, low_str("s"), 0, 0, 0, 0);			    /* unlink */
+	call_32_5(15, low_str("file"), 0600, 0, 0, 0);			    /* chmod */
+	call_32_5(92, low_str("file"), 0, 0, 0, 0);			    /* truncate */
+	call_32_5(193, low_str("dir/file"), 0, 0, 0, 0);		    /* truncate64 */
+	call_32_5(320, at, low_str("dir"), 0, 0, 0);			    /* utimensat */
+	call_32_5(339, 99, 1, 0, 0, at);				    /* fanotify_mark: its path is the sixth */
+	address = low(&a, sizeof(a));
+	call_32_5(369, (uintptr_t)fd, low_str("m"), 1, 0, address);	    /* sendto: the length is the sixth */
+	msg[0] = (uint32_t)address;
+	msg[1] = sizeof(a);
+	memcpy((void *)address, &a, sizeof(a));
+	call_32_5(370, (uintptr_t)fd, low(msg, sizeof(msg)), 0, 0, 0);	    /* sendmsg */
+	memcpy(a.sun_path, "nested", 7);
+	args[0] = (uint32_t)fd;
+	args[1] = (uint32_t)room;
+	args[2] = 1;
+	args[3] = 0;
+	args[4] = (uint32_t)low(&a, sizeof(a));
+	args[5] = sizeof(a);
+	call_32_5(102, 11, low(args, sizeof(args)), 0, 0, 0); /* socketcall: sendto */
+	call_32_5(12, low_str("dir"), 0, 0, 0, 0);	      /* chdir */
+	call_32_5(5, low_str("../prog"), O_RDONLY, 0, 0, 0);  /* open */
+}
+#endif
+
+/* Who has become somebody else, and lets nobody look into its memory. */
+static void do_dropped(void)
+{
+	if (setresgid(1, 1, 1) || setresuid(1, 1, 1) || prctl(PR_SET_DUMPABLE, 0))
+		abort();
+	look("file", O_RDONLY);
+	look("dlink/file", O_RDONLY);
+	run("prog", "open_one");
+}
+
+/* A root of its own, for a child and what that forks; the parent's stays. */
+static void do_chroot_child(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (chroot("dir") || chdir("/"))
+			abort();
+		if (fork() == 0) {
+			look("/file", O_RDONLY);
+			look("../../file", O_RDONLY);
+			_exit(0);
+		}
+		wait(NULL);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	look("file", O_RDONLY);
+}
+
+/* Threads that use one another's working directory, or not. */
+static void *own_cwd(void *arg)
+{
+	(void)arg;
+	if (unshare(CLONE_FS) == 0 || chdir("dir"))
+		abort();
+	look("file", O_RDONLY);
+	return NULL;
+}
+
+static void do_shared_cwd(void)
+{
+	pthread_t t;
+
+	pthread_create(&t, NULL, own_cwd, NULL);
+	pthread_join(t, NULL);
+	look("sub", O_RDONLY);
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(void);
@@ -583,8 +717,12 @@ static const struct {
 	{"chroot", do_chroot},
 	{"openat2", do_openat2},
 	{"many", do_many},
+	{"dropped", do_dropped},
+	{"chroot_child", do_chroot_child},
+	{"shared_cwd", do_shared_cwd},
 #ifdef __x86_64__
 	{"32", do_32},
+	{"32_paths", do_32_paths},
 #endif
 };
 

@@ -57,6 +57,7 @@ void observed_tree_new(void)
 
 	assert_non_null(mkdtemp(name));
 	observed_top = realpath(name, NULL);
+	assert_int_equal(chmod(name, 0755), 0);
 	absolute = wh_asprintf("%s/dir/file", observed_top);
 	script = wh_asprintf("#! %s/prog --script\n", observed_top);
 	nested = wh_asprintf("#!%s/script x\n", observed_top);

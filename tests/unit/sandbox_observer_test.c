@@ -61,7 +61,7 @@ static const struct {
 	 false},
 	{"look",
 	 {"A sk 1 link", "A k 1 link2", "A s 1 file", "A sk 1 a", "A s 1 dir", "A sk 1 dlink", "A s 1 script",
-	  "A s 1 dir/file", "A r 1 dir"},
+	  "A s 1 dir/file", "A s 1 dir/sub", "A r 1 dir"},
 	 false},
 	{"change",
 	 {"A r 1 dir/file", "A m 1 file", "A mk 1 link", "A k 1 link2", "A k 1 a", "A k 1 b", "A w 1 file", "A m 1 dir",
@@ -98,9 +98,21 @@ static const struct {
 	 {"A r 1 file", "A g 1 dir", "X 1 chroot dir", "A r 1 dir/file", "A k 1 dir/in", "N r 1 dir/no"},
 	 true},
 	{"openat2", {"A r 1 dir", "A r 1 dir/file", "A k 1 dir/in", "A k 1 link", "A r 1 file"}, false},
+	{"dropped",
+	 {"A r 1 file", "A k 1 dlink", "A r 1 dir/file", "A x 1 prog", "P 2 1 prog -", "A r 2 dir/file"},
+	 true},
+	{"chroot_child",
+	 {"A g 1 dir", "X 1 chroot dir", "A r 1 dir/file", "A r 1 file"},
+	 true},
+	{"shared_cwd", {"A g 1 dir", "A r 1 dir/file", "A l 1 dir/sub"}, false},
 	{"many", {"A r 1 dir/file", "A r 1 file"}, false},
 #ifdef __x86_64__
 	{"32", {"A r 1 file", "A k 1 link", "A s 1 file", "A u 1 file"}, false},
+	{"32_paths",
+	 {"A r 1 file", "A r 1 dir/file", "A s 1 script", "A sk 1 link", "A s 1 nested", "A sk 1 a", "A s 1 dir",
+	  "A s 1 prog", "A s 1 prog2", "N c 1 d", "A d 1 d", "N c 1 e", "A d 1 e", "N c 1 s", "A dk 1 s", "A m 1 file",
+	  "A w 1 file", "A w 1 dir/file", "A m 1 dir", "A u 1 script", "A u 1 nested", "A g 1 dir", "A r 1 prog"},
+	 false},
 #endif
 };
 
