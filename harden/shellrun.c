@@ -8,6 +8,7 @@
 #define MAX_LINES 20
 #define MAX_WHEN 4     /* phases and tests of one shell */
 #define MAX_PROGRAMS 8 /* in a line */
+#define MAX_WORDS 16   /* of a command line */
 
 static const json_t *process_at(const struct wh_decide *d, int64_t i)
 {
@@ -21,25 +22,60 @@ static bool is_shell(const struct wh_decide *d, const json_t *p)
 	return wh_shells_kind(d->shells, d->t, path) != WH_SHELL_NONE;
 }
 
-static void add_program(struct wh_buf *b, const json_t *p)
+struct told { /* of a chain; its data */
+	struct wh_strv when;  /* when a shell did something */
+	struct wh_strv words; /* the command line, where the log has it */
+};
+
+/* The file that an interpreter was given to run: what the kernel does not know to be a script. malloc'ed, or NULL. */
+static char *script_in_words(struct wh_decide *d, const struct wh_chain *w)
 {
+	const struct told *t = w ? w->data : NULL;
+
+	for (size_t i = 1; t && i < t->words.n; i++) {
+		const char *word = t->words.v[i], *cwd = wh_json_str(d->o->config, "WorkingDir");
+		WH_AUTO_FREE char *path = NULL;
+		struct wh_node_ref n;
+
+		if (word[0] == '-' && strpbrk(word, "cemrE") && strlen(word) == 2)
+			return NULL; /* a text or a module follows */
+		if (word[0] == '-' || !*word)
+			continue;
+		path = wh_path_abs_in(cwd && *cwd ? cwd : "/", word);
+		if (wh_walk(d->t, path, true, NULL, NULL, &n) == 0 && n.e.type == WH_T_FILE)
+			return WH_TAKE_PTR(path);
+		return NULL;
+	}
+	return NULL;
+}
+
+static void add_program(struct wh_decide *d, struct wh_buf *b, const json_t *p, const struct wh_chain *w)
+{
+	WH_AUTO_FREE char *script = wh_json_str(p, "script") ? NULL : script_in_words(d, w);
+
 	wh_buf_addf(b, "/%s", wh_json_str(p, "program"));
 	if (wh_json_str(p, "script"))
 		wh_buf_addf(b, " (script /%s)", wh_json_str(p, "script"));
+	else if (script)
+		wh_buf_addf(b, " (script %s)", script);
 }
 
 /* "application: /usr/sbin/app ran /usr/bin/dash (script /usr/bin/x)", with all that came between; or "healthcheck:
- * starts as …". */
-static void add_chain(const struct wh_decide *d, struct wh_buf *b, const json_t *p)
+ * starts as …". w: the same in the logs, or NULL. */
+static void add_chain(struct wh_decide *d, struct wh_buf *b, const json_t *p, const struct wh_chain *w)
 {
+	const struct wh_chain *seen[16];
 	const json_t *chain[16];
 	size_t n = 0;
 
-	for (const json_t *q = p; q && n < WH_ARRAY_SIZE(chain); q = process_at(d, wh_json_int(q, "parent", -1)))
+	for (const json_t *q = p; q && n < WH_ARRAY_SIZE(chain); q = process_at(d, wh_json_int(q, "parent", -1))) {
+		seen[n] = w;
 		chain[n++] = q;
+		w = w ? w->parent : NULL;
+	}
 	wh_buf_addf(b, "%s: %s", wh_json_str(p, "name"), n == 1 ? "starts as " : "");
 	while (n-- > 0) {
-		add_program(b, chain[n]);
+		add_program(d, b, chain[n], seen[n]);
 		if (n)
 			wh_buf_adds(b, " ran ");
 	}
@@ -67,10 +103,6 @@ static bool is_first(const json_t *p)
 
 /* ---------------------------------------------------------------- by the logs */
 
-struct told { /* when a chain did something; its data */
-	struct wh_strv when;
-};
-
 struct telling {
 	struct wh_chains chains;
 	struct wh_decide *d;
@@ -81,8 +113,10 @@ static void telling_release(struct telling *x)
 	for (struct wh_chain *w = x->chains.all; w; w = w->hh.next) {
 		struct told *t = w->data;
 
-		if (t)
+		if (t) {
 			wh_strv_release(&t->when);
+			wh_strv_release(&t->words);
+		}
 		free(t);
 	}
 	wh_chains_release(&x->chains);
@@ -94,7 +128,10 @@ static int note_when(void *arg, struct wh_chain *w, const struct wh_mark_of *whe
 	WH_AUTO_FREE char *text = NULL;
 	struct told *t = w->data;
 
-	(void)o;
+	if (!t)
+		w->data = t = wh_calloc(1, sizeof(*t));
+	if (o->kind == WH_OBS_WORD && t->words.n == o->number && o->number < MAX_WORDS)
+		wh_strv_add(&t->words, o->text);
 	if (!w->program || wh_shells_kind(x->d->shells, x->d->t, w->program) == WH_SHELL_NONE)
 		return 0;
 	if (when->test)
@@ -103,8 +140,6 @@ static int note_when(void *arg, struct wh_chain *w, const struct wh_mark_of *whe
 		text = wh_asprintf("in phase %s", when->phase);
 	if (!text)
 		return 0;
-	if (!t)
-		w->data = t = wh_calloc(1, sizeof(*t));
 	if (!wh_strv_has(&t->when, text))
 		wh_strv_add(&t->when, text);
 	return 0;
@@ -250,7 +285,7 @@ int wh_decide_shells_run(struct wh_decide *d, struct wh_err **err)
 			first = p;
 		if (n++ < MAX_LINES) {
 			wh_buf_adds(&b, n > 1 ? "\n" : "");
-			add_chain(d, &b, p);
+			add_chain(d, &b, p, chain_of(d, &x, p));
 			add_when(&b, chain_of(d, &x, p));
 		}
 	}
@@ -258,7 +293,7 @@ int wh_decide_shells_run(struct wh_decide *d, struct wh_err **err)
 		return 0;
 	if (n > MAX_LINES)
 		wh_buf_addf(&b, "\n… and %zu more", n - MAX_LINES);
-	add_chain(d, &head, first);
+	add_chain(d, &head, first, chain_of(d, &x, first));
 	add_when(&head, chain_of(d, &x, first));
 	wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EPERM,
 		   "PRUNE removes shells, and the application needs one: %s", head.p);

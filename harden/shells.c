@@ -44,6 +44,7 @@ struct wh_shells {
 };
 
 static const char *const shell_names[] = {
+	"elvish",     "xonsh",
 	"ash",        "bash",    "bash-static", "csh",  "dash",  "fish",       "ksh",  "ksh2020",
 	"ksh93",      "mksh",    "mksh-static", "pwsh", "rbash", "rksh",       "rzsh", "sh",
 	"sh.distrib", "bsd-csh", "static-sh",   "tcsh", "zsh",   "zsh-static", "zsh5",
@@ -78,6 +79,10 @@ static const struct {
 	/* csh, tcsh */
 	{WH_SHELL_YES, {{'N', "ot in while/foreach", true}, {'b', "reaksw", true}, {'e', "ndsw", true}}},
 	{WH_SHELL_YES, {{'F', "ISH_DEBUG_OUTPUT", false}, {'_', "_fish_print_help", false}}},
+	/* rc: as Byron Rakitzis wrote it anew, and Plan 9's */
+	{WH_SHELL_YES, {{'h', "eredoc incomplete", false}, {'b', "qstatus", true}, {'a', "pids", true}}},
+	{WH_SHELL_YES, {{'B', "ad here tag", true}, {'U', "sage: whatis name ...", false}, {'c', "dpath", true}}},
+	{WH_SHELL_YES, {{'s', "rc.elv.sh/pkg/shell.", false}, {'s', "rc.elv.sh/pkg/eval.", false}}},
 };
 static const struct text reserved[] = {{'e', "sac", true}, {'e', "lif", true}};
 

@@ -155,4 +155,26 @@ stops "perl's backticks" 'run: /usr/bin/env ran /usr/bin/perl ran /usr/bin/dash'
 stops 'find -exec sh' 'run: /usr/bin/env ran /usr/bin/find ran /usr/bin/dash' < <(tool find /data -exec sh -c true "';'")
 stops 'executed in its own place' 'run: .*/usr/bin/perl ran /usr/bin/bash' < <(tool perl "-e 'exec { \"/bin/bash\" } \"sh\", \"-c\", \"true\"'")
 
+# A service in Python: one of its tests makes it call a shell.
+cat >ctx/service.py <<'E'
+import subprocess, sys
+if sys.argv[1] == "plain":
+    subprocess.run(["/usr/bin/true"], check=True)
+else:
+    subprocess.run("true && true", shell=True, check=True)
+E
+stops "Python's shell=True" 'run: /usr/bin/python3[.0-9]* \(script /srv/service.py\) ran /usr/bin/dash, in .*test "by shell"' <<'D'
+RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3-minimal libpython3-stdlib
+WORKDIR /srv
+COPY service.py .
+ENTRYPOINT ["python3", "service.py"]
+PROFILE --start=manual <<X
+/run/whittle/app run plain && echo ok 1 - by itself
+/run/whittle/app run shell && echo ok 2 - by shell
+echo 1..2
+X
+PRUNE
+D
+unlike "$err" '^error: .*by itself' "Python's shell=True: not the other test"
+
 done_testing
