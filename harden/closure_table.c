@@ -14,6 +14,9 @@
 #define NOT_NAMED                                                                                                             \
 	"!dev/** !proc/** !sys/** !var/cache/** !var/log/**/* !var/lib/dpkg/** !var/lib/apt/** !usr/share/doc/** !usr/share/man/** " \
 	"!etc/shadow* !etc/gshadow* !etc/.pwd.lock !etc/ssh/ssh_host_* !root/.*/** !home/*/.*/**"
+/* Named by tables of file types and by messages more often than by who runs them. */
+#define INTERPRETERS                                                                                                          \
+	"!**/bin/perl* !**/bin/python* !**/bin/ruby* !**/bin/php* !**/bin/node* !**/bin/lua* !**/bin/tclsh* !**/bin/wish* !**/bin/*awk !**/bin/env"
 /* Of the system as a whole, not of one program. */
 #define NO_CONFIGURATION                                                                                                      \
 	"!etc/alternatives !etc/alternatives/** !etc/apt !etc/apt/** !etc/cron* !etc/cron*/** !etc/dpkg !etc/dpkg/** !etc/init.d !etc/init.d/** "    \
@@ -35,7 +38,8 @@ const struct wh_rule_row wh_closure_table[] = {
 	{"named-library", "a program or library that stays has its name in its data, and can open it with dlopen()", WH_NAMED, "*.so *.so.*",
 	 "!**/libidn2.so*", wh_rule_library},
 	{"named-file", "a program or library that stays has its path in its data", WH_NAMED, "**/*", NOT_NAMED, wh_rule_named_path},
-	{"named-program", "a program or library that stays has its path in its data, and can run it", WH_NAMED, "**/*", NOT_NAMED, wh_rule_named_program},
+	{"named-program", "a program or library that stays has its path in its data, and can run it", WH_NAMED, "**/*",
+	 NOT_NAMED " " INTERPRETERS, wh_rule_named_program},
 	{"configuration-directory", "a program or library that stays has the directory's path in its data, and reads configuration in it", WH_NAMED, "etc/** usr/local/etc/**",
 	 NOT_NAMED " " SHARED " " NO_CONFIGURATION, wh_rule_configuration_directory},
 	{"named-directory", "a program or library that stays has this directory's path in its data, and the file came with it", WH_NAMED, "**/*",
@@ -173,6 +177,10 @@ const struct wh_rule_row wh_closure_table[] = {
 	{"git-programs", "git runs it for a command of its own", WH_SEEN, "usr/bin/git usr/lib/git-core/git", "usr/lib/git-core/* usr/share/git-core/templates/** etc/gitconfig", NULL},
 	{"git-programs", "git runs it for a command of its own", WH_SEEN, "usr/local/bin/git usr/local/libexec/git-core/git",
 	 "usr/local/libexec/git-core/* usr/local/share/git-core/templates/**", NULL},
+	{"ssh-client", "copying to and from other machines goes through it", WH_SEEN, "usr/bin/git usr/local/bin/git usr/bin/rsync usr/bin/scp usr/bin/sftp", "usr/bin/ssh",
+	 NULL},
+	{"ssh-server", "the server needs its keys, and starts it for those who log in", WH_SEEN, "usr/sbin/sshd",
+	 "etc/ssh/** etc/default/ssh etc/motd run/sshd usr/lib/openssh/* usr/share/openssh/*", NULL},
 	{"gnupg-programs", "gpg starts it for keys, cards and networks", WH_SEEN, "usr/bin/gpg usr/bin/gpg2 usr/bin/gpgsm usr/bin/gpg-agent",
 	 "usr/bin/gpg-agent usr/bin/dirmngr usr/bin/gpgconf usr/bin/pinentry* usr/lib/gnupg/** usr/share/gnupg/**", NULL},
 	{"x11-data", "names of keys, colours and locales of windows", WH_IMPORT, "XOpenDisplay XOpenIM", "usr/share/X11/locale/** usr/share/X11/rgb.txt usr/share/X11/XErrorDB usr/share/X11/xkb/**",

@@ -299,6 +299,9 @@ static const struct file files[] = {
 	{"usr/lib/git-core/git-send-email", "#!/usr/bin/perl"},
 	{"usr/local/bin/git", "ELF p"},
 	{"usr/local/libexec/git-core/git-remote-http", "ELF p"},
+	{"usr/bin/ssh", "ELF p"},
+	{"usr/sbin/sshd", "ELF p"},
+	{"etc/ssh/ssh_host_ed25519_key", "x"},
 	{"usr/bin/gpg", "ELF p"},
 	{"usr/bin/gpg-agent", "ELF p"},
 };
@@ -314,7 +317,7 @@ static const struct row_case {
 	{"named-library", WH_NAMED, "s:libnamed.so.1 s:%s/libabsent.so", NULL, NULL, {LIB "libnamed.so.1.2"}, {LIB "libidn2.so.0", "etc/app.conf"}},
 	{"named-library", WH_NAMED, "s:libidn2.so.0", NULL, NULL, {NULL}, {LIB "libidn2.so.0"}},
 	{"named-file", WH_NAMED, "s:/etc/app.conf s:/etc/shadow s:x/etc/open.conf", NULL, NULL, {"etc/app.conf"}, {"etc/shadow", "etc/open.conf"}},
-	{"named-program", WH_NAMED, "s:/usr/libexec/worker s:/usr/bin/script", NULL, NULL, {"usr/libexec/worker"}, {"usr/bin/script", "usr/bin/perl"}},
+	{"named-program", WH_NAMED, "s:/usr/libexec/worker s:/usr/bin/script s:/usr/bin/perl", NULL, NULL, {"usr/libexec/worker"}, {"usr/bin/script", "usr/bin/perl"}},
 	{"named-directory", WH_NAMED, "s:/usr/share/app s:/usr/share s:/etc", NULL, NULL, {"usr/share/app/data", "usr/share/app/sub/more"},
 	 {"usr/share/other/data", "usr/share/app/tool.pl", "usr/bin/perl", "etc/app.conf"}},
 	{"named-directory", WH_NAMED, "s:/usr/share/app/%s.x", NULL, NULL, {"usr/share/app/data"}, {"usr/share/other/data"}},
@@ -381,6 +384,8 @@ static const struct row_case {
 	{"git-programs", WH_SEEN, NULL, "A x 1 /usr/bin/git\n", NULL, {"usr/lib/git-core/git-remote-http"},
 	 {"usr/lib/git-core/git-submodule", "usr/lib/git-core/git-send-email", "usr/bin/perl"}},
 	{"git-programs", WH_SEEN, NULL, "A x 1 /usr/local/bin/git\n", NULL, {"usr/local/libexec/git-core/git-remote-http"}, {NULL}},
+	{"ssh-client", WH_SEEN, NULL, "A x 1 /usr/bin/git\n", NULL, {"usr/bin/ssh"}, {"etc/ssh/ssh_host_ed25519_key"}},
+	{"ssh-server", WH_SEEN, NULL, "A x 1 /usr/sbin/sshd\n", NULL, {"etc/ssh/ssh_host_ed25519_key"}, {NULL}},
 	{"gnupg-programs", WH_SEEN, NULL, "A x 1 /usr/bin/gpg\n", NULL, {"usr/bin/gpg-agent"}, {NULL}},
 	{"x11-data", WH_IMPORT, "i:XOpenDisplay", NULL, NULL, {"usr/share/X11/locale/locale.dir"}, {NULL}},
 };
