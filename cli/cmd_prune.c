@@ -42,6 +42,8 @@ static const struct wh_option options[] = {
 	 "ENTRYPOINT of the result, [\"PROGRAM\", \"ARGUMENT\"] or PROGRAM, in\nplace of the image's, whose CMD goes with it: where that is a\n"
 	 "shell's script, what it starts in the end", NULL},
 	{"cmd", 0, WH_OPT_TEXT, AT(cmd), "COMMAND", "CMD of the result, in place of the image's", NULL},
+	{"health-cmd", 0, WH_OPT_TEXT, AT(health), "COMMAND", "HEALTHCHECK of the result, [\"PROGRAM\", \"ARGUMENT\"] or PROGRAM", NULL},
+	{"no-healthcheck", 0, WH_OPT_FLAG, AT(no_health), NULL, "The result has no HEALTHCHECK: where the image's wants a shell", NULL},
 	{"user", 'u', WH_OPT_TEXT, AT(user), "USER[:GROUP]", "USER of the result, in place of the image's", NULL},
 	/* what stays */
 	{"keep", 0, WH_OPT_LIST, AT(keep), "GLOB", "Keep these paths, with what they need (repeatable)", NULL},
@@ -107,6 +109,8 @@ static int take_args(int argc, char **argv, const struct wh_strv *args, struct w
 	f->image = args->v[0];
 	for (size_t i = 1; i < args->n; i++)
 		wh_strv_add(&f->command, args->v[i]);
+	if (f->health && f->no_health)
+		return wh_cli_misuse(err, "--health-cmd and --no-healthcheck exclude each other");
 	if (wh_streq(f->user, ""))
 		return wh_cli_misuse(err, "--user is empty");
 	if (!*f->image || wh_streq(f->tests, ""))

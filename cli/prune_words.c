@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * IMAGE, --tests, --run …  ─▶  FROM IMAGE, [ENTRYPOINT, CMD, USER,] PROFILE --from=TESTS …, PRUNE …  ─▶  the way of a build
+ * IMAGE, --tests, --run …  ─▶  FROM IMAGE, [ENTRYPOINT, CMD, HEALTHCHECK, USER,] PROFILE --from=TESTS …, PRUNE …  ─▶  the way of a build
  *
  * Images and directories become named contexts under the very words that the user has for them, so that messages and progress
  * name what was typed. Each instruction carries the options that it is made of, a line each; where an error has its place
@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #define COMMAND_LINE "command line" /* never shown */
+#define OTHERS 6                    /* instructions beside PROFILE */
 #define OPTION_MAX 100              /* bytes of an option before a message */
 #define TESTS "/tests"              /* where --tests-dir is seen */
 
@@ -180,6 +181,16 @@ static void add_start(struct part *p, const char *option, const char *text)
 	wh_strv_addf(&p->said, "--%s %s", option, text);
 }
 
+/* command NULL: none. */
+static void add_health(struct part *p, const char *command)
+{
+	wh_strv_add(&p->args, command ? "CMD" : "NONE");
+	if (command)
+		add_start(p, "health-cmd", command);
+	else
+		wh_strv_add(&p->said, "--no-healthcheck");
+}
+
 static int check_start(const char *option, const char *text, struct wh_err **err)
 {
 	WH_AUTO_STRV struct wh_strv args = {0};
@@ -199,6 +210,8 @@ int wh_prune_words_check(const struct wh_prune_flags *f, struct wh_err **err)
 
 	if (r == 0)
 		r = check_start("cmd", f->cmd, err);
+	if (r == 0)
+		r = check_start("health-cmd", f->health, err);
 	for (size_t i = 0; i < f->run.n && r == 0; i++)
 		if (!f->run.v[i][strspn(f->run.v[i], " \t\n")])
 			r = wh_cli_misuse(err, "--run is empty");
@@ -238,8 +251,8 @@ static void add_prune_flags(struct part *p, const struct wh_prune_flags *f)
 static struct wh_dockerfile *instructions(const struct wh_prune_flags *f, const struct wh_strv *dirs)
 {
 	size_t n_profiles = f->run.n + (f->command.n > 0), n = 0;
-	struct part *v = wh_calloc(n_profiles + 5, sizeof(*v));
-	struct wh_composed *c = wh_calloc(n_profiles + 5, sizeof(*c));
+	struct part *v = wh_calloc(n_profiles + OTHERS, sizeof(*v));
+	struct wh_composed *c = wh_calloc(n_profiles + OTHERS, sizeof(*c));
 	struct wh_dockerfile *d;
 
 	c[n].instr = WH_I_FROM;
@@ -252,6 +265,10 @@ static struct wh_dockerfile *instructions(const struct wh_prune_flags *f, const 
 	if (f->cmd) {
 		c[n].instr = WH_I_CMD;
 		add_start(&v[n++], "cmd", f->cmd);
+	}
+	if (f->health || f->no_health) {
+		c[n].instr = WH_I_HEALTHCHECK;
+		add_health(&v[n++], f->health);
 	}
 	if (f->user) {
 		c[n].instr = WH_I_USER;
@@ -350,7 +367,7 @@ static void replace_commands(char **text)
 {
 	static const struct {
 		const char *from, *to;
-	} known[] = {{"ENTRYPOINT [", "--entrypoint '["}, {"CMD [", "--cmd '["}};
+	} known[] = {{"HEALTHCHECK CMD [", "--health-cmd '["}, {"ENTRYPOINT [", "--entrypoint '["}, {"CMD [", "--cmd '["}};
 
 	for (size_t i = 0; *text && i < WH_ARRAY_SIZE(known); i++) {
 		const char *at = strstr(*text, known[i].from), *rest = at ? at + strlen(known[i].from) : NULL, *end = rest;

@@ -14,7 +14,8 @@ struct wh_prune_flags {
 	struct wh_strv run;          /* --run: shell commands, or JSON arrays */
 	const char *tests;           /* --tests: where they run; NULL: in the image itself, before it is pruned */
 	struct wh_strv tests_dirs;   /* DIR[:PATH] */
-	const char *entrypoint, *cmd, *user; /* the result's, and so the tested one's, in place of the image's */
+	const char *entrypoint, *cmd, *user, *health; /* the result's, and so the tested one's, in place of the image's */
+	bool no_health;
 	/* PROFILE's and PRUNE's, by their names there */
 	struct wh_strv ready, share, env, mount, keep, drop, setuid;
 	const char *start, *network, *timeout, *mode, *shell, *repair, *max_risk;

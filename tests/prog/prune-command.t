@@ -184,6 +184,18 @@ run_as inspect --root "$(store_of)" script
 is "$(jq -c '.[0].Config | [.Entrypoint, .Cmd, .User]' <<<"$out")" '[["/bin/app","id:8:9"],["serve"],"8:9"]' 'the result says so'
 refused 'a wrong --entrypoint' 2 '--entrypoint: "a b" is neither' oci:script --tests "$TESTS" --run true --entrypoint 'a b'
 
+image health '{"Healthcheck": {"Test": ["CMD-SHELL", "/bin/app true"]}}' <<L
+f /bin/busybox mode=755 from=$(command -v busybox)
+l /bin/sh to=busybox
+L
+refused "an image whose HEALTHCHECK is a shell's" 15 'shells are removed, and the application needs one' oci:health --tests "$TESTS" --ready log:^serving --run true
+works 'another one' oci:health --tests "$TESTS" --ready log:^serving --run true --health-cmd '["/bin/app", "true"]' -t health
+run_as inspect --root "$(store_of)" health
+is "$(jq -c '.[0].Config.Healthcheck.Test' <<<"$out")" '["CMD","/bin/app","true"]' 'the result has it'
+works 'none' oci:health --tests "$TESTS" --ready log:^serving --run true --no-healthcheck -t health
+run_as inspect --root "$(store_of)" health
+is "$(jq -c '.[0].Config.Healthcheck.Test' <<<"$out")" '["NONE"]' 'the result says so'
+
 nothing='{"Entrypoint": null, "Cmd": null}'
 "$TREE" make nothing "$nothing" <<<"f /x text=x"
 refused 'an image that starts nothing' 2 '.*the image has neither ENTRYPOINT nor CMD' oci:nothing --tests "$TESTS" --run true
