@@ -158,6 +158,19 @@ static int keep_metadata(struct wh_decide *d, const struct wh_rule_row *row, con
 	return wh_rule_keep(d, row, p->record, via, err);
 }
 
+/* setuptools builds packages; what runs needs pkg_resources of it, at most. Who imports more of it says so. */
+static bool is_builder(const struct wh_lang_package *p)
+{
+	return wh_streq(p->name, "setuptools");
+}
+
+static bool comes_along(const struct wh_lang_package *p, const char *site, const char *path)
+{
+	WH_AUTO_FREE char *runtime = wh_path_join(site, "pkg_resources");
+
+	return !is_builder(p) || wh_code_below(path, runtime);
+}
+
 static int keep_dist(struct wh_decide *d, const struct wh_rule_row *row, struct wh_pydist *x, size_t at, const char *via, struct wh_err **err)
 {
 	WH_AUTO_FREE size_t *todo = wh_calloc(x->all.n + 1, sizeof(*todo));
@@ -170,10 +183,12 @@ static int keep_dist(struct wh_decide *d, const struct wh_rule_row *row, struct 
 	while (r == 0 && n) {
 		size_t i = todo[--n];
 		const struct wh_lang_package *p = &x->all.v[i];
+		WH_AUTO_FREE char *site = wh_lang_site(p);
 		WH_AUTO_STRV struct wh_strv requires = {0};
 
 		for (size_t k = 0; r == 0 && k < x->files[i].n; k++)
-			r = wh_rule_keep(d, row, x->files[i].v[k], via, err);
+			if (comes_along(p, site, x->files[i].v[k]))
+				r = wh_rule_keep(d, row, x->files[i].v[k], via, err);
 		if (r == 0)
 			r = keep_metadata(d, row, p, via, err);
 		read_requirements(d, p, &requires);
@@ -221,5 +236,7 @@ int wh_rule_python_distribution(struct wh_decide *d, const struct wh_rule_row *r
 	HASH_FIND_STR(x->owners, path, o);
 	if (!o && wh_has_suffix(path, ".pyc")) /* its source comes by itself, and knows */
 		return 0;
-	return o ? keep_dist(d, row, x, o->dist, via, err) : keep_package(d, row, root->dir, path, via, err);
+	if (o)
+		r = keep_dist(d, row, x, o->dist, via, err);
+	return r == 0 && (!o || is_builder(&x->all.v[o->dist])) ? keep_package(d, row, root->dir, path, via, err) : r;
 }
