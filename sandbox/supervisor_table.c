@@ -15,6 +15,7 @@
 #define D WH_ACCESS_REMOVE
 #define M WH_ACCESS_CHANGE
 #define G WH_ACCESS_ENTER
+#define L WH_ACCESS_LIST
 #define W WH_ACCESS_WRITE
 #define X WH_ACCESS_EXEC
 #define NO WH_NO_ARG
@@ -53,6 +54,10 @@ static const struct wh_row rows[] = {
 	{"inotify_add_watch", wh_see_path, S, NO, 1, 2, WH_FOLLOW_UNLESS, IN_DONT_FOLLOW, NULL},
 	{"fanotify_mark", wh_see_path, S, 3, 4, 1, WH_FOLLOW_UNLESS, FAN_MARK_DONT_FOLLOW, NULL},
 	{"name_to_handle_at", wh_see_path, S, 0, 1, 4, WH_FOLLOW_IF, AT_SYMLINK_FOLLOW, NULL},
+	/* a directory may have been opened before anybody looked */
+	{"getdents", wh_see_fd, L, 0, NO, NO, 0, 0, NULL},
+	{"getdents64", wh_see_fd, L, 0, NO, NO, 0, 0, NULL},
+	{"readdir", wh_see_fd, L, 0, NO, NO, 0, 0, NULL},
 	/* execution, working and root directory */
 	{"execve", wh_see_exec, X, NO, 0, NO, WH_FOLLOW_YES, 0, NULL},
 	{"execveat", wh_see_exec, X, 0, 1, 4, WH_FOLLOW_UNLESS, AT_SYMLINK_NOFOLLOW, NULL},

@@ -664,6 +664,15 @@ static void do_chroot_child(void)
 	look("file", O_RDONLY);
 }
 
+static void do_inherited(void)
+{
+	char buf[1024];
+
+	if (syscall(SYS_getdents64, OBSERVED_INHERITED, buf, sizeof(buf)) <= 0)
+		abort();
+	look("file", O_RDONLY);
+}
+
 /* Threads that use one another's working directory, or not. */
 static void *own_cwd(void *arg)
 {
@@ -720,6 +729,7 @@ static const struct {
 	{"dropped", do_dropped},
 	{"chroot_child", do_chroot_child},
 	{"shared_cwd", do_shared_cwd},
+	{"inherited", do_inherited},
 #ifdef __x86_64__
 	{"32", do_32},
 	{"32_paths", do_32_paths},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/observer_run.h"
+#include "tests/unit/observer_acts.h"
 #include "sandbox/supervisor.h"
 #include "sandbox/supervisor_private.h"
 #include "tests/unit/test.h"
@@ -113,6 +114,15 @@ static void reap(void *arg)
 	}
 }
 
+/* A directory that is open before anybody looks. */
+static void inherit(void)
+{
+	WH_AUTO_FREE char *path = wh_asprintf("%s/dir/sub", observed_top);
+	WH_AUTO_FD int fd = wh_openat(AT, path, O_RDONLY | O_DIRECTORY, 0);
+
+	dup2(fd, OBSERVED_INHERITED);
+}
+
 static _Noreturn void observed(int handover, const char *option, const char *act)
 {
 	WH_AUTO_FREE char *prog = wh_asprintf("%s/prog", observed_top);
@@ -121,6 +131,7 @@ static _Noreturn void observed(int handover, const char *option, const char *act
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	inherit();
 	setenv("WH_TEST_TOP", observed_top, 1);
 	if (chdir(observed_top) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
 	    wh_supervisor_join(handover, observed_filter, NULL) == 0)

@@ -13,15 +13,14 @@
 #include <seccomp.h>
 
 /* clang-format off */
-/* Take no path, no address, and what else is worth a record. (readdir reads an open directory; memfd and mq names are
- * no paths; Landlock's rules and pidfds are descriptors.) */
+/* Take no path, no address, and what else is worth a record. (memfd and mq names are no paths; Landlock's rules and pidfds are descriptors.) */
 static const char *const told_only[] = {
 	"adjtimex", "alarm", "arch_prctl", "arm_fadvise64_64", "arm_sync_file_range", "cachestat", "capget",
 	"capset", "clock_adjtime", "clock_adjtime64", "clone", "close_range", "copy_file_range", "dup", "dup2",
 	"dup3", "epoll_create", "epoll_create1", "epoll_ctl_old", "epoll_wait_old", "eventfd", "eventfd2",
 	"fadvise64", "fadvise64_64", "fallocate", "fdatasync", "fgetxattr", "flistxattr", "flock", "fork", "fstatfs",
 	"fstatfs64", "fsync", "ftruncate", "ftruncate64", "futex_requeue", "futex_wait", "futex_waitv", "futex_wake",
-	"get_robust_list", "get_thread_area", "getcwd", "getdents", "getdents64", "getgroups", "getgroups32",
+	"get_robust_list", "get_thread_area", "getcwd", "getgroups", "getgroups32",
 	"getitimer", "getpgid", "getpgrp", "getpriority", "getresgid", "getresgid32", "getresuid", "getresuid32",
 	"getrlimit", "getsid", "inotify_init", "inotify_init1", "inotify_rm_watch", "io_cancel", "io_destroy",
 	"io_getevents", "io_pgetevents", "io_pgetevents_time64", "io_setup", "io_submit", "ioctl", "ioprio_get",
@@ -31,7 +30,7 @@ static const char *const told_only[] = {
 	"mq_timedsend", "mq_timedsend_time64", "mq_unlink", "mseal", "msgctl", "msgget", "msgrcv", "msgsnd", "msync",
 	"munlock", "munlockall", "nice", "oldfstat", "pause", "personality", "pidfd_open", "pidfd_send_signal",
 	"pipe", "pipe2", "pkey_alloc", "pkey_free", "pkey_mprotect", "prctl", "prlimit64", "process_mrelease",
-	"process_vm_readv", "process_vm_writev", "ptrace", "readahead", "readdir", "remap_file_pages",
+	"process_vm_readv", "process_vm_writev", "ptrace", "readahead", "remap_file_pages",
 	"rt_sigpending", "rt_sigqueueinfo", "rt_sigsuspend", "rt_sigtimedwait", "rt_sigtimedwait_time64",
 	"rt_tgsigqueueinfo", "sched_get_priority_max", "sched_get_priority_min", "sched_getaffinity",
 	"sched_getattr", "sched_getparam", "sched_getscheduler", "sched_rr_get_interval",

@@ -105,6 +105,7 @@ static const struct {
 	 {"A g 1 dir", "X 1 chroot dir", "A r 1 dir/file", "A r 1 file"},
 	 true},
 	{"shared_cwd", {"A g 1 dir", "A r 1 dir/file", "A l 1 dir/sub"}, false},
+	{"inherited", {"A l 1 dir/sub", "A r 1 file"}, false},
 	{"many", {"A r 1 dir/file", "A r 1 file"}, false},
 #ifdef __x86_64__
 	{"32", {"A r 1 file", "A k 1 link", "A s 1 file", "A u 1 file"}, false},
