@@ -280,6 +280,27 @@ int wh_rule_plugins(struct wh_decide *d, const struct wh_rule_row *row, const ch
 	return r < 0 || !elf || elf->program ? r : keep_siblings(d, row, path, true, via, err);
 }
 
+/* A directory of libraries that is not the linker's, and was looked at: whoever does that opens them by names that it finds. */
+int wh_rule_listed_plugins(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+			   struct wh_err **err)
+{
+	WH_AUTO_STRV struct wh_strv names = {0};
+	struct wh_node_ref n;
+	int r = 0;
+
+	if (wh_tree_lookup(d->t, path, &n) < 0 || n.e.type != WH_T_DIR || wh_rule_excludes(row->keep, path) ||
+	    wh_libs_searches(d->libs, path))
+		return 0;
+	wh_tree_list(d->t, path, &names);
+	for (size_t i = 0; r == 0 && i < names.n; i++) {
+		WH_AUTO_FREE char *plugin = wh_path_join(path, names.v[i]);
+
+		if (is_library_name(names.v[i]) && !wh_rule_excludes(row->keep, plugin))
+			r = wh_rule_keep(d, row, plugin, via, err);
+	}
+	return r;
+}
+
 /* What came in the same package into the same directory. */
 int wh_rule_siblings(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
 		     struct wh_err **err)

@@ -112,12 +112,29 @@ static bool next_glob(const char **globs, const char **ret_p, const char **ret_e
 	return *ret_p < *ret_end;
 }
 
+/* Where libraries are: Debian has usr/lib/TRIPLET/, which rows write as usr/lib/ and a star, others usr/lib64/ or usr/lib/ itself. */
+static const char triplets[] = "usr/lib/*/";
+static const char *const library_dirs[] = {"usr/lib64/", "usr/lib/"};
+
+static bool library_glob(const char *p, const char *end, const char *path)
+{
+	size_t n = sizeof(triplets) - 1;
+
+	if ((size_t)(end - p) <= n || memcmp(p, triplets, n) != 0)
+		return false;
+	for (size_t i = 0; i < WH_ARRAY_SIZE(library_dirs); i++)
+		if (wh_has_prefix(path, library_dirs[i]) && glob(p + n, end, path + strlen(library_dirs[i]), true))
+			return true;
+	return false;
+}
+
 static bool any_glob(const char *globs, const char *path)
 {
 	const char *p, *end;
 
 	while (next_glob(&globs, &p, &end))
-		if (*p != '!' && (*p == *path || strchr("*?\\", *p)) && glob(p, end, path, true))
+		if (*p != '!' && (*p == *path || strchr("*?\\", *p)) &&
+		    (glob(p, end, path, true) || library_glob(p, end, path)))
 			return true;
 	return false;
 }
@@ -255,12 +272,22 @@ static int keep_glob_anywhere(struct wh_decide *d, const struct wh_rule_row *row
 int wh_rule_keep_globs(struct wh_decide *d, const struct wh_rule_row *row, const char *globs, const char *via,
 		       struct wh_err **err)
 {
+	size_t n = sizeof(triplets) - 1;
 	const char *p, *end;
 	int r = 0;
 
-	while (r == 0 && next_glob(&globs, &p, &end))
+	while (r == 0 && next_glob(&globs, &p, &end)) {
 		if (*p != '!')
 			r = keep_glob_anywhere(d, row, p, end, via, err);
+		for (size_t i = 0;
+		     r == 0 && (size_t)(end - p) > n && !memcmp(p, triplets, n) && i < WH_ARRAY_SIZE(library_dirs);
+		     i++) {
+			WH_AUTO_FREE char *other =
+				wh_asprintf("%s%.*s", library_dirs[i], (int)(size_t)(end - p - n), p + n);
+
+			r = keep_glob_anywhere(d, row, other, other + strlen(other), via, err);
+		}
+	}
 	return r;
 }
 

@@ -61,6 +61,8 @@ const struct wh_rule_row wh_closure_table[] = {
 	 "!**/llvmjit*.so !**/lib-dynload/* !**/dist-packages/** !**/site-packages/** !**/node_modules/** !**/jvm/** !**/lib/ruby/** !usr/lib/*/ruby/** "
 	 "!**/auto/** !usr/lib/php/** !usr/local/lib/php/**",
 	 wh_rule_plugins},
+	{"listed-plugins", "its directory, outside of the linker's, was looked at, and what is there can be opened", WH_SOUGHT, "**/lib*/* **/lib*/** opt/** srv/** usr/libexec/**",
+	 LANGUAGES " !usr/lib/php !usr/lib/php/** !usr/local/lib/php/** !**/llvmjit*.so", wh_rule_listed_plugins},
 	{"other-names", "it is another name of a program or library that stays", WH_KEPT,
 	 "usr/bin/* usr/sbin/* usr/games/* usr/lib/** usr/lib64/** usr/local/** opt/**", NULL, wh_rule_other_names},
 

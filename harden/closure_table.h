@@ -31,7 +31,8 @@ typedef int (*wh_rule_fn)(struct wh_decide *d, const struct wh_rule_row *row, co
 
 /* A row may have further rows of its name: other evidence for the same. Globs: without leading slash; ** stands for any number of directories (at the end:
  * for everything below), * and ? stop at a slash, a backslash takes the next character as it is. Paths in them are those of a merged /usr ("usr/lib/…"): an
- * image that has /lib and /bin of its own is matched as if it had not. */
+ * image that has /lib and /bin of its own is matched as if it had not; a star for a directory in usr/lib at the beginning means usr/lib64
+ * and usr/lib itself, too. */
 struct wh_rule_row {
 	const char *name;      /* "python-distribution": in reports, in explain, in the tests */
 	const char *says;      /* why, for a person: one line that can follow the path that is kept */
@@ -95,6 +96,7 @@ int wh_rule_named_program(struct wh_decide *d, const struct wh_rule_row *row, co
 int wh_rule_named_directory(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_configuration_directory(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_package_configuration(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
+int wh_rule_listed_plugins(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_config_text(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_other_names(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_siblings(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);

@@ -327,6 +327,8 @@ static const struct row_case {
 	{"package-configuration", WH_SEEN, NULL, "A x 1 /usr/sbin/served\n", NULL, {"etc/served/served.cfg", "var/lib/served"},
 	 {"etc/served-extra/more.cfg", "etc/init.d/served", "var/lib/served-cache"}},
 	{"plugin-directory", WH_SEEN, NULL, "A r 1 /opt/app/plugins/a.so\n", NULL, {"opt/app/plugins/b.so"}, {"opt/app/plugins/llvmjit.so", "opt/app/plugins/readme"}},
+	{"listed-plugins", WH_SOUGHT, NULL, "A l 1 /opt/app/plugins\n", NULL, {"opt/app/plugins/a.so", "opt/app/plugins/b.so"},
+	 {"opt/app/plugins/llvmjit.so", "opt/app/plugins/readme"}},
 	{"other-names", WH_KEPT, NULL, "A x 1 /usr/bin/first\n", NULL, {"usr/bin/second", "usr/bin/third"}, {"usr/bin/helper"}},
 	{"nss-hosts", WH_IMPORT, "i:getaddrinfo", NULL, NULL, {LIB "libnss_mdns.so.2", LIB "libnss_files.so.2", "etc/gai.conf", "etc/services"},
 	 {LIB "libnss_dns.so.2", "etc/shells"}},
@@ -525,6 +527,28 @@ static void test_own_lib(void **state)
 	grove_close(&g);
 }
 
+/* Distributions that have no directory of a triplet. */
+static void test_lib64(void **state)
+{
+	static const struct file tree[] = {
+		{"usr/bin/app", "ELF p i:iconv_open i:sasl_client_init"},
+		{"usr/lib64/gconv/UTF-7.so", "ELF"},
+		{"usr/lib/sasl2/libplain.so", "ELF"},
+		{"usr/lib64/other/UTF-7.so", "ELF"},
+	};
+	struct wh_keep *k;
+	struct grove g;
+
+	(void)state;
+	tree_of(&g, tree, WH_ARRAY_SIZE(tree));
+	k = decide(&g, "P 1 0 /usr/bin/app -\nA x 1 /usr/bin/app\n", NULL, NULL);
+	assert_non_null(kept_of(k, "usr/lib64/gconv/UTF-7.so"));
+	assert_non_null(kept_of(k, "usr/lib/sasl2/libplain.so"));
+	assert_null(kept_of(k, "usr/lib64/other/UTF-7.so"));
+	wh_keep_free(k);
+	grove_close(&g);
+}
+
 static void test_globs(void **state)
 {
 	static const struct {
@@ -542,7 +566,9 @@ static void test_globs(void **state)
 		{"a/**/b", "a/x/y/b", true},
 		{"a/**/b", "ab", false},
 		{"usr/lib/*/gconv/*", "usr/lib/x86_64-linux-gnu/gconv/X.so", true},
-		{"usr/lib/*/gconv/*", "usr/lib/gconv/X.so", false},
+		{"usr/lib/*/gconv/*", "usr/lib/gconv/X.so", true},
+		{"usr/lib/*/gconv/*", "usr/lib64/gconv/X.so", true},
+		{"usr/lib/*/gconv/*", "usr/lib64/a/gconv/X.so", false},
 		{"usr/lib/gconv/*", "lib/gconv/X.so", true},
 		{"usr/bin/*", "bin/ls", true},
 		{"x y? z", "yy", true},
@@ -638,6 +664,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_drop),
 		cmocka_unit_test(test_own_lib),
+		cmocka_unit_test(test_lib64),
 		cmocka_unit_test(test_globs),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_imports),
