@@ -144,7 +144,7 @@ bool wh_code_in_tests(const char *path)
 	for (size_t i = 0; i < WH_ARRAY_SIZE(dirs); i++)
 		if (wh_code_has_part(path, dirs[i]))
 			return true;
-	return wh_rule_matches("test.* test-* test_* *_test.* *.test.* *.spec.* *_spec.* conftest.py", name);
+	return wh_rule_matches("test.* tests.* test-* test_* *_test.* *.test.* *.spec.* *_spec.* conftest.py", name);
 }
 
 /* ---------------------------------------------------------------- what the profiles say */
@@ -507,6 +507,24 @@ static bool is_script(struct wh_decide *d, const char *path)
 	return wh_strv_has(&c->scripts, path);
 }
 
+/* A script in a directory that others share, /app.py: what frameworks look for beside it. */
+static int keep_beside(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+{
+	static const char *const names[] = {"templates", "static", "views", "public", "assets", "locale", "locales", "translations", "i18n", "lang"};
+	WH_AUTO_FREE char *dir = strchr(path, '/') ? wh_path_dir(path) : wh_strdup("");
+	int r = 0;
+
+	if (is_library(d, path) || !wh_code_first(d, "beside", dir))
+		return 0;
+	for (size_t i = 0; r == 0 && i < WH_ARRAY_SIZE(names); i++) {
+		WH_AUTO_FREE char *data = *dir ? wh_path_join(dir, names[i]) : wh_strdup(names[i]);
+
+		if (wh_code_is_dir(d, data) && !wh_code_is_owned(d, data))
+			r = wh_code_keep_tree(d, row, data, is_foreign, via, err);
+	}
+	return r;
+}
+
 /* The directory of a used source that is the application's own stays with all that is in it: templates, translations, modules that are imported by
  * a name made up when it runs. */
 int wh_rule_home(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
@@ -516,5 +534,7 @@ int wh_rule_home(struct wh_decide *d, const struct wh_rule_row *row, const char 
 	if (!wh_code_is_plain(d, path) || (!is_code(path) && !is_script(d, path)))
 		return 0;
 	home = wh_code_home(d, path);
-	return home && wh_code_first(d, "home", home) ? wh_code_keep_tree(d, row, home, is_foreign, via, err) : 0;
+	if (!home)
+		return keep_beside(d, row, path, via, err);
+	return wh_code_first(d, "home", home) ? wh_code_keep_tree(d, row, home, is_foreign, via, err) : 0;
 }

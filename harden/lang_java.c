@@ -39,7 +39,7 @@ static bool saw_desktop(struct wh_decide *d, const char *home)
 int wh_rule_java_home(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
 {
 	/* With the last part of the home, so that lib is not taken for the system's. */
-	static const char globs[] = "*/lib/modules */lib/*.so */lib/*/*.so */lib/*/*.jsa */lib/*/jvm.cfg */lib/jvm.cfg* */lib/security/** */lib/*.properties "
+	static const char globs[] = "*/lib/modules */lib/*.so */lib/*/*.so */lib/*/jvm.cfg */lib/jvm.cfg* */lib/security/** */lib/*.properties "
 				    "*/lib/*.dat */lib/tzmappings */lib/jfr/** */lib/jspawnhelper */lib/jexec */lib/*.jar */lib/ext/** */lib/management/** "
 				    "*/lib/logging.properties */conf/** */release";
 	const char *lib = NULL;
