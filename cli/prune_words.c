@@ -17,21 +17,34 @@
 
 /* ---------------------------------------------------------------- directories of tests */
 
-/* DIR, DIR:/PATH */
-static char *dir_of(const char *text, const char **ret_target)
+/* DIR:/PATH: where it is seen; NULL: DIR alone. */
+static const char *target_given(const char *text)
 {
 	const char *colon = NULL;
 
 	for (const char *p = text; (p = strstr(p, ":/")); p++)
 		colon = p;
-	*ret_target = colon ? colon + 1 : TESTS;
-	return colon ? wh_strndup(text, (size_t)(colon - text)) : wh_strdup(text);
+	return colon ? colon + 1 : NULL;
+}
+
+static const char *target_of(const char *text)
+{
+	const char *given = target_given(text);
+
+	return given ? given : TESTS;
+}
+
+static char *dir_of(const char *text)
+{
+	const char *given = target_given(text);
+
+	return wh_strndup(text, given ? (size_t)(given - text) - 1 : strlen(text));
 }
 
 static int check_dir(const char *text, struct wh_err **err)
 {
-	const char *target;
-	WH_AUTO_FREE char *dir = dir_of(text, &target);
+	const char *target = target_of(text);
+	WH_AUTO_FREE char *dir = dir_of(text);
 	struct stat st;
 	int r = 0;
 
@@ -120,12 +133,10 @@ static void add_dirs(struct part *p, const struct wh_prune_flags *f, const struc
 {
 	for (size_t i = 0; i < f->tests_dirs.n; i++) {
 		WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
-		const char *target;
-		WH_AUTO_FREE char *dir = dir_of(f->tests_dirs.v[i], &target);
 
 		wh_buf_adds(&text, "--mount=type=bind");
 		add_field(&text, "from", names->v[i]);
-		add_field(&text, "target", target);
+		add_field(&text, "target", target_of(f->tests_dirs.v[i]));
 		wh_strv_add(&p->flags, text.p);
 		wh_strv_addf(&p->said, "--tests-dir %s", f->tests_dirs.v[i]);
 	}
@@ -309,8 +320,7 @@ int wh_prune_words_compose(void *arg, struct wh_build_spec *spec, struct wh_stor
 	if (r == 0 && f->tests)
 		r = add_image(spec, "--tests", f->tests, store, err);
 	for (size_t i = 0; r == 0 && i < f->tests_dirs.n; i++) {
-		const char *target;
-		WH_AUTO_FREE char *dir = dir_of(f->tests_dirs.v[i], &target);
+		WH_AUTO_FREE char *dir = dir_of(f->tests_dirs.v[i]);
 
 		wh_strv_addf(&dirs, "directory of tests %zu", i + 1); /* the name of no image */
 		add_context(spec, dirs.v[i], wh_asprintf("local://%s", dirs.v[i]), wh_cli_absolute(dir));
@@ -332,6 +342,7 @@ static const struct {
 	{"give it one above this line, or name a command here: --start=", "name a command: --start="},
 	{"write --start=", "--start="},
 	{"PRUNE removes shells", "shells are removed"},
+	{"and CMD [] in its place", "in its place"},
 	{"what a PROFILE starts instead (--start)", "what --start starts"},
 	{"let ENTRYPOINT start", "let --entrypoint start"},
 	{"let CMD start", "let --cmd start"},
