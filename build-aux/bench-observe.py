@@ -6,7 +6,8 @@ usage: bench-observe.py --build DIR --apps TREE [--work DIR] [--rounds N] [--sec
 
 TREE is what `mkbase.sh apps TREE wrk openjdk-17-jdk-headless` makes; the applications run chrooted on an overlay of it, without a
 sandbox, so that the observer alone is compared. DIR is a build folder with whittle-record. Each case is run N times for each tool, in
-turns; medians and ratios are printed.
+turns; medians, extremes and ratios are printed; also the processor time that the application and its observer took together, which says
+more where the machine is busy with other things.
   nginx      requests a second of one worker with an access log, wrk with 16 kept connections: an answer from memory; a file of 4 KiB,
              opened each time, as is nginx's default; the same with open_file_cache
   redis      requests a second, redis-benchmark with 50 connections: SET and GET, alone and 16 in a pipeline
@@ -64,6 +65,7 @@ public class Service {
 	}
 }
 """
+UNITS = {"1/s": "requests a second", "µs": "CPU µs a request", "s": "seconds", "CPU s": "CPU seconds"}
 GIVE_UP = 120  # seconds
 
 
@@ -100,6 +102,22 @@ def listens(port):
         return True
     except OSError:
         return False
+
+
+def cpu_seconds(session):
+    """What the threads of a session have had of the processors."""
+    total = 0
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/stat" % pid) as f:
+                if int(f.read().rsplit(")", 1)[1].split()[3]) != session:
+                    continue
+            for task in os.listdir("/proc/%s/task" % pid):
+                with open("/proc/%s/task/%s/schedstat" % (pid, task)) as f:
+                    total += int(f.read().split()[0])
+        except OSError:
+            continue
+    return total / 1e9
 
 
 class Bench:
@@ -182,10 +200,13 @@ class Bench:
             p, _ = self.start(tool, ["nginx", "-c", "/srv/bench/nginx.conf"], listens, port)
             for case, path in (("nginx, an answer from memory", "memory"), ("nginx, a file of 4 KiB", "file"),
                                ("nginx, … with open_file_cache", "cached/file")):
+                before = cpu_seconds(p.pid)
                 text = out_of(["chroot", self.root, "wrk", "-t1", "-c16", "-d%ds" % self.o.seconds, "http://127.0.0.1:%d/%s" % (port, path)])
                 if "Non-2xx" in text:
                     fail(text)
                 self.note(case, tool, float(re.search(r"Requests/sec: +([0-9.]+)", text)[1]), "1/s")
+                requests = int(re.search(r"([0-9]+) requests in", text)[1])
+                self.note(case, tool, (cpu_seconds(p.pid) - before) / requests * 1e6, "µs")
             self.stop(p, tool)
             os.unlink(self.root + "/tmp/access.log")
 
@@ -196,9 +217,13 @@ class Bench:
             for depth, n in ((1, 60000), (16, 600000)):
                 if tool == "strace -f":
                     n //= 10
-                text = out_of(["chroot", self.root, "redis-benchmark", "-p", str(port), "-n", str(n), "-P", str(depth), "-t", "set,get", "--csv"])
-                for what, rate in re.findall(r'^"(SET|GET)","([0-9.]+)"', text, re.M):
-                    self.note("redis, %s%s" % (what, ", 16 in a pipeline" if depth > 1 else ""), tool, float(rate), "1/s")
+                for what in ("SET", "GET"):
+                    case = "redis, %s%s" % (what, ", 16 in a pipeline" if depth > 1 else "")
+                    before = cpu_seconds(p.pid)
+                    text = out_of(["chroot", self.root, "redis-benchmark", "-p", str(port), "-n", str(n), "-P", str(depth), "-t", what.lower(),
+                                   "--csv"])
+                    self.note(case, tool, float(re.search(r'^"%s","([0-9.]+)"' % what, text, re.M)[1]), "1/s")
+                    self.note(case, tool, (cpu_seconds(p.pid) - before) / n * 1e6, "µs")
             self.stop(p, tool)
 
     def python(self):
@@ -207,6 +232,7 @@ class Bench:
         for tool in self.each():
             p, took = self.start(tool, ["python3", "/srv/bench/service.py"], answers, port)
             self.note("a Flask service: start to first answer", tool, took, "s")
+            self.note("a Flask service: start to first answer", tool, cpu_seconds(p.pid), "CPU s")
             self.stop(p, tool)
 
     def java(self):
@@ -215,6 +241,7 @@ class Bench:
             port = free_port()
             p, took = self.start(tool, ["java", "-cp", "/srv/bench", "Service", str(port)], answers, port)
             self.note("a Java service: start to first answer", tool, took, "s")
+            self.note("a Java service: start to first answer", tool, cpu_seconds(p.pid), "CPU s")
             self.stop(p, tool)
 
 
@@ -243,13 +270,13 @@ def main():
         for tool in b.tools:
             values = tools[tool]
             m = statistics.median(values)
-            form = "{:,.0f}" if unit == "1/s" else "{:.2f}"
+            form = {"1/s": "{:,.0f}", "µs": "{:.1f}"}.get(unit, "{:.2f}")
             cells.append("%s (%s–%s)" % tuple(form.format(v) for v in (m, min(values), max(values))))
             if first is None:
                 first = m
             else:
                 cells.append("%.2f" % (first / m if unit == "1/s" else m / first))
-        print("| %s, %s | %s |" % (case, "requests a second" if unit == "1/s" else "seconds", " | ".join(cells)))
+        print("| %s, %s | %s |" % (case, UNITS[unit], " | ".join(cells)))
     if o.json:
         with open(o.json, "w") as f:
             json.dump([{"case": c, "unit": u, "tools": t} for (c, u), t in b.figures.items()], f, indent=1)
