@@ -148,12 +148,12 @@ my $out = `sort $d/copy | head -n 1`;
 chdir '/usr/share' or die;
 opendir my $h, '.' or die;
 my @all = readdir $h;
-# What a daemon does: two forks, another user, work after all others are gone.
+# What a daemon does: two forks, another user, work after its parents are gone. The first process of a container may not end before.
+pipe my $end, my $held or die;
 unless (fork) {
 	unless (fork) {
 		POSIX::setsid();
 		setuid(33);
-		sleep 1;
 		open my $g, '>', '/tmp/late' or die;
 		print $g scalar(localtime);
 		close $g;
@@ -162,6 +162,9 @@ unless (fork) {
 	POSIX::_exit(0);
 }
 wait;
+close $held;
+my @nothing = <$end>;
+die unless -e '/tmp/late';
 print strftime("%Y", localtime), ' ', scalar(@there), "\n";
 END
 cat >files/srv/tools.sh <<'END'
@@ -205,15 +208,21 @@ chmod 755 files/srv/tools.sh
 
 # ---- one application ----
 
+# mounted NAME: prints a new root.
+mounted() {
+	local dir=$T/$1
+
+	mkdir -p "$dir"/{root,log} "$T/disk/$1"/{up,work}
+	mount -t overlay "whittle-witness-$1" "$dir/root" -o \
+		"lowerdir=$T/files:$lower,upperdir=$T/disk/$1/up,workdir=$T/disk/$1/work,nfs_export=on,index=on,metacopy=off,redirect_dir=off" &&
+		echo "$dir/root"
+}
 n_apps=0
 # watched NAME: its script of steps (sandbox-play.c) on standard input, where ROOT is the directory, LOG what a log's name begins with.
 watched() {
 	local name=$1 dir=$T/$1 missed
 
-	mkdir -p "$dir"/{root,log} "$T/disk/$name"/{up,work}
-	mount -t overlay "whittle-witness-$name" "$dir/root" -o \
-		"lowerdir=$T/files:$lower,upperdir=$T/disk/$name/up,workdir=$T/disk/$name/work,nfs_export=on,index=on,metacopy=off,redirect_dir=off" ||
-		{ fail "$name: an overlay that has file handles"; return; }
+	mounted "$name" >/dev/null || { fail "$name: an overlay that has file handles"; return; }
 	on_exit "umount -l '$dir/root'"
 	sed "s|ROOT|$dir/root|g; s|LOG|$dir/log/l|g" >"$dir/script"
 	WHITTLE_TEST_MARK=$T run timeout -k 5 60 ./witness --names "$dir/root" "$dir/seen" -- "$driver" --script "$dir/script"
@@ -313,6 +322,34 @@ sed -n 's|/\.$||; /^[OXLDFT] /p' done.list | sort -u >done.seen
 isnt "$(wc -l <done.seen)" 0 'it did something that fanotify can see'
 missed=$(awk '{ print $1, $2 }' everything/seen | grep -vxFf - done.seen)
 is "$missed" '' 'and the kernel saw it'
+
+# ---- system calls ----
+
+# strace tells which were made by the same commands in another run. What the observer takes for granted is named in one list.
+sed -n '/wh_syscalls_assumed\[\]/,/NULL,/p' "$SRC/sandbox/seccomp_table.c" | grep -o '"[a-z0-9_]*"' | tr -d '"' | sort -u >assumed
+is "$(grep -cxE 'read|futex|accept4' assumed)" 3 'the list of calls that are taken for granted is found'
+# What the sandbox answers by itself never happened.
+printf '%s\n' clone3 io_uring_setup unshare >answered
+called() { # NAME COMMAND…
+	local name=$1 root missed
+
+	root=$(mounted "$name-again") || { fail "$name: another overlay"; return; }
+	on_exit "umount -l '$root'"
+	mount --bind /dev "$root/dev" && on_exit "umount -l '$root/dev'"
+	mount -t proc proc "$root/proc" && on_exit "umount -l '$root/proc'"
+	run unshare --fork --pid -- strace -f -qq -o "$T/$name.strace" chroot "$root" "${@:2}"
+	is "$status" 0 "$name: again under strace"
+	# What chroot(1) calls is not the command's: that begins with the second execve.
+	sed -nE 's/^[0-9]+ +([a-z0-9_]+)\(.*/\1/p' "$name.strace" | awk '/^execve$/ { n++ } n > 1' | sort -u >"$name.calls"
+	awk -F'\t' '$1 == "S" { sub("^x86:", "", $3); print $3 }' "$name"/log/* | sort -u >"$name.told"
+	isnt "$(grep -vxFf assumed "$name.calls" | wc -l)" 0 "$name: made calls that are to be told"
+	missed=$(grep -vxFf assumed "$name.calls" | grep -vxFf answered | grep -vxFf "$name.told" | tr '\n' ' ')
+	is "$missed" '' "$name: all of them are in the log"
+}
+called everything /srv/stress/prog /srv/stress/dir 4 2
+called tools /srv/tools.sh
+called perl perl /srv/perl/work.pl
+called php-cli php8.2 /srv/php/index.php
 
 # ---- the comparison can fail ----
 
