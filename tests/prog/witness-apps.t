@@ -312,11 +312,13 @@ is "$n_apps" 10 'ten applications'
 
 # It also says itself what it did: that must be in the log, too, and fanotify must have seen as much of it as it can see.
 watched everything <<END
-start app --dir ROOT --observe LOG.app --output $T/done.list -- /srv/stress/prog /srv/stress/dir 12 6
+netns
+start app --dir ROOT --net join --observe LOG.app --output $T/done.list -- /srv/stress/prog /srv/stress/dir 12 6
 wait app
 END
 missed=$(python3 "$SRC/tests/tools/witness_log.py" everything/root done.list everything/log/l.app 2>told)
 is "$missed" '' "all is in the log that it did ($(tail -n 1 told))"
+is "$(awk -F'\t' '$1 == "L" && $3 == "tcp" { print $5 }' everything/log/l.app | sort -nu | tr '\n' ' ')" "$(seq -s ' ' 600 611) " 'and the ports that it bound'
 is "$(grep '^0' done.list)" '' 'io_uring is no way around, and 32-bit calls are none'
 sed -n 's|/\.$||; /^[OXLDFT] /p' done.list | sort -u >done.seen
 isnt "$(wc -l <done.seen)" 0 'it did something that fanotify can see'
@@ -337,7 +339,7 @@ called() { # NAME COMMAND…
 	on_exit "umount -l '$root'"
 	mount --bind /dev "$root/dev" && on_exit "umount -l '$root/dev'"
 	mount -t proc proc "$root/proc" && on_exit "umount -l '$root/proc'"
-	run unshare --fork --pid -- strace -f -qq -o "$T/$name.strace" chroot "$root" "${@:2}"
+	run timeout -k 5 60 unshare --kill-child --fork --pid --net -- strace -f -qq -o "$T/$name.strace" chroot "$root" "${@:2}"
 	is "$status" 0 "$name: again under strace"
 	# What chroot(1) calls is not the command's: that begins with the second execve.
 	sed -nE 's/^[0-9]+ +([a-z0-9_]+)\(.*/\1/p' "$name.strace" | awk '/^execve$/ { n++ } n > 1' | sort -u >"$name.calls"
@@ -350,6 +352,34 @@ called everything /srv/stress/prog /srv/stress/dir 4 2
 called tools /srv/tools.sh
 called perl perl /srv/perl/work.pl
 called php-cli php8.2 /srv/php/index.php
+
+# ---- capabilities ----
+
+# Those in the log are enough: with no others the same commands end as well. Of the stress program each is needed.
+capable() { # NAME COMMAND…
+	local name=$1 root caps all one
+
+	caps=$(awk -F'\t' '$1 == "C" { print tolower(substr($3, 5)) }' "$name"/log/* | sort -u)
+	all=
+	[ "$name" != everything ] || all=$caps
+	for one in '' $all; do
+		root=$(mounted "$name-with${one:+out-$one}") || { fail "$name: another overlay"; return; }
+		on_exit "umount -l '$root'"
+		mount --bind /dev "$root/dev" && on_exit "umount -l '$root/dev'"
+		mount -t proc proc "$root/proc" && on_exit "umount -l '$root/proc'"
+		run timeout -k 5 60 unshare --kill-child --fork --pid --net -- chroot "$root" setpriv --inh-caps=-all \
+			--bounding-set="-all$(for c in $caps; do [ "$c" = "$one" ] || printf ',+%s' "$c"; done)" -- "${@:2}"
+		if [ -z "$one" ]; then
+			is "$status" 0 "$name: the capabilities in its log are enough ($(tr '\n' ' ' <<<"$caps"))"
+		else
+			is "$status" 1 "$name: it does not work without $one"
+		fi
+	done
+}
+capable everything /srv/stress/prog /srv/stress/dir 4 2
+capable tools /srv/tools.sh
+capable perl perl /srv/perl/work.pl
+capable php-cli php8.2 /srv/php/index.php
 
 # ---- the comparison can fail ----
 

@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -44,7 +45,7 @@ struct job {
 	pthread_t thread;
 	char dir[DIR_MAX + 16]; /* its own; the shared one is DIR itself */
 	int at;			/* descriptor of it */
-	int rounds;
+	int rounds, number;
 	char *list;
 	size_t n;
 	FILE *out;
@@ -148,7 +149,11 @@ static void files(struct job *j, int r)
 	MUST(read(fd, text, 1));
 	did(j, "OR", "made%d", r);
 	close(fd);
-	fd = (int)MUST(syscall(SYS_openat2, j->at, "sub/../sub/deep", &beneath, sizeof(beneath)));
+	/* A ".." while others rename is refused for a moment. */
+	do
+		fd = (int)syscall(SYS_openat2, j->at, "sub/../sub/deep", &beneath, sizeof(beneath));
+	while (fd < 0 && errno == EAGAIN);
+	MUST(fd);
 	close(fd);
 	fd = (int)MUST(syscall(SYS_openat2, j->at, "/jail-link", &in_root, sizeof(in_root)));
 	close(fd);
@@ -587,6 +592,39 @@ static void places(struct job *j, int r)
 	did(j, "CO", "sub/%d-later", r);
 }
 
+/* What only some of root's capabilities allow. */
+static void powers(struct job *j, int r)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)(600 + j->number))};
+	volatile char *flag;
+	int s, on = 1;
+	pid_t pid;
+
+	put(j->at, NAME("others%d", r), "x", 0644);
+	MUST(fchownat(j->at, NAME("others%d", r), 1000, 1000, 0)); /* CHOWN */
+	MUST(fchmodat(j->at, NAME("others%d", r), 0, 0)); /* FOWNER */
+	look(j->at, NAME("others%d", r), O_RDWR); /* DAC_OVERRIDE */
+	did(j, "MO", "others%d", r);
+	s = (int)MUST(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	MUST(setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)));
+	MUST(bind(s, (struct sockaddr *)&a, sizeof(a))); /* NET_BIND_SERVICE */
+	close(s);
+	/* No pipe: children of other threads would hold its ends as well. */
+	flag = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid = child();
+	if (pid == 0) {
+		MUST(setresuid(1000, 1000, 1000));
+		*flag = 1;
+		for (;;)
+			pause();
+	}
+	while (!*flag)
+		sched_yield();
+	munmap((void *)(uintptr_t)flag, 1);
+	MUST(kill(pid, SIGKILL)); /* KILL */
+	MUST(waitpid(pid, NULL, 0));
+}
+
 static void refused(struct job *j)
 {
 	char params[120] = {0};
@@ -620,6 +658,7 @@ static void prepare(struct job *j, int i)
 
 	snprintf(j->dir, sizeof(j->dir), "%s/t%d", top, i);
 	MUST(mkdir(j->dir, 0755));
+	j->number = i;
 	j->at = (int)MUST(open(j->dir, O_PATH | O_DIRECTORY | O_CLOEXEC));
 	j->out = open_memstream(&j->list, &j->n);
 	MUST(mkdirat(j->at, "sub", 0755));
@@ -656,6 +695,7 @@ static void *work(void *arg)
 		sockets(j, r);
 		executions(j, r);
 		places(j, r);
+		powers(j, r);
 	}
 	return NULL;
 }
