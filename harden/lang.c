@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the closure rules of all languages need: who owns a file, which scripts were run, where an application lives. Everything is found out once
- * for each prune, when it is first asked for.
+ * What the closure rules of all languages need: who owns a file, which scripts were run, where an application lives.
+ * Everything is found out once for each prune, when it is first asked for.
  */
 #include "harden/lang.h"
 #include "harden/lang_python.h"
@@ -137,8 +137,8 @@ bool wh_code_has_part(const char *path, const char *name)
 
 bool wh_code_in_tests(const char *path)
 {
-	static const char *const dirs[] = {"test",    "tests",    "idle_test",  "__tests__", "spec", "example",
-					   "examples", "benchmark", "benchmarks", "bench"};
+	static const char *const dirs[] = {"test",    "tests",    "idle_test", "__tests__",  "spec",
+					   "example", "examples", "benchmark", "benchmarks", "bench"};
 	const char *name = wh_path_base(path);
 
 	for (size_t i = 0; i < WH_ARRAY_SIZE(dirs); i++)
@@ -179,7 +179,8 @@ void wh_code_scripts(struct wh_decide *d, const char *interpreter, struct wh_str
 
 		if (!path || !program || !wh_has_prefix(wh_path_base(program), interpreter))
 			continue;
-		if (wh_walk(d->t, path, true, NULL, &canonical, &n) == 0 && n.e.type == WH_T_FILE && !wh_strv_has(ret, canonical))
+		if (wh_walk(d->t, path, true, NULL, &canonical, &n) == 0 && n.e.type == WH_T_FILE &&
+		    !wh_strv_has(ret, canonical))
 			wh_strv_add(ret, canonical);
 	}
 }
@@ -202,7 +203,8 @@ bool wh_code_runs(struct wh_decide *d, const char *interpreter)
 	return false;
 }
 
-bool wh_code_source(struct wh_decide *d, const char *path, const char *ends, const char *interpreter, struct wh_bytes *ret)
+bool wh_code_source(struct wh_decide *d, const char *path, const char *ends, const char *interpreter,
+		    struct wh_bytes *ret)
 {
 	struct wh_node_ref ref;
 	bool named = false;
@@ -249,8 +251,9 @@ static int by_record(const void *a, const void *b, void *arg)
 {
 	const struct wh_owned *v = arg, *x = &v[*(const uint32_t *)a], *y = &v[*(const uint32_t *)b];
 
-	return x->record != y->record ? (x->record > y->record) - (x->record < y->record) :
-					(*(const uint32_t *)a > *(const uint32_t *)b) - (*(const uint32_t *)a < *(const uint32_t *)b);
+	return x->record != y->record
+		       ? (x->record > y->record) - (x->record < y->record)
+		       : (*(const uint32_t *)a > *(const uint32_t *)b) - (*(const uint32_t *)a < *(const uint32_t *)b);
 }
 
 static int read_dpkg(struct wh_decide *d, struct wh_err **err)
@@ -326,12 +329,14 @@ int wh_code_owned(struct wh_decide *d, const char *path, const char *below, stru
 	return 0;
 }
 
-int wh_code_keep_owned(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *globs, const char *via, struct wh_err **err)
+int wh_code_keep_owned(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *globs,
+		       const char *via, struct wh_err **err)
 {
 	struct wh_code *c = state(d);
 	int r = read_dpkg(d, err);
 
-	for (size_t i = r < 0 ? c->files.n : first_owned(&c->files, path); r == 0 && i < c->files.n && wh_streq(c->files.v[i].path, path); i++) {
+	for (size_t i = r < 0 ? c->files.n : first_owned(&c->files, path);
+	     r == 0 && i < c->files.n && wh_streq(c->files.v[i].path, path); i++) {
 		WH_AUTO_FREE char *key = wh_asprintf("%s %u", row->name, (unsigned)c->files.v[i].record);
 		WH_AUTO_STRV struct wh_strv owned = {0};
 
@@ -373,15 +378,17 @@ static bool is_own(const char *dir)
 	WH_AUTO_FREE char *word = wh_asprintf(" %s ", dir);
 
 	/* A package's own directories are its package's business. */
-	return *dir && !strchr(dir, ' ') && !strstr(system, word) && !wh_code_below(dir, "etc") && !wh_code_below(dir, "proc") &&
-	       !wh_code_below(dir, "sys") && !wh_code_below(dir, "dev") && !wh_code_below(dir, "run") && !wh_code_below(dir, "tmp");
+	return *dir && !strchr(dir, ' ') && !strstr(system, word) && !wh_code_below(dir, "etc") &&
+	       !wh_code_below(dir, "proc") && !wh_code_below(dir, "sys") && !wh_code_below(dir, "dev") &&
+	       !wh_code_below(dir, "run") && !wh_code_below(dir, "tmp");
 }
 
 static bool has_marker(struct wh_decide *d, const char *dir)
 {
-	static const char *const names[] = {"package.json", "pyproject.toml", "setup.py",      "setup.cfg", "manage.py",
-					    "composer.json", "Gemfile",       "config.ru",     "cpanfile",  "Makefile.PL",
-					    "requirements.txt", "Pipfile",    "WEB-INF/web.xml"};
+	static const char *const names[] = {"package.json",   "pyproject.toml", "setup.py",         "setup.cfg",
+					    "manage.py",      "composer.json",  "Gemfile",          "config.ru",
+					    "cpanfile",       "Makefile.PL",    "requirements.txt", "Pipfile",
+					    "WEB-INF/web.xml"};
 
 	for (size_t i = 0; i < WH_ARRAY_SIZE(names); i++) {
 		WH_AUTO_FREE char *path = wh_path_join(dir, names[i]);
@@ -395,21 +402,31 @@ static bool has_marker(struct wh_decide *d, const char *dir)
 /* Where interpreters have their libraries, and what belongs to a package of dpkg, is nobody's home. */
 static bool is_library(struct wh_decide *d, const char *path)
 {
-	static const char *const parts[] = {"node_modules", "site-packages", "dist-packages", "gems",  "vendor_ruby",
+	static const char *const parts[] = {"node_modules", "site-packages", "dist-packages", "gems",   "vendor_ruby",
 					    "site_ruby",    "perl5",         "perl",          "nodejs", "jvm"};
 
 	for (size_t i = 0; i < WH_ARRAY_SIZE(parts); i++)
 		if (wh_code_has_part(path, parts[i]))
 			return true;
+	if (wh_has_suffix(path, ".jar")) {
+		WH_AUTO_FREE char *dir = strchr(path, '/') ? wh_path_dir(path) : wh_strdup("");
+		WH_AUTO_FREE char *image = wh_path_join(dir, "modules"), *old = wh_path_join(dir, "rt.jar");
+
+		/* A virtual machine's own. */
+		if (wh_code_is_file(d, image) || wh_code_is_file(d, old))
+			return true;
+	}
 	for (const char *p = path; (p = strstr(p, "/vendor/")); p++) {
-		WH_AUTO_FREE char *composer = wh_asprintf("%.*s/vendor/composer/autoload_real.php", (int)(p - path), path);
+		WH_AUTO_FREE char *composer =
+			wh_asprintf("%.*s/vendor/composer/autoload_real.php", (int)(p - path), path);
 
 		if (wh_code_is_file(d, composer))
 			return true;
 	}
-	return wh_rule_matches("usr/lib/python*/** usr/local/lib/python*/** usr/lib/ruby/** usr/local/lib/ruby/** usr/lib/*/ruby/** "
-			       "usr/share/php/** usr/lib/php/** usr/local/lib/php/** usr/lib/*/perl-base/**",
-			       path) ||
+	return wh_rule_matches(
+		       "usr/lib/python*/** usr/local/lib/python*/** usr/lib/ruby/** usr/local/lib/ruby/** usr/lib/*/ruby/** "
+		       "usr/share/php/** usr/lib/php/** usr/local/lib/php/** usr/lib/*/perl-base/**",
+		       path) ||
 	       wh_code_is_owned(d, path);
 }
 
@@ -421,7 +438,8 @@ char *wh_code_home(struct wh_decide *d, const char *path)
 
 	if (is_library(d, path))
 		return NULL;
-	if (cwd && wh_walk(d->t, cwd, true, NULL, &work, &n) == 0 && n.e.type == WH_T_DIR && is_own(work) && wh_code_below(path, work))
+	if (cwd && wh_walk(d->t, cwd, true, NULL, &work, &n) == 0 && n.e.type == WH_T_DIR && is_own(work) &&
+	    wh_code_below(path, work))
 		return WH_TAKE_PTR(work);
 	for (;;) {
 		char *slash = strrchr(dir, '/');
@@ -455,8 +473,8 @@ static int on_tree(void *arg, const struct wh_node_ref *n)
 	return 0;
 }
 
-int wh_code_keep_tree(struct wh_decide *d, const struct wh_rule_row *row, const char *dir, wh_code_skip_fn skip, const char *via,
-		      struct wh_err **err)
+int wh_code_keep_tree(struct wh_decide *d, const struct wh_rule_row *row, const char *dir, wh_code_skip_fn skip,
+		      const char *via, struct wh_err **err)
 {
 	struct tree x = {.d = d, .row = row, .skip = skip, .via = via};
 	int r = wh_tree_walk(d->t, dir, on_tree, &x);
@@ -471,24 +489,29 @@ int wh_code_keep_tree(struct wh_decide *d, const struct wh_rule_row *row, const 
 	return r;
 }
 
-/* What lies in an application's directory and is not the application: history, installed packages (which have rules of their own). */
+/* What lies in an application's directory and is not the application: history, installed packages (which have rules of
+ * their own). */
 static bool is_foreign(struct wh_decide *d, const char *dir)
 {
-	static const char *const names[] = {".git",   ".hg",       ".svn",           "node_modules", "site-packages", "dist-packages", "__pycache__",
-					    ".cache", ".npm",      ".pytest_cache",  ".mypy_cache",  ".tox",          ".nox"};
+	static const char *const names[] = {".git",          ".hg",         ".svn",   "node_modules", "site-packages",
+					    "dist-packages", "__pycache__", ".cache", ".npm",         ".pytest_cache",
+					    ".mypy_cache",   ".tox",        ".nox"};
 	const char *name = wh_path_base(dir);
-	WH_AUTO_FREE char *venv = wh_path_join(dir, "pyvenv.cfg"), *composer = wh_path_join(dir, "composer/autoload_real.php"),
-			   *bundle = wh_path_join(dir, "bundle/ruby");
+	WH_AUTO_FREE char *venv = wh_path_join(dir, "pyvenv.cfg"),
+			  *composer = wh_path_join(dir, "composer/autoload_real.php"),
+			  *bundle = wh_path_join(dir, "bundle/ruby");
 
 	for (size_t i = 0; i < WH_ARRAY_SIZE(names); i++)
 		if (wh_streq(name, names[i]))
 			return true;
-	return wh_code_is_file(d, venv) || (wh_streq(name, "vendor") && (wh_code_is_file(d, composer) || wh_code_is_dir(d, bundle)));
+	return wh_code_is_file(d, venv) ||
+	       (wh_streq(name, "vendor") && (wh_code_is_file(d, composer) || wh_code_is_dir(d, bundle)));
 }
 
 static bool is_code(const char *path)
 {
-	static const char *const ends[] = {".py", ".pyc", ".js", ".mjs", ".cjs", ".php", ".phtml", ".rb", ".ru", ".pl", ".pm", ".psgi", ".class", ".jar", ".war"};
+	static const char *const ends[] = {".py", ".pyc", ".js", ".mjs",  ".cjs",   ".php", ".phtml", ".rb",
+					   ".ru", ".pl",  ".pm", ".psgi", ".class", ".jar", ".war"};
 
 	for (size_t i = 0; i < WH_ARRAY_SIZE(ends); i++)
 		if (wh_has_suffix(path, ends[i]))
@@ -508,9 +531,11 @@ static bool is_script(struct wh_decide *d, const char *path)
 }
 
 /* A script in a directory that others share, /app.py: what frameworks look for beside it. */
-static int keep_beside(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+static int keep_beside(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+		       struct wh_err **err)
 {
-	static const char *const names[] = {"templates", "static", "views", "public", "assets", "locale", "locales", "translations", "i18n", "lang"};
+	static const char *const names[] = {"templates", "static",  "views",        "public", "assets",
+					    "locale",    "locales", "translations", "i18n",   "lang"};
 	WH_AUTO_FREE char *dir = strchr(path, '/') ? wh_path_dir(path) : wh_strdup("");
 	int r = 0;
 
@@ -525,9 +550,10 @@ static int keep_beside(struct wh_decide *d, const struct wh_rule_row *row, const
 	return r;
 }
 
-/* The directory of a used source that is the application's own stays with all that is in it: templates, translations, modules that are imported by
- * a name made up when it runs. */
-int wh_rule_home(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+/* The directory of a used source that is the application's own stays with all that is in it: templates, translations,
+ * modules that are imported by a name made up when it runs. */
+int wh_rule_home(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+		 struct wh_err **err)
 {
 	WH_AUTO_FREE char *home = NULL;
 

@@ -17,9 +17,9 @@ bool wh_code_is_file(struct wh_decide *d, const char *path);
 bool wh_code_is_dir(struct wh_decide *d, const char *path);
 /* Is the last component an ordinary file, no link? */
 bool wh_code_is_plain(struct wh_decide *d, const char *path);
-bool wh_code_below(const char *path, const char *dir); /* or dir itself */
+bool wh_code_below(const char *path, const char *dir);     /* or dir itself */
 bool wh_code_has_part(const char *path, const char *name); /* a component before the last of that name? */
-bool wh_code_in_tests(const char *path); /* does it lie in a directory of tests? */
+bool wh_code_in_tests(const char *path);                   /* does it lie in a directory of tests? */
 
 /* What the profiles saw used with more than a look: canonical paths, sorted. */
 const struct wh_strv *wh_code_seen(struct wh_decide *d);
@@ -27,17 +27,24 @@ const struct wh_strv *wh_code_seen(struct wh_decide *d);
 void wh_code_scripts(struct wh_decide *d, const char *interpreter, struct wh_strv *ret);
 bool wh_code_runs(struct wh_decide *d, const char *interpreter); /* was one of that name seen to run? */
 /* Opens a source: by what its name ends in, or a program that begins with #! and the interpreter's name. */
-bool wh_code_source(struct wh_decide *d, const char *path, const char *ends, const char *interpreter, struct wh_bytes *ret);
+bool wh_code_source(struct wh_decide *d, const char *path, const char *ends, const char *interpreter,
+		    struct wh_bytes *ret);
 const char *wh_code_env(struct wh_decide *d, const char *name); /* or NULL */
 
-enum wh_code_language { WH_CODE_PERL, WH_CODE_RUBY, WH_CODE_RUBY_GEMS, WH_CODE_LANGUAGES }; /* RUBY_GEMS: see lang_ruby.c */
+enum wh_code_language {
+	WH_CODE_PERL,
+	WH_CODE_RUBY,
+	WH_CODE_RUBY_GEMS,
+	WH_CODE_LANGUAGES
+}; /* RUBY_GEMS: see lang_ruby.c */
 /* Where a language looks for modules: empty until its own file fills it. */
 struct wh_strv *wh_code_roots(struct wh_decide *d, enum wh_code_language language);
 
 /* Files of the packages of dpkg that own the path, below a directory. */
 int wh_code_owned(struct wh_decide *d, const char *path, const char *below, struct wh_strv *ret, struct wh_err **err);
 /* Keeps those of them that match one of the globs; once for each package and rule. */
-int wh_code_keep_owned(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *globs, const char *via, struct wh_err **err);
+int wh_code_keep_owned(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *globs,
+		       const char *via, struct wh_err **err);
 /* Does a package of dpkg own it? */
 bool wh_code_is_owned(struct wh_decide *d, const char *path);
 
@@ -45,8 +52,8 @@ bool wh_code_is_owned(struct wh_decide *d, const char *path);
 char *wh_code_home(struct wh_decide *d, const char *path);
 /* Keeps what is below dir but directories for which skip() holds. */
 typedef bool (*wh_code_skip_fn)(struct wh_decide *d, const char *dir);
-int wh_code_keep_tree(struct wh_decide *d, const struct wh_rule_row *row, const char *dir, wh_code_skip_fn skip, const char *via,
-		      struct wh_err **err);
+int wh_code_keep_tree(struct wh_decide *d, const struct wh_rule_row *row, const char *dir, wh_code_skip_fn skip,
+		      const char *via, struct wh_err **err);
 
 /* ---------------------------------------------------------------- texts: what source code asks for */
 
@@ -57,18 +64,21 @@ struct wh_py_import {
 	bool text;          /* a string that looks like a name with dots, no statement */
 };
 typedef int (*wh_py_fn)(void *arg, const struct wh_py_import *i, struct wh_err **err);
-/* lang_pytext.c: import statements, import_module("…"), __import__("…"); with strings, also texts that are names with dots. */
+/* lang_pytext.c: import statements, import_module("…"), __import__("…"); with strings, also texts that are names with
+ * dots. */
 int wh_py_imports(const char *p, size_t n, bool strings, wh_py_fn fn, void *arg, struct wh_err **err);
 
-/* lang_words.c: for each place where one of the words (NULL-terminated) stands as a word of its own, and a string literal (or, with bare, a name) is
- * behind it on the same line, perhaps in brackets. Lines that begin with the comment are left out; a line that is stop ends the text. */
+/* lang_words.c: for each place where one of the words (NULL-terminated) stands as a word of its own, and a string
+ * literal (or, with bare, a name) is behind it on the same line, perhaps in brackets. Lines that begin with the comment
+ * are left out; a line that is stop ends the text. */
 struct wh_words {
 	const char *const *words;
 	const char *comment; /* "#", "//" */
 	const char *pod;     /* a line that begins so begins a text; "=cut", "=end" end it; or NULL */
 	const char *stop;    /* or NULL */
 	bool bare;           /* Foo::Bar */
-	bool tight;          /* only where a bracket or a blank is between word and string, and no dot before the word: JavaScript */
+	bool tight;          /* only where a bracket or a blank is between word and string, and no dot before the word:
+				JavaScript */
 };
 struct wh_word {
 	const char *word; /* that of words */
@@ -79,29 +89,32 @@ struct wh_word {
 typedef int (*wh_word_fn)(void *arg, const struct wh_word *w, struct wh_err **err);
 int wh_words_find(const char *p, size_t n, const struct wh_words *w, wh_word_fn fn, void *arg, struct wh_err **err);
 
-/* lang_java.c: the name of the class that a class file defines ("com/example/Main"; JVM specification, 4.1 and 4.4). n is 0: it is none. */
+/* lang_java.c: the name of the class that a class file defines ("com/example/Main"; JVM specification, 4.1 and 4.4). n
+ * is 0: it is none. */
 struct wh_str wh_java_class_name(const uint8_t *p, size_t n);
 
 /* ---------------------------------------------------------------- functions of rows */
 
-#define WH_CODE_RULE(name) int name(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
-WH_CODE_RULE(wh_rule_home);            /* lang.c */
-WH_CODE_RULE(wh_rule_python_runtime);  /* lang_python.c */
+#define WH_CODE_RULE(name)                                                                              \
+	int name(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, \
+		 struct wh_err **err)
+WH_CODE_RULE(wh_rule_home);           /* lang.c */
+WH_CODE_RULE(wh_rule_python_runtime); /* lang_python.c */
 WH_CODE_RULE(wh_rule_python_library);
 WH_CODE_RULE(wh_rule_python_bytecode);
 WH_CODE_RULE(wh_rule_python_import);
 WH_CODE_RULE(wh_rule_python_distribution); /* lang_pydist.c */
-WH_CODE_RULE(wh_rule_node_package);    /* lang_node.c */
+WH_CODE_RULE(wh_rule_node_package);        /* lang_node.c */
 WH_CODE_RULE(wh_rule_node_require);
-WH_CODE_RULE(wh_rule_java_home);       /* lang_java.c */
+WH_CODE_RULE(wh_rule_java_home); /* lang_java.c */
 WH_CODE_RULE(wh_rule_java_jar);
 WH_CODE_RULE(wh_rule_java_classes);
-WH_CODE_RULE(wh_rule_php_extensions);  /* lang_php.c */
+WH_CODE_RULE(wh_rule_php_extensions); /* lang_php.c */
 WH_CODE_RULE(wh_rule_php_package);
-WH_CODE_RULE(wh_rule_perl_module);     /* lang_perl.c */
+WH_CODE_RULE(wh_rule_perl_module); /* lang_perl.c */
 WH_CODE_RULE(wh_rule_perl_use);
 WH_CODE_RULE(wh_rule_perl_runtime);
-WH_CODE_RULE(wh_rule_ruby_gem);        /* lang_ruby.c */
+WH_CODE_RULE(wh_rule_ruby_gem); /* lang_ruby.c */
 WH_CODE_RULE(wh_rule_ruby_require);
 WH_CODE_RULE(wh_rule_ruby_runtime);
 WH_CODE_RULE(wh_rule_ruby_library);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Java: what a virtual machine loads by itself from its own directory, jars that a manifest names, directories of classes. The module image holds the
- * class library, and is one file.
+ * Java: what a virtual machine loads by itself from its own directory, jars that a manifest names, directories of
+ * classes. The module image holds the class library, and is one file.
  */
 #include "harden/lang.h"
 
@@ -16,8 +16,10 @@
 /* What draws, prints, plays and debugs comes when one of it was seen to be loaded. */
 static bool is_desktop(const char *name)
 {
-	static const char *const names[] = {"libawt",    "libfontmanager", "libfreetype", "libharfbuzz", "libjavajpeg", "liblcms",  "libmlib_image", "libjsound",
-					    "libsplashscreen", "libjawt", "libsaproc",   "libattach",   "libdt_socket", "libjdwp", "psfont"};
+	static const char *const names[] = {"libawt",          "libfontmanager", "libfreetype",   "libharfbuzz",
+					    "libjavajpeg",     "liblcms",        "libmlib_image", "libjsound",
+					    "libsplashscreen", "libjawt",        "libsaproc",     "libattach",
+					    "libdt_socket",    "libjdwp",        "psfont"};
 
 	for (size_t i = 0; i < WH_ARRAY_SIZE(names); i++)
 		if (wh_has_prefix(name, names[i]))
@@ -30,18 +32,21 @@ static bool saw_desktop(struct wh_decide *d, const char *home)
 	const struct wh_strv *seen = wh_code_seen(d);
 
 	for (size_t i = 0; i < seen->n; i++)
-		if (wh_code_below(seen->v[i], home) && wh_has_suffix(seen->v[i], ".so") && wh_has_prefix(wh_path_base(seen->v[i]), "libawt"))
+		if (wh_code_below(seen->v[i], home) && wh_has_suffix(seen->v[i], ".so") &&
+		    wh_has_prefix(wh_path_base(seen->v[i]), "libawt"))
 			return true;
 	return false;
 }
 
 /* path: HOME/lib/modules, HOME/lib/server/libjvm.so, or before Java 9 HOME/lib/rt.jar */
-int wh_rule_java_home(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+int wh_rule_java_home(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+		      struct wh_err **err)
 {
 	/* With the last part of the home, so that lib is not taken for the system's. */
-	static const char globs[] = "*/lib/modules */lib/*.so */lib/*/*.so */lib/*/jvm.cfg */lib/jvm.cfg* */lib/security/** */lib/*.properties "
-				    "*/lib/*.dat */lib/tzmappings */lib/jfr/** */lib/jspawnhelper */lib/jexec */lib/*.jar */lib/ext/** */lib/management/** "
-				    "*/lib/logging.properties */conf/** */release";
+	static const char globs[] =
+		"*/lib/modules */lib/*.so */lib/*/*.so */lib/*/jvm.cfg */lib/jvm.cfg* */lib/security/** */lib/*.properties "
+		"*/lib/*.dat */lib/tzmappings */lib/jfr/** */lib/jspawnhelper */lib/jexec */lib/*.jar */lib/ext/** */lib/management/** "
+		"*/lib/logging.properties */conf/** */release";
 	const char *lib = NULL;
 	WH_AUTO_FREE char *home = NULL;
 	const struct wh_strv *all;
@@ -60,7 +65,8 @@ int wh_rule_java_home(struct wh_decide *d, const struct wh_rule_row *row, const 
 	for (size_t i = 0; r == 0 && i < all->n; i++) {
 		if (!wh_has_prefix(all->v[i], home) || all->v[i][strlen(home)] != '/')
 			continue;
-		if (wh_rule_matches(globs, all->v[i] + (wh_path_base(home) - home)) && (desktop || !is_desktop(wh_path_base(all->v[i]))))
+		if (wh_rule_matches(globs, all->v[i] + (wh_path_base(home) - home)) &&
+		    (desktop || !is_desktop(wh_path_base(all->v[i]))))
 			r = wh_rule_keep(d, row, all->v[i], via, err);
 	}
 	return r;
@@ -121,9 +127,11 @@ static char *class_path(const struct wh_buf *manifest)
 }
 
 /* A jar brings those that its manifest names, as a class path of its own. */
-int wh_rule_java_jar(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+int wh_rule_java_jar(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+		     struct wh_err **err)
 {
-	WH_AUTO_FREE char *dir = strchr(path, '/') ? wh_path_dir(path) : wh_strdup(""), *cwd = wh_asprintf("/%s", dir), *list = NULL;
+	WH_AUTO_FREE char *dir = strchr(path, '/') ? wh_path_dir(path) : wh_strdup(""), *cwd = wh_asprintf("/%s", dir),
+			  *list = NULL;
 	WH_AUTO_BUF struct wh_buf manifest = WH_BUF_INIT;
 	WH_AUTO_BYTES struct wh_bytes b = {0};
 	struct wh_node_ref n;
@@ -165,7 +173,8 @@ static unsigned u16(const uint8_t *p)
 
 struct wh_str wh_java_class_name(const uint8_t *p, size_t n)
 {
-	static const uint8_t sizes[] = {[3] = 4, [4] = 4, [5] = 8, [6] = 8, [7] = 2, [8] = 2, [9] = 4, [10] = 4, [11] = 4, [12] = 4, [15] = 3, [16] = 2, [17] = 4, [18] = 4, [19] = 2, [20] = 2};
+	static const uint8_t sizes[] = {[3] = 4,  [4] = 4,  [5] = 8,  [6] = 8,  [7] = 2,  [8] = 2,  [9] = 4,  [10] = 4,
+					[11] = 4, [12] = 4, [15] = 3, [16] = 2, [17] = 4, [18] = 4, [19] = 2, [20] = 2};
 	const struct wh_str none = {(const char *)p, 0};
 	WH_AUTO_FREE uint32_t *at = NULL;
 	unsigned count, this_class;
@@ -203,7 +212,8 @@ struct wh_str wh_java_class_name(const uint8_t *p, size_t n)
 }
 
 /* A directory of the class path of which a class was used stays whole. */
-int wh_rule_java_classes(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+int wh_rule_java_classes(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+			 struct wh_err **err)
 {
 	WH_AUTO_BYTES struct wh_bytes b = {0};
 	WH_AUTO_FREE char *end = NULL, *root = NULL;
@@ -219,9 +229,11 @@ int wh_rule_java_classes(struct wh_decide *d, const struct wh_rule_row *row, con
 		return 0;
 	root = wh_strndup(path, strlen(path) - strlen(end));
 	/* A class in /usr/lib itself does not make that a directory of classes. */
-	if (!strchr(root, '/') && (wh_streq(root, "usr") || wh_streq(root, "opt") || wh_streq(root, "var") || wh_streq(root, "home")))
+	if (!strchr(root, '/') &&
+	    (wh_streq(root, "usr") || wh_streq(root, "opt") || wh_streq(root, "var") || wh_streq(root, "home")))
 		return 0;
-	return *root && !wh_streq(root, "usr/lib") && !wh_streq(root, "usr/share") && wh_code_first(d, "java-classes", root) ?
-		       wh_rule_keep_below(d, row, root, via, err) :
-		       0;
+	return *root && !wh_streq(root, "usr/lib") && !wh_streq(root, "usr/share") &&
+			       wh_code_first(d, "java-classes", root)
+		       ? wh_rule_keep_below(d, row, root, via, err)
+		       : 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Node.js: a used package stays whole (package.json, what main and exports name, addons, what it loads by a name made up at run time), with the packages
- * that it depends on; so do packages that a source asks for by name. Found as node finds them: node_modules upwards, NODE_PATH, Debian's directories.
+ * Node.js: a used package stays whole (package.json, what main and exports name, addons, what it loads by a name made
+ * up at run time), with the packages that it depends on; so do packages that a source asks for by name. Found as node
+ * finds them: node_modules upwards, NODE_PATH, Debian's directories.
  */
 #include "harden/lang.h"
 
@@ -9,7 +10,8 @@
 
 #define MAX_JSON ((size_t)1 << 20)
 
-/* "a/node_modules/@x/y/lib/z.js": "a/node_modules/@x/y"; also of Debian's usr/share/nodejs/NAME/…. malloc'ed or NULL. */
+/* "a/node_modules/@x/y/lib/z.js": "a/node_modules/@x/y"; also of Debian's usr/share/nodejs/NAME/…. malloc'ed or NULL.
+ */
 static char *package_of(const char *path)
 {
 	static const char *const debian[] = {"usr/share/nodejs/", "usr/lib/nodejs/"};
@@ -71,7 +73,8 @@ static char *entry_in_list(struct wh_decide *d, const char *list, const char *na
 static char *find_package(struct wh_decide *d, const char *from, const char *name)
 {
 	WH_AUTO_FREE char *dir = wh_strdup(from);
-	static const char *const debian[] = {"usr/lib/x86_64-linux-gnu/nodejs", "usr/lib/aarch64-linux-gnu/nodejs", "usr/share/nodejs", "usr/lib/nodejs"};
+	static const char *const debian[] = {"usr/lib/x86_64-linux-gnu/nodejs", "usr/lib/aarch64-linux-gnu/nodejs",
+					     "usr/share/nodejs", "usr/lib/nodejs"};
 	char *found;
 
 	for (;;) {
@@ -101,7 +104,8 @@ static char *package_name(const char *name)
 	return wh_strndup(name, n);
 }
 
-static int keep_dependencies(struct wh_decide *d, const struct wh_rule_row *row, const char *dir, const char *via, struct wh_err **err)
+static int keep_dependencies(struct wh_decide *d, const struct wh_rule_row *row, const char *dir, const char *via,
+			     struct wh_err **err)
 {
 	static const char *const fields[] = {"dependencies", "optionalDependencies", "peerDependencies"};
 	WH_AUTO_FREE char *path = wh_path_join(dir, "package.json");
@@ -117,7 +121,8 @@ static int keep_dependencies(struct wh_decide *d, const struct wh_rule_row *row,
 		json_t *value;
 
 		json_object_foreach (json_object_get(doc, fields[i]), name, value) {
-			WH_AUTO_FREE char *found = strstr(name, "..") || name[0] == '/' ? NULL : find_package(d, dir, name);
+			WH_AUTO_FREE char *found =
+				strstr(name, "..") || name[0] == '/' ? NULL : find_package(d, dir, name);
 
 			r = found ? wh_rule_keep(d, row, found, via, err) : 0;
 			if (r < 0)
@@ -127,7 +132,8 @@ static int keep_dependencies(struct wh_decide *d, const struct wh_rule_row *row,
 	return r;
 }
 
-int wh_rule_node_package(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+int wh_rule_node_package(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+			 struct wh_err **err)
 {
 	WH_AUTO_FREE char *dir = NULL;
 	int r;
@@ -139,7 +145,9 @@ int wh_rule_node_package(struct wh_decide *d, const struct wh_rule_row *row, con
 		WH_AUTO_FREE char *own = strchr(path, '/') ? wh_path_dir(path) : wh_strdup("");
 
 		/* The application's own. */
-		return wh_streq(wh_path_base(path), "package.json") && !strstr(path, "node_modules/") ? keep_dependencies(d, row, own, via, err) : 0;
+		return wh_streq(wh_path_base(path), "package.json") && !strstr(path, "node_modules/")
+			       ? keep_dependencies(d, row, own, via, err)
+			       : 0;
 	}
 	if (!wh_code_first(d, "node-package", dir))
 		return 0;
@@ -157,7 +165,8 @@ struct asks {
 
 static int keep_relative(struct asks *x, const char *name, struct wh_err **err)
 {
-	static const char *const ends[] = {"", ".js", ".cjs", ".mjs", ".json", ".node", "/package.json", "/index.js", "/index.mjs", "/index.cjs"};
+	static const char *const ends[] = {"",      ".js",           ".cjs",      ".mjs",       ".json",
+					   ".node", "/package.json", "/index.js", "/index.mjs", "/index.cjs"};
 	WH_AUTO_FREE char *cwd = wh_asprintf("/%s", x->dir), *base = wh_path_abs_in(cwd, name);
 	int r = 0;
 
@@ -188,7 +197,8 @@ static int on_ask(void *arg, const struct wh_word *w, struct wh_err **err)
 	return found ? wh_rule_keep(x->d, x->row, found, x->path, err) : 0;
 }
 
-int wh_rule_node_require(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+int wh_rule_node_require(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+			 struct wh_err **err)
 {
 	static const char *const words[] = {"require", "import", "from", "resolve", NULL};
 	const struct wh_words w = {.words = words, .comment = "//", .tight = true};
@@ -197,7 +207,8 @@ int wh_rule_node_require(struct wh_decide *d, const struct wh_rule_row *row, con
 	WH_AUTO_BYTES struct wh_bytes b = {0};
 
 	(void)via;
-	if (!wh_code_runs(d, "node") || (package && wh_code_in_tests(path)) || !wh_code_source(d, path, ".js .mjs .cjs", "node", &b))
+	if (!wh_code_runs(d, "node") || (package && wh_code_in_tests(path)) ||
+	    !wh_code_source(d, path, ".js .mjs .cjs", "node", &b))
 		return 0;
 	return wh_words_find((const char *)b.p, b.n, &w, on_ask, &x, err);
 }

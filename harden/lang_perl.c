@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Perl: a used module keeps what lies below its name (the directory of its name, and that in auto) and the rest of its distribution; what sources use and require by name
- * stays as well. @INC is not told by what was seen, so each directory of the known places that is there counts.
+ * Perl: a used module keeps what lies below its name (the directory of its name, and that in auto) and the rest of its
+ * distribution; what sources use and require by name stays as well. @INC is not told by what was seen, so each
+ * directory of the known places that is there counts.
  */
 #include "harden/lang.h"
 
 #include <errno.h>
 
-#define PLACES                                                                                                                                       \
-	"etc/perl usr/local/lib/*/perl/5* usr/local/share/perl/5* usr/lib/*/perl5/5* usr/share/perl5 usr/lib/*/perl-base usr/lib/*/perl/5* usr/share/perl/5* " \
-	"usr/local/lib/site_perl usr/local/lib/perl5/5* usr/local/lib/perl5/5*/*-linux* usr/local/lib/perl5/site_perl/5* usr/local/lib/perl5/site_perl/5*/*-linux* " \
-	"usr/local/lib/perl5/vendor_perl/5* usr/lib/perl5/*_perl usr/share/perl5/*_perl usr/lib64/perl5 usr/lib64/perl5/vendor_perl usr/local/share/perl5"
+#define PLACES                                                                                         \
+	"etc/perl usr/local/lib/*/perl/5* usr/local/share/perl/5* usr/lib/*/perl5/5* usr/share/perl5 " \
+	"usr/lib/*/perl-base usr/lib/*/perl/5* usr/share/perl/5* usr/local/lib/site_perl "             \
+	"usr/local/lib/perl5/5* usr/local/lib/perl5/5*/*-linux* usr/local/lib/perl5/site_perl/5* "     \
+	"usr/local/lib/perl5/site_perl/5*/*-linux* usr/local/lib/perl5/vendor_perl/5* "                \
+	"usr/lib/perl5/*_perl usr/share/perl5/*_perl usr/lib64/perl5 usr/lib64/perl5/vendor_perl "     \
+	"usr/local/share/perl5"
 #define MODULES "etc/perl/** usr/lib/*/perl5/** usr/share/perl5/**"
 
 static void add_own(struct wh_decide *d, struct wh_strv *roots, const char *dir)
@@ -18,7 +22,8 @@ static void add_own(struct wh_decide *d, struct wh_strv *roots, const char *dir)
 	WH_AUTO_FREE char *canonical = NULL;
 	struct wh_node_ref n;
 
-	if (wh_walk(d->t, dir, true, NULL, &canonical, &n) == 0 && n.e.type == WH_T_DIR && !wh_strv_has(roots, canonical))
+	if (wh_walk(d->t, dir, true, NULL, &canonical, &n) == 0 && n.e.type == WH_T_DIR &&
+	    !wh_strv_has(roots, canonical))
 		wh_strv_add(roots, canonical);
 }
 
@@ -47,7 +52,8 @@ static int find_roots(struct wh_decide *d, struct wh_err **err)
 		static const char *const beside[] = {"lib", "../lib", "local/lib/perl5", "../local/lib/perl5"};
 
 		for (size_t k = 0; k < WH_ARRAY_SIZE(beside); k++) {
-			WH_AUTO_FREE char *cwd = wh_asprintf("/%s/..", scripts.v[i]), *dir = wh_path_abs_in(cwd, beside[k]);
+			WH_AUTO_FREE char *cwd = wh_asprintf("/%s/..", scripts.v[i]),
+					  *dir = wh_path_abs_in(cwd, beside[k]);
 
 			add_own(d, roots, dir);
 		}
@@ -75,17 +81,20 @@ static const char *root_of(const struct wh_strv *roots, const char *path)
 }
 
 /* A list that an installer left beside the module's native part. */
-static int keep_listed(struct wh_decide *d, const struct wh_rule_row *row, const char *root, const char *module, const char *path, struct wh_err **err)
+static int keep_listed(struct wh_decide *d, const struct wh_rule_row *row, const char *root, const char *module,
+		       const char *path, struct wh_err **err)
 {
 	WH_AUTO_FREE char *name = wh_strdup(module);
 	int r = 0;
 
 	for (char *slash; r == 0 && *name; *(slash ? slash : name) = '\0') {
-		WH_AUTO_FREE char *list = wh_asprintf("%s/auto/%s/.packlist", root, name), *absolute = wh_asprintf("/%s", path);
+		WH_AUTO_FREE char *list = wh_asprintf("%s/auto/%s/.packlist", root, name),
+				  *absolute = wh_asprintf("/%s", path);
 		WH_AUTO_BYTES struct wh_bytes b = {0};
 
 		slash = strrchr(name, '/');
-		if (!wh_code_open(d, list, &b) || !memmem(b.p, b.n, absolute, strlen(absolute)) || !wh_code_first(d, "perl-list", list))
+		if (!wh_code_open(d, list, &b) || !memmem(b.p, b.n, absolute, strlen(absolute)) ||
+		    !wh_code_first(d, "perl-list", list))
 			continue;
 		for (const char *p = (const char *)b.p, *end = p + b.n, *eol; r == 0 && p < end; p = eol + 1) {
 			WH_AUTO_FREE char *file = NULL;
@@ -95,15 +104,17 @@ static int keep_listed(struct wh_decide *d, const struct wh_rule_row *row, const
 				eol = end;
 			file = wh_strndup(p, (size_t)(eol - p));
 			file[strcspn(file, " ")] = '\0';
-			if (file[0] == '/' && (wh_has_suffix(file, ".pm") || wh_has_suffix(file, ".pl") || wh_has_suffix(file, ".so") || wh_has_suffix(file, ".al") ||
-					       wh_has_suffix(file, ".ix") || strstr(file, "/auto/")))
+			if (file[0] == '/' &&
+			    (wh_has_suffix(file, ".pm") || wh_has_suffix(file, ".pl") || wh_has_suffix(file, ".so") ||
+			     wh_has_suffix(file, ".al") || wh_has_suffix(file, ".ix") || strstr(file, "/auto/")))
 				r = wh_rule_keep(d, row, file, path, err);
 		}
 	}
 	return r;
 }
 
-int wh_rule_perl_module(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+int wh_rule_perl_module(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+			struct wh_err **err)
 {
 	WH_AUTO_FREE char *module = NULL;
 	const struct wh_strv *roots;
@@ -117,7 +128,8 @@ int wh_rule_perl_module(struct wh_decide *d, const struct wh_rule_row *row, cons
 	module = wh_strdup(path + strlen(root) + 1);
 	module[strlen(module) - 3] = '\0';
 	for (size_t i = 0; r == 0 && i < roots->n; i++) {
-		WH_AUTO_FREE char *below = wh_path_join(roots->v[i], module), *native = wh_asprintf("%s/auto/%s", roots->v[i], module);
+		WH_AUTO_FREE char *below = wh_path_join(roots->v[i], module),
+				  *native = wh_asprintf("%s/auto/%s", roots->v[i], module);
 
 		if (wh_code_is_dir(d, below) && wh_code_first(d, "perl-below", below))
 			r = wh_rule_keep_below(d, row, below, path, err);
@@ -129,12 +141,31 @@ int wh_rule_perl_module(struct wh_decide *d, const struct wh_rule_row *row, cons
 	return r == 0 && wh_rule_matches(MODULES, path) ? wh_code_keep_owned(d, row, path, MODULES, path, err) : r;
 }
 
-/* Perl's own C code asks for these: attributes of subs, %+ and %!, glob(), methods of handles, in-memory files, names of characters. */
-int wh_rule_perl_runtime(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+/* Perl's own C code asks for these: attributes of subs, %+ and %!, glob(), methods of handles, in-memory files, names
+ * of characters. */
+int wh_rule_perl_runtime(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+			 struct wh_err **err)
 {
-	static const char *const names[] = {"attributes.pm", "auto/attributes/**", "Errno.pm", "Tie/Hash/NamedCapture.pm", "PerlIO/scalar.pm", "PerlIO/encoding.pm",
-					    "PerlIO/via.pm", "IO/File.pm", "mro.pm", "File/Glob.pm", "Carp.pm", "feature.pm", "re.pm", "overloading.pm",
-					    "bytes_heavy.pl", "Config.pm", "Config_heavy.pl", "XSLoader.pm", "DynaLoader.pm", "warnings/register.pm"};
+	static const char *const names[] = {"attributes.pm",
+					    "auto/attributes/**",
+					    "Errno.pm",
+					    "Tie/Hash/NamedCapture.pm",
+					    "PerlIO/scalar.pm",
+					    "PerlIO/encoding.pm",
+					    "PerlIO/via.pm",
+					    "IO/File.pm",
+					    "mro.pm",
+					    "File/Glob.pm",
+					    "Carp.pm",
+					    "feature.pm",
+					    "re.pm",
+					    "overloading.pm",
+					    "bytes_heavy.pl",
+					    "Config.pm",
+					    "Config_heavy.pl",
+					    "XSLoader.pm",
+					    "DynaLoader.pm",
+					    "warnings/register.pm"};
 	const struct wh_strv *roots;
 	int r = roots_of(d, &roots, err);
 
@@ -167,7 +198,8 @@ static int keep_used(struct uses *x, const char *name, bool bare, struct wh_err 
 	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
 	int r = 0;
 
-	if (strstr(name, "..") || name[0] == '/' || (name[0] >= '0' && name[0] <= '9') || (name[0] == 'v' && name[1] >= '0' && name[1] <= '9'))
+	if (strstr(name, "..") || name[0] == '/' || (name[0] >= '0' && name[0] <= '9') ||
+	    (name[0] == 'v' && name[1] >= '0' && name[1] <= '9'))
 		return 0;
 	for (const char *p = name; *p; p++) {
 		if (p[0] == ':' && p[1] == ':')
@@ -224,7 +256,8 @@ static int on_use(void *arg, const struct wh_word *w, struct wh_err **err)
 	return r;
 }
 
-int wh_rule_perl_use(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+int wh_rule_perl_use(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+		     struct wh_err **err)
 {
 	static const char *const words[] = {"use", "require", "no", NULL};
 	const struct wh_words w = {.words = words, .comment = "#", .pod = "=", .stop = "__END__", .bare = true};
@@ -234,7 +267,8 @@ int wh_rule_perl_use(struct wh_decide *d, const struct wh_rule_row *row, const c
 	int r = roots_of(d, &x.roots, err);
 
 	(void)via;
-	if (r < 0 || !x.roots->n || wh_code_in_tests(path) || !wh_code_source(d, path, ".pm .pl .psgi .cgi .t", "perl", &b))
+	if (r < 0 || !x.roots->n || wh_code_in_tests(path) ||
+	    !wh_code_source(d, path, ".pm .pl .psgi .cgi .t", "perl", &b))
 		return r;
 	return wh_words_find((const char *)b.p, b.n, &w, on_use, &x, err);
 }

@@ -2,8 +2,8 @@
 /*
  * Python's distributions: a used one stays whole, with its metadata and with the distributions that it requires.
  *
- * Which files are a distribution's is told by its RECORD or installed-files.txt, by top_level.txt and its name, or by dpkg's list (Debian leaves
- * RECORD away). What no metadata tells of stays as the package directory that it lies in.
+ * Which files are a distribution's is told by its RECORD or installed-files.txt, by top_level.txt and its name, or by
+ * dpkg's list (Debian leaves RECORD away). What no metadata tells of stays as the package directory that it lies in.
  */
 #include "harden/lang_python.h"
 #include "harden/packages_private.h"
@@ -113,7 +113,8 @@ static struct wh_str requirement(struct wh_str line)
 
 	line = wh_str_trim(line);
 	if (memmem(line.p ? line.p : "", line.n, "extra", 5) && memchr(line.p, ';', line.n) &&
-	    memmem(memchr(line.p, ';', line.n), (size_t)(line.p + line.n - (const char *)memchr(line.p, ';', line.n)), "extra", 5))
+	    memmem(memchr(line.p, ';', line.n), (size_t)(line.p + line.n - (const char *)memchr(line.p, ';', line.n)),
+		   "extra", 5))
 		return (struct wh_str){line.p, 0};
 	while (n < line.n && !strchr(" \t[(;<>=!~@#", line.p[n]))
 		n++;
@@ -133,9 +134,11 @@ static void read_requirements(struct wh_decide *d, const struct wh_lang_package 
 		static const char field[] = "requires-dist:";
 
 		if (line.n > sizeof(field) && strncasecmp(line.p, field, sizeof(field) - 1) == 0)
-			wh_strv_take(ret, normal_name(requirement((struct wh_str){line.p + sizeof(field) - 1, line.n - sizeof(field) + 1})));
+			wh_strv_take(ret, normal_name(requirement((struct wh_str){line.p + sizeof(field) - 1,
+										  line.n - sizeof(field) + 1})));
 	}
-	if (wh_has_suffix(p->record, ".egg-info") || wh_pkg_read_file(d->t, list, MAX_METADATA, true, &requires, NULL) < 0)
+	if (wh_has_suffix(p->record, ".egg-info") ||
+	    wh_pkg_read_file(d->t, list, MAX_METADATA, true, &requires, NULL) < 0)
 		return;
 	text = (struct wh_str){requires.p, requires.n};
 	while (wh_next_line(&text, &line)) {
@@ -151,9 +154,11 @@ static void read_requirements(struct wh_decide *d, const struct wh_lang_package 
 	}
 }
 
-static int keep_metadata(struct wh_decide *d, const struct wh_rule_row *row, const struct wh_lang_package *p, const char *via, struct wh_err **err)
+static int keep_metadata(struct wh_decide *d, const struct wh_rule_row *row, const struct wh_lang_package *p,
+			 const char *via, struct wh_err **err)
 {
-	if (wh_has_suffix(p->dir, ".dist-info") || wh_has_suffix(p->dir, ".egg-info") || wh_streq(wh_path_base(p->dir), "EGG-INFO"))
+	if (wh_has_suffix(p->dir, ".dist-info") || wh_has_suffix(p->dir, ".egg-info") ||
+	    wh_streq(wh_path_base(p->dir), "EGG-INFO"))
 		return wh_rule_keep_below(d, row, p->dir, via, err);
 	return wh_rule_keep(d, row, p->record, via, err);
 }
@@ -171,7 +176,8 @@ static bool comes_along(const struct wh_lang_package *p, const char *site, const
 	return !is_builder(p) || wh_code_below(path, runtime);
 }
 
-static int keep_dist(struct wh_decide *d, const struct wh_rule_row *row, struct wh_pydist *x, size_t at, const char *via, struct wh_err **err)
+static int keep_dist(struct wh_decide *d, const struct wh_rule_row *row, struct wh_pydist *x, size_t at,
+		     const char *via, struct wh_err **err)
 {
 	WH_AUTO_FREE size_t *todo = wh_calloc(x->all.n + 1, sizeof(*todo));
 	size_t n = 0;
@@ -194,7 +200,8 @@ static int keep_dist(struct wh_decide *d, const struct wh_rule_row *row, struct 
 		read_requirements(d, p, &requires);
 		wh_strv_sort(&requires);
 		for (size_t k = 0; r == 0 && requires.n && k < x->all.n; k++) {
-			WH_AUTO_FREE char *name = x->all.v[k].kind == WH_PKG_PYPI ? normal_name(wh_str(x->all.v[k].name)) : NULL;
+			WH_AUTO_FREE char *name =
+				x->all.v[k].kind == WH_PKG_PYPI ? normal_name(wh_str(x->all.v[k].name)) : NULL;
 
 			if (name && wh_strv_has(&requires, name) && wh_code_first(d, "py-dist", x->all.v[k].record))
 				todo[n++] = k;
@@ -206,11 +213,12 @@ static int keep_dist(struct wh_decide *d, const struct wh_rule_row *row, struct 
 /* ---------------------------------------------------------------- what has no metadata */
 
 /* The outermost package below the site directory; a directory without __init__.py may be many distributions'. */
-static int keep_package(struct wh_decide *d, const struct wh_rule_row *row, const char *site, const char *path, const char *via,
-			struct wh_err **err)
+static int keep_package(struct wh_decide *d, const struct wh_rule_row *row, const char *site, const char *path,
+			const char *via, struct wh_err **err)
 {
 	for (const char *p = path + strlen(site) + 1, *slash; (slash = strchr(p, '/')); p = slash + 1) {
-		WH_AUTO_FREE char *dir = wh_strndup(path, (size_t)(slash - path)), *init = wh_path_join(dir, "__init__.py");
+		WH_AUTO_FREE char *dir = wh_strndup(path, (size_t)(slash - path)),
+				  *init = wh_path_join(dir, "__init__.py");
 
 		if (wh_code_is_file(d, init))
 			return wh_code_first(d, "py-package", dir) ? wh_rule_keep_below(d, row, dir, via, err) : 0;
@@ -218,7 +226,8 @@ static int keep_package(struct wh_decide *d, const struct wh_rule_row *row, cons
 	return 0;
 }
 
-int wh_rule_python_distribution(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+int wh_rule_python_distribution(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+				struct wh_err **err)
 {
 	const struct wh_python *y = wh_python_of(d);
 	const struct wh_py_root *root = wh_python_root(y, path);
@@ -227,8 +236,9 @@ int wh_rule_python_distribution(struct wh_decide *d, const struct wh_rule_row *r
 	int r;
 
 	/* Metadata is read of all that is installed: it tells of no use. */
-	if (!root || root->kind != WH_PY_SITE || strstr(path, ".dist-info/") || strstr(path, ".egg-info") || strstr(path, "/EGG-INFO/") ||
-	    strstr(path, WH_PY_HOOK) || wh_has_suffix(path, ".pth") || !wh_code_is_plain(d, path))
+	if (!root || root->kind != WH_PY_SITE || strstr(path, ".dist-info/") || strstr(path, ".egg-info") ||
+	    strstr(path, "/EGG-INFO/") || strstr(path, WH_PY_HOOK) || wh_has_suffix(path, ".pth") ||
+	    !wh_code_is_plain(d, path))
 		return 0;
 	r = dist_of(d, &x, err);
 	if (r < 0)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a Python source imports, read without running it: statements wherever they stand (in functions, behind try), names handed to import_module and
- * __import__. What stands below "if TYPE_CHECKING:" is for type checkers. A text that is no Python gives nothing, or nonsense that nothing answers to.
+ * What a Python source imports, read without running it: statements wherever they stand (in functions, behind try),
+ * names handed to import_module and
+ * __import__. What stands below "if TYPE_CHECKING:" is for type checkers. A text that is no Python gives nothing, or
+ * nonsense that nothing answers to.
  */
 #include "harden/lang.h"
 
@@ -18,7 +20,8 @@ struct scan {
 
 static bool is_name(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || (unsigned char)c >= 0x80;
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+	       (unsigned char)c >= 0x80;
 }
 
 static bool starts(const char *p, const char *end, const char *word)
@@ -215,7 +218,8 @@ static int on_word(struct scan *s)
 /* At the beginning of a line outside brackets and strings: true when it belongs to a block for type checkers. */
 static bool in_type_block(struct scan *s)
 {
-	static const char *const conditions[] = {"TYPE_CHECKING", "typing.TYPE_CHECKING", "t.TYPE_CHECKING", "te.TYPE_CHECKING"};
+	static const char *const conditions[] = {"TYPE_CHECKING", "typing.TYPE_CHECKING", "t.TYPE_CHECKING",
+						 "te.TYPE_CHECKING"};
 	const char *p = s->p;
 	size_t indent;
 

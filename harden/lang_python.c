@@ -2,11 +2,12 @@
 /*
  * Python: the standard library, imports that were not reached, bytecode.
  *
- * Where it looks (sys.path) is told by what was seen: encodings/ lies in the standard library; site-packages and dist-packages lie where used modules
- * do; beside them the directories of scripts, of packages outside of both, PYTHONPATH and the working directory.
+ * Where it looks (sys.path) is told by what was seen: encodings/ lies in the standard library; site-packages and
+ * dist-packages lie where used modules do; beside them the directories of scripts, of packages outside of both,
+ * PYTHONPATH and the working directory.
  */
-#include "harden/lang.h"
 #include "harden/lang_python.h"
+#include "harden/lang.h"
 
 #include <errno.h>
 
@@ -36,7 +37,8 @@ static char *site_of(const char *path)
 static char *library_of(const char *path)
 {
 	const char *p = strstr(path, "/encodings/");
-	bool whole = p && (wh_has_prefix(p, "/encodings/__init__.") || wh_has_prefix(p, "/encodings/__pycache__/__init__."));
+	bool whole =
+		p && (wh_has_prefix(p, "/encodings/__init__.") || wh_has_prefix(p, "/encodings/__pycache__/__init__."));
 
 	return whole ? wh_strndup(path, (size_t)(p - path)) : NULL;
 }
@@ -81,7 +83,8 @@ static void add_path_list(struct wh_decide *d, struct wh_python *y, const char *
 		WH_AUTO_FREE char *word = wh_strndup(list, n), *dir = NULL;
 		struct wh_node_ref ref;
 
-		if (n && word[0] == '/' && wh_walk(d->t, word, true, NULL, &dir, &ref) == 0 && ref.e.type == WH_T_DIR && *dir)
+		if (n && word[0] == '/' && wh_walk(d->t, word, true, NULL, &dir, &ref) == 0 && ref.e.type == WH_T_DIR &&
+		    *dir)
 			add_root(y, dir, WH_PY_OWN);
 		list += n + (list[n] == ':');
 	}
@@ -110,7 +113,8 @@ static void find_roots(struct wh_decide *d, struct wh_python *y)
 
 		if (site)
 			add_root(y, site, WH_PY_SITE);
-		else if ((wh_has_suffix(seen->v[i], ".py") || wh_has_suffix(seen->v[i], ".pyc")) && !wh_python_root(y, seen->v[i]))
+		else if ((wh_has_suffix(seen->v[i], ".py") || wh_has_suffix(seen->v[i], ".pyc")) &&
+			 !wh_python_root(y, seen->v[i]))
 			add_root(y, root = import_root(d, seen->v[i]), WH_PY_OWN);
 	}
 	wh_code_scripts(d, "python", &scripts);
@@ -152,7 +156,8 @@ const struct wh_py_root *wh_python_root(const struct wh_python *y, const char *p
 
 	/* The nearest: site-packages lies in the standard library. */
 	for (size_t i = 0; i < y->n; i++)
-		if (*y->v[i].dir && wh_code_below(path, y->v[i].dir) && (!best || strlen(y->v[i].dir) > strlen(best->dir)))
+		if (*y->v[i].dir && wh_code_below(path, y->v[i].dir) &&
+		    (!best || strlen(y->v[i].dir) > strlen(best->dir)))
 			best = &y->v[i];
 	return best;
 }
@@ -162,8 +167,9 @@ const struct wh_py_root *wh_python_root(const struct wh_python *y, const char *p
 /* What an import of something else does not bring: tests, editors, demonstrations, another Python's grammar. */
 static bool is_aside(const char *name)
 {
-	static const char *const names[] = {"test", "idlelib", "lib2to3", "tkinter", "turtledemo", "ensurepip", "pydoc_data", "site-packages", "dist-packages",
-					    "__pycache__", "lib-dynload", "venv"};
+	static const char *const names[] = {"test",          "idlelib",     "lib2to3",     "tkinter",
+					    "turtledemo",    "ensurepip",   "pydoc_data",  "site-packages",
+					    "dist-packages", "__pycache__", "lib-dynload", "venv"};
 
 	for (size_t i = 0; i < WH_ARRAY_SIZE(names); i++)
 		if (wh_streq(name, names[i]))
@@ -176,11 +182,13 @@ static bool is_test_dir(struct wh_decide *d, const char *dir)
 	const char *name = wh_path_base(dir);
 
 	(void)d;
-	return wh_streq(name, "test") || wh_streq(name, "tests") || wh_streq(name, "idle_test") || wh_streq(name, "__pycache__");
+	return wh_streq(name, "test") || wh_streq(name, "tests") || wh_streq(name, "idle_test") ||
+	       wh_streq(name, "__pycache__");
 }
 
 /* A used package of the standard library stays whole: encodings, email, json, asyncio. */
-int wh_rule_python_library(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+int wh_rule_python_library(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+			   struct wh_err **err)
 {
 	const struct wh_py_root *root = wh_python_root(wh_python_of(d), path);
 	WH_AUTO_FREE char *top = NULL, *dir = NULL;
@@ -193,15 +201,29 @@ int wh_rule_python_library(struct wh_decide *d, const struct wh_rule_row *row, c
 		return 0;
 	top = wh_strndup(rest, strcspn(rest, "/"));
 	dir = wh_path_join(root->dir, top);
-	return !is_aside(top) && wh_code_first(d, "py-library", dir) ? wh_code_keep_tree(d, row, dir, is_test_dir, via, err) : 0;
+	return !is_aside(top) && wh_code_first(d, "py-library", dir)
+		       ? wh_code_keep_tree(d, row, dir, is_test_dir, via, err)
+		       : 0;
 }
 
 /* Modules that Python's own C code, or a name made up in the standard library, imports when it comes to it. */
-int wh_rule_python_runtime(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+int wh_rule_python_runtime(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+			   struct wh_err **err)
 {
-	static const char *const names[] = {"traceback.py", "linecache.py", "tokenize.py", "_strptime.py", "_compat_pickle.py", "copyreg.py", "locale.py",
-					    "_pydatetime.py", "_sysconfigdata_*.py", "_sitebuiltins.py", "lib-dynload/unicodedata*.so",
-					    "lib-dynload/_codecs_*.so", "lib-dynload/_multibytecodec*.so", "lib-dynload/_lsprof*.so"};
+	static const char *const names[] = {"traceback.py",
+					    "linecache.py",
+					    "tokenize.py",
+					    "_strptime.py",
+					    "_compat_pickle.py",
+					    "copyreg.py",
+					    "locale.py",
+					    "_pydatetime.py",
+					    "_sysconfigdata_*.py",
+					    "_sitebuiltins.py",
+					    "lib-dynload/unicodedata*.so",
+					    "lib-dynload/_codecs_*.so",
+					    "lib-dynload/_multibytecodec*.so",
+					    "lib-dynload/_lsprof*.so"};
 	WH_AUTO_FREE char *dir = library_of(path);
 	int r = 0;
 
@@ -217,8 +239,10 @@ int wh_rule_python_runtime(struct wh_decide *d, const struct wh_rule_row *row, c
 
 /* ---------------------------------------------------------------- bytecode */
 
-/* A module is its source and what was compiled of it: tracebacks need the one, a quick start on a root that cannot be written the other. */
-int wh_rule_python_bytecode(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+/* A module is its source and what was compiled of it: tracebacks need the one, a quick start on a root that cannot be
+ * written the other. */
+int wh_rule_python_bytecode(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+			    struct wh_err **err)
 {
 	WH_AUTO_FREE char *dir = wh_path_dir(path), *name = wh_strdup(wh_path_base(path));
 	WH_AUTO_STRV struct wh_strv names = {0};
@@ -245,7 +269,8 @@ int wh_rule_python_bytecode(struct wh_decide *d, const struct wh_rule_row *row, 
 	for (size_t i = 0; r == 0 && i < names.n; i++) {
 		WH_AUTO_FREE char *compiled = wh_path_join(cache, names.v[i]);
 
-		if (wh_has_prefix(names.v[i], name) && wh_has_suffix(names.v[i], ".pyc") && !strstr(names.v[i], ".opt-"))
+		if (wh_has_prefix(names.v[i], name) && wh_has_suffix(names.v[i], ".pyc") &&
+		    !strstr(names.v[i], ".opt-"))
 			r = wh_rule_keep(d, row, compiled, path, err);
 	}
 	return r;
@@ -260,7 +285,8 @@ struct resolve {
 	const char *file, *dir; /* of the importing source */
 };
 
-/* Below a site directory the distribution's rule does the rest, in the application's the home's; a package anywhere else comes whole. */
+/* Below a site directory the distribution's rule does the rest, in the application's the home's; a package anywhere
+ * else comes whole. */
 static int keep_module(struct resolve *x, const struct wh_py_root *root, const char *path, struct wh_err **err)
 {
 	const struct wh_py_root *from = wh_python_root(x->y, x->file);
@@ -277,11 +303,13 @@ static int keep_module(struct resolve *x, const struct wh_py_root *root, const c
 	if (!root || root->kind != WH_PY_OWN || !wh_has_suffix(path, "/__init__.py"))
 		return wh_rule_keep(x->d, x->row, path, x->file, err);
 	dir = wh_path_dir(path);
-	return wh_code_first(x->d, "py-package", dir) ? wh_code_keep_tree(x->d, x->row, dir, is_test_dir, x->file, err) : 0;
+	return wh_code_first(x->d, "py-package", dir) ? wh_code_keep_tree(x->d, x->row, dir, is_test_dir, x->file, err)
+						      : 0;
 }
 
 /* Goes down from dir by the parts of a name, as far as there is something. *ret_found: the whole name was. */
-static int descend(struct resolve *x, const struct wh_py_root *root, const char *from, const char *name, bool *ret_found, struct wh_err **err)
+static int descend(struct resolve *x, const struct wh_py_root *root, const char *from, const char *name,
+		   bool *ret_found, struct wh_err **err)
 {
 	WH_AUTO_FREE char *dir = wh_strdup(from);
 	int r = 0;
@@ -289,8 +317,8 @@ static int descend(struct resolve *x, const struct wh_py_root *root, const char 
 	*ret_found = false;
 	while (r == 0 && *name) {
 		size_t n = strcspn(name, ".");
-		WH_AUTO_FREE char *base = wh_asprintf("%s%s%.*s", dir, *dir ? "/" : "", (int)n, name), *init = wh_path_join(base, "__init__.py"),
-				   *py = wh_asprintf("%s.py", base);
+		WH_AUTO_FREE char *base = wh_asprintf("%s%s%.*s", dir, *dir ? "/" : "", (int)n, name),
+				  *init = wh_path_join(base, "__init__.py"), *py = wh_asprintf("%s.py", base);
 		bool last = !name[n];
 
 		if (wh_code_is_dir(x->d, base)) {
@@ -305,7 +333,8 @@ static int descend(struct resolve *x, const struct wh_py_root *root, const char 
 			}
 			for (size_t i = 0; i < x->y->suffixes.n + 2; i++) {
 				static const char *const plain[] = {".so", ".abi3.so"};
-				WH_AUTO_FREE char *so = wh_asprintf("%s%s", base, i < 2 ? plain[i] : x->y->suffixes.v[i - 2]);
+				WH_AUTO_FREE char *so =
+					wh_asprintf("%s%s", base, i < 2 ? plain[i] : x->y->suffixes.v[i - 2]);
 
 				if (wh_code_is_file(x->d, so)) {
 					*ret_found = true;
@@ -347,7 +376,8 @@ static int on_import(void *arg, const struct wh_py_import *i, struct wh_err **er
 		name = wh_strdup(i->module);
 	if (!i->level) {
 		const struct wh_py_root *from = wh_python_root(x->y, x->file);
-		bool hooked = (wh_streq(name, "distutils") || wh_has_prefix(name, "distutils.")) && (!from || from->kind != WH_PY_LIBRARY);
+		bool hooked = (wh_streq(name, "distutils") || wh_has_prefix(name, "distutils.")) &&
+			      (!from || from->kind != WH_PY_LIBRARY);
 		int r = resolve_absolute(x, name, err);
 
 		return r == 0 && hooked ? resolve_absolute(x, "setuptools._distutils", err) : r;
@@ -367,7 +397,8 @@ static int on_import(void *arg, const struct wh_py_import *i, struct wh_err **er
 }
 
 /* What a source that stays imports, whether or not it came to that while it was watched. */
-int wh_rule_python_import(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+int wh_rule_python_import(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+			  struct wh_err **err)
 {
 	const struct wh_python *y = wh_python_of(d);
 	const struct wh_py_root *root = wh_python_root(y, path);
@@ -376,7 +407,8 @@ int wh_rule_python_import(struct wh_decide *d, const struct wh_rule_row *row, co
 	WH_AUTO_BYTES struct wh_bytes b = {0};
 
 	(void)via;
-	if (!y->n || strstr(path, WH_PY_HOOK) || (wh_code_in_tests(path) && root && root->kind != WH_PY_OWN) || !wh_code_source(d, path, ".py", "python", &b))
+	if (!y->n || strstr(path, WH_PY_HOOK) || (wh_code_in_tests(path) && root && root->kind != WH_PY_OWN) ||
+	    !wh_code_source(d, path, ".py", "python", &b))
 		return 0;
 	return wh_py_imports((const char *)b.p, b.n, !root || root->kind == WH_PY_OWN, on_import, &x, err);
 }

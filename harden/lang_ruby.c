@@ -1,23 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ruby: a used gem stays whole, with its specification, its native part and the gems that it depends on; what sources require by name stays; so does what
- * the interpreter loads by itself: encodings, rubygems, what makes its error messages.
+ * Ruby: a used gem stays whole, with its specification, its native part and the gems that it depends on; what sources
+ * require by name stays; so does what the interpreter loads by itself: encodings, rubygems, what makes its error
+ * messages.
  */
 #include "harden/lang.h"
 
 #include <errno.h>
 
-#define MODULES "usr/lib/ruby/vendor_ruby/** usr/lib/*/ruby/vendor_ruby/** usr/share/rubygems-integration/** usr/lib/*/rubygems-integration/**"
+#define MODULES \
+	"usr/lib/ruby/vendor_ruby/** usr/lib/*/ruby/vendor_ruby/** usr/share/rubygems-integration/** usr/lib/*/rubygems-integration/**"
 
 /* Our globs have no sets: a version is what begins with a digit. */
 static bool is_place(const char *path)
 {
-	static const char *const places[] = {"usr/lib/ruby/",  "usr/lib/ruby/vendor_ruby/", "usr/local/lib/ruby/", "usr/local/lib/ruby/site_ruby/",
-					     "usr/local/lib/site_ruby/", "usr/local/lib/ruby/vendor_ruby/"};
+	static const char *const places[] = {"usr/lib/ruby/",
+					     "usr/lib/ruby/vendor_ruby/",
+					     "usr/local/lib/ruby/",
+					     "usr/local/lib/ruby/site_ruby/",
+					     "usr/local/lib/site_ruby/",
+					     "usr/local/lib/ruby/vendor_ruby/"};
 	const char *name = wh_path_base(path);
 
-	if (wh_rule_matches("usr/lib/ruby/vendor_ruby usr/local/lib/ruby/site_ruby usr/local/lib/site_ruby usr/local/lib/ruby/vendor_ruby "
-			    "usr/local/lib/ruby/*/*-linux*", path))
+	if (wh_rule_matches(
+		    "usr/lib/ruby/vendor_ruby usr/local/lib/ruby/site_ruby usr/local/lib/site_ruby usr/local/lib/ruby/vendor_ruby "
+		    "usr/local/lib/ruby/*/*-linux*",
+		    path))
 		return true;
 	if (name[0] < '0' || name[0] > '9')
 		return false;
@@ -77,11 +85,31 @@ static int roots_of(struct wh_decide *d, const struct wh_strv **ret, struct wh_e
 
 /* ---------------------------------------------------------------- the interpreter */
 
-int wh_rule_ruby_runtime(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+int wh_rule_ruby_runtime(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+			 struct wh_err **err)
 {
-	static const char *const names[] = {"rbconfig.rb", "rubygems.rb", "rubygems/**", "enc/**", "did_you_mean.rb", "did_you_mean/**", "error_highlight.rb",
-					    "error_highlight/**", "syntax_suggest/**", "unicode_normalize/**", "monitor.rb", "monitor.so", "bundled_gems.rb", "uri.rb", "uri/**",
-					    "random/**", "io/console/**", "io/console.so", "delegate.rb", "tempfile.rb", "tmpdir.rb", "objspace.rb"};
+	static const char *const names[] = {"rbconfig.rb",
+					    "rubygems.rb",
+					    "rubygems/**",
+					    "enc/**",
+					    "did_you_mean.rb",
+					    "did_you_mean/**",
+					    "error_highlight.rb",
+					    "error_highlight/**",
+					    "syntax_suggest/**",
+					    "unicode_normalize/**",
+					    "monitor.rb",
+					    "monitor.so",
+					    "bundled_gems.rb",
+					    "uri.rb",
+					    "uri/**",
+					    "random/**",
+					    "io/console/**",
+					    "io/console.so",
+					    "delegate.rb",
+					    "tempfile.rb",
+					    "tmpdir.rb",
+					    "objspace.rb"};
 	const struct wh_strv *roots;
 	int r = roots_of(d, &roots, err);
 
@@ -99,7 +127,8 @@ int wh_rule_ruby_runtime(struct wh_decide *d, const struct wh_rule_row *row, con
 }
 
 /* What lies below a used library's name is of it: psych.so asks for psych/syntax_error itself. */
-int wh_rule_ruby_library(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+int wh_rule_ruby_library(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+			 struct wh_err **err)
 {
 	const struct wh_strv *roots;
 	const char *best = NULL;
@@ -133,15 +162,19 @@ struct gem {
 	const char *base, *via; /* base: has gems/ and specifications/ */
 };
 
-/* The gem of a specification: its directory, of which the rule is told when it is kept, and, of Debian's, the package's files. */
+/* The gem of a specification: its directory, of which the rule is told when it is kept, and, of Debian's, the package's
+ * files. */
 static int keep_gem(struct gem *g, const char *base, const char *spec, const char *path, struct wh_err **err)
 {
-	WH_AUTO_FREE char *dir = wh_asprintf("%s/gems/%.*s", base, (int)(strlen(spec) - (wh_has_suffix(spec, ".gemspec") ? strlen(".gemspec") : 0)), spec);
+	WH_AUTO_FREE char *dir =
+		wh_asprintf("%s/gems/%.*s", base,
+			    (int)(strlen(spec) - (wh_has_suffix(spec, ".gemspec") ? strlen(".gemspec") : 0)), spec);
 	int r = wh_rule_keep(g->d, g->row, path, g->via, err);
 
 	if (r == 0)
 		r = wh_rule_keep(g->d, g->row, dir, g->via, err);
-	return r == 0 && wh_rule_matches(MODULES, path) ? wh_code_keep_owned(g->d, g->row, path, MODULES, g->via, err) : r;
+	return r == 0 && wh_rule_matches(MODULES, path) ? wh_code_keep_owned(g->d, g->row, path, MODULES, g->via, err)
+							: r;
 }
 
 /* A gem of that name, whatever its version. */
@@ -157,7 +190,8 @@ static int keep_gem_named(struct gem *g, const char *base, const char *name, str
 	for (size_t i = 0; r == 0 && i < names.n; i++) {
 		WH_AUTO_FREE char *path = wh_path_join(dir, names.v[i]);
 
-		if (wh_has_prefix(names.v[i], name) && names.v[i][n] == '-' && names.v[i][n + 1] >= '0' && names.v[i][n + 1] <= '9')
+		if (wh_has_prefix(names.v[i], name) && names.v[i][n] == '-' && names.v[i][n + 1] >= '0' &&
+		    names.v[i][n + 1] <= '9')
 			r = keep_gem(g, base, names.v[i], path, err);
 	}
 	return r;
@@ -203,7 +237,8 @@ static bool split_gem(struct wh_decide *d, const char *path, char **ret_base, ch
 	if (!at)
 		return false;
 	HASH_FIND_STR(d->k->items, path, kept);
-	if (strchr(at + 6, '/') ? !wh_code_is_plain(d, path) : !kept || kept->rule != WH_RULE_CLOSURE || !wh_code_is_dir(d, path))
+	if (strchr(at + 6, '/') ? !wh_code_is_plain(d, path)
+				: !kept || kept->rule != WH_RULE_CLOSURE || !wh_code_is_dir(d, path))
 		return false;
 	/* …/gems/3.1.0 is where gems lie. */
 	next = memchr(at + 6, '-', strcspn(at + 6, "/"));
@@ -216,7 +251,8 @@ static bool split_gem(struct wh_decide *d, const char *path, char **ret_base, ch
 	return true;
 }
 
-int wh_rule_ruby_gem(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+int wh_rule_ruby_gem(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+		     struct wh_err **err)
 {
 	WH_AUTO_FREE char *base = NULL, *name = NULL, *dir = NULL, *file = NULL, *native = NULL;
 	struct gem g = {.d = d, .row = row, .via = via};
@@ -260,7 +296,8 @@ int wh_rule_ruby_gem(struct wh_decide *d, const struct wh_rule_row *row, const c
 
 /* ---------------------------------------------------------------- require */
 
-struct requires {
+struct requires
+{
 	struct wh_decide *d;
 	const struct wh_rule_row *row;
 	const struct wh_strv *roots;
@@ -275,7 +312,8 @@ static int keep_file(struct requires *x, const char *dir, const char *name, stru
 	for (size_t i = 0; r == 0 && i < WH_ARRAY_SIZE(ends); i++) {
 		WH_AUTO_FREE char *path = wh_asprintf("%s/%s%s", dir, name, ends[i]);
 
-		if ((*ends[i] || wh_has_suffix(name, ".rb") || wh_has_suffix(name, ".so")) && wh_code_is_file(x->d, path))
+		if ((*ends[i] || wh_has_suffix(name, ".rb") || wh_has_suffix(name, ".so")) &&
+		    wh_code_is_file(x->d, path))
 			r = wh_rule_keep(x->d, x->row, path, x->path, err);
 	}
 	return r;
@@ -335,7 +373,8 @@ static int on_require(void *arg, const struct wh_word *w, struct wh_err **err)
 	return keep_anywhere(x, w->name, err);
 }
 
-int wh_rule_ruby_require(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err)
+int wh_rule_ruby_require(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+			 struct wh_err **err)
 {
 	static const char *const words[] = {"require", "require_relative", "load", "autoload", NULL};
 	const struct wh_words w = {.words = words, .comment = "#", .pod = "=begin", .stop = "__END__", .bare = true};
@@ -345,7 +384,8 @@ int wh_rule_ruby_require(struct wh_decide *d, const struct wh_rule_row *row, con
 	int r = roots_of(d, &x.roots, err);
 
 	(void)via;
-	if (r < 0 || !wh_code_runs(d, "ruby") || wh_code_in_tests(path) || !wh_code_source(d, path, ".rb .ru .gemspec", "ruby", &b))
+	if (r < 0 || !wh_code_runs(d, "ruby") || wh_code_in_tests(path) ||
+	    !wh_code_source(d, path, ".rb .ru .gemspec", "ruby", &b))
 		return r;
 	return wh_words_find((const char *)b.p, b.n, &w, on_require, &x, err);
 }

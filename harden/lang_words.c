@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What sources of Node, Perl and Ruby ask for by a literal name. No parser: a word, and what stands behind it. A name in a comment or in a text is found,
- * too, and keeps what it names, which harms nobody.
+ * What sources of Node, Perl and Ruby ask for by a literal name. No parser: a word, and what stands behind it. A name
+ * in a comment or in a text is found, too, and keeps what it names, which harms nobody.
  */
 #include "harden/lang.h"
 
@@ -36,7 +36,8 @@ static struct wh_str literal(const struct wh_words *w, const char *p, const char
 	return (struct wh_str){from, (size_t)(p - from)};
 }
 
-static int on_line(const char *p, const char *end, const struct wh_words *w, wh_word_fn fn, void *arg, struct wh_err **err)
+static int on_line(const char *p, const char *end, const struct wh_words *w, wh_word_fn fn, void *arg,
+		   struct wh_err **err)
 {
 	int r = 0;
 
@@ -53,19 +54,22 @@ static int on_line(const char *p, const char *end, const struct wh_words *w, wh_
 		while (p < end && is_name(*p))
 			p++;
 		word = word_of(w, from, (size_t)(p - from));
-		if (!word || (from > line && (from[-1] == '@' || from[-1] == ':' || (from[-1] == '.' && w->tight && *word != 'r'))))
+		if (!word || (from > line &&
+			      (from[-1] == '@' || from[-1] == ':' || (from[-1] == '.' && w->tight && *word != 'r'))))
 			continue;
 		for (; p < end && (*p == ' ' || *p == '\t' || *p == '('); p++)
 			gap = true;
 		if (p < end && !gap && *p != '"' && *p != '\'')
 			continue;
 		text = literal(w, p, end, &bare);
-		if (!text.n || text.n > WH_CODE_NAME_MAX || memchr(text.p, '\\', text.n) || memchr(text.p, '\0', text.n) ||
+		if (!text.n || text.n > WH_CODE_NAME_MAX || memchr(text.p, '\\', text.n) ||
+		    memchr(text.p, '\0', text.n) ||
 		    (!bare && (memmem(text.p, text.n, "#{", 2) || memmem(text.p, text.n, "${", 2))))
 			continue;
 		memcpy(name, text.p, text.n);
 		name[text.n] = '\0';
-		r = fn(arg, &(struct wh_word){word, name, bare, {text.p + text.n, (size_t)(end - text.p) - text.n}}, err);
+		r = fn(arg, &(struct wh_word){word, name, bare, {text.p + text.n, (size_t)(end - text.p) - text.n}},
+		       err);
 	}
 	return r;
 }

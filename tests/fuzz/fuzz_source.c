@@ -38,11 +38,13 @@ static int on_word(void *arg, const struct wh_word *w, struct wh_err **err)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char *const node[] = {"require", "import", "from", "resolve", NULL}, *const perl[] = {"use", "require", "no", NULL},
+	static const char *const node[] = {"require", "import", "from", "resolve", NULL},
+				 *const perl[] = {"use", "require", "no", NULL},
 				 *const ruby[] = {"require", "require_relative", "load", "autoload", NULL};
-	static const struct wh_words words[] = {{.words = node, .comment = "//", .tight = true},
-						{.words = perl, .comment = "#", .pod = "=", .stop = "__END__", .bare = true},
-						{.words = ruby, .comment = "#", .pod = "=begin", .stop = "__END__", .bare = true}};
+	static const struct wh_words words[] = {
+		{.words = node, .comment = "//", .tight = true},
+		{.words = perl, .comment = "#", .pod = "=", .stop = "__END__", .bare = true},
+		{.words = ruby, .comment = "#", .pod = "=begin", .stop = "__END__", .bare = true}};
 	/* its own block, so that a sanitizer knows the end */
 	WH_AUTO_FREE uint8_t *copy = wh_memdup(size > 1 ? data + 1 : data, size > 1 ? size - 1 : 1);
 	size_t n = size > 1 ? size - 1 : 0, sum = 0;

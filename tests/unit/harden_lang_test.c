@@ -11,7 +11,9 @@
 
 #define PY "usr/lib/python3.11"
 #define SITE "usr/lib/python3/dist-packages"
-#define PYTHON_RUNS "P 1 0 /usr/bin/python3.11 /app/main.py\nA x 1 /usr/bin/python3.11\nA r 1 /" PY "/encodings/__init__.py\nA r 1 /app/main.py\n"
+#define PYTHON_RUNS                                                                     \
+	"P 1 0 /usr/bin/python3.11 /app/main.py\nA x 1 /usr/bin/python3.11\nA r 1 /" PY \
+	"/encodings/__init__.py\nA r 1 /app/main.py\n"
 #define NODE_RUNS "P 1 0 /usr/bin/node -\nA x 1 /usr/bin/node\nA r 1 /app/server.js\n"
 #define JAVA_RUNS "P 1 0 /opt/jdk/bin/java -\nA x 1 /opt/jdk/bin/java\n"
 #define PHP_RUNS "P 1 0 /usr/bin/php8.2 -\nA x 1 /usr/bin/php8.2\n"
@@ -22,8 +24,9 @@
 static const struct file python_files[] = {
 	{"usr/bin/python3.11", "python"},
 	{"usr/sbin/ldconfig", "x"},
-	{"app/main.py", "import flask\ndef lazy():\n\timport csv, json.decoder as d\n\tfrom zoneinfo import ZoneInfo\n\tfrom sqlite3 import (connect, # x\n\t\tdbapi2)\n"
-			"\timportlib.import_module('named')\nif TYPE_CHECKING:\n    import onlytyped\ncls = 'loghandlers.sub:Handler'\n"},
+	{"app/main.py",
+	 "import flask\ndef lazy():\n\timport csv, json.decoder as d\n\tfrom zoneinfo import ZoneInfo\n\tfrom sqlite3 import (connect, # x\n\t\tdbapi2)\n"
+	 "\timportlib.import_module('named')\nif TYPE_CHECKING:\n    import onlytyped\ncls = 'loghandlers.sub:Handler'\n"},
 	{"app/templates/page.html", "x"},
 	{"app/node_modules/x/index.js", "x"},
 	{"opt/bare.py", "x"},
@@ -67,7 +70,8 @@ static const struct file python_files[] = {
 	{SITE "/Flask-2.2.egg-info/requires.txt", "Click_Two>=8\n\n[dotenv]\npython-dotenv\n"},
 	{SITE "/click2/__init__.py", "x"},
 	{SITE "/click2/cli.so", "x"},
-	{SITE "/click_two-8.dist-info/METADATA", "Metadata-Version: 2.1\nName: click-two\nVersion: 8\nRequires-Dist: deep (>=1)\nRequires-Dist: dotenv ; extra == 'x'\n"},
+	{SITE "/click_two-8.dist-info/METADATA",
+	 "Metadata-Version: 2.1\nName: click-two\nVersion: 8\nRequires-Dist: deep (>=1)\nRequires-Dist: dotenv ; extra == 'x'\n"},
 	{SITE "/click_two-8.dist-info/RECORD", "click2/__init__.py,,\nclick2/cli.so,,\n../../../bin/click,,\n"},
 	{SITE "/deep-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: deep\nVersion: 1\nRequires-Dist: Flask\n"},
 	{SITE "/deep-1.dist-info/RECORD", "deep.py,,\n"},
@@ -81,7 +85,8 @@ static const struct file python_files[] = {
 	{SITE "/setuptools/__init__.py", "x"},
 	{SITE "/setuptools/_distutils/__init__.py", "x"},
 	{SITE "/setuptools-66.dist-info/METADATA", "Metadata-Version: 2.1\nName: setuptools\nVersion: 66\n"},
-	{SITE "/setuptools-66.dist-info/RECORD", "_distutils_hack/__init__.py,,\npkg_resources/__init__.py,,\npkg_resources/extern.py,,\nsetuptools/__init__.py,,\n"},
+	{SITE "/setuptools-66.dist-info/RECORD",
+	 "_distutils_hack/__init__.py,,\npkg_resources/__init__.py,,\npkg_resources/extern.py,,\nsetuptools/__init__.py,,\n"},
 	{SITE "/wants_distutils.py", "from distutils.core import setup\n"},
 	{SITE "/bare/__init__.py", "x"},
 	{SITE "/bare/data.json", "x"},
@@ -89,15 +94,19 @@ static const struct file python_files[] = {
 };
 static const struct file node_files[] = {
 	{"usr/bin/node", "node"},
-	{"app/package.json", "{\"name\":\"app\",\"version\":\"1.0.0\",\"dependencies\":{\"declared\":\"*\",\"../etc\":\"*\"},\"devDependencies\":{\"dev\":\"*\"}}"},
-	{"app/server.js", "const a = require('asked/sub');\nimport b from \"@scope/b\";\n// require('commented')\nconst p = await import(`templated`)\n"},
+	{"app/package.json",
+	 "{\"name\":\"app\",\"version\":\"1.0.0\",\"dependencies\":{\"declared\":\"*\",\"../etc\":\"*\"},\"devDependencies\":{\"dev\":\"*\"}}"},
+	{"app/server.js",
+	 "const a = require('asked/sub');\nimport b from \"@scope/b\";\n// require('commented')\nconst p = await import(`templated`)\n"},
 	{"app/views/page.html", "x"},
-	{"app/node_modules/asked/package.json", "{\"name\":\"asked\",\"version\":\"1.0.0\",\"dependencies\":{\"deep\":\"*\"}}"},
+	{"app/node_modules/asked/package.json",
+	 "{\"name\":\"asked\",\"version\":\"1.0.0\",\"dependencies\":{\"deep\":\"*\"}}"},
 	{"app/node_modules/asked/sub.js", "x"},
 	{"app/node_modules/asked/lib/data.json", "x"},
 	{"app/node_modules/asked/node_modules/deep/index.js", "x"},
 	{"app/node_modules/asked/node_modules/deep/addon.node", "x"},
-	{"app/node_modules/asked/node_modules/deep/package.json", "{\"name\":\"deep\",\"version\":\"1.0.0\",\"dependencies\":{\"asked\":\"*\"}}"},
+	{"app/node_modules/asked/node_modules/deep/package.json",
+	 "{\"name\":\"deep\",\"version\":\"1.0.0\",\"dependencies\":{\"asked\":\"*\"}}"},
 	{"app/node_modules/asked/node_modules/other/index.js", "x"},
 	{"app/node_modules/asked/tests.js", "require('dev')"},
 	{"app/node_modules/@scope/b/package.json", "{\"name\":\"@scope/b\",\"version\":\"1.0.0\"}"},
@@ -114,14 +123,25 @@ static const struct file node_files[] = {
 	{NULL, NULL},
 };
 static const struct file java_files[] = {
-	{"opt/jdk/bin/java", "java"},          {"opt/jdk/lib/modules", "x"},    {"opt/jdk/lib/libnio.so", "x"},     {"opt/jdk/lib/libawt.so", "x"},
-	{"opt/jdk/lib/src.zip", "x"},          {"opt/jdk/lib/tzdb.dat", "x"},   {"opt/jdk/lib/security/cacerts", "@/etc/ssl/certs/java/cacerts"},
-	{"etc/ssl/certs/java/cacerts", "x"},   {"opt/jdk/conf/net.properties", "x"}, {"opt/jdk/jmods/java.base.jmod", "x"},
+	{"opt/jdk/bin/java", "java"},
+	{"opt/jdk/lib/modules", "x"},
+	{"opt/jdk/lib/libnio.so", "x"},
+	{"opt/jdk/lib/libawt.so", "x"},
+	{"opt/jdk/lib/src.zip", "x"},
+	{"opt/jdk/lib/jrt-fs.jar", "x"},
+	{"opt/shop/shop.jar", "x"},
+	{"opt/shop/conf/shop.properties", "x"},
+	{"opt/jdk/lib/tzdb.dat", "x"},
+	{"opt/jdk/lib/security/cacerts", "@/etc/ssl/certs/java/cacerts"},
+	{"etc/ssl/certs/java/cacerts", "x"},
+	{"opt/jdk/conf/net.properties", "x"},
+	{"opt/jdk/jmods/java.base.jmod", "x"},
 	{NULL, NULL},
 };
 static const struct file php_files[] = {
 	{"usr/bin/php8.2", "php"},
-	{"etc/php/8.2/cli/php.ini", "x = y\n;extension=off\nextension=mbstring ; text\nzend_extension = \"opcache.so\"\n"},
+	{"etc/php/8.2/cli/php.ini",
+	 "x = y\n;extension=off\nextension=mbstring ; text\nzend_extension = \"opcache.so\"\n"},
 	{"usr/lib/php/20220829/mbstring.so", "x"},
 	{"usr/lib/php/20220829/opcache.so", "x"},
 	{"usr/lib/php/20220829/off.so", "x"},
@@ -141,7 +161,8 @@ static const struct file php_files[] = {
 };
 static const struct file perl_files[] = {
 	{"usr/bin/perl", "perl"},
-	{"app/main.pl", "use strict; use Foo::Bar 1.0 qw(x);\nuse parent -norequire, qw(Base::One\nsub f { require Lazy; require \"old.pl\"; }\n=pod\n\nuse Pod;\n\n=cut\n__END__\nuse Ended;\n"},
+	{"app/main.pl",
+	 "use strict; use Foo::Bar 1.0 qw(x);\nuse parent -norequire, qw(Base::One\nsub f { require Lazy; require \"old.pl\"; }\n=pod\n\nuse Pod;\n\n=cut\n__END__\nuse Ended;\n"},
 	{"usr/share/perl5/Foo/Bar.pm", "use utf8;\n"},
 	{"usr/share/perl5/Foo/Bar/Plugin.pm", "x"},
 	{"usr/share/perl5/Foo/Else.pm", "x"},
@@ -157,13 +178,15 @@ static const struct file perl_files[] = {
 	{"usr/share/perl/5.36.0/Unused.pm", "x"},
 	{"usr/local/share/perl/5.36.0/Cpan/One.pm", "x"},
 	{"usr/local/share/perl/5.36.0/Cpan/Two.pm", "x"},
-	{"usr/local/lib/x86_64-linux-gnu/perl/5.36.0/auto/Cpan/.packlist", "/usr/local/share/perl/5.36.0/Cpan/One.pm\n/usr/local/share/perl/5.36.0/Cpan/Two.pm type=file\n/etc/secret\n"},
+	{"usr/local/lib/x86_64-linux-gnu/perl/5.36.0/auto/Cpan/.packlist",
+	 "/usr/local/share/perl/5.36.0/Cpan/One.pm\n/usr/local/share/perl/5.36.0/Cpan/Two.pm type=file\n/etc/secret\n"},
 	{"etc/secret", "x"},
 	{NULL, NULL},
 };
 static const struct file ruby_files[] = {
 	{"usr/bin/ruby3.1", "ruby"},
-	{"app/main.rb", "require 'psych'\nrequire_relative \"lib/own\"\nautoload :Late, 'late'\ndef f\n  require('gemmed')\nend\n# require 'commented'\nrequire \"#{x}\"\n"},
+	{"app/main.rb",
+	 "require 'psych'\nrequire_relative \"lib/own\"\nautoload :Late, 'late'\ndef f\n  require('gemmed')\nend\n# require 'commented'\nrequire \"#{x}\"\n"},
 	{"usr/lib/ruby/3.1.0/rubygems.rb", "x"},
 	{"usr/lib/ruby/3.1.0/rubygems/errors.rb", "x"},
 	{"usr/lib/ruby/3.1.0/psych.rb", "require 'second'\n"},
@@ -175,7 +198,8 @@ static const struct file ruby_files[] = {
 	{"usr/lib/x86_64-linux-gnu/ruby/3.1.0/enc/shift_jis.so", "x"},
 	{"var/lib/gems/3.1.0/gems/gemmed-1.0/lib/gemmed.rb", "x"},
 	{"var/lib/gems/3.1.0/gems/gemmed-1.0/data/x.yml", "x"},
-	{"var/lib/gems/3.1.0/specifications/gemmed-1.0.gemspec", "s.add_runtime_dependency(%q<deep>.freeze, [\">= 1\"])\ns.add_development_dependency(%q<dev>.freeze)\n"},
+	{"var/lib/gems/3.1.0/specifications/gemmed-1.0.gemspec",
+	 "s.add_runtime_dependency(%q<deep>.freeze, [\">= 1\"])\ns.add_development_dependency(%q<dev>.freeze)\n"},
 	{"var/lib/gems/3.1.0/extensions/x86_64-linux/3.1.0/gemmed-1.0/gemmed.so", "x"},
 	{"var/lib/gems/3.1.0/gems/deep-2.0/lib/deep.rb", "x"},
 	{"var/lib/gems/3.1.0/specifications/deep-2.0.gemspec", "s.add_dependency 'gemmed'\n"},
@@ -207,7 +231,8 @@ static const struct wanted cases[] = {
 	{python_files, PYTHON_RUNS, "python-import", PY "/named.py"},
 	{python_files, PYTHON_RUNS, "python-import", PY "/loghandlers/sub.py"},
 	{python_files, PYTHON_RUNS, "python-bytecode", PY "/__pycache__/csv.cpython-311.pyc"},
-	{python_files, PYTHON_RUNS "A r 1 /" PY "/__pycache__/seen.cpython-311.pyc\n", "python-bytecode", PY "/seen.py"},
+	{python_files, PYTHON_RUNS "A r 1 /" PY "/__pycache__/seen.cpython-311.pyc\n", "python-bytecode",
+	 PY "/seen.py"},
 	{python_files, PYTHON_RUNS, NULL, PY "/__pycache__/csv.cpython-311.opt-1.pyc"},
 	{python_files, PYTHON_RUNS, NULL, PY "/unused.py"},
 	{python_files, PYTHON_RUNS, NULL, PY "/onlytyped.py"},
@@ -218,18 +243,24 @@ static const struct wanted cases[] = {
 	{python_files, PYTHON_RUNS, "python-zones", "usr/share/zoneinfo/Asia/Tokyo"},
 	{python_files, PYTHON_RUNS "A r 1 /" PY "/ctypes/util.py\n", "python-find-library", "usr/sbin/ldconfig"},
 	{python_files, PYTHON_RUNS, NULL, "usr/sbin/ldconfig"},
-	{python_files, PYTHON_RUNS "A r 1 /" SITE "/flask/__init__.py\n", "python-distribution", SITE "/flask/data/style.css"},
-	{python_files, PYTHON_RUNS "A r 1 /" SITE "/flask/__init__.py\n", "python-distribution", SITE "/Flask-2.2.egg-info/entry_points.txt"},
+	{python_files, PYTHON_RUNS "A r 1 /" SITE "/flask/__init__.py\n", "python-distribution",
+	 SITE "/flask/data/style.css"},
+	{python_files, PYTHON_RUNS "A r 1 /" SITE "/flask/__init__.py\n", "python-distribution",
+	 SITE "/Flask-2.2.egg-info/entry_points.txt"},
 	{python_files, PYTHON_RUNS "A r 1 /" SITE "/flask/__init__.py\n", "python-distribution", SITE "/click2/cli.so"},
 	{python_files, PYTHON_RUNS "A r 1 /" SITE "/flask/__init__.py\n", "python-distribution", SITE "/deep.py"},
 	{python_files, PYTHON_RUNS "A r 1 /" SITE "/flask/__init__.py\n", "python-import", SITE "/beside.py"},
 	{python_files, PYTHON_RUNS "A r 1 /" SITE "/flask/__init__.py\n", NULL, SITE "/dotenv/__init__.py"},
 	{python_files, PYTHON_RUNS "A r 1 /" SITE "/dotenv-1.dist-info/METADATA\n", NULL, SITE "/dotenv/__init__.py"},
-	{python_files, PYTHON_RUNS "A r 1 /" SITE "/_distutils_hack/__init__.py\n", NULL, SITE "/setuptools/__init__.py"},
-	{python_files, PYTHON_RUNS "A r 1 /" SITE "/pkg_resources/__init__.py\n", "python-distribution", SITE "/pkg_resources/extern.py"},
-	{python_files, PYTHON_RUNS "A r 1 /" SITE "/pkg_resources/__init__.py\n", "python-distribution", SITE "/setuptools-66.dist-info/METADATA"},
+	{python_files, PYTHON_RUNS "A r 1 /" SITE "/_distutils_hack/__init__.py\n", NULL,
+	 SITE "/setuptools/__init__.py"},
+	{python_files, PYTHON_RUNS "A r 1 /" SITE "/pkg_resources/__init__.py\n", "python-distribution",
+	 SITE "/pkg_resources/extern.py"},
+	{python_files, PYTHON_RUNS "A r 1 /" SITE "/pkg_resources/__init__.py\n", "python-distribution",
+	 SITE "/setuptools-66.dist-info/METADATA"},
 	{python_files, PYTHON_RUNS "A r 1 /" SITE "/pkg_resources/__init__.py\n", NULL, SITE "/setuptools/__init__.py"},
-	{python_files, PYTHON_RUNS "A r 1 /" SITE "/wants_distutils.py\n", "python-import", SITE "/setuptools/_distutils/__init__.py"},
+	{python_files, PYTHON_RUNS "A r 1 /" SITE "/wants_distutils.py\n", "python-import",
+	 SITE "/setuptools/_distutils/__init__.py"},
 	{python_files, PYTHON_RUNS "A r 1 /" SITE "/bare/__init__.py\n", "python-distribution", SITE "/bare/data.json"},
 	/* Sources are texts where no Python runs. */
 	{python_files, "P 1 0 /usr/sbin/ldconfig -\nA r 1 /app/main.py\n", NULL, PY "/csv.py"},
@@ -258,16 +289,22 @@ static const struct wanted cases[] = {
 	{java_files, JAVA_RUNS "A r 1 /opt/jdk/lib/modules\n", NULL, "opt/jdk/lib/src.zip"},
 	{java_files, JAVA_RUNS "A r 1 /opt/jdk/lib/modules\n", NULL, "opt/jdk/jmods/java.base.jmod"},
 	{java_files, JAVA_RUNS, NULL, "opt/jdk/lib/libnio.so"},
+	{java_files, JAVA_RUNS "A r 1 /opt/jdk/lib/jrt-fs.jar\n", NULL, "opt/jdk/lib/src.zip"},
+	{java_files, JAVA_RUNS "A r 1 /opt/shop/shop.jar\n", "application-home", "opt/shop/conf/shop.properties"},
 
 	{php_files, PHP_RUNS "A r 1 /etc/php/8.2/cli/php.ini\n", "php-extensions", "usr/lib/php/20220829/mbstring.so"},
 	{php_files, PHP_RUNS "A r 1 /etc/php/8.2/cli/php.ini\n", "php-extensions", "usr/lib/php/20220829/opcache.so"},
 	{php_files, PHP_RUNS "A r 1 /etc/php/8.2/cli/php.ini\n", NULL, "usr/lib/php/20220829/off.so"},
 	{php_files, PHP_RUNS, NULL, "usr/lib/php/20220829/mbstring.so"},
 	{php_files, PHP_RUNS "A r 1 /srv/www/index.php\n", "application-home", "srv/www/pages/other.phtml"},
-	{php_files, PHP_RUNS "A r 1 /srv/www/index.php\nA r 1 /srv/www/vendor/a/used/src/A.php\n", "php-package", "srv/www/vendor/a/used/src/B.php"},
-	{php_files, PHP_RUNS "A r 1 /srv/www/index.php\nA r 1 /srv/www/vendor/a/used/src/A.php\n", "php-package", "srv/www/vendor/b/needed/src/C.php"},
-	{php_files, PHP_RUNS "A r 1 /srv/www/index.php\nA r 1 /srv/www/vendor/a/used/src/A.php\n", "php-package", "srv/www/vendor/autoload.php"},
-	{php_files, PHP_RUNS "A r 1 /srv/www/index.php\nA r 1 /srv/www/vendor/a/used/src/A.php\n", NULL, "srv/www/vendor/c/unused/D.php"},
+	{php_files, PHP_RUNS "A r 1 /srv/www/index.php\nA r 1 /srv/www/vendor/a/used/src/A.php\n", "php-package",
+	 "srv/www/vendor/a/used/src/B.php"},
+	{php_files, PHP_RUNS "A r 1 /srv/www/index.php\nA r 1 /srv/www/vendor/a/used/src/A.php\n", "php-package",
+	 "srv/www/vendor/b/needed/src/C.php"},
+	{php_files, PHP_RUNS "A r 1 /srv/www/index.php\nA r 1 /srv/www/vendor/a/used/src/A.php\n", "php-package",
+	 "srv/www/vendor/autoload.php"},
+	{php_files, PHP_RUNS "A r 1 /srv/www/index.php\nA r 1 /srv/www/vendor/a/used/src/A.php\n", NULL,
+	 "srv/www/vendor/c/unused/D.php"},
 
 	{perl_files, PERL_RUNS, "perl-runtime", "usr/share/perl/5.36.0/attributes.pm"},
 	{perl_files, PERL_RUNS "A r 1 /app/main.pl\n", "perl-use", "usr/share/perl5/Foo/Bar.pm"},
@@ -275,12 +312,14 @@ static const struct wanted cases[] = {
 	{perl_files, PERL_RUNS "A r 1 /app/main.pl\n", "perl-use", "usr/share/perl5/Lazy.pm"},
 	{perl_files, PERL_RUNS "A r 1 /app/main.pl\n", "perl-use", "usr/share/perl5/old.pl"},
 	{perl_files, PERL_RUNS "A r 1 /app/main.pl\n", "perl-module", "usr/share/perl5/Foo/Bar/Plugin.pm"},
-	{perl_files, PERL_RUNS "A r 1 /app/main.pl\n", "perl-module", "usr/lib/x86_64-linux-gnu/perl5/5.36/auto/Foo/Bar/Bar.so"},
+	{perl_files, PERL_RUNS "A r 1 /app/main.pl\n", "perl-module",
+	 "usr/lib/x86_64-linux-gnu/perl5/5.36/auto/Foo/Bar/Bar.so"},
 	{perl_files, PERL_RUNS "A r 1 /app/main.pl\n", "perl-unicode", "usr/share/perl/5.36.0/unicore/Name.pl"},
 	{perl_files, PERL_RUNS "A r 1 /app/main.pl\n", NULL, "usr/share/perl5/Foo/Else.pm"},
 	{perl_files, PERL_RUNS "A r 1 /app/main.pl\n", NULL, "usr/share/perl5/Pod.pm"},
 	{perl_files, PERL_RUNS "A r 1 /app/main.pl\n", NULL, "usr/share/perl5/Ended.pm"},
-	{perl_files, PERL_RUNS "A r 1 /usr/local/share/perl/5.36.0/Cpan/One.pm\n", "perl-module", "usr/local/share/perl/5.36.0/Cpan/Two.pm"},
+	{perl_files, PERL_RUNS "A r 1 /usr/local/share/perl/5.36.0/Cpan/One.pm\n", "perl-module",
+	 "usr/local/share/perl/5.36.0/Cpan/Two.pm"},
 	{perl_files, PERL_RUNS "A r 1 /usr/local/share/perl/5.36.0/Cpan/One.pm\n", NULL, "etc/secret"},
 	{perl_files, PERL_RUNS, NULL, "usr/share/perl/5.36.0/unicore/Name.pl"},
 
@@ -290,15 +329,19 @@ static const struct wanted cases[] = {
 	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\n", "ruby-require", "usr/lib/ruby/3.1.0/late.rb"},
 	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\n", "ruby-require", "usr/lib/ruby/3.1.0/second.rb"},
 	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\n", "ruby-library", "usr/lib/ruby/3.1.0/psych/syntax_error.rb"},
-	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\n", "ruby-require", "var/lib/gems/3.1.0/gems/gemmed-1.0/lib/gemmed.rb"},
+	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\n", "ruby-require",
+	 "var/lib/gems/3.1.0/gems/gemmed-1.0/lib/gemmed.rb"},
 	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\n", "ruby-gem", "var/lib/gems/3.1.0/gems/gemmed-1.0/data/x.yml"},
-	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\n", "ruby-gem", "var/lib/gems/3.1.0/extensions/x86_64-linux/3.1.0/gemmed-1.0/gemmed.so"},
+	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\n", "ruby-gem",
+	 "var/lib/gems/3.1.0/extensions/x86_64-linux/3.1.0/gemmed-1.0/gemmed.so"},
 	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\n", "ruby-gem", "var/lib/gems/3.1.0/gems/deep-2.0/lib/deep.rb"},
 	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\n", NULL, "var/lib/gems/3.1.0/gems/deep-er-2.0/lib/er.rb"},
 	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\n", NULL, "var/lib/gems/3.1.0/gems/dev-1.0/lib/dev.rb"},
 	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\n", NULL, "usr/lib/ruby/3.1.0/commented.rb"},
-	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\nA r 1 /var/lib/gems/3.1.0/specifications/dev-1.0.gemspec\n", NULL, "var/lib/gems/3.1.0/gems/dev-1.0/lib/dev.rb"},
-	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\nA r 1 /var/lib/gems/3.1.0/specifications/deep-2.0.gemspec\n", "ruby-gem", "var/lib/gems/3.1.0/gems/deep-2.0/lib/deep.rb"},
+	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\nA r 1 /var/lib/gems/3.1.0/specifications/dev-1.0.gemspec\n", NULL,
+	 "var/lib/gems/3.1.0/gems/dev-1.0/lib/dev.rb"},
+	{ruby_files, RUBY_RUNS "A r 1 /app/main.rb\nA r 1 /var/lib/gems/3.1.0/specifications/deep-2.0.gemspec\n",
+	 "ruby-gem", "var/lib/gems/3.1.0/gems/deep-2.0/lib/deep.rb"},
 };
 
 static size_t count(const struct file *v)
@@ -354,7 +397,8 @@ static void test_rules(void **state)
 		kept = item(k, w->kept);
 		if (!w->rule) {
 			if (kept)
-				fail_msg("/%s is kept: %s", w->kept, kept->name ? kept->name : wh_rule_name(kept->rule));
+				fail_msg("/%s is kept: %s", w->kept,
+					 kept->name ? kept->name : wh_rule_name(kept->rule));
 		} else {
 			if (!kept) {
 				fail_msg("/%s is not kept", w->kept);
@@ -375,8 +419,10 @@ static void test_all_rules_have_cases(void **state)
 	(void)state;
 	for (size_t r = 0; r < wh_closure_rows; r++) {
 		const char *name = wh_closure_table[r].name;
-		bool found = !(wh_has_prefix(name, "python-") || wh_has_prefix(name, "node-") || wh_has_prefix(name, "java-") || wh_has_prefix(name, "php-") ||
-			       wh_has_prefix(name, "perl-") || wh_has_prefix(name, "ruby-") || wh_has_prefix(name, "application-home"));
+		bool found =
+			!(wh_has_prefix(name, "python-") || wh_has_prefix(name, "node-") ||
+			  wh_has_prefix(name, "java-") || wh_has_prefix(name, "php-") || wh_has_prefix(name, "perl-") ||
+			  wh_has_prefix(name, "ruby-") || wh_has_prefix(name, "application-home"));
 
 		for (size_t i = 0; !found && i < WH_ARRAY_SIZE(cases); i++)
 			found = wh_streq(cases[i].rule, name);
@@ -457,8 +503,9 @@ static const char class_file[] = "\xca\xfe\xba\xbe\0\0\0\x3d\0\5"
 static void test_java(void **state)
 {
 	char jar[4096];
-	const size_t n = make_jar(jar, sizeof(jar),
-				  "Manifest-Version: 1.0\r\nClass-Path: lib/a.jar li\r\n b/b.jar ../../../etc/none classes/\r\nMain-Class: x\r\n\r\n");
+	const size_t n = make_jar(
+		jar, sizeof(jar),
+		"Manifest-Version: 1.0\r\nClass-Path: lib/a.jar li\r\n b/b.jar ../../../etc/none classes/\r\nMain-Class: x\r\n\r\n");
 	const struct blob files[] = {
 		{"opt/jdk/bin/java", "x", 1},
 		{"usr/local/lib/classes/X.class", "x", 1},
@@ -492,7 +539,8 @@ static void test_java(void **state)
 
 		print_message("%s\n", want[i].path);
 		if (!want[i].rule ? kept != NULL : !kept || !wh_streq(kept->name, want[i].rule))
-			fail_msg("/%s: %s", want[i].path, kept ? kept->name ? kept->name : wh_rule_name(kept->rule) : "not kept");
+			fail_msg("/%s: %s", want[i].path,
+				 kept ? kept->name ? kept->name : wh_rule_name(kept->rule) : "not kept");
 	}
 	wh_keep_free(k);
 	/* A root that is everybody's is nobody's. */
@@ -532,8 +580,9 @@ static void test_scripts(void **state)
 	become_root();
 	blobs_open(&f, files, WH_ARRAY_SIZE(files));
 	for (size_t i = 0; i < WH_ARRAY_SIZE(want); i++) {
-		WH_AUTO_FREE char *records = wh_asprintf("P 1 0 %s %s\nA rx 1 %s\nA r 1 /usr/lib/python3.11/encodings/__init__.py\n", want[i].process,
-							 want[i].script, want[i].script);
+		WH_AUTO_FREE char *records =
+			wh_asprintf("P 1 0 %s %s\nA rx 1 %s\nA r 1 /usr/lib/python3.11/encodings/__init__.py\n",
+				    want[i].process, want[i].script, want[i].script);
 		struct wh_keep *k = decide(f.tree, records);
 
 		print_message("%s\n", want[i].path);
@@ -549,7 +598,8 @@ static void test_scripts(void **state)
 static int note_import(void *arg, const struct wh_py_import *i, struct wh_err **err)
 {
 	(void)err;
-	wh_buf_addf(arg, "%.*s%s%s%s%s|", (int)i->level, "....", i->module, *i->name ? ":" : "", i->name, i->text ? "?" : "");
+	wh_buf_addf(arg, "%.*s%s%s%s%s|", (int)i->level, "....", i->module, *i->name ? ":" : "", i->name,
+		    i->text ? "?" : "");
 	return 0;
 }
 
@@ -568,10 +618,12 @@ static void test_python_text(void **state)
 		{"x = \"import a\"\n'''\nimport b\n'''\nr\"\"\"\nimport c\\\"\"\"\"\nimport d", "d|"},
 		{"# import a\nx = 1 # import b\nimported = 1\nx.import_ = 2\n", ""},
 		{"importlib.import_module('a.b')\n__import__ ( \"c\", x)\nimport_module(name)\n", "a.b|c|"},
-		{"if TYPE_CHECKING:\n  import a\n\n  # x\n  from b import c\nimport d\nif typing.TYPE_CHECKING:\n\timport e\nelse:\n\timport f\n", "d|f|"},
+		{"if TYPE_CHECKING:\n  import a\n\n  # x\n  from b import c\nimport d\nif typing.TYPE_CHECKING:\n\timport e\nelse:\n\timport f\n",
+		 "d|f|"},
 		{"x = {\n'import a': 1,\n}\nimport b\n", "b|"},
 		{"\xef\xbb\xbfimport a\r\nimport b\r\n", "a|b|"},
-		{"c = 'logging.handlers.X'\nd = 'plain'\ne = 'a b.c'\nf = 'pkg.mod:app'\n", "logging.handlers.X?|pkg.mod?|"},
+		{"c = 'logging.handlers.X'\nd = 'plain'\ne = 'a b.c'\nf = 'pkg.mod:app'\n",
+		 "logging.handlers.X?|pkg.mod?|"},
 		{"import", ""},
 		{"from", ""},
 		{"from .", ""},
@@ -610,9 +662,13 @@ static void test_words(void **state)
 		const char *text, *want;
 	} texts[] = {
 		{0, "var a=require('a'),b=require(\"b/c\");import{x}from'd';import 'e'\n", "a|b/c|d|e|"},
-		{0, "await import( `f` ); require(x); require('a' + y); x.from('g')\n * require('h')\n// require('i')\n", "f|a|"},
+		{0,
+		 "await import( `f` ); require(x); require('a' + y); x.from('g')\n * require('h')\n// require('i')\n",
+		 "f|a|"},
 		{0, "prerequire('a'); $require('b'); require('${c}'); require('d\\n'); require('", ""},
-		{1, "use strict; use Foo::Bar 1 qw(x);\nrequire 'a.pl';\n=head1\nuse Pod;\n=cut\nuse After;\n__END__\nuse Not;\n", "strict!|Foo::Bar!|a.pl|After!|"},
+		{1,
+		 "use strict; use Foo::Bar 1 qw(x);\nrequire 'a.pl';\n=head1\nuse Pod;\n=cut\nuse After;\n__END__\nuse Not;\n",
+		 "strict!|Foo::Bar!|a.pl|After!|"},
 		{1, "$use Foo; reuse Bar; @use Baz; use", ""},
 	};
 
@@ -630,12 +686,9 @@ static void test_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rules),
-		cmocka_unit_test(test_java),
-		cmocka_unit_test(test_scripts),
-		cmocka_unit_test(test_python_text),
-		cmocka_unit_test(test_words),
-		cmocka_unit_test(test_all_rules_have_cases),
+		cmocka_unit_test(test_rules),   cmocka_unit_test(test_java),
+		cmocka_unit_test(test_scripts), cmocka_unit_test(test_python_text),
+		cmocka_unit_test(test_words),   cmocka_unit_test(test_all_rules_have_cases),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
