@@ -32,14 +32,14 @@
 
 /* ---------------------------------------------------------------- state */
 
-struct wh_program; /* a P record */
-struct wh_thread;  /* a thread that is no leader of its process */
-struct wh_image;   /* a program image that was seen running */
-struct wh_seen;    /* an A, N, X, L or K record */
+struct wh_program;  /* a P record */
+struct wh_thread;   /* a thread that is no leader of its process */
+struct wh_image;    /* a program image that was seen running */
+struct wh_seen;     /* an A, N, X, L or K record */
 struct wh_searched; /* a directory that some ids may search */
-struct wh_creds;   /* observer_caps.h */
+struct wh_creds;    /* observer_caps.h */
 struct wh_need;
-struct wh_told;    /* the S and C records of a program */
+struct wh_told; /* the S and C records of a program */
 
 /* System call numbers are below this. */
 #define WH_SYSCALL_NUMBERS 1024
@@ -60,9 +60,9 @@ struct wh_task { /* a process */
 	uint32_t record;  /* its P record; 0: none yet */
 	uint64_t image;   /* what it runs (observer_task.c) */
 	struct wh_pending *pending;
-	struct wh_creds *creds; /* NULL: to be read */
-	bool differ;            /* its threads' may */
-	pid_t inner;            /* its number in its own container; 0: not asked yet */
+	struct wh_creds *creds;      /* NULL: to be read */
+	bool differ;                 /* its threads' may */
+	pid_t inner;                 /* its number in its own container; 0: not asked yet */
 	struct wh_task_links *links; /* the table's */
 };
 

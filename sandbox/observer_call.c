@@ -131,7 +131,8 @@ int wh_call_walk(struct wh_observer *o, const struct wh_call *c, const struct wh
 	}
 }
 
-static int walk(struct wh_observer *o, const struct wh_call *c, const struct wh_named *n, bool follow, struct wh_found *f)
+static int walk(struct wh_observer *o, const struct wh_call *c, const struct wh_named *n, bool follow,
+		struct wh_found *f)
 {
 	return wh_call_walk(o, c, &n->start, n->path, follow, f);
 }

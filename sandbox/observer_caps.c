@@ -23,11 +23,46 @@ typedef const struct wh_call call;
 typedef const struct wh_creds creds;
 
 static const char *const names[] = {
-	"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
-	"LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
-	"SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
-	"SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
-	"MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
+	"CHOWN",
+	"DAC_OVERRIDE",
+	"DAC_READ_SEARCH",
+	"FOWNER",
+	"FSETID",
+	"KILL",
+	"SETGID",
+	"SETUID",
+	"SETPCAP",
+	"LINUX_IMMUTABLE",
+	"NET_BIND_SERVICE",
+	"NET_BROADCAST",
+	"NET_ADMIN",
+	"NET_RAW",
+	"IPC_LOCK",
+	"IPC_OWNER",
+	"SYS_MODULE",
+	"SYS_RAWIO",
+	"SYS_CHROOT",
+	"SYS_PTRACE",
+	"SYS_PACCT",
+	"SYS_ADMIN",
+	"SYS_BOOT",
+	"SYS_NICE",
+	"SYS_RESOURCE",
+	"SYS_TIME",
+	"SYS_TTY_CONFIG",
+	"MKNOD",
+	"LEASE",
+	"AUDIT_WRITE",
+	"AUDIT_CONTROL",
+	"SETFCAP",
+	"MAC_OVERRIDE",
+	"MAC_ADMIN",
+	"SYSLOG",
+	"WAKE_ALARM",
+	"BLOCK_SUSPEND",
+	"AUDIT_READ",
+	"PERFMON",
+	"BPF",
 	"CHECKPOINT_RESTORE",
 };
 
@@ -394,10 +429,10 @@ static void socket_option(obs *o, call *c, creds *k, const struct stat *st)
 		{SOL_SOCKET, SO_BINDTODEVICE, SO_BINDTODEVICE, RAW},
 		{SOL_SOCKET, SO_SNDBUFFORCE, SO_RCVBUFFORCE, ADMIN},
 		{SOL_SOCKET, SO_MARK, SO_MARK, RAW | ADMIN},
-		{SOL_SOCKET, 46, 46, ADMIN}, /* SO_BUSY_POLL */
-		{SOL_SOCKET, 61, 61, ADMIN}, /* SO_TXTIME */
-		{SOL_SOCKET, 62, 62, RAW},   /* SO_BINDTOIFINDEX */
-		{SOL_SOCKET, 69, 70, ADMIN}, /* SO_PREFER_BUSY_POLL, SO_BUSY_POLL_BUDGET */
+		{SOL_SOCKET, 46, 46, ADMIN},       /* SO_BUSY_POLL */
+		{SOL_SOCKET, 61, 61, ADMIN},       /* SO_TXTIME */
+		{SOL_SOCKET, 62, 62, RAW},         /* SO_BINDTOIFINDEX */
+		{SOL_SOCKET, 69, 70, ADMIN},       /* SO_PREFER_BUSY_POLL, SO_BUSY_POLL_BUDGET */
 		{SOL_SOCKET, 75, 75, RAW | ADMIN}, /* SO_RCVMARK */
 		{SOL_IP, IP_IPSEC_POLICY, IP_XFRM_POLICY, ADMIN},
 		{SOL_IP, IP_TRANSPARENT, IP_TRANSPARENT, RAW | ADMIN},
@@ -409,8 +444,8 @@ static void socket_option(obs *o, call *c, creds *k, const struct stat *st)
 		{SOL_IPV6, 64, 65, ADMIN},
 		{SOL_IPV6, IPV6_TRANSPARENT, IPV6_TRANSPARENT, RAW | ADMIN},
 		{SOL_IPV6, 200, 255, ADMIN},
-		{IPPROTO_TCP, 13, 13, ADMIN}, /* TCP_CONGESTION */
-		{IPPROTO_TCP, 19, 19, ADMIN}, /* TCP_REPAIR */
+		{IPPROTO_TCP, 13, 13, ADMIN},                     /* TCP_CONGESTION */
+		{IPPROTO_TCP, 19, 19, ADMIN},                     /* TCP_REPAIR */
 		{270, 1, 255, ADMIN | BIT(WH_CAP_NET_BROADCAST)}, /* SOL_NETLINK */
 	};
 	int level = (int)c->args[1], name = (int)c->args[2], value = 0;
@@ -516,13 +551,13 @@ static void device_control(obs *o, call *c, creds *k, const struct stat *st)
 		{0x40086602, 0x40086602, BIT(WH_CAP_LINUX_IMMUTABLE) | BIT(WH_CAP_FOWNER)}, /* FS_IOC_SETFLAGS */
 		{0x40046602, 0x40046602, BIT(WH_CAP_LINUX_IMMUTABLE) | BIT(WH_CAP_FOWNER)}, /* of 32-bit programs */
 		{0x401c5820, 0x401c5820, BIT(WH_CAP_LINUX_IMMUTABLE) | BIT(WH_CAP_FOWNER)}, /* FS_IOC_FSSETXATTR */
-		{0x4b00, 0x4bff, BIT(WH_CAP_SYS_TTY_CONFIG)}, /* the console */
+		{0x4b00, 0x4bff, BIT(WH_CAP_SYS_TTY_CONFIG)},                               /* the console */
 		{0x5600, 0x56ff, BIT(WH_CAP_SYS_TTY_CONFIG)},
-		{0x540e, 0x540e, BIT(WH_CAP_SYS_ADMIN)},      /* TIOCSCTTY of another's terminal */
-		{0x5412, 0x5412, BIT(WH_CAP_SYS_ADMIN)},      /* TIOCSTI */
-		{0x541d, 0x541d, BIT(WH_CAP_SYS_ADMIN)},      /* TIOCCONS */
-		{0x890b, 0x890c, ADMIN},		      /* routes */
-		{0x8914, 0x8914, ADMIN},		      /* interfaces: flags, addresses, … */
+		{0x540e, 0x540e, BIT(WH_CAP_SYS_ADMIN)}, /* TIOCSCTTY of another's terminal */
+		{0x5412, 0x5412, BIT(WH_CAP_SYS_ADMIN)}, /* TIOCSTI */
+		{0x541d, 0x541d, BIT(WH_CAP_SYS_ADMIN)}, /* TIOCCONS */
+		{0x890b, 0x890c, ADMIN},                 /* routes */
+		{0x8914, 0x8914, ADMIN},                 /* interfaces: flags, addresses, … */
 		{0x8916, 0x8916, ADMIN},
 		{0x8918, 0x8918, ADMIN},
 		{0x891a, 0x891a, ADMIN},
@@ -687,5 +722,6 @@ void wh_cap_object(obs *o, call *c, unsigned access, const struct stat *st)
 
 	if (k)
 		wh_cap_modes(o, c, k, st,
-			     (access & WH_ACCESS_READ ? WH_MAY_READ : 0) | (access & WH_ACCESS_WRITE ? WH_MAY_WRITE : 0));
+			     (access & WH_ACCESS_READ ? WH_MAY_READ : 0) |
+				     (access & WH_ACCESS_WRITE ? WH_MAY_WRITE : 0));
 }

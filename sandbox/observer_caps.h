@@ -7,17 +7,51 @@
 
 /* linux/capability.h's numbers. */
 enum wh_cap {
-	WH_CAP_CHOWN, WH_CAP_DAC_OVERRIDE, WH_CAP_DAC_READ_SEARCH, WH_CAP_FOWNER, WH_CAP_FSETID, WH_CAP_KILL, WH_CAP_SETGID,
-	WH_CAP_SETUID, WH_CAP_SETPCAP, WH_CAP_LINUX_IMMUTABLE, WH_CAP_NET_BIND_SERVICE, WH_CAP_NET_BROADCAST, WH_CAP_NET_ADMIN,
-	WH_CAP_NET_RAW, WH_CAP_IPC_LOCK, WH_CAP_IPC_OWNER, WH_CAP_SYS_MODULE, WH_CAP_SYS_RAWIO, WH_CAP_SYS_CHROOT,
-	WH_CAP_SYS_PTRACE, WH_CAP_SYS_PACCT, WH_CAP_SYS_ADMIN, WH_CAP_SYS_BOOT, WH_CAP_SYS_NICE, WH_CAP_SYS_RESOURCE,
-	WH_CAP_SYS_TIME, WH_CAP_SYS_TTY_CONFIG, WH_CAP_MKNOD, WH_CAP_LEASE, WH_CAP_AUDIT_WRITE, WH_CAP_AUDIT_CONTROL,
-	WH_CAP_SETFCAP, WH_CAP_MAC_OVERRIDE, WH_CAP_MAC_ADMIN, WH_CAP_SYSLOG, WH_CAP_WAKE_ALARM, WH_CAP_BLOCK_SUSPEND,
-	WH_CAP_AUDIT_READ, WH_CAP_PERFMON, WH_CAP_BPF, WH_CAP_CHECKPOINT_RESTORE,
+	WH_CAP_CHOWN,
+	WH_CAP_DAC_OVERRIDE,
+	WH_CAP_DAC_READ_SEARCH,
+	WH_CAP_FOWNER,
+	WH_CAP_FSETID,
+	WH_CAP_KILL,
+	WH_CAP_SETGID,
+	WH_CAP_SETUID,
+	WH_CAP_SETPCAP,
+	WH_CAP_LINUX_IMMUTABLE,
+	WH_CAP_NET_BIND_SERVICE,
+	WH_CAP_NET_BROADCAST,
+	WH_CAP_NET_ADMIN,
+	WH_CAP_NET_RAW,
+	WH_CAP_IPC_LOCK,
+	WH_CAP_IPC_OWNER,
+	WH_CAP_SYS_MODULE,
+	WH_CAP_SYS_RAWIO,
+	WH_CAP_SYS_CHROOT,
+	WH_CAP_SYS_PTRACE,
+	WH_CAP_SYS_PACCT,
+	WH_CAP_SYS_ADMIN,
+	WH_CAP_SYS_BOOT,
+	WH_CAP_SYS_NICE,
+	WH_CAP_SYS_RESOURCE,
+	WH_CAP_SYS_TIME,
+	WH_CAP_SYS_TTY_CONFIG,
+	WH_CAP_MKNOD,
+	WH_CAP_LEASE,
+	WH_CAP_AUDIT_WRITE,
+	WH_CAP_AUDIT_CONTROL,
+	WH_CAP_SETFCAP,
+	WH_CAP_MAC_OVERRIDE,
+	WH_CAP_MAC_ADMIN,
+	WH_CAP_SYSLOG,
+	WH_CAP_WAKE_ALARM,
+	WH_CAP_BLOCK_SUSPEND,
+	WH_CAP_AUDIT_READ,
+	WH_CAP_PERFMON,
+	WH_CAP_BPF,
+	WH_CAP_CHECKPOINT_RESTORE,
 };
 /* The ones that modes and owners of files may call for. */
-#define WH_CAPS_OF_FILES                                                                                               \
-	(UINT64_C(1) << WH_CAP_DAC_OVERRIDE | UINT64_C(1) << WH_CAP_DAC_READ_SEARCH | UINT64_C(1) << WH_CAP_FOWNER |   \
+#define WH_CAPS_OF_FILES                                                                                             \
+	(UINT64_C(1) << WH_CAP_DAC_OVERRIDE | UINT64_C(1) << WH_CAP_DAC_READ_SEARCH | UINT64_C(1) << WH_CAP_FOWNER | \
 	 UINT64_C(1) << WH_CAP_FSETID)
 
 enum { WH_ID_REAL, WH_ID_EFFECTIVE, WH_ID_SAVED, WH_ID_FS };
@@ -55,7 +89,7 @@ struct wh_need {
 	/* st: what the call's path or descriptor leads to, of a row that is of_path (then only where there is something);
 	 * else NULL. */
 	void (*fn)(struct wh_observer *o, const struct wh_call *c, const struct wh_creds *k, const struct stat *st);
-	unsigned arg;	    /* a capability, or which of fn's ways */
+	unsigned arg; /* a capability, or which of fn's ways */
 	bool of_path;
 	bool changes; /* credentials, or may */
 };

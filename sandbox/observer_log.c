@@ -10,8 +10,8 @@
 #define MAX_SEEN ((size_t)4 << 20)    /* records; beyond, the log would not be one that anybody can use */
 #define MAX_LOG ((uint64_t)256 << 20) /* bytes: long names, and ever new ones, would fill the disk */
 #define MAX_PROGRAMS ((size_t)1 << 20)
-#define MAX_PORTS 64                  /* at one address; further ones are told as 0 */
-#define COUNTS 0x80U                  /* beside a kind: how many of that kind */
+#define MAX_PORTS 64     /* at one address; further ones are told as 0 */
+#define COUNTS 0x80U     /* beside a kind: how many of that kind */
 #define MAX_RECURSION 16 /* the same program below itself: a server that executes itself anew would go on for ever */
 
 struct wh_seen {
@@ -214,7 +214,8 @@ void wh_endpoint(struct wh_observer *o, enum wh_obs_kind kind, uint32_t process,
 		return;
 	s->phase = o->phase;
 	count->access += added;
-	put(o, &(struct wh_obs){.kind = kind, .process = process, .text = protocol, .address = address, .number = port});
+	put(o,
+	    &(struct wh_obs){.kind = kind, .process = process, .text = protocol, .address = address, .number = port});
 }
 
 void wh_words(struct wh_observer *o, uint32_t process, const struct wh_strv *words)

@@ -35,7 +35,7 @@ static void protocol_of(int fd, char *out, size_t n)
 		int number;
 		const char *name;
 	} names[] = {
-		{IPPROTO_TCP, "tcp"},	      {IPPROTO_UDP, "udp"},   {IPPROTO_MPTCP, "tcp"}, {IPPROTO_SCTP, "sctp"},
+		{IPPROTO_TCP, "tcp"},         {IPPROTO_UDP, "udp"},   {IPPROTO_MPTCP, "tcp"}, {IPPROTO_SCTP, "sctp"},
 		{IPPROTO_UDPLITE, "udplite"}, {IPPROTO_DCCP, "dccp"}, {IPPROTO_ICMP, "icmp"}, {IPPROTO_ICMPV6, "icmp"},
 	};
 	int protocol = 0, type = 0;
@@ -117,7 +117,8 @@ static void see_unix(struct wh_observer *o, const struct wh_call *c, const struc
 		wh_call_note(o, c, wh_call_walk(o, c, &n.start, n.path, true, &f), WH_ACCESS_SOCKET, &f);
 }
 
-static void see_address(struct wh_observer *o, const struct wh_call *c, const struct deed *d, uint64_t addr, uint64_t len)
+static void see_address(struct wh_observer *o, const struct wh_call *c, const struct deed *d, uint64_t addr,
+			uint64_t len)
 {
 	union address a = {.any = {0}};
 	int r;
@@ -141,13 +142,15 @@ static void see_address(struct wh_observer *o, const struct wh_call *c, const st
 
 void wh_see_bind(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
 {
-	see_address(o, c, &(struct deed){WH_OBS_BOUND, (int)c->args[0]}, c->args[row->path], (uint32_t)c->args[row->flags]);
+	see_address(o, c, &(struct deed){WH_OBS_BOUND, (int)c->args[0]}, c->args[row->path],
+		    (uint32_t)c->args[row->flags]);
 }
 
 /* And sendto(2), which has the same in other places. */
 void wh_see_connect(struct wh_observer *o, const struct wh_row *row, struct wh_call *c)
 {
-	see_address(o, c, &(struct deed){WH_OBS_PEER, (int)c->args[0]}, c->args[row->path], (uint32_t)c->args[row->flags]);
+	see_address(o, c, &(struct deed){WH_OBS_PEER, (int)c->args[0]}, c->args[row->path],
+		    (uint32_t)c->args[row->flags]);
 }
 
 /* One that was not bound gets a port from the kernel. */
@@ -241,8 +244,8 @@ void wh_see_socketcall(struct wh_observer *o, const struct wh_row *row, struct w
 		unsigned number, args;
 		const char *name;
 	} calls[] = {
-		{SYS_SOCKET, 3, "socket"},   {SYS_BIND, 3, "bind"},	  {SYS_CONNECT, 3, "connect"},
-		{SYS_LISTEN, 2, "listen"},   {SYS_SENDTO, 6, "sendto"},	  {SYS_SETSOCKOPT, 5, "setsockopt"},
+		{SYS_SOCKET, 3, "socket"},   {SYS_BIND, 3, "bind"},         {SYS_CONNECT, 3, "connect"},
+		{SYS_LISTEN, 2, "listen"},   {SYS_SENDTO, 6, "sendto"},     {SYS_SETSOCKOPT, 5, "setsockopt"},
 		{SYS_SENDMSG, 3, "sendmsg"}, {SYS_SENDMMSG, 4, "sendmmsg"},
 	};
 	struct wh_call real = *c;

@@ -14,8 +14,8 @@
  * Names that an architecture lacks are passed over, so 32-bit variants stand
  * beside the plain ones.
  */
-#include "sandbox/seccomp.h"
 #include "sandbox/sandbox.h"
+#include "sandbox/seccomp.h"
 
 #include <fcntl.h>
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -16,7 +17,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <sched.h>
 
 /* Linux 6.6; older headers lack it. */
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
@@ -27,7 +27,7 @@
 #define SPARE_FDS 32
 #define REREADS 8
 #define SERVED_BEFORE_MARK 1024 /* calls that wait already when a mark comes */
-#define HANDED 2 /* descriptors: listener, root */
+#define HANDED 2                /* descriptors: listener, root */
 
 struct supervisor {
 	struct wh_observer o;

@@ -140,18 +140,19 @@ static const struct wh_row told = {.see = see_nothing};
 /* Decided by their arguments in the filter (seccomp.c), hence in no list of allowed ones. */
 static const char *const by_argument[] = {"clone", "personality", "socket", NULL};
 /* Where 32-bit arguments are others: a mask of 64 bits takes two. */
-static const struct wh_row narrow_fanotify_mark = {"fanotify_mark", wh_see_path, S, 4, 5, 1, WH_FOLLOW_UNLESS, FAN_MARK_DONT_FOLLOW, NULL};
+static const struct wh_row narrow_fanotify_mark = {"fanotify_mark",  wh_see_path,          S,   4, 5, 1,
+						   WH_FOLLOW_UNLESS, FAN_MARK_DONT_FOLLOW, NULL};
 /* i386: libseccomp has names for these that stand for socketcall or ipc and the calls of their own at once. */
 static const struct {
 	int nr;
 	const char *name;
 } i386_direct[] = {
-	{359, "socket"},     {360, "socketpair"}, {361, "bind"},        {362, "connect"},     {363, "listen"},
-	{364, "accept4"},    {365, "getsockopt"}, {366, "setsockopt"},  {367, "getsockname"}, {368, "getpeername"},
-	{369, "sendto"},     {370, "sendmsg"},    {371, "recvfrom"},    {372, "recvmsg"},     {373, "shutdown"},
-	{345, "sendmmsg"},   {337, "recvmmsg"},   {393, "semget"},      {394, "semctl"},      {395, "shmget"},
-	{396, "shmctl"},     {397, "shmat"},      {398, "shmdt"},       {399, "msgget"},      {400, "msgsnd"},
-	{401, "msgrcv"},     {402, "msgctl"},
+	{359, "socket"},   {360, "socketpair"}, {361, "bind"},       {362, "connect"},     {363, "listen"},
+	{364, "accept4"},  {365, "getsockopt"}, {366, "setsockopt"}, {367, "getsockname"}, {368, "getpeername"},
+	{369, "sendto"},   {370, "sendmsg"},    {371, "recvfrom"},   {372, "recvmsg"},     {373, "shutdown"},
+	{345, "sendmmsg"}, {337, "recvmmsg"},   {393, "semget"},     {394, "semctl"},      {395, "shmget"},
+	{396, "shmctl"},   {397, "shmat"},      {398, "shmdt"},      {399, "msgget"},      {400, "msgsnd"},
+	{401, "msgrcv"},   {402, "msgctl"},
 };
 
 static void put(struct wh_table *t, unsigned which, int nr, const char *name)
@@ -194,7 +195,7 @@ void wh_table_make(struct wh_table *t)
 	uint32_t native = seccomp_arch_native();
 
 	wh_table_make_for(t, native,
-			  native == SCMP_ARCH_X86_64	? SCMP_ARCH_X86
+			  native == SCMP_ARCH_X86_64    ? SCMP_ARCH_X86
 			  : native == SCMP_ARCH_AARCH64 ? SCMP_ARCH_ARM
 							: 0);
 }

@@ -559,7 +559,8 @@ static long call_32_5(unsigned nr, uintptr_t a, uintptr_t b, uintptr_t c, uintpt
 
 	__asm__ volatile("int $0x80"
 			 : "=a"(r)
-			 : "a"(nr), "b"((unsigned)a), "c"((unsigned)b), "d"((unsigned)c), "S"((unsigned)d), "D"((unsigned)e)
+			 : "a"(nr), "b"((unsigned)a), "c"((unsigned)b), "d"((unsigned)c), "S"((unsigned)d),
+			   "D"((unsigned)e)
 			 : "memory", "r8", "r9", "r10", "r11");
 	return r;
 }
@@ -596,31 +597,31 @@ static void do_32_paths(void)
 		abort();
 	low_next = base + 8192;
 	room = (uintptr_t)base + buf;
-	call_32_5(295, at, low_str("file"), O_RDONLY, 0, 0);		    /* openat */
+	call_32_5(295, at, low_str("file"), O_RDONLY, 0, 0);                             /* openat */
 	call_32_5(437, at, low_str("dir/file"), low(&how, sizeof(how)), sizeof(how), 0); /* openat2 */
-	call_32_5(300, at, low_str("script"), room, 0, 0);		    /* fstatat64 */
-	call_32_5(196, low_str("link"), room, 0, 0, 0);			    /* lstat64 */
-	call_32_5(33, low_str("nested"), R_OK, 0, 0, 0);		    /* access */
-	call_32_5(85, low_str("a"), room, 100, 0, 0);			    /* readlink */
-	call_32_5(268, low_str("dir"), 84, room, 0, 0);			    /* statfs64 */
-	call_32_5(229, low_str("prog"), low_str("user.x"), room, 100, 0);   /* getxattr */
-	call_32_5(383, at, low_str("prog2"), 0, STATX_MODE, room);	    /* statx */
-	call_32_5(39, low_str("d"), 0755, 0, 0, 0);			    /* mkdir */
-	call_32_5(38, low_str("d"), low_str("e"), 0, 0, 0);		    /* rename */
-	call_32_5(40, low_str("e"), 0, 0, 0, 0);			    /* rmdir */
-	call_32_5(83, low_str("x"), low_str("s"), 0, 0, 0);		    /* symlink */
-	call_32_5(10, low_str("s"), 0, 0, 0, 0);			    /* unlink */
-	call_32_5(15, low_str("file"), 0600, 0, 0, 0);			    /* chmod */
-	call_32_5(92, low_str("file"), 0, 0, 0, 0);			    /* truncate */
-	call_32_5(193, low_str("dir/file"), 0, 0, 0, 0);		    /* truncate64 */
-	call_32_5(320, at, low_str("dir"), 0, 0, 0);			    /* utimensat */
-	call_32_5(339, 99, 1, 0, 0, at);				    /* fanotify_mark: its path is the sixth */
+	call_32_5(300, at, low_str("script"), room, 0, 0);                               /* fstatat64 */
+	call_32_5(196, low_str("link"), room, 0, 0, 0);                                  /* lstat64 */
+	call_32_5(33, low_str("nested"), R_OK, 0, 0, 0);                                 /* access */
+	call_32_5(85, low_str("a"), room, 100, 0, 0);                                    /* readlink */
+	call_32_5(268, low_str("dir"), 84, room, 0, 0);                                  /* statfs64 */
+	call_32_5(229, low_str("prog"), low_str("user.x"), room, 100, 0);                /* getxattr */
+	call_32_5(383, at, low_str("prog2"), 0, STATX_MODE, room);                       /* statx */
+	call_32_5(39, low_str("d"), 0755, 0, 0, 0);                                      /* mkdir */
+	call_32_5(38, low_str("d"), low_str("e"), 0, 0, 0);                              /* rename */
+	call_32_5(40, low_str("e"), 0, 0, 0, 0);                                         /* rmdir */
+	call_32_5(83, low_str("x"), low_str("s"), 0, 0, 0);                              /* symlink */
+	call_32_5(10, low_str("s"), 0, 0, 0, 0);                                         /* unlink */
+	call_32_5(15, low_str("file"), 0600, 0, 0, 0);                                   /* chmod */
+	call_32_5(92, low_str("file"), 0, 0, 0, 0);                                      /* truncate */
+	call_32_5(193, low_str("dir/file"), 0, 0, 0, 0);                                 /* truncate64 */
+	call_32_5(320, at, low_str("dir"), 0, 0, 0);                                     /* utimensat */
+	call_32_5(339, 99, 1, 0, 0, at); /* fanotify_mark: its path is the sixth */
 	address = low(&a, sizeof(a));
-	call_32_5(369, (uintptr_t)fd, low_str("m"), 1, 0, address);	    /* sendto: the length is the sixth */
+	call_32_5(369, (uintptr_t)fd, low_str("m"), 1, 0, address); /* sendto: the length is the sixth */
 	msg[0] = (uint32_t)address;
 	msg[1] = sizeof(a);
 	memcpy((void *)address, &a, sizeof(a));
-	call_32_5(370, (uintptr_t)fd, low(msg, sizeof(msg)), 0, 0, 0);	    /* sendmsg */
+	call_32_5(370, (uintptr_t)fd, low(msg, sizeof(msg)), 0, 0, 0); /* sendmsg */
 	memcpy(a.sun_path, "nested", 7);
 	args[0] = (uint32_t)fd;
 	args[1] = (uint32_t)room;
@@ -629,7 +630,7 @@ static void do_32_paths(void)
 	args[4] = (uint32_t)low(&a, sizeof(a));
 	args[5] = sizeof(a);
 	call_32_5(102, 11, low(args, sizeof(args)), 0, 0, 0); /* socketcall: sendto */
-	call_32_5(12, low_str("dir"), 0, 0, 0, 0);	      /* chdir */
+	call_32_5(12, low_str("dir"), 0, 0, 0, 0);            /* chdir */
 	call_32_5(5, low_str("../prog"), O_RDONLY, 0, 0, 0);  /* open */
 }
 #endif

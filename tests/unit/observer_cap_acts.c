@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Deeds that need capabilities, or look as if they did, and deeds on the net. Each aborts where it does not succeed, so that it can be done again
  * with just what the log told. */
-#include "tests/unit/observer_acts.h"
 #include "base/base.h"
+#include "tests/unit/observer_acts.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -58,10 +58,12 @@ static void do_plain(void)
 	struct rlimit l = {64, 64};
 	int p[2];
 
-	must(can_open("file", O_RDWR) && can_open("dir/file", O_RDONLY) && mkdir("d", 0700) == 0 && chmod("d", 0755) == 0);
+	must(can_open("file", O_RDWR) && can_open("dir/file", O_RDONLY) && mkdir("d", 0700) == 0 &&
+	     chmod("d", 0755) == 0);
 	must(rename("d", "e") == 0 && rmdir("e") == 0 && utimensat(AT_FDCWD, "file", NULL, 0) == 0);
 	must(kill(getpid(), 0) == 0 && kill(0, 0) == 0 && pipe(p) == 0 && access("file", R_OK | W_OK) == 0);
-	must(setrlimit(RLIMIT_NOFILE, &l) == 0 && setuid(geteuid()) == 0 && setresgid((gid_t)-1, getegid(), (gid_t)-1) == 0);
+	must(setrlimit(RLIMIT_NOFILE, &l) == 0 && setuid(geteuid()) == 0 &&
+	     setresgid((gid_t)-1, getegid(), (gid_t)-1) == 0);
 	must(chown("file", geteuid(), getegid()) == 0 && socket(AF_INET, SOCK_STREAM, 0) >= 0);
 }
 
@@ -272,14 +274,18 @@ static void do_kill_other(void)
 
 static void do_speak(void)
 {
-	struct {
+	const struct ucred who = {getpid(), OTHER, OTHER};
+	union {
 		struct cmsghdr h;
-		struct ucred c;
-	} m = {{CMSG_LEN(sizeof(struct ucred)), SOL_SOCKET, SCM_CREDENTIALS}, {getpid(), OTHER, OTHER}};
+		char room[CMSG_SPACE(sizeof(who))];
+	} m = {.room = {0}};
 	struct iovec iov = {&m, 1};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &m, .msg_controllen = sizeof(m)};
 	int p[2];
 
+	m.h = (struct cmsghdr){
+		.cmsg_len = CMSG_LEN(sizeof(who)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_CREDENTIALS};
+	memcpy(CMSG_DATA(&m.h), &who, sizeof(who));
 	must(socketpair(AF_UNIX, SOCK_DGRAM, 0, p) == 0 && sendmsg(p[0], &msg, 0) == 1);
 }
 
@@ -364,7 +370,8 @@ static void do_unix(void)
 	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_name = &a, .msg_namelen = sizeof(a)};
 	int fd = socket(AF_UNIX, SOCK_DGRAM, 0), from = socket(AF_UNIX, SOCK_DGRAM, 0);
 
-	must(bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 && sendto(from, "x", 1, 0, (struct sockaddr *)&a, sizeof(a)) == 1);
+	must(bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 &&
+	     sendto(from, "x", 1, 0, (struct sockaddr *)&a, sizeof(a)) == 1);
 	memcpy(a.sun_path, "none", 5);
 	must(sendto(from, "x", 1, 0, (struct sockaddr *)&a, sizeof(a)) < 0);
 	memcpy(a.sun_path, "gone", 5);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/observer_run.h"
-#include "tests/unit/observer_acts.h"
 #include "sandbox/supervisor.h"
 #include "sandbox/supervisor_private.h"
+#include "tests/unit/observer_acts.h"
 #include "tests/unit/test.h"
 
 #include <signal.h>

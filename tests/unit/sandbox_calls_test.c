@@ -198,7 +198,8 @@ static void table(const struct wh_table *t, uint32_t arch)
 			continue;
 		name = t->names[which][expected[i].nr];
 		if ((name != NULL) != (expected[i].name != NULL) || (name && strcmp(name, expected[i].name) != 0))
-			fail_msg("%#x, %d: %s instead of %s", arch, expected[i].nr, name ? name : "nothing", expected[i].name);
+			fail_msg("%#x, %d: %s instead of %s", arch, expected[i].nr, name ? name : "nothing",
+				 expected[i].name);
 		assert_int_equal(wh_table_row(t, arch, expected[i].nr) != NULL, name != NULL);
 	}
 	/* Each name that this machine has a number for is found by it again. */
@@ -238,7 +239,8 @@ static void tables(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(every_call), cmocka_unit_test(lists), cmocka_unit_test(tables)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(every_call), cmocka_unit_test(lists),
+					   cmocka_unit_test(tables)};
 
 	return cmocka_run_group_tests_name("sandbox/calls", tests, NULL, NULL);
 }

@@ -9,11 +9,11 @@
 #include "sandbox/supervisor_table.h"
 #include "tests/unit/test.h"
 
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
-#include <fcntl.h>
 #include <sys/syscall.h>
 
 #define MAX 8192
@@ -122,7 +122,8 @@ static void all_rows(void **state)
 			     ask_with(arch, nr, UINT64_MAX) == SECCOMP_RET_USER_NOTIF;
 
 		if (arch && asked != (row != NULL))
-			fail_msg("arch %#x, number %d (%s): %s", arch, nr, row ? t->names[i / WH_TABLE_NUMBERS][nr] : "no row",
+			fail_msg("arch %#x, number %d (%s): %s", arch, nr,
+				 row ? t->names[i / WH_TABLE_NUMBERS][nr] : "no row",
 				 asked ? "asked for" : "not asked for");
 		rows += asked;
 	}
@@ -198,7 +199,8 @@ static int setup(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(no_wider), cmocka_unit_test(all_rows), cmocka_unit_test(lanes)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(no_wider), cmocka_unit_test(all_rows),
+					   cmocka_unit_test(lanes)};
 
 	return cmocka_run_group_tests_name("sandbox/filter", tests, setup, NULL);
 }
