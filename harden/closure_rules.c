@@ -98,8 +98,10 @@ static const char *as_merged(const char *path, char **ret_own)
 	static const char *const dirs[] = {"bin/", "lib/", "lib32/", "lib64/", "libx32/", "sbin/"};
 
 	for (size_t i = 0; (path[0] == 'b' || path[0] == 'l' || path[0] == 's') && i < WH_ARRAY_SIZE(dirs); i++)
-		if (wh_has_prefix(path, dirs[i]))
+		if (wh_has_prefix(path, dirs[i])) {
+			free(*ret_own);
 			return *ret_own = wh_asprintf("usr/%s", path);
+		}
 	return path;
 }
 
