@@ -144,7 +144,9 @@ static int serve(int port)
 			return 0;
 		if (c < 0)
 			continue;
-		n = read(c, b, sizeof(b) - 1);
+		do
+			n = read(c, b, sizeof(b) - 1);
+		while (n < 0 && errno == EINTR); /* `app kill HUP`, and at once a request */
 		if (n > 0) {
 			b[n] = '\0';
 			if (sscanf(b, "GET /%1000[^ ]", name) == 1)
