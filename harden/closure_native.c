@@ -397,6 +397,31 @@ static int one_locale(struct wh_decide *d, const struct wh_rule_row *row, const 
 	return wh_rule_keep_globs(d, row, globs.p, via, err);
 }
 
+static int keep_made(void *arg, const struct wh_node_ref *n)
+{
+	struct below *b = arg;
+	const char *owner = NULL;
+	int r = n->e.type == WH_T_DIR ? 0 : wh_rule_owner(b->d, n->e.path, &owner, b->err);
+
+	return r < 0 || owner || n->e.type == WH_T_DIR ? r : wh_rule_keep(b->d, b->row, n->e.path, b->via, b->err);
+}
+
+/* Locales that no package brought: somebody had them made for this image. */
+int wh_rule_locale_made(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+			struct wh_err **err)
+{
+	struct below b = {d, row, via, err};
+	WH_AUTO_FREE char *canonical = NULL;
+	struct wh_node_ref n;
+	int r;
+
+	(void)path;
+	if (wh_walk(d->t, "usr/lib/locale", true, NULL, &canonical, &n) < 0 || n.e.type != WH_T_DIR)
+		return 0;
+	r = wh_tree_walk(d->t, canonical, keep_made, &b);
+	return r == -EBADMSG ? wh_err_sys(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, -r, "read the image's indexes") : r;
+}
+
 /* path: the value of LANG, LC_… or LANGUAGE (several names). */
 int wh_rule_locale(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
 		   struct wh_err **err)
