@@ -369,6 +369,7 @@ static void add_prune(struct out *o, const struct wh_op_prune *p)
 {
 	add_number(o, "observer's version", WH_OBSERVER_VERSION, 4);
 	add_number(o, "rules' version", WH_RULES_VERSION, 4);
+	add_number(o, "closure rules", wh_rules_sum(), 8);
 	add_list(o, "--keep", p->keep);
 	add_list(o, "--drop", p->drop);
 	add_flag(o, "--mode=package", p->package_mode);

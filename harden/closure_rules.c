@@ -647,3 +647,22 @@ void wh_closure_free(struct wh_closure *c)
 	free(c->rows);
 	free(c);
 }
+
+uint64_t wh_rules_sum(void)
+{
+	uint64_t sum = 14695981039346656037U; /* FNV-1a, 64 bit */
+
+	for (size_t i = 0; i < wh_closure_rows; i++) {
+		const struct wh_rule_row *row = &wh_closure_table[i];
+		const char *const texts[] = {row->name, row->match, row->keep ? row->keep : ""};
+
+		sum = (sum ^ row->when) * 1099511628211U;
+		for (size_t x = 0; x < WH_ARRAY_SIZE(texts); x++)
+			for (const char *p = texts[x];; p++) {
+				sum = (sum ^ (uint8_t)*p) * 1099511628211U;
+				if (!*p)
+					break;
+			}
+	}
+	return sum;
+}

@@ -208,6 +208,8 @@ int wh_prune_write(struct wh_store *s, struct wh_tree *t, const struct wh_keep *
 		   json_t **ret_report, struct wh_err **err);
 /* Why a path is there, or that it went, as lines of text. Symlinks are followed, those that went, too. */
 int wh_explain(const json_t *report, struct wh_tree *pruned, const char *path, struct wh_buf *out, struct wh_err **err);
+/* A number that is another one when the table of closure rules is: part of a prune's cache key. (What functions of rules do is WH_RULES_VERSION's.) */
+uint64_t wh_rules_sum(void);
 /* The closure rules, for a person: name, why, evidence, what stays. */
 void wh_explain_rules(struct wh_buf *out);
 
