@@ -270,7 +270,7 @@ lurkers() {
 }
 
 observed() {
-	local log=$home/log victim
+	local log=$home/log victim calls
 	rm -f "$home"/log*
 	play <<-S
 		start app $(layer a) --observe $log -- sh -c 'cat /etc/passwd >/dev/null; trap "cat /etc/resolv.conf >/dev/null; exit 0" TERM; touch /tmp/up; while :; do sleep 0.1; done'
@@ -298,6 +298,8 @@ observed() {
 		command nodaemon
 		kill app2
 		wait app2
+		start caps $(layer b) --net none --observe $log-caps -- sh -c 'touch /tmp/f; chown 1 /tmp/f; httpd -p 81; killall httpd'
+		wait caps
 		start none $(layer b) --observe $log-none -- nosuch
 		wait none
 		start setup $(layer b) --observe $log-setup --user ghost -- true
@@ -311,6 +313,15 @@ observed() {
 	is "$(grep '^M' "$log" | cut -f2 | tr '\n' ' ')" 'start serve stop ' "$who: marks in order"
 	like "$(sed '/^M	serve/,$d' "$log")" '^A	r	[0-9]+	/etc/passwd$' "$who: what was read before the second mark stands before it"
 	like "$(sed '1,/^M	stop/d' "$log")" '^A	r	[0-9]+	/etc/resolv.conf$' "$who: what was read last is told too"
+	is "$(grep '^V	1	' "$log" | cut -f3,4 | sed 's/\(.\)	\(.........\).*/\1 \2/' | tr '\t\n' ' ,')" '0 sh,1 -c,2 cat\x20/e,' "$who: the first process's words"
+	calls=$(awk -F'\t' '$1 == "M" { m = $2 } $1 == "S" { print m, $2, $3 }' "$log")
+	like "$calls" '^start 1 wait4$' "$who: a system call"
+	is "$(sort <<<"$calls" | uniq -d)" '' "$who: each once for a mark and a process"
+	unlike "$(cat "$log")" '^S	[0-9]+	(read|write|close)$' "$who: but none of those that are assumed"
+	like "$(cat "$log-caps")" '^C	[0-9]+	CAP_CHOWN$' "$who: a capability"
+	like "$(cat "$log-caps")" '^C	[0-9]+	CAP_NET_BIND_SERVICE$' "$who: another"
+	like "$(cat "$log-caps")" '^L	[0-9]+	tcp	(::|0\.0\.0\.0)	81$' "$who: a port"
+	is "$(sed -n 's/^C	[0-9]*	//p' "$log-caps" | sort -u | tr '\n' ' ')" 'CAP_CHOWN CAP_NET_BIND_SERVICE ' "$who: and no other capability"
 	unlike "$(cat "$log")" '/etc/group|/etc/hosts' "$who: what joins is not in its log"
 	like "$(cat "$log-j")" '^A	r	[0-9]+	/etc/group$' "$who: but in one of its own"
 	like "$(cat "$log-j")" '^N	[a-z]+	[0-9]+	/nosuch$' "$who: with what it missed"
