@@ -209,6 +209,9 @@ const struct wh_rule_row wh_closure_table[] = {
 	{"node-require", "a source that stays asks for it by name", WH_KEPT, "**/*.js **/*.mjs **/*.cjs **/bin/*", NULL, wh_rule_node_require},
 	{"node-require", "a source that stays asks for it by name", WH_SEEN, "**", NULL, wh_rule_node_require},
 
+	{"node-template", "it renders templates of the kind of one that stays", WH_KEPT,
+	 "**/*.ejs **/*.eta **/*.handlebars **/*.hbs **/*.jade **/*.liquid **/*.mustache **/*.njk **/*.pug **/*.twig", NULL, wh_rule_node_template},
+
 	{"java-home", "the virtual machine loads it by itself when it comes to that", WH_SEEN, "**/lib/modules **/libjvm.so **/lib/rt.jar", NULL, wh_rule_java_home},
 	{"java-jar", "the manifest of a jar that stays names it", WH_KEPT, "**/*.jar", NULL, wh_rule_java_jar},
 	{"java-classes", "it lies in a directory of classes of which one was used", WH_SEEN, "**/*.class", NULL, wh_rule_java_classes},

@@ -106,6 +106,7 @@ WH_CODE_RULE(wh_rule_python_import);
 WH_CODE_RULE(wh_rule_python_distribution); /* lang_pydist.c */
 WH_CODE_RULE(wh_rule_node_package);        /* lang_node.c */
 WH_CODE_RULE(wh_rule_node_require);
+WH_CODE_RULE(wh_rule_node_template);
 WH_CODE_RULE(wh_rule_java_home); /* lang_java.c */
 WH_CODE_RULE(wh_rule_java_jar);
 WH_CODE_RULE(wh_rule_java_classes);

@@ -212,3 +212,42 @@ int wh_rule_node_require(struct wh_decide *d, const struct wh_rule_row *row, con
 		return 0;
 	return wh_words_find((const char *)b.p, b.n, &w, on_ask, &x, err);
 }
+
+/* ---------------------------------------------------------------- templates */
+
+/* Who renders a template is asked for by the end of its name, or by a setting: by no literal that a source hands to
+ * require. */
+int wh_rule_node_template(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+			  struct wh_err **err)
+{
+	static const struct {
+		const char *end, *package;
+	} engines[] = {
+		{".ejs", "ejs"},
+		{".eta", "eta"},
+		{".handlebars", "express-handlebars"},
+		{".handlebars", "handlebars"},
+		{".hbs", "hbs"},
+		{".hbs", "express-handlebars"},
+		{".jade", "jade"},
+		{".liquid", "liquidjs"},
+		{".mustache", "mustache-express"},
+		{".njk", "nunjucks"},
+		{".pug", "pug"},
+		{".twig", "twig"},
+	};
+	WH_AUTO_FREE char *dir = strchr(path, '/') ? wh_path_dir(path) : wh_strdup("");
+	int r = 0;
+
+	(void)via;
+	if (!wh_code_runs(d, "node") || strstr(path, "node_modules/") || wh_code_below(path, "usr/share/nodejs"))
+		return 0;
+	for (size_t i = 0; r == 0 && i < WH_ARRAY_SIZE(engines); i++) {
+		WH_AUTO_FREE char *found =
+			wh_has_suffix(path, engines[i].end) ? find_package(d, dir, engines[i].package) : NULL;
+
+		if (found)
+			r = wh_rule_keep(d, row, found, path, err);
+	}
+	return r;
+}

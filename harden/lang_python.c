@@ -380,6 +380,9 @@ static int on_import(void *arg, const struct wh_py_import *i, struct wh_err **er
 			      (!from || from->kind != WH_PY_LIBRARY);
 		int r = resolve_absolute(x, name, err);
 
+		/* zoneinfo's data where the system has none. */
+		if (r == 0 && wh_streq(name, "zoneinfo"))
+			r = resolve_absolute(x, "tzdata", err);
 		return r == 0 && hooked ? resolve_absolute(x, "setuptools._distutils", err) : r;
 	}
 	dir = wh_strdup(x->dir);
