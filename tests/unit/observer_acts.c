@@ -553,16 +553,23 @@ static void do_32(void)
 #endif
 
 #ifdef __x86_64__
-static long call_32_5(unsigned nr, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, uintptr_t e)
+static long call_32_6(unsigned nr, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, uintptr_t e, uintptr_t f)
 {
+	register uintptr_t sixth __asm__("r13") = f;
 	int r;
 
-	__asm__ volatile("int $0x80"
+	/* The sixth is where a frame may begin. */
+	__asm__ volatile("mov %%rbp, %%r12; mov %%r13d, %%ebp; int $0x80; mov %%r12, %%rbp"
 			 : "=a"(r)
 			 : "a"(nr), "b"((unsigned)a), "c"((unsigned)b), "d"((unsigned)c), "S"((unsigned)d),
-			   "D"((unsigned)e)
-			 : "memory", "r8", "r9", "r10", "r11");
+			   "D"((unsigned)e), "r"(sixth)
+			 : "memory", "r8", "r9", "r10", "r11", "r12");
 	return r;
+}
+
+static long call_32_5(unsigned nr, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, uintptr_t e)
+{
+	return call_32_6(nr, a, b, c, d, e, 0);
 }
 
 static char *low_next;
@@ -615,9 +622,9 @@ static void do_32_paths(void)
 	call_32_5(92, low_str("file"), 0, 0, 0, 0);                                      /* truncate */
 	call_32_5(193, low_str("dir/file"), 0, 0, 0, 0);                                 /* truncate64 */
 	call_32_5(320, at, low_str("dir"), 0, 0, 0);                                     /* utimensat */
-	call_32_5(339, 99, 1, 0, 0, at); /* fanotify_mark: its path is the sixth */
+	call_32_6(339, 99, 1, 0, 0, at, low_str("file"));                                /* fanotify_mark */
 	address = low(&a, sizeof(a));
-	call_32_5(369, (uintptr_t)fd, low_str("m"), 1, 0, address); /* sendto: the length is the sixth */
+	call_32_6(369, (uintptr_t)fd, low_str("m"), 1, 0, address, sizeof(a)); /* sendto */
 	msg[0] = (uint32_t)address;
 	msg[1] = sizeof(a);
 	memcpy((void *)address, &a, sizeof(a));

@@ -26,7 +26,6 @@
 
 #define AT AT_FDCWD
 
-
 static const struct {
 	const char *name;
 	const char *want[24]; /* "KIND ACCESS PROCESS PATH", "P N PARENT PROGRAM SCRIPT", "X N TEXT" */
@@ -101,18 +100,17 @@ static const struct {
 	{"dropped",
 	 {"A r 1 file", "A k 1 dlink", "A r 1 dir/file", "A x 1 prog", "P 2 1 prog -", "A r 2 dir/file"},
 	 true},
-	{"chroot_child",
-	 {"A g 1 dir", "X 1 chroot dir", "A r 1 dir/file", "A r 1 file"},
-	 true},
+	{"chroot_child", {"A g 1 dir", "X 1 chroot dir", "A r 1 dir/file", "A r 1 file"}, true},
 	{"shared_cwd", {"A g 1 dir", "A r 1 dir/file", "A l 1 dir/sub"}, false},
 	{"inherited", {"A l 1 dir/sub", "A r 1 file"}, false},
 	{"many", {"A r 1 dir/file", "A r 1 file"}, false},
 #ifdef __x86_64__
 	{"32", {"A r 1 file", "A k 1 link", "A s 1 file", "A u 1 file"}, false},
 	{"32_paths",
-	 {"A r 1 file", "A r 1 dir/file", "A s 1 script", "A sk 1 link", "A s 1 nested", "A sk 1 a", "A s 1 dir",
-	  "A s 1 prog", "A s 1 prog2", "N c 1 d", "A d 1 d", "N c 1 e", "A d 1 e", "N c 1 s", "A dk 1 s", "A m 1 file",
-	  "A w 1 file", "A w 1 dir/file", "A m 1 dir", "A u 1 script", "A u 1 nested", "A g 1 dir", "A r 1 prog"},
+	 {"A r 1 file", "A r 1 dir/file", "A s 1 script", "A sk 1 link",  "A s 1 nested", "A sk 1 a",
+	  "A s 1 dir",  "A s 1 prog",     "A s 1 prog2",  "N c 1 d",      "A d 1 d",      "N c 1 e",
+	  "A d 1 e",    "N c 1 s",        "A dk 1 s",     "A m 1 file",   "A w 1 file",   "A w 1 dir/file",
+	  "A m 1 dir",  "A s 1 file",     "A u 1 script", "A u 1 nested", "A g 1 dir",    "A r 1 prog"},
 	 false},
 #endif
 };
