@@ -131,8 +131,8 @@ for seed in $(seq "${WHITTLE_TREE_SEED:-1}" $((${WHITTLE_TREE_SEED:-1} + 11))); 
 	"$SRC/tests/tools/tree_random.py" "$seed" "$T/words" >random.lines
 	image random <random.lines
 	rm -rf random-out
-	printf '/run/whittle/app run ' | cat - "$T/words" >command
-	run_as prune oci:random --root "$(store_of)" --tests "$TESTS" --start manual -t random -o type=oci,dest=random-out,tar=false --run "$(cat command)"
+	printf '/run/whittle/app run ' | cat - "$T/words" >words.sh
+	run_as prune oci:random --root "$(store_of)" --tests "$TESTS" --start manual -t random -o type=oci,dest=random-out,tar=false --run "$(cat words.sh)"
 	is "$status" 0 "random image $seed: is pruned"
 	[ "$status" = 0 ] || show "$err"
 	unlike "$err" 'repair [0-9]+' "random image $seed: at the first try"
