@@ -279,7 +279,7 @@ static void dpkg_open(struct grove *g)
 	static const struct {
 		const char *path, *text;
 	} files[] = {
-		{"bin/bar", "bar"},
+		{"bin/bar", "#!bar"}, /* code, to --mode=package */
 		{"bin/foo", "foo"},
 		{"opt/b", NULL}, /* another name of bin/bar */
 		{"usr/share/doc/bar/copyright", "bar's"},
