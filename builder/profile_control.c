@@ -205,6 +205,34 @@ static void do_run(struct wh_conn *c)
 	wh_trial_job(c->t, beside_work, beside_done, x);
 }
 
+/* ---------------------------------------------------------------- marks */
+
+static void on_marked(void *arg, int answer)
+{
+	struct barrier *x = arg;
+	struct wh_trial *t = x->t;
+
+	(void)answer;
+	if (x->conn) {
+		x->conn->barrier = NULL;
+		reply(x->conn, 0, "", 0);
+	}
+	free(x);
+	wh_trial_idle(t);
+}
+
+/* Answers when the marks that were ordered are in the logs: orders are carried out one after the other, so a question behind them tells. */
+static void reply_marked(struct wh_trial *t, void *arg)
+{
+	struct wh_conn *c = arg;
+	struct barrier *x = wh_calloc(1, sizeof(*x));
+
+	*x = (struct barrier){t, c};
+	c->barrier = x;
+	t->busy++;
+	wh_launcher_exists(t->b->launcher, 0, "/", on_marked, x);
+}
+
 /* ---------------------------------------------------------------- the application's life */
 
 static void is_fine(struct wh_trial *t, void *arg)
@@ -215,7 +243,7 @@ static void is_fine(struct wh_trial *t, void *arg)
 
 static void up(struct wh_trial *t, void *arg)
 {
-	wh_app_up(t, is_fine, arg);
+	wh_app_up(t, reply_marked, arg);
 }
 
 static bool busy(struct wh_conn *c)
@@ -235,7 +263,7 @@ static void do_start(struct wh_conn *c)
 	if (busy(c))
 		return;
 	if (!a->step) {
-		wh_app_up(c->t, is_fine, c);
+		wh_app_up(c->t, reply_marked, c);
 	} else if (a->asked) {
 		/* It was sent a signal that ends it, and may be about to. */
 		a->then = up;
@@ -291,38 +319,16 @@ static void do_logs(struct wh_conn *c)
 	reply(c, 0, b->n ? b->p : "", b->n);
 }
 
-/* ---------------------------------------------------------------- tests */
-
-static void on_marked(void *arg, int answer)
-{
-	struct barrier *x = arg;
-	struct wh_trial *t = x->t;
-
-	(void)answer;
-	if (x->conn) {
-		x->conn->barrier = NULL;
-		reply(x->conn, 0, "", 0);
-	}
-	free(x);
-	wh_trial_idle(t);
-}
-
-/* Answered when the mark is in the logs: orders are carried out one after the other, so a question behind it tells. */
 static void do_test(struct wh_conn *c)
 {
 	struct wh_trial *t = c->t;
-	struct barrier *x;
 
 	if (!t->driver_step) {
 		reply_text(c, 1, "the tests are over");
 		return;
 	}
 	wh_tests_name(t, c->req.args[0] ? c->req.args[0] : "");
-	x = wh_calloc(1, sizeof(*x));
-	*x = (struct barrier){t, c};
-	c->barrier = x;
-	t->busy++;
-	wh_launcher_exists(t->b->launcher, 0, "/", on_marked, x);
+	reply_marked(t, c);
 }
 
 static void dispatch(struct wh_conn *c)
