@@ -83,6 +83,15 @@ bool wh_code_first(struct wh_decide *d, const char *what, const char *name)
 	return true;
 }
 
+bool wh_code_met(struct wh_decide *d, const char *what, const char *name)
+{
+	WH_AUTO_FREE char *key = wh_asprintf("%s:%s", what, name);
+	struct once *o;
+
+	HASH_FIND_STR(state(d)->done, key, o);
+	return o;
+}
+
 /* ---------------------------------------------------------------- files */
 
 bool wh_code_open(struct wh_decide *d, const char *path, struct wh_bytes *ret)
@@ -96,10 +105,24 @@ bool wh_code_open(struct wh_decide *d, const char *path, struct wh_bytes *ret)
 	return wh_bytes_open(d->t, &n, ret, &err) == 0 && ret->n;
 }
 
+/* Most paths that are asked for have no links in them: one look, or one more at where it would be, says so. */
 static bool is_type(struct wh_decide *d, const char *path, bool follow, enum wh_type type)
 {
 	struct wh_node_ref n;
 
+	if (path[0] != '/' && !strstr(path, "..")) {
+		const char *slash = strrchr(path, '/');
+		int r = wh_tree_lookup(d->t, path, &n);
+
+		if (r == 0 && (n.e.type != WH_T_SYMLINK || !follow))
+			return n.e.type == type;
+		if (r == -ENOENT && slash) {
+			WH_AUTO_FREE char *parent = wh_strndup(path, (size_t)(slash - path));
+
+			if (wh_tree_lookup(d->t, parent, &n) == 0 && n.e.type != WH_T_SYMLINK)
+				return false;
+		}
+	}
 	return wh_walk(d->t, path, follow, NULL, NULL, &n) == 0 && n.e.type == type;
 }
 

@@ -10,6 +10,8 @@
 
 /* True for the first call with these two, for each prune. */
 bool wh_code_first(struct wh_decide *d, const char *what, const char *name);
+/* Was there such a call? */
+bool wh_code_met(struct wh_decide *d, const char *what, const char *name);
 
 /* A file of the image by any path, links followed; mapped. False: none, or empty, or longer than WH_CODE_TEXT_MAX. */
 bool wh_code_open(struct wh_decide *d, const char *path, struct wh_bytes *ret);

@@ -307,14 +307,15 @@ static int keep_module(struct resolve *x, const struct wh_py_root *root, const c
 						      : 0;
 }
 
-/* Goes down from dir by the parts of a name, as far as there is something. *ret_found: the whole name was. */
+/* Goes down from dir by the parts of a name, as far as there is something. *ret_package: the whole name is a
+ * directory. */
 static int descend(struct resolve *x, const struct wh_py_root *root, const char *from, const char *name,
-		   bool *ret_found, struct wh_err **err)
+		   bool *ret_package, struct wh_err **err)
 {
 	WH_AUTO_FREE char *dir = wh_strdup(from);
 	int r = 0;
 
-	*ret_found = false;
+	*ret_package = false;
 	while (r == 0 && *name) {
 		size_t n = strcspn(name, ".");
 		WH_AUTO_FREE char *base = wh_asprintf("%s%s%.*s", dir, *dir ? "/" : "", (int)n, name),
@@ -322,24 +323,19 @@ static int descend(struct resolve *x, const struct wh_py_root *root, const char 
 		bool last = !name[n];
 
 		if (wh_code_is_dir(x->d, base)) {
-			if (wh_code_is_file(x->d, init)) {
+			*ret_package = last;
+			if (wh_code_is_file(x->d, init))
 				r = keep_module(x, root, init, err);
-				*ret_found = last;
-			}
 		} else {
-			if (wh_code_is_file(x->d, py)) {
-				*ret_found = true;
+			if (wh_code_is_file(x->d, py))
 				return keep_module(x, root, py, err);
-			}
 			for (size_t i = 0; i < x->y->suffixes.n + 2; i++) {
 				static const char *const plain[] = {".so", ".abi3.so"};
 				WH_AUTO_FREE char *so =
 					wh_asprintf("%s%s", base, i < 2 ? plain[i] : x->y->suffixes.v[i - 2]);
 
-				if (wh_code_is_file(x->d, so)) {
-					*ret_found = true;
+				if (wh_code_is_file(x->d, so))
 					return keep_module(x, root, so, err);
-				}
 			}
 			return 0;
 		}
@@ -350,6 +346,30 @@ static int descend(struct resolve *x, const struct wh_py_root *root, const char 
 	return r;
 }
 
+/* Is there something of the name's first part in a root? Asked once for each. */
+static bool has_top(struct resolve *x, size_t root, const char *name)
+{
+	WH_AUTO_FREE char *key = wh_asprintf("%zu:%.*s", root, (int)strcspn(name, "."), name);
+	WH_AUTO_FREE char *base = NULL, *py = NULL;
+	const char *dir = x->y->v[root].dir;
+	bool found;
+
+	if (!wh_code_first(x->d, "py-asked", key))
+		return wh_code_met(x->d, "py-top", key);
+	base = wh_asprintf("%s%s%.*s", dir, *dir ? "/" : "", (int)strcspn(name, "."), name);
+	py = wh_asprintf("%s.py", base);
+	found = wh_code_is_dir(x->d, base) || wh_code_is_file(x->d, py);
+	for (size_t i = 0; !found && i < x->y->suffixes.n + 2; i++) {
+		WH_AUTO_FREE char *so =
+			wh_asprintf("%s%s", base, i < 2 ? (i ? ".abi3.so" : ".so") : x->y->suffixes.v[i - 2]);
+
+		found = wh_code_is_file(x->d, so);
+	}
+	if (found)
+		wh_code_first(x->d, "py-top", key);
+	return found;
+}
+
 static int resolve_absolute(struct resolve *x, const char *name, struct wh_err **err)
 {
 	int r = 0;
@@ -358,19 +378,48 @@ static int resolve_absolute(struct resolve *x, const char *name, struct wh_err *
 		return 0;
 	/* Each place is asked: which comes first is decided when it runs. */
 	for (size_t i = 0; r == 0 && i < x->y->n; i++) {
-		bool found;
+		bool package = false;
 
-		r = descend(x, &x->y->v[i], x->y->v[i].dir, name, &found, err);
+		if (has_top(x, i, name))
+			r = descend(x, &x->y->v[i], x->y->v[i].dir, name, &package, err);
+		if (package)
+			wh_code_first(x->d, "py-package-name", name);
 	}
 	return r;
+}
+
+/* Has a directory, below which "from a import b" can mean a module. */
+static bool is_package(struct resolve *x, const struct wh_py_import *i, const char *dir)
+{
+	WH_AUTO_FREE char *base = NULL;
+
+	if (!*i->name)
+		return true;
+	if (!i->level)
+		return wh_code_met(x->d, "py-package-name", i->module);
+	if (!*i->module)
+		return true;
+	base = wh_asprintf("%s/%s", dir, i->module);
+	for (char *p = base + strlen(dir); (p = strchr(p, '.'));)
+		*p = '/';
+	return wh_code_is_dir(x->d, base);
 }
 
 static int on_import(void *arg, const struct wh_py_import *i, struct wh_err **err)
 {
 	struct resolve *x = arg;
-	WH_AUTO_FREE char *name = NULL, *dir = NULL;
+	WH_AUTO_FREE char *name = NULL, *dir = NULL, *key = NULL;
+	bool package;
 
-	if (*i->name && !wh_streq(i->name, "*"))
+	dir = wh_strdup(x->dir);
+	for (unsigned k = 1; k < i->level && *dir; k++) {
+		char *slash = strrchr(dir, '/');
+
+		*(slash ? slash : dir) = '\0';
+	}
+	if (wh_streq(i->name, "*") || !is_package(x, i, dir))
+		return 0;
+	if (*i->name)
 		name = wh_asprintf("%s%s%s", i->module, *i->module ? "." : "", i->name);
 	else
 		name = wh_strdup(i->module);
@@ -385,18 +434,10 @@ static int on_import(void *arg, const struct wh_py_import *i, struct wh_err **er
 			r = resolve_absolute(x, "tzdata", err);
 		return r == 0 && hooked ? resolve_absolute(x, "setuptools._distutils", err) : r;
 	}
-	dir = wh_strdup(x->dir);
-	for (unsigned k = 1; k < i->level && *dir; k++) {
-		char *slash = strrchr(dir, '/');
-
-		*(slash ? slash : dir) = '\0';
-	}
-	if (*dir && *name) {
-		bool found;
-
-		return descend(x, wh_python_root(x->y, dir), dir, name, &found, err);
-	}
-	return 0;
+	key = wh_asprintf("%s:%s", dir, name);
+	if (!*dir || !*name || !wh_code_first(x->d, "py-relative", key))
+		return 0;
+	return descend(x, wh_python_root(x->y, dir), dir, name, &package, err);
 }
 
 /* What a source that stays imports, whether or not it came to that while it was watched. */
