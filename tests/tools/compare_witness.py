@@ -3,7 +3,7 @@
 """compare_witness.py LAYOUT SEEN PROGRAM: what fanotify saw against the profile in the image's prune report.
 
 SEEN is what witness.c wrote. Roots of containers are those directories under which PROGRAM was opened. Prints each file of
-the image's unpruned tree that was seen there and that no profile has; interpreters of ELF files and scripts count as had when the prune kept them.
+the image's unpruned tree that was seen there and that no profile has.
 Exit code 0: none; 1: some; 2: nothing to compare.
 """
 import base64
@@ -69,7 +69,7 @@ roots = {p[: -len(program) - 1] for p in seen if p.endswith("/" + program)}
 if not roots:
     print("the witness saw no container with", program, file=sys.stderr)
     sys.exit(2)
-compared = missed = derived = 0
+compared = missed = 0
 names = set()
 for path in seen:
     for root in roots:
@@ -79,11 +79,7 @@ for name in sorted(filter(in_image, names)):
     compared += 1
     if name in had:
         continue
-    # Loaders are not opened by the program itself: the prune derives them.
-    if name in kept and ("ld-linux" in name or "ld-musl" in name):
-        derived += 1
-        continue
     missed += 1
     print(name)
-print(f"{compared} files seen by the kernel, {derived} derived, {missed} missed", file=sys.stderr)
+print(f"{compared} files seen by the kernel, {missed} missed", file=sys.stderr)
 sys.exit(2 if not compared else 1 if missed else 0)
