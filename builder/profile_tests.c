@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which test a run is at. Its time is cut into segments, numbered from 1; the logs of all that runs get the mark "test #3" where the third begins. Whose it was
- * is known later, as TAP tells a test's name when it is over:
+ * Which test a run is at. Its time is cut into segments, numbered from 1; the logs of all that runs get the mark
+ * "test #3" where the third begins. Whose it was is known later, as TAP tells a test's name when it is over:
  *
  *   driver begins ─ #1 ─ "1..2" ─ #2 ─ "ok 1 - login" ─ #3 ─ "ok 2 - mail" ─ #4 ─ driver ends
  *                nobody's        login               mail                nobody's

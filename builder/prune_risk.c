@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * --max-risk: may it be shipped? Where what was observed is not enough, whole packages may be (--mode=package); where that is not either, or where the tests cannot
- * tell, nothing is.
+ * --max-risk: may it be shipped? Where what was observed is not enough, whole packages may be (--mode=package); where
+ * that is not either, or where the tests cannot tell, nothing is.
  */
 #include "builder/prune_private.h"
 
