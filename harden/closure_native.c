@@ -72,18 +72,38 @@ int wh_rule_named_path(struct wh_decide *d, const struct wh_rule_row *row, const
 	return r < 0 || program ? r : wh_rule_keep(d, row, path, via, err);
 }
 
+/* How was the code that names something seen in use? A program that nobody runs is what hardening is against: what stays for another rule's sake
+ * brings none. */
+static bool was_used(const struct wh_decide *d, const char *via, bool executed)
+{
+	struct wh_kept *i;
+
+	HASH_FIND_STR(d->k->items, via, i);
+	return i && (i->rule == WH_RULE_OBSERVED || i->rule == WH_RULE_REPAIR) &&
+	       (!executed || (i->access && strchr(i->access, 'x')));
+}
+
+/* By a program that was run; or by code that was used, when both are of one source package (pam_unix.so and unix_chkpwd). */
+static int may_run(struct wh_decide *d, const char *path, const char *via, bool *ret, struct wh_err **err)
+{
+	*ret = was_used(d, via, true);
+	return *ret || !was_used(d, via, false) ? 0 : wh_rule_kin(d, path, via, ret, err);
+}
+
 int wh_rule_named_program(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
 			  struct wh_err **err)
 {
 	WH_AUTO_FREE char *canonical = NULL;
 	struct wh_node_ref n;
-	bool program;
+	bool program, may = false;
 	int r;
 
 	if (wh_walk(d->t, path, true, NULL, &canonical, &n) < 0 || wh_rule_excludes(row->keep, canonical))
 		return 0;
 	r = is_program(d, &n, &program, err);
-	return r < 0 || !program || wh_rule_brings_interpreter(d, &n) ? r : wh_rule_keep(d, row, path, via, err);
+	if (r == 0 && program)
+		r = may_run(d, canonical, via, &may, err);
+	return r < 0 || !may || wh_rule_brings_interpreter(d, &n) ? r : wh_rule_keep(d, row, path, via, err);
 }
 
 /* ---------------------------------------------------------------- directories that code names */
@@ -98,14 +118,18 @@ struct below {
 static int keep_kin(void *arg, const struct wh_node_ref *n)
 {
 	struct below *b = arg;
-	bool kin = false;
+	bool kin = false, program = false;
 	int r;
 
 	if (n->e.type == WH_T_DIR || wh_is_documentation(n->e.path) || wh_rule_excludes(b->row->keep, n->e.path) ||
 	    wh_rule_brings_interpreter(b->d, n))
 		return 0;
 	r = wh_rule_kin(b->d, n->e.path, b->via, &kin, b->err);
-	return r < 0 || !kin ? r : wh_rule_keep(b->d, b->row, n->e.path, b->via, b->err);
+	if (r == 0 && kin && n->e.type == WH_T_FILE)
+		r = is_program(b->d, n, &program, b->err);
+	if (r < 0 || !kin || (program && !was_used(b->d, b->via, true)))
+		return r;
+	return wh_rule_keep(b->d, b->row, n->e.path, b->via, b->err);
 }
 
 /* What came with the code that names the directory. Empty directories need no rule: those that are named stay by another. */

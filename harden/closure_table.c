@@ -38,13 +38,14 @@ const struct wh_rule_row wh_closure_table[] = {
 	{"named-library", "a program or library that stays has its name in its data, and can open it with dlopen()", WH_NAMED, "*.so *.so.*",
 	 "!**/libidn2.so*", wh_rule_library},
 	{"named-file", "a program or library that stays has its path in its data", WH_NAMED, "**/*", NOT_NAMED, wh_rule_named_path},
-	{"named-program", "a program or library that stays has its path in its data, and can run it", WH_NAMED, "**/*",
+	{"named-program", "a program that was run has its path in its data, and can run it, or a library that was used and came with it", WH_NAMED, "**/*",
 	 NOT_NAMED " " INTERPRETERS, wh_rule_named_program},
 	{"configuration-directory", "a program or library that stays has the directory's path in its data, and reads configuration in it", WH_NAMED, "etc/** usr/local/etc/**",
 	 NOT_NAMED " " SHARED " " NO_CONFIGURATION, wh_rule_configuration_directory},
 	{"named-directory", "a program or library that stays has this directory's path in its data, and the file came with it", WH_NAMED, "**/*",
 	 NOT_NAMED " " SHARED " " LANGUAGES " !etc/** !**/bin !**/bin/** !**/sbin !**/sbin/** !**/include/** !**/src/** !**/test/** "
-	 "!**/tests/** !**/*.a !**/*.la !**/*.h !**/*.bc !**/llvmjit*", wh_rule_named_directory},
+	 "!**/tests/** !**/*.a !**/*.la !**/*.h !**/*.bc !**/llvmjit* !usr/lib/systemd !usr/lib/systemd/** !usr/lib/udev !usr/lib/udev/** "
+	 "!usr/lib/*.d !usr/lib/*.d/**", wh_rule_named_directory},
 	{"configuration", "a configuration file that stays has its path", WH_KEPT,
 	 "etc/** usr/local/etc/** **/*.conf **/*.cnf **/*.cfg **/*.ini",
 	 NOT_NAMED " " NO_CONFIGURATION " !etc !etc/pam.d !etc/ssl !etc/ssl/certs !etc/passwd* !etc/group* !etc/shells !etc/services !etc/protocols !etc/hosts !etc/fstab !etc/mtab "
