@@ -325,6 +325,14 @@ int wh_rule_listed_plugins(struct wh_decide *d, const struct wh_rule_row *row, c
 	return r;
 }
 
+int wh_rule_directory(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+		      struct wh_err **err)
+{
+	WH_AUTO_FREE char *dir = wh_path_dir(path);
+
+	return *dir ? wh_rule_keep_below(d, row, dir, via, err) : 0;
+}
+
 /* What came in the same package into the same directory. */
 int wh_rule_siblings(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
 		     struct wh_err **err)

@@ -48,7 +48,7 @@ const struct wh_rule_row wh_closure_table[] = {
 	 "!usr/lib/*.d !usr/lib/*.d/**", wh_rule_named_directory},
 	{"configuration", "a configuration file that stays has its path", WH_KEPT,
 	 "etc/** usr/local/etc/** **/*.conf **/*.cnf **/*.cfg **/*.ini",
-	 NOT_NAMED " " NO_CONFIGURATION " !etc !etc/pam.d !etc/ssl !etc/ssl/certs !etc/passwd* !etc/group* !etc/shells !etc/services !etc/protocols !etc/hosts !etc/fstab !etc/mtab "
+	 NOT_NAMED " " INTERPRETERS " " NO_CONFIGURATION " !etc !etc/pam.d !etc/ssl !etc/ssl/certs !etc/passwd* !etc/group* !etc/shells !etc/services !etc/protocols !etc/hosts !etc/fstab !etc/mtab "
 	 "!etc/ld.so.* !etc/mime.types !etc/environment",
 	 wh_rule_config_text},
 	{"package-configuration", "it is configuration of a program that was used, or a directory that its package has for data, logs or sockets", WH_SEEN,
@@ -141,7 +141,7 @@ const struct wh_rule_row wh_closure_table[] = {
 	{"pixbuf-loaders", "image formats are loaders, and what is to be shown chooses", WH_KEPT, "usr/lib/*/libgdk_pixbuf-2.0.so.*", "usr/lib/*/gdk-pixbuf-2.0/**",
 	 NULL},
 	{"fontconfig", "fonts are looked up by it", WH_IMPORT, "FcInit FcInitLoadConfig FcInitLoadConfigAndFonts FcConfigGetCurrent FcFontMatch FcFontSort FcFontList",
-	 "etc/fonts/** usr/share/fontconfig/** usr/share/xml/fontconfig/**", NULL},
+	 "etc/fonts/** usr/share/fontconfig/** usr/share/xml/fontconfig/** usr/share/fonts usr/local/share/fonts", NULL},
 	{"fonts", "a font beside it was used, and what is to be shown chooses", WH_SEEN, "usr/share/fonts/** usr/local/share/fonts/**", NULL, wh_rule_siblings},
 	{"image-coders", "image formats are modules, and what is to be read chooses", WH_KEPT, "usr/lib/*/libMagickCore-*.so.*",
 	 "etc/ImageMagick-*/** usr/share/ImageMagick-*/** usr/lib/*/ImageMagick-*/**", NULL},
@@ -172,6 +172,7 @@ const struct wh_rule_row wh_closure_table[] = {
 
 	/* ------------------------------------------------ applications */
 	/* Without llvmjit.so the server goes on without compiling expressions, and libLLVM has 100 MB. */
+	{"database-directory", "it is of a database, which is whole or damaged", WH_SEEN, "**/PG_VERSION **/ibdata1 **/mysql.ibd **/WiredTiger", NULL, wh_rule_directory},
 	{"postgresql-server", "the server loads it when SQL asks for it: extensions, time zones, dictionaries, encodings", WH_SEEN, "**/lib/postgresql/*/bin/postgres",
 	 "usr/lib/postgresql/*/lib/** usr/share/postgresql/*/** !**/llvmjit* !**/bitcode/** !**/pgxs/** !**/*.a !**/man/** !**/pkgconfig/**", NULL},
 	{"postgresql-server", "the server loads it when SQL asks for it: extensions, time zones, dictionaries, encodings", WH_SEEN, "usr/local/bin/postgres",
@@ -194,6 +195,7 @@ const struct wh_rule_row wh_closure_table[] = {
 	/* ------------------------------------------------ code of languages: lang_*.c */
 	{"application-home", "it lies in the directory of the application, whose code was used", WH_SEEN, "**", NULL, wh_rule_home},
 
+	{"python-mimetypes", "Python's mimetypes reads it", WH_KEPT, "**/python3*/mimetypes.py", "etc/mime.types", NULL},
 	{"python-runtime", "Python imports it by itself when it comes to that", WH_SEEN, "**/encodings/**", NULL, wh_rule_python_runtime},
 	{"python-library", "it is of a package of the standard library that is used", WH_KEPT, "**/*.py **/*.pyc", NULL, wh_rule_python_library},
 	{"python-distribution", "it is of a distribution that is used, or that a used one requires", WH_KEPT, "**/site-packages/** **/dist-packages/**", NULL,

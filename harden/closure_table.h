@@ -99,6 +99,8 @@ int wh_rule_package_configuration(struct wh_decide *d, const struct wh_rule_row 
 int wh_rule_listed_plugins(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_config_text(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_other_names(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
+/* The directory that the path lies in, whole. */
+int wh_rule_directory(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_siblings(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_plugins(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_nss(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);

@@ -182,6 +182,33 @@ static int add_homes(struct wh_decide *d, const json_t *config, struct wh_err **
 	return r;
 }
 
+struct volume {
+	struct wh_decide *d;
+	struct wh_err **err;
+};
+
+static int keep_in_volume(void *arg, const struct wh_node_ref *n)
+{
+	const struct wh_why why = {.rule = WH_RULE_CONFIG};
+	struct volume *v = arg;
+
+	return wh_decide_add(v->d, n->e.path, &why, v->err);
+}
+
+/* What the image has there is what a new volume begins with. */
+static int add_volume(struct wh_decide *d, const char *path, struct wh_err **err)
+{
+	WH_AUTO_FREE char *canonical = NULL;
+	struct volume v = {d, err};
+	struct wh_node_ref n;
+	int r = reach(d, path, WH_RULE_CONFIG, NULL, err);
+
+	if (r < 0 || wh_walk(d->t, path, true, NULL, &canonical, &n) < 0 || n.e.type != WH_T_DIR || !*canonical)
+		return r;
+	r = wh_tree_walk(d->t, canonical, keep_in_volume, &v);
+	return r == -EBADMSG ? wh_err_sys(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, -r, "read the image's indexes") : r;
+}
+
 int wh_decide_config(struct wh_decide *d, struct wh_err **err)
 {
 	const json_t *c = d->o->config, *entrypoint = json_object_get(c, "Entrypoint"), *value;
@@ -199,7 +226,7 @@ int wh_decide_config(struct wh_decide *d, struct wh_err **err)
 	if (r < 0)
 		return r;
 	json_object_foreach (volumes, volume, value) {
-		r = reach(d, volume, WH_RULE_CONFIG, NULL, err);
+		r = add_volume(d, volume, err);
 		if (r < 0)
 			return r;
 	}
