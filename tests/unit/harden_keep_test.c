@@ -143,6 +143,10 @@ static void test_rules(void **state)
 		 .config = "{\"Cmd\":[\"/bin/tool\"],\"Volumes\":{\"/var/log\":{},\"/none\":{}}}",
 		 .kept = "symlink bin\nconfig usr/bin/tool\nconfig var/log\n"},
 		{.records = START,
+		 .config = "{\"Cmd\":[\"/usr/bin/tool\"],\"Volumes\":{\"/usr/share/zoneinfo\":{}}}",
+		 .kept = "config usr/bin/tool\nconfig usr/share/zoneinfo\nconfig usr/share/zoneinfo/Asia\n"
+			 "config usr/share/zoneinfo/Asia/Tokyo\nconfig usr/share/zoneinfo/UTC\n"},
+		{.records = START,
 		 .config =
 			 "{\"Cmd\":[\"app\"],\"Env\":[\"PATH=/usr/bin:/opt\"],\"Healthcheck\":{\"Test\":[\"CMD\",\"tool\",\"x\"]}}",
 		 .kept = "config opt/app\nscript usr/bin/env\nscript usr/bin/python3\nconfig usr/bin/tool\n"},
