@@ -45,7 +45,8 @@ struct wh_obs_log { /* one complete observation log (base/observation.h) */
  * Files and directories written are those of used and created whose access has w, c, d or m.
  * An incomplete log is an error (WH_ERR_BUILD, status WH_STATUS_INCOMPLETE). */
 int wh_profile_make(struct wh_tree *tree, const struct wh_obs_log *logs, size_t n, json_t **ret, struct wh_err **err);
-/* The same without what timing decides (marks, when, runs): equal observations are equal bytes. New reference. */
+/* The same without what timing decides (marks, when, runs), and with numbers in the names that the run made as "[n]": equal observations are equal
+ * bytes. New reference. */
 json_t *wh_profile_canonical(const json_t *profile);
 /* Several profiles as one. */
 int wh_profile_merge(const json_t *const *profiles, size_t n, json_t **ret, struct wh_err **err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A profile as a document, and the part of it that equal observations have in common. */
+/* A profile as a document. */
 #include "harden/profile_private.h"
 #include "harden/tree.h"
 
@@ -171,23 +171,4 @@ json_t *wh_profile_write(struct wh_profile *p)
 			 write_named(p, WH_SEEN_CAPABILITIES, "name"), "bound", write_addresses(p, WH_SEEN_BOUND),
 			 "peers", write_addresses(p, WH_SEEN_PEERS), "remarks",
 			 write_named(p, WH_SEEN_REMARKS, "text"));
-}
-
-/* ---------------------------------------------------------------- canonical */
-
-json_t *wh_profile_canonical(const json_t *profile)
-{
-	json_t *copy = json_deep_copy(profile), *list, *entry;
-	const char *key;
-	size_t i;
-
-	json_object_del(copy, "marks");
-	json_object_del(copy, "runs");
-	json_object_foreach (copy, key, list) {
-		json_array_foreach (list, i, entry) {
-			json_object_del(entry, "when");
-			json_object_del(entry, "runs");
-		}
-	}
-	return copy;
 }

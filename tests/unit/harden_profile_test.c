@@ -147,6 +147,34 @@ static void test_merge_refuses(void **state)
 	}
 }
 
+/* A name that has a process's number in it is another in each run; where it is made is not. */
+static void test_made_names(void **state)
+{
+	static const char *const runs[] = {
+		"P 1 0 /usr/bin/app -\nP 2 1 /usr/bin/tool -\nN c 1 /var/tmp-12.db\nA w 1 /var/tmp-12.db\nN c 2 /var/tmp-7.db\nN s 1 /var/tmp-3.db\n"
+		"N c 1 /var/d4\nN c 1 /var/d4/x5\nN s 1 /usr/lib4\n",
+		"P 1 0 /usr/bin/app -\nP 2 1 /usr/bin/tool -\nN c 1 /var/tmp-99.db\nA w 2 /var/tmp-99.db\nN c 1 /var/d9\nN c 1 /var/d9/x1\nN s 1 /usr/lib4\n",
+	};
+	struct grove g;
+
+	(void)state;
+	grove_open(&g, specs);
+	{
+		WH_AUTO_JSON json_t *a = profile_of(g.tree, runs[0]), *b = profile_of(g.tree, runs[1]);
+		WH_AUTO_JSON json_t *ca = wh_profile_canonical(a), *cb = wh_profile_canonical(b);
+		WH_AUTO_FREE char *first = dump(ca), *second = dump(cb), *made = dump(json_object_get(ca, "created")),
+				  *missing = dump(json_object_get(ca, "missing"));
+
+		assert_string_equal(first, second);
+		assert_string_equal(made, "[{\"access\":\"c\",\"by\":[0],\"path\":\"var/d[n]\"},"
+					  "{\"access\":\"c\",\"by\":[0],\"path\":\"var/d[n]/x[n]\"},"
+					  "{\"access\":\"wc\",\"by\":[0,1],\"path\":\"var/tmp-[n].db\"}]");
+		/* A library of another version is another one. */
+		assert_string_equal(missing, "[{\"by\":[0],\"path\":\"usr/lib4\"}]");
+	}
+	grove_close(&g);
+}
+
 /* Two runs, tests that were named when they were over, records of every kind. */
 static void test_marks(void **state)
 {
@@ -280,7 +308,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lists),         cmocka_unit_test(test_equal_observations),
 		cmocka_unit_test(test_merge),         cmocka_unit_test(test_merge_refuses),
-		cmocka_unit_test(test_incomplete),    cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_incomplete),    cmocka_unit_test(test_marks), cmocka_unit_test(test_made_names),
 		cmocka_unit_test(test_foreign_names),
 	};
 

@@ -42,9 +42,21 @@ is 5 eval 'return tonumber(redis.call("rpush", KEYS[1], "d", "e"))' 1 list
 is OK set short lived ex 100
 is 100 ttl short
 is 1 pfadd visitors someone
+# What the server does in the background has ended.
+settle() {
+	tries=0
+	while redis-cli info persistence | grep -Eq '(rdb_bgsave_in_progress|aof_rewrite_in_progress|aof_rewrite_scheduled):1'; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 100 ] || { echo "not ok $((n + 1)) - it does not end"; exit 1; }
+		sleep 0.1
+	done
+}
+
 is OK save
 is 'Background saving started' bgsave
+settle
 redis-cli bgrewriteaof | grep -q 'append only file rewriting'
+settle
 passed 'an append only file is written anew'
 redis-cli info server | grep -q '^redis_version:'
 passed 'it tells its version'
