@@ -33,6 +33,7 @@ struct test {
 	const char *first; /* the first that would be missing */
 	size_t missing;
 	bool *is_there; /* by own: some decision without this test has it */
+	const struct wh_seen_by *counted; /* the path that it was last counted for */
 };
 
 struct risk {
@@ -97,15 +98,13 @@ static struct test *owner(struct risk *k, const struct wh_seen_by *s)
 
 	for (size_t i = 0; i < s->when.n; i++) {
 		size_t at = k->of_mark[s->when.v[i]];
-		bool again = false;
 
-		for (size_t x = 0; x < i; x++)
-			again |= k->of_mark[s->when.v[x]] == at;
 		common |= at == SIZE_MAX;
-		if (at == SIZE_MAX || again)
+		if (at == SIZE_MAX || k->v[at].counted == s)
 			continue;
 		users++;
 		only = &k->v[at];
+		only->counted = s;
 	}
 	if (s->exists)
 		k->uses += users;

@@ -154,6 +154,40 @@ static void test_many(void **state)
 	grove_close(&g);
 }
 
+/* Each test comes twice, and uses what all use: it is one user, and counting them is no matter of every pair. */
+static void test_used_by_all(void **state)
+{
+	enum { TESTS = 3000, PATHS = 60 };
+	WH_AUTO_BUF struct wh_buf spec = WH_BUF_INIT, log = WH_BUF_INIT;
+	const char *one_spec[] = {NULL, NULL}, *logs[] = {NULL, NULL};
+	struct grove g;
+
+	(void)state;
+	wh_buf_adds(&spec, "d d 755\n");
+	for (int i = 0; i < PATHS; i++)
+		wh_buf_addf(&spec, "f d/%02d 644 x\n", i);
+	wh_buf_adds(&spec, "d usr 755\nd usr/bin 755\nf usr/bin/app 755 x\n");
+	wh_buf_adds(&log, "P 1 0 /usr/bin/app -\nA x 1 /usr/bin/app\nM serve\n");
+	for (int i = 0; i < 2 * TESTS; i++) {
+		wh_buf_addf(&log, TEST("t%d"), i % TESTS);
+		for (int x = 0; x < PATHS; x++)
+			wh_buf_addf(&log, "A r 1 /d/%02d\n", x);
+	}
+	one_spec[0] = spec.p;
+	logs[0] = log.p;
+	grove_open(&g, one_spec);
+	{
+		WH_AUTO_JSON json_t *risk = risk_of(g.tree, &(struct given){.logs = logs});
+		const json_t *unseen = json_object_get(risk, "unseen_files");
+
+		assert_int_equal(figure(risk, "tests"), TESTS);
+		assert_int_equal(figure(risk, "broken"), 0);
+		assert_int_equal(figure(unseen, "uses"), TESTS * PATHS);
+		assert_int_equal(figure(unseen, "once"), 0);
+	}
+	grove_close(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +195,7 @@ int main(void)
 		cmocka_unit_test(test_rules_save),
 		cmocka_unit_test(test_profiles_are_tests),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_used_by_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
