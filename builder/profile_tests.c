@@ -149,16 +149,23 @@ void wh_tests_reset(struct wh_trial *t)
 struct named {
 	UT_hash_handle hh;
 	struct named *same; /* NULL: none before it */
-	struct wh_strv names;
+	struct wh_strv names; /* the first of them; a hostile driver joins as many as it likes */
+	size_t n;             /* all */
 	char *label;
 	char name[];
 };
 
 static struct named *root(struct named *x)
 {
-	while (x->same)
-		x = x->same;
-	return x;
+	struct named *top = x, *next;
+
+	while (top->same)
+		top = top->same;
+	for (; x != top; x = next) { /* chains stay short */
+		next = x->same;
+		x->same = top;
+	}
+	return top;
 }
 
 static struct named *get(struct named **all, struct wh_str s)
@@ -172,6 +179,7 @@ static struct named *get(struct named **all, struct wh_str s)
 	memcpy(x->name, s.p, s.n);
 	HASH_ADD_KEYPTR(hh, *all, x->name, s.n, x);
 	wh_strv_add(&x->names, x->name);
+	x->n = 1;
 	return x;
 }
 
@@ -188,7 +196,9 @@ static struct named *join(struct named **all, const char *segment)
 			first = x;
 		} else if (x != first) {
 			x->same = first;
-			wh_strv_copy(&first->names, &x->names);
+			first->n += x->n;
+			for (size_t i = 0; i < x->names.n && first->names.n < NAMES_MAX; i++)
+				wh_strv_add(&first->names, x->names.v[i]);
 		}
 		segment += n + (segment[n] != '\0');
 	}
@@ -202,10 +212,10 @@ static const char *label(struct named *x)
 
 	if (x->label)
 		return x->label;
-	for (i = 0; i < x->names.n && i < NAMES_MAX; i++)
+	for (i = 0; i < x->names.n; i++)
 		wh_buf_addf(&b, "%s%s", i ? ", " : "", x->names.v[i]);
-	if (i < x->names.n)
-		wh_buf_addf(&b, " and %zu more", x->names.n - i);
+	if (i < x->n)
+		wh_buf_addf(&b, " and %zu more", x->n - i);
 	return x->label = wh_buf_take(&b);
 }
 

@@ -6,6 +6,13 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/resource.h>
+
+#ifdef __SANITIZE_ADDRESS__
+static const bool under_sanitizers = true; /* they map far more than they use */
+#else
+static const bool under_sanitizers = false;
+#endif
 
 #define V(...)                                                           \
 	({                                                               \
@@ -387,6 +394,40 @@ static void test_share_odd(void **state)
 	share(e, "/x", "file", -ENOTDIR);
 }
 
+/* ---------------------------------------------------------------- tests that are one */
+
+/* Each segment has a name of the one before as well: all are one. Names are not copied from each to each. */
+static void test_joined(void **state)
+{
+	enum { SEGMENTS = 20000 };
+	const struct rlimit little = {.rlim_cur = (rlim_t)1 << 30, .rlim_max = RLIM_INFINITY};
+	struct wh_strv v = {0};
+	struct wh_op_profile op = {.runs = 1};
+	struct wh_trial t = {.op = &op, .tests.of_run = &v};
+	struct rlimit was;
+	size_t joined;
+
+	(void)state;
+	for (int i = 1; i <= SEGMENTS; i++) {
+		WH_AUTO_FREE char *text = wh_asprintf("%d\n%d", i, i - 1);
+
+		wh_strv_add(&v, text);
+	}
+	wh_strv_add(&v, "");
+	wh_strv_add(&v, "alone");
+	assert_int_equal(getrlimit(RLIMIT_AS, &was), 0);
+	if (was.rlim_max == RLIM_INFINITY && !under_sanitizers)
+		setrlimit(RLIMIT_AS, &little);
+	wh_tests_told(&t, &joined);
+	setrlimit(RLIMIT_AS, &was);
+	assert_int_equal(joined, SEGMENTS);
+	assert_string_equal(v.v[0], "20000, 19999, 19998 and 19998 more");
+	assert_string_equal(v.v[SEGMENTS - 1], v.v[0]);
+	assert_string_equal(v.v[SEGMENTS], "");
+	assert_string_equal(v.v[SEGMENTS + 1], "alone");
+	wh_strv_release(&v);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -395,6 +436,7 @@ int main(void)
 		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_logs),
+		cmocka_unit_test(test_joined),
 		cmocka_unit_test_setup_teardown(test_share, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_share_odd, setup, teardown),
 	};
