@@ -41,7 +41,7 @@ int wh_rule_library(struct wh_decide *d, const struct wh_rule_row *row, const ch
 }
 
 /* Is it run, not read? Libraries are often executable, too. */
-static int is_program(struct wh_decide *d, const struct wh_node_ref *n, bool *ret, struct wh_err **err)
+int wh_rule_is_program(struct wh_decide *d, const struct wh_node_ref *n, bool *ret, struct wh_err **err)
 {
 	WH_AUTO_BYTES struct wh_bytes b = {0};
 	const struct wh_elf *elf = NULL;
@@ -68,7 +68,7 @@ int wh_rule_named_path(struct wh_decide *d, const struct wh_rule_row *row, const
 
 	if (wh_walk(d->t, path, true, NULL, &canonical, &n) < 0 || wh_rule_excludes(row->keep, canonical))
 		return 0;
-	r = is_program(d, &n, &program, err);
+	r = wh_rule_is_program(d, &n, &program, err);
 	return r < 0 || program ? r : wh_rule_keep(d, row, path, via, err);
 }
 
@@ -100,7 +100,7 @@ int wh_rule_named_program(struct wh_decide *d, const struct wh_rule_row *row, co
 
 	if (wh_walk(d->t, path, true, NULL, &canonical, &n) < 0 || wh_rule_excludes(row->keep, canonical))
 		return 0;
-	r = is_program(d, &n, &program, err);
+	r = wh_rule_is_program(d, &n, &program, err);
 	if (r == 0 && program)
 		r = may_run(d, canonical, via, &may, err);
 	return r < 0 || !may || wh_rule_brings_interpreter(d, &n) ? r : wh_rule_keep(d, row, path, via, err);
@@ -126,7 +126,7 @@ static int keep_kin(void *arg, const struct wh_node_ref *n)
 		return 0;
 	r = wh_rule_kin(b->d, n->e.path, b->via, &kin, b->err);
 	if (r == 0 && kin && n->e.type == WH_T_FILE)
-		r = is_program(b->d, n, &program, b->err);
+		r = wh_rule_is_program(b->d, n, &program, b->err);
 	if (r < 0 || !kin || (program && !was_used(b->d, b->via, true)))
 		return r;
 	return wh_rule_keep(b->d, b->row, n->e.path, b->via, b->err);
@@ -154,7 +154,7 @@ static int keep_configuration(void *arg, const struct wh_node_ref *n)
 {
 	struct below *b = arg;
 	bool program = false;
-	int r = n->e.type == WH_T_FILE ? is_program(b->d, n, &program, b->err) : 0;
+	int r = n->e.type == WH_T_FILE ? wh_rule_is_program(b->d, n, &program, b->err) : 0;
 
 	if (r < 0 || program || wh_rule_excludes(b->row->keep, n->e.path))
 		return r;
@@ -208,7 +208,7 @@ int wh_rule_package_configuration(struct wh_decide *d, const struct wh_rule_row 
 	const char *owner = NULL;
 	bool program = false;
 	struct wh_node_ref file;
-	int r = wh_tree_lookup(d->t, path, &file) < 0 ? 0 : is_program(d, &file, &program, err);
+	int r = wh_tree_lookup(d->t, path, &file) < 0 ? 0 : wh_rule_is_program(d, &file, &program, err);
 
 	if (r == 0 && program)
 		r = wh_rule_owner(d, path, &owner, err);
@@ -220,6 +220,11 @@ int wh_rule_package_configuration(struct wh_decide *d, const struct wh_rule_row 
 	}
 	return r == -EBADMSG ? wh_err_sys(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, -r, "read the image's indexes") : r;
 }
+
+/* Directories that hold what many packages bring. */
+#define SHARED_DATA                                                                                                           \
+	"!usr/share/doc/** !usr/share/man/** !usr/share/info/** !usr/share/locale/** !usr/share/zoneinfo/** !usr/share/fonts/** "  \
+	"!usr/share/perl* !usr/share/perl*/** !usr/share/python* !usr/share/python*/** !usr/share/nodejs/** !usr/share/ruby*/**"
 
 static int in_text(void *arg, const char *p, size_t n)
 {
@@ -240,10 +245,18 @@ static int in_text(void *arg, const char *p, size_t n)
 	    wh_rule_brings_interpreter(t->d, &ref))
 		return 0;
 	r = wh_rule_keep(t->d, t->row, path, t->via, t->err);
-	return r < 0 || ref.e.type != WH_T_DIR ? r : configuration_directory(t->d, t->row, canonical, t->via, t->err);
+	if (r < 0 || ref.e.type != WH_T_DIR)
+		return r;
+	r = configuration_directory(t->d, t->row, canonical, t->via, t->err);
+	/* What its own package brought for it: a server's icons, its first page. */
+	if (r == 0 && wh_rule_matches("usr/share/*/**", canonical) && !wh_rule_excludes(SHARED_DATA, canonical))
+		r = wh_tree_walk(t->d->t, canonical, keep_kin, t);
+	if (r == -EBADMSG && !*t->err)
+		wh_err_sys(t->err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, -r, "read the image's indexes");
+	return r < 0 ? r : wh_rule_content_below(t->d, t->row, canonical, t->via, t->err);
 }
 
-/* Absolute paths in a text: files, programs, and directories for themselves. */
+/* Absolute paths in a text: files, programs, directories with the content that the user put there. */
 int wh_rule_config_text(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
 			struct wh_err **err)
 {

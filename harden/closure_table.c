@@ -236,5 +236,8 @@ const struct wh_rule_row wh_closure_table[] = {
 	 "**/gems/** **/specifications/*.gemspec usr/lib/ruby/vendor_ruby/** usr/lib/*/ruby/vendor_ruby/**", NULL, wh_rule_ruby_gem},
 	{"ruby-require", "a source that stays requires it", WH_KEPT, "**/*.rb **/*.ru **/*.gemspec **/bin/*", NULL, wh_rule_ruby_require},
 	{"ruby-require", "a source that stays requires it", WH_SEEN, "**", NULL, wh_rule_ruby_require},
+	/* ------------------------------------------------ what is nobody's: last, so that those who know more tell why */
+	{"content", "it lies beside content that was used, and no package brought it", WH_SEEN,
+	 "srv/** var/www/** www/** app/** opt/** home/** usr/local/share/** usr/local/*/htdocs/** usr/share/nginx/html/**", NULL, wh_rule_content},
 };
 const size_t wh_closure_rows = WH_ARRAY_SIZE(wh_closure_table);

@@ -88,7 +88,16 @@ int wh_closure_names(const uint8_t *p, size_t n, wh_closure_name_fn fn, void *ar
 /* The absolute paths of a text; they may be patterns (* and ?). */
 int wh_closure_names_in_text(const uint8_t *p, size_t n, wh_closure_name_fn fn, void *arg);
 
+/* ---------------------------------------------------------------- closure_content.c */
+
+int wh_rule_content(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
+/* What of a directory is content; nothing where it is the system's. */
+int wh_rule_content_below(struct wh_decide *d, const struct wh_rule_row *row, const char *dir, const char *via, struct wh_err **err);
+
 /* ---------------------------------------------------------------- closure_native.c */
+
+/* Is a file run, not read? Libraries are often executable, too. */
+int wh_rule_is_program(struct wh_decide *d, const struct wh_node_ref *n, bool *ret, struct wh_err **err);
 
 int wh_rule_library(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);
 int wh_rule_named_path(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via, struct wh_err **err);

@@ -391,7 +391,7 @@ bool wh_code_is_owned(struct wh_decide *d, const char *path)
 /* ---------------------------------------------------------------- where an application lives */
 
 /* May a directory be the application's alone? Directories that every system has hold what belongs to others, too. */
-static bool is_own(const char *dir)
+bool wh_code_is_own(const char *dir)
 {
 	static const char *const system =
 		" bin boot dev etc home lib lib32 lib64 libx32 media mnt opt proc root run sbin sys tmp usr var usr/bin usr/games usr/include usr/lib usr/lib32 "
@@ -461,14 +461,14 @@ char *wh_code_home(struct wh_decide *d, const char *path)
 
 	if (is_library(d, path))
 		return NULL;
-	if (cwd && wh_walk(d->t, cwd, true, NULL, &work, &n) == 0 && n.e.type == WH_T_DIR && is_own(work) &&
+	if (cwd && wh_walk(d->t, cwd, true, NULL, &work, &n) == 0 && n.e.type == WH_T_DIR && wh_code_is_own(work) &&
 	    wh_code_below(path, work))
 		return WH_TAKE_PTR(work);
 	for (;;) {
 		char *slash = strrchr(dir, '/');
 
 		*(slash ? slash : dir) = '\0';
-		if (!is_own(dir))
+		if (!wh_code_is_own(dir))
 			break;
 		if (has_marker(d, dir))
 			return WH_TAKE_PTR(dir);
@@ -514,7 +514,7 @@ int wh_code_keep_tree(struct wh_decide *d, const struct wh_rule_row *row, const 
 
 /* What lies in an application's directory and is not the application: history, installed packages (which have rules of
  * their own). */
-static bool is_foreign(struct wh_decide *d, const char *dir)
+bool wh_code_is_foreign(struct wh_decide *d, const char *dir)
 {
 	static const char *const names[] = {".git",          ".hg",         ".svn",   "node_modules", "site-packages",
 					    "dist-packages", "__pycache__", ".cache", ".npm",         ".pytest_cache",
@@ -531,7 +531,7 @@ static bool is_foreign(struct wh_decide *d, const char *dir)
 	       (wh_streq(name, "vendor") && (wh_code_is_file(d, composer) || wh_code_is_dir(d, bundle)));
 }
 
-static bool is_code(const char *path)
+bool wh_code_is_code(const char *path)
 {
 	static const char *const ends[] = {".py", ".pyc", ".js", ".mjs",  ".cjs",   ".php", ".phtml", ".rb",
 					   ".ru", ".pl",  ".pm", ".psgi", ".class", ".jar", ".war"};
@@ -568,7 +568,7 @@ static int keep_beside(struct wh_decide *d, const struct wh_rule_row *row, const
 		WH_AUTO_FREE char *data = *dir ? wh_path_join(dir, names[i]) : wh_strdup(names[i]);
 
 		if (wh_code_is_dir(d, data) && !wh_code_is_owned(d, data))
-			r = wh_code_keep_tree(d, row, data, is_foreign, via, err);
+			r = wh_code_keep_tree(d, row, data, wh_code_is_foreign, via, err);
 	}
 	return r;
 }
@@ -580,10 +580,10 @@ int wh_rule_home(struct wh_decide *d, const struct wh_rule_row *row, const char 
 {
 	WH_AUTO_FREE char *home = NULL;
 
-	if (!wh_code_is_plain(d, path) || (!is_code(path) && !is_script(d, path)))
+	if (!wh_code_is_plain(d, path) || (!wh_code_is_code(path) && !is_script(d, path)))
 		return 0;
 	home = wh_code_home(d, path);
 	if (!home)
 		return keep_beside(d, row, path, via, err);
-	return wh_code_first(d, "home", home) ? wh_code_keep_tree(d, row, home, is_foreign, via, err) : 0;
+	return wh_code_first(d, "home", home) ? wh_code_keep_tree(d, row, home, wh_code_is_foreign, via, err) : 0;
 }

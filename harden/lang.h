@@ -50,6 +50,11 @@ int wh_code_keep_owned(struct wh_decide *d, const struct wh_rule_row *row, const
 /* Does a package of dpkg own it? */
 bool wh_code_is_owned(struct wh_decide *d, const char *path);
 
+bool wh_code_is_code(const char *path); /* by its name: a source or a module of an interpreter? */
+/* May a directory be one application's alone, and not the system's? */
+bool wh_code_is_own(const char *dir);
+/* Does what lies in a directory of an application have rules of its own (node_modules …), or belong to nobody (.git)? */
+bool wh_code_is_foreign(struct wh_decide *d, const char *dir);
 /* The directory of the application that a file belongs to; malloc'ed. NULL: none that is the application's alone. */
 char *wh_code_home(struct wh_decide *d, const char *path);
 /* Keeps what is below dir but directories for which skip() holds. */

@@ -5,7 +5,7 @@ harden_libharden_a_SOURCES = harden/harden.h
 harden_libharden_a_SOURCES += harden/packages.c harden/packages_deb822.c harden/packages_dpkg.c harden/packages_lang.c \
 	harden/packages_private.h harden/pkgdb.c harden/pkgdb_files.c harden/pkgdb_lang.c
 # profile, keep set, prune
-harden_libharden_a_SOURCES += harden/closure.c harden/closure_names.c harden/closure_native.c harden/closure_rules.c harden/closure_table.c harden/closure_table.h
+harden_libharden_a_SOURCES += harden/closure.c harden/closure_content.c harden/closure_names.c harden/closure_native.c harden/closure_rules.c harden/closure_table.c harden/closure_table.h
 harden_libharden_a_SOURCES += harden/keep.c harden/keep_package.c harden/keep_private.h harden/rules.c
 harden_libharden_a_SOURCES += harden/elf.c harden/elf.h harden/libs.c harden/libs.h harden/script.c harden/script.h
 harden_libharden_a_SOURCES += harden/profile.c harden/profile_canonical.c harden/profile_merge.c harden/profile_private.h harden/profile_write.c

@@ -303,12 +303,12 @@ d /srv/work/sub
 f /srv/work/here text=x
 f /srv/work/sub/below text=x
 f /srv/beside text=x
-f /srv/unused text=x
+f /far/unused text=x
 L
 words=(read:here read:./sub/below read:../beside chdir:sub read:below read:../here)
 pruned 'relative paths: from the working directory, and from another' relative relative-out -- "${words[@]}"
 has relative-out /srv/work/here /srv/work/sub/below /srv/beside
-lacks relative-out /srv/unused
+lacks relative-out /far/unused
 again relative-out 'relative paths: all are there' "${words[@]}"
 
 image many <<L
