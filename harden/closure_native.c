@@ -260,12 +260,17 @@ static int in_text(void *arg, const char *p, size_t n)
 int wh_rule_config_text(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
 			struct wh_err **err)
 {
+	/* As its package knows it: what is enabled is often a link. */
+	WH_AUTO_FREE char *file = NULL;
 	struct below t = {d, row, via, err};
 	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+	struct wh_node_ref n;
 	int r;
 
 	if (wh_rule_excludes(row->keep, path))
 		return 0;
+	if (wh_walk(d->t, path, true, NULL, &file, &n) == 0)
+		t.via = file;
 	r = wh_text_read(d->t, path, MAX_TEXT, &b, err);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
