@@ -53,6 +53,21 @@ bool wh_decide_removes(struct wh_decide *d, const char *path)
 	       wh_shells_kind_of(d->shells, d->t, &n) != WH_SHELL_NONE;
 }
 
+/* A module that is imported, never run, may begin with "#!/usr/bin/env python3", too: no reason for env. */
+static bool is_module(const struct wh_decide *d, const struct wh_kept *i)
+{
+	static const char *const languages[] = {"python-", "node-", "perl-", "ruby-", "php-"};
+	WH_AUTO_FREE char *dir = strchr(i->path, '/') ? wh_path_dir(i->path) : wh_strdup("");
+
+	for (size_t k = 0; k < d->path.n; k++)
+		if (wh_streq(d->path.v[k] + (d->path.v[k][0] == '/'), dir))
+			return false;
+	for (size_t k = 0; i->rule == WH_RULE_CLOSURE && k < WH_ARRAY_SIZE(languages); k++)
+		if (wh_has_prefix(i->name, languages[k]))
+			return true;
+	return false;
+}
+
 static int close_script(struct wh_decide *d, const struct wh_kept *i, const struct wh_bytes *b, struct wh_err **err)
 {
 	const struct wh_why why = {.rule = WH_RULE_SCRIPT, .via = i->path};
@@ -67,7 +82,7 @@ static int close_script(struct wh_decide *d, const struct wh_kept *i, const stru
 	if (program)
 		r = reach_maybe(d, program, &why, err);
 	/* env is of no use when what it would start is gone. */
-	if (r < 0 || (program && wh_decide_removes(d, program)))
+	if (r < 0 || (program && wh_decide_removes(d, program)) || (s.program && is_module(d, i)))
 		return r;
 	return reach_maybe(d, s.interpreter, &why, err);
 }

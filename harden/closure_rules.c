@@ -194,7 +194,10 @@ bool wh_rule_brings_interpreter(struct wh_decide *d, const struct wh_node_ref *n
 	    wh_script_parse(b.p, b.n, &s) < 0)
 		return false;
 	program = s.program ? wh_decide_program(d, s.program, "/") : wh_strdup(s.interpreter);
-	return program && wh_walk(d->t, program, true, NULL, &canonical, &x) == 0 && !wh_keep_has(d->k, canonical);
+	/* env, which would find nothing to run */
+	if (!program)
+		return true;
+	return wh_walk(d->t, program, true, NULL, &canonical, &x) == 0 && !wh_keep_has(d->k, canonical);
 }
 
 static int keep_below(void *arg, const struct wh_node_ref *n)

@@ -206,6 +206,7 @@ const struct wh_rule_row wh_closure_table[] = {
 	{"python-zones", "zoneinfo reads it", WH_KEPT, "**/zoneinfo/__init__.py", ZONES, NULL},
 	{"python-find-library", "ctypes.util.find_library() asks it", WH_SEEN, "**/ctypes/util.py **/ctypes/__pycache__/util.*", "usr/sbin/ldconfig etc/ld.so.conf etc/ld.so.conf.d/**",
 	 NULL},
+	{"python-find-library", "ctypes.util.find_library() asks it", WH_KEPT, "**/*.py **/bin/* **/sbin/*", NULL, wh_rule_python_find_library},
 
 	{"node-package", "it is of a package that is used, or that a used one depends on", WH_KEPT,
 	 "**/node_modules/** usr/share/nodejs/** usr/lib/nodejs/** usr/lib/*/nodejs/** **/package.json", NULL, wh_rule_node_package},

@@ -110,6 +110,7 @@ WH_CODE_RULE(wh_rule_python_runtime); /* lang_python.c */
 WH_CODE_RULE(wh_rule_python_library);
 WH_CODE_RULE(wh_rule_python_bytecode);
 WH_CODE_RULE(wh_rule_python_import);
+WH_CODE_RULE(wh_rule_python_find_library);
 WH_CODE_RULE(wh_rule_python_distribution); /* lang_pydist.c */
 WH_CODE_RULE(wh_rule_node_package);        /* lang_node.c */
 WH_CODE_RULE(wh_rule_node_require);

@@ -150,6 +150,7 @@ int wh_rule_perl_runtime(struct wh_decide *d, const struct wh_rule_row *row, con
 					    "auto/attributes/**",
 					    "Errno.pm",
 					    "Tie/Hash/NamedCapture.pm",
+					    "PerlIO.pm",
 					    "PerlIO/scalar.pm",
 					    "PerlIO/encoding.pm",
 					    "PerlIO/via.pm",
@@ -256,6 +257,28 @@ static int on_use(void *arg, const struct wh_word *w, struct wh_err **err)
 	return r;
 }
 
+/* DBI->connect("dbi:SQLite:..."): the driver's module is made from the name of the data source. */
+static int on_sources(struct uses *x, const char *p, size_t n, struct wh_err **err)
+{
+	int r = 0;
+
+	for (const char *end = p + n; r == 0 && (p = memmem(p, (size_t)(end - p), ":", 1)); p++) {
+		WH_AUTO_FREE char *module = NULL;
+		const char *name = p + 1;
+		size_t length = 0;
+
+		if (p - (end - n) < 3 || strncasecmp(p - 3, "dbi", 3) != 0)
+			continue;
+		while (name + length < end && length < WH_CODE_NAME_MAX && is_name(name[length]) &&
+		       name[length] != ':')
+			length++;
+		module = wh_asprintf("DBD::%.*s", (int)length, name);
+		if (length)
+			r = keep_used(x, module, true, err);
+	}
+	return r;
+}
+
 int wh_rule_perl_use(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
 		     struct wh_err **err)
 {
@@ -270,5 +293,7 @@ int wh_rule_perl_use(struct wh_decide *d, const struct wh_rule_row *row, const c
 	if (r < 0 || !x.roots->n || wh_code_in_tests(path) ||
 	    !wh_code_source(d, path, ".pm .pl .psgi .cgi .t", "perl", &b))
 		return r;
-	return wh_words_find((const char *)b.p, b.n, &w, on_use, &x, err);
+	r = wh_words_find((const char *)b.p, b.n, &w, on_use, &x, err);
+	/* Modules have such names in what they tell of themselves. */
+	return r < 0 || root_of(x.roots, path) ? r : on_sources(&x, (const char *)b.p, b.n, err);
 }

@@ -90,6 +90,23 @@ static void add_path_list(struct wh_decide *d, struct wh_python *y, const char *
 	}
 }
 
+/* Where an interpreter with that library looks for what was installed, whether or not anything of it was used. */
+static void add_sites(struct wh_decide *d, struct wh_python *y, const char *library)
+{
+	WH_AUTO_FREE char *above = wh_path_dir(library);
+	const char *name = wh_path_base(library);
+	char *const sites[] = {wh_path_join(library, "site-packages"), wh_path_join(library, "dist-packages"),
+			       wh_path_join(above, "python3/dist-packages"),
+			       wh_asprintf("usr/local/lib/%s/dist-packages", name),
+			       wh_asprintf("usr/local/lib/%s/site-packages", name)};
+
+	for (size_t i = 0; i < WH_ARRAY_SIZE(sites); i++) {
+		if (wh_code_is_dir(d, sites[i]))
+			add_root(y, sites[i], WH_PY_SITE);
+		free(sites[i]);
+	}
+}
+
 static void find_roots(struct wh_decide *d, struct wh_python *y)
 {
 	const struct wh_strv *seen = wh_code_seen(d);
@@ -105,6 +122,7 @@ static void find_roots(struct wh_decide *d, struct wh_python *y)
 		if (wh_code_is_dir(d, native))
 			add_root(y, native, WH_PY_LIBRARY);
 		read_suffixes(d, y, native);
+		add_sites(d, y, library);
 	}
 	if (!y->n)
 		return;
@@ -438,6 +456,22 @@ static int on_import(void *arg, const struct wh_py_import *i, struct wh_err **er
 	if (!*dir || !*name || !wh_code_first(x->d, "py-relative", key))
 		return 0;
 	return descend(x, wh_python_root(x->y, dir), dir, name, &package, err);
+}
+
+/* The application's own sources alone: that some library could call it is no reason for one more program. */
+int wh_rule_python_find_library(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+				struct wh_err **err)
+{
+	static const char call[] = "find_library(";
+	const struct wh_python *y = wh_python_of(d);
+	const struct wh_py_root *root = wh_python_root(y, path);
+	WH_AUTO_BYTES struct wh_bytes b = {0};
+
+	(void)via;
+	if (!y->n || (root && root->kind != WH_PY_OWN) || !wh_code_source(d, path, ".py", "python", &b) ||
+	    !memmem(b.p, b.n, call, sizeof(call) - 1))
+		return 0;
+	return wh_rule_keep_globs(d, row, "usr/sbin/ldconfig etc/ld.so.conf etc/ld.so.conf.d/**", path, err);
 }
 
 /* What a source that stays imports, whether or not it came to that while it was watched. */

@@ -58,6 +58,8 @@ static UNUSED void forest_open(struct forest *f, const struct file *files, size_
 			e.mode = 0777;
 			e.link = text + 1;
 		} else {
+			if (wh_has_prefix(text, "#!"))
+				e.mode = 0755;
 			e.size = strlen(text);
 		}
 		assert_ok(wh_layer_writer_add(w, &e, &err), err);
