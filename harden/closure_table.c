@@ -19,7 +19,7 @@
 	"!**/bin/perl* !**/bin/python* !**/bin/ruby* !**/bin/php* !**/bin/node* !**/bin/lua* !**/bin/tclsh* !**/bin/wish* !**/bin/*awk !**/bin/env"
 /* Of the system as a whole, not of one program. */
 #define NO_CONFIGURATION                                                                                                      \
-	"!etc/alternatives !etc/alternatives/** !etc/apt !etc/apt/** !etc/cron* !etc/cron*/** !etc/dpkg !etc/dpkg/** !etc/init.d !etc/init.d/** "    \
+	"!etc/alternatives !etc/alternatives/** !etc/apt !etc/apt/** !etc/cron* !etc/cron*/** !etc/dpkg !etc/dpkg/** !etc/init.d !etc/init.d/** !etc/logcheck !etc/logcheck/** "    \
 	"!etc/rc?.d !etc/rc?.d/** !etc/skel !etc/skel/** !etc/profile* !etc/profile.d/** !etc/systemd !etc/systemd/** !etc/udev !etc/udev/** "       \
 	"!etc/ssl/certs/** !etc/ssl/private/** !etc/kernel !etc/kernel/** !etc/default !etc/default/** !etc/security !etc/xdg !etc/X11"
 /* Directories that are no package's own. */

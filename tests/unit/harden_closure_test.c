@@ -191,6 +191,7 @@ static const struct file files[] = {
 	{"etc/daemon/start", "#!/usr/bin/perl"},
 	{"etc/cron.d/daemon", "x"},
 	{"usr/sbin/served", "ELF p"},
+	{"etc/logcheck/ignore.d.server/served", "/usr/bin/helper"},
 	{"etc/served/served.cfg", "icons /usr/share/served/icons\n"},
 	{"usr/share/served/icons/a.gif", "x"},
 	{"usr/share/served/icons/foreign.gif", "x"},
@@ -204,7 +205,7 @@ static const struct file files[] = {
 	 "Package: served-common\nSource: served (1-2)\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n"
 	 "Package: unserved\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n"},
 	{"var/lib/dpkg/info/served.list", "/.\n/usr\n/usr/sbin\n/usr/sbin/served\n/etc/init.d/served\n"},
-	{"var/lib/dpkg/info/served-common.list", "/.\n/etc\n/etc/served\n/etc/served/served.cfg\n/var/lib/served\n/usr/share/served/icons/a.gif\n"},
+	{"var/lib/dpkg/info/served-common.list", "/.\n/etc\n/etc/served\n/etc/served/served.cfg\n/etc/logcheck/ignore.d.server/served\n/var/lib/served\n/usr/share/served/icons/a.gif\n"},
 	{"var/lib/dpkg/info/unserved.list", "/.\n/usr/share/served/icons/foreign.gif\n/etc/served-extra\n/etc/served-extra/more.cfg\n/var/lib/served-cache\n"
 	 "/usr/lib/locale/fr_FR.utf8/LC_CTYPE\n/usr/lib/locale/C.utf8/LC_CTYPE\n"},
 	{"etc/shadow", "root:*:"},
@@ -340,6 +341,8 @@ static const struct row_case {
 	{"configuration", WH_KEPT, NULL, "A r 1 /etc/served/served.cfg\n", NULL, {"usr/share/served/icons/a.gif"},
 	 {"usr/share/served/icons/foreign.gif", "usr/share/served/other.gif"}},
 	{"configuration-directory", WH_NAMED, "s:/etc/daemon s:/etc/cron.d", NULL, NULL, {"etc/daemon/rules.d/local"}, {"etc/daemon/start", "etc/cron.d/daemon"}},
+	{"package-configuration", WH_SEEN, NULL, "A x 1 /usr/sbin/served\n", NULL, {"etc/served/served.cfg", "var/lib/served"},
+	 {"etc/logcheck/ignore.d.server/served", "usr/bin/helper", "etc/init.d/served"}},
 	{"package-configuration", WH_SEEN, NULL, "A x 1 /usr/sbin/served\n", NULL, {"etc/served/served.cfg", "var/lib/served"},
 	 {"etc/served-extra/more.cfg", "etc/init.d/served", "var/lib/served-cache"}},
 	{"plugin-directory", WH_SEEN, NULL, "A r 1 /opt/app/plugins/a.so\n", NULL, {"opt/app/plugins/b.so"}, {"opt/app/plugins/llvmjit.so", "opt/app/plugins/readme"}},
