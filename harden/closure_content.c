@@ -30,8 +30,9 @@ static int look(void *arg, const struct wh_node_ref *n)
 	bool program = false;
 	int r = 0;
 
-	if (n->e.type == WH_T_DIR)
-		return wh_code_is_foreign(c->d, n->e.path) ? 1 : 0;
+	if (n->e.type == WH_T_DIR && wh_code_is_foreign(c->d, n->e.path))
+		return 1;
+	/* Directories, too: an empty one is to be listed or written to. */
 	if (wh_has_suffix(n->e.path, ".so") || strstr(wh_path_base(n->e.path), ".so.") || wh_code_is_owned(c->d, n->e.path))
 		return 0;
 	r = wh_rule_is_program(c->d, n, &program, c->err);
