@@ -36,7 +36,8 @@ const struct wh_rule_row wh_closure_table[] = {
 	/* ------------------------------------------------ what native code names */
 	/* getaddrinfo() opens libidn2 for names beyond ASCII alone, and answers an error when there is none: 2 MB for everybody otherwise. */
 	{"named-library", "a program or library that stays has its name in its data, and can open it with dlopen()", WH_NAMED, "*.so *.so.*",
-	 "!**/libidn2.so*", wh_rule_library},
+	 /* Whoever draws with Java names the printers' library: twelve more for those who never print. */
+	 "!**/libidn2.so* !**/libcups.so*", wh_rule_library},
 	{"named-file", "a program or library that stays has its path in its data", WH_NAMED, "**/*", NOT_NAMED, wh_rule_named_path},
 	{"named-program", "a program that was run has its path in its data, and can run it, or a library that was used and came with it", WH_NAMED, "**/*",
 	 NOT_NAMED " " INTERPRETERS, wh_rule_named_program},
@@ -218,6 +219,8 @@ const struct wh_rule_row wh_closure_table[] = {
 
 	{"java-home", "the virtual machine loads it by itself when it comes to that", WH_SEEN, "**/lib/modules **/libjvm.so **/lib/rt.jar", NULL, wh_rule_java_home},
 	{"java-jar", "the manifest of a jar that stays names it", WH_KEPT, "**/*.jar", NULL, wh_rule_java_jar},
+	{"java-desktop", "a class that stays asks for what draws, prints or plays", WH_KEPT, "**/*.jar **/*.class", "**/lib/modules **/libjvm.so **/lib/rt.jar",
+	 wh_rule_java_desktop},
 	{"java-classes", "it lies in a directory of classes of which one was used", WH_SEEN, "**/*.class", NULL, wh_rule_java_classes},
 
 	{"php-extensions", "a configuration that was read enables it", WH_KEPT, "**/conf.d/*.ini **/php*.ini **/mods-available/*.ini", NULL, wh_rule_php_extensions},

@@ -19,7 +19,7 @@
 
 /* Raised when rules change what a profile or prune gives: part of their cache keys. */
 #define WH_OBSERVER_VERSION 3
-#define WH_RULES_VERSION 12
+#define WH_RULES_VERSION 15
 
 /* ---------------------------------------------------------------- profile.c: what was seen */
 

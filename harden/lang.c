@@ -512,6 +512,21 @@ int wh_code_keep_tree(struct wh_decide *d, const struct wh_rule_row *row, const 
 	return r;
 }
 
+int wh_code_keep_below_roots(struct wh_decide *d, const struct wh_rule_row *row, const struct wh_strv *roots,
+			     const char *const *globs, size_t n, const char *via, struct wh_err **err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < roots->n; i++) {
+		for (size_t k = 0; r == 0 && k < n; k++) {
+			WH_AUTO_FREE char *glob = wh_path_join(roots->v[i], globs[k]);
+
+			r = wh_rule_keep_globs(d, row, glob, via, err);
+		}
+	}
+	return r;
+}
+
 /* What lies in an application's directory and is not the application: history, installed packages (which have rules of
  * their own). */
 bool wh_code_is_foreign(struct wh_decide *d, const char *dir)

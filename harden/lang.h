@@ -57,6 +57,9 @@ bool wh_code_is_own(const char *dir);
 bool wh_code_is_foreign(struct wh_decide *d, const char *dir);
 /* The directory of the application that a file belongs to; malloc'ed. NULL: none that is the application's alone. */
 char *wh_code_home(struct wh_decide *d, const char *path);
+/* Keeps what each of the globs matches below each of the roots. */
+int wh_code_keep_below_roots(struct wh_decide *d, const struct wh_rule_row *row, const struct wh_strv *roots,
+			     const char *const *globs, size_t n, const char *via, struct wh_err **err);
 /* Keeps what is below dir but directories for which skip() holds. */
 typedef bool (*wh_code_skip_fn)(struct wh_decide *d, const char *dir);
 int wh_code_keep_tree(struct wh_decide *d, const struct wh_rule_row *row, const char *dir, wh_code_skip_fn skip,
@@ -117,6 +120,7 @@ WH_CODE_RULE(wh_rule_node_require);
 WH_CODE_RULE(wh_rule_node_template);
 WH_CODE_RULE(wh_rule_java_home); /* lang_java.c */
 WH_CODE_RULE(wh_rule_java_jar);
+WH_CODE_RULE(wh_rule_java_desktop);
 WH_CODE_RULE(wh_rule_java_classes);
 WH_CODE_RULE(wh_rule_php_extensions); /* lang_php.c */
 WH_CODE_RULE(wh_rule_php_package);

@@ -12,19 +12,34 @@
 #define MAX_MANIFEST ((size_t)1 << 20)
 #define MAX_ENTRIES 64 /* a manifest is first or second */
 #define MAX_CLASS ((size_t)1 << 20)
+#define MAX_DEPTH 1                    /* of jars in jars */
+#define MAX_INNER ((size_t)128 << 20)  /* one of them */
+#define MAX_READ ((size_t)1 << 30)     /* of a jar, unpacked: what is behind it is not looked at */
 
-/* What draws, prints, plays and debugs comes when one of it was seen to be loaded. */
-static bool is_desktop(const char *name)
+/* What is not everybody's, and when it comes. */
+enum extra {
+	EVERYBODYS,
+	DRAWS, /* a class names AWT, or a library of it was seen to be loaded */
+	PLAYS, /* a class names sound */
+	ASIDE, /* debugging, splash screens: when AWT was seen to be loaded, as ever */
+};
+
+static enum extra extra_of(const char *name)
 {
-	static const char *const names[] = {"libawt",          "libfontmanager", "libfreetype",   "libharfbuzz",
-					    "libjavajpeg",     "liblcms",        "libmlib_image", "libjsound",
-					    "libsplashscreen", "libjawt",        "libsaproc",     "libattach",
-					    "libdt_socket",    "libjdwp",        "psfont"};
+	static const struct {
+		const char *name;
+		enum extra what;
+	} names[] = {
+		{"libawt", DRAWS},          {"libfontmanager", DRAWS}, {"libfreetype", DRAWS}, {"libharfbuzz", DRAWS},
+		{"libjavajpeg", DRAWS},     {"liblcms", DRAWS},        {"libmlib_image", DRAWS}, {"psfont", DRAWS},
+		{"libjsound", PLAYS},       {"libsplashscreen", ASIDE}, {"libjawt", ASIDE},    {"libsaproc", ASIDE},
+		{"libattach", ASIDE},       {"libdt_socket", ASIDE},   {"libjdwp", ASIDE},
+	};
 
 	for (size_t i = 0; i < WH_ARRAY_SIZE(names); i++)
-		if (wh_has_prefix(name, names[i]))
-			return true;
-	return false;
+		if (wh_has_prefix(name, names[i].name))
+			return names[i].what;
+	return EVERYBODYS;
 }
 
 static bool saw_desktop(struct wh_decide *d, const char *home)
@@ -38,36 +53,140 @@ static bool saw_desktop(struct wh_decide *d, const char *home)
 	return false;
 }
 
-/* path: HOME/lib/modules, HOME/lib/server/libjvm.so, or before Java 9 HOME/lib/rt.jar */
-int wh_rule_java_home(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
-		      struct wh_err **err)
+/* path: HOME/lib/modules, HOME/lib/server/libjvm.so, or before Java 9 HOME/lib/rt.jar. malloc'ed, or NULL. */
+static char *home_of(const char *path)
+{
+	const char *lib = NULL;
+
+	for (const char *p = path; (p = strstr(p, "/lib/")); p++)
+		lib = p;
+	return lib ? wh_strndup(path, (size_t)(lib - path)) : NULL;
+}
+
+static int keep_home(struct wh_decide *d, const struct wh_rule_row *row, const char *home, enum extra what, const char *via,
+		     struct wh_err **err)
 {
 	/* With the last part of the home, so that lib is not taken for the system's. */
 	static const char globs[] =
 		"*/lib/modules */lib/*.so */lib/*/*.so */lib/*/jvm.cfg */lib/jvm.cfg* */lib/security/** */lib/*.properties "
 		"*/lib/*.dat */lib/tzmappings */lib/jfr/** */lib/jspawnhelper */lib/jexec */lib/*.jar */lib/ext/** */lib/management/** "
-		"*/lib/logging.properties */conf/** */release";
-	const char *lib = NULL;
-	WH_AUTO_FREE char *home = NULL;
-	const struct wh_strv *all;
-	bool desktop;
+		"*/lib/logging.properties */lib/psfont* */conf/** */release";
+	const struct wh_strv *all = wh_rule_paths(d, err);
 	int r = 0;
 
-	for (const char *p = path; (p = strstr(p, "/lib/")); p++)
-		lib = p;
-	home = lib ? wh_strndup(path, (size_t)(lib - path)) : NULL;
-	if (!home || !wh_code_first(d, "java-home", home))
-		return 0;
-	desktop = saw_desktop(d, home);
-	all = wh_rule_paths(d, err);
 	if (!all)
 		return -EBADMSG;
 	for (size_t i = 0; r == 0 && i < all->n; i++) {
 		if (!wh_has_prefix(all->v[i], home) || all->v[i][strlen(home)] != '/')
 			continue;
 		if (wh_rule_matches(globs, all->v[i] + (wh_path_base(home) - home)) &&
-		    (desktop || !is_desktop(wh_path_base(all->v[i]))))
+		    extra_of(wh_path_base(all->v[i])) == what)
 			r = wh_rule_keep(d, row, all->v[i], via, err);
+	}
+	return r;
+}
+
+int wh_rule_java_home(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+		      struct wh_err **err)
+{
+	WH_AUTO_FREE char *home = home_of(path);
+	int r;
+
+	if (!home || !wh_code_first(d, "java-home", home))
+		return 0;
+	r = keep_home(d, row, home, EVERYBODYS, via, err);
+	for (enum extra what = DRAWS; r == 0 && what <= ASIDE && saw_desktop(d, home); what++)
+		r = keep_home(d, row, home, what, via, err);
+	return r;
+}
+
+/* ---------------------------------------------------------------- what draws */
+
+struct asked {
+	bool draws, plays, prints;
+	size_t room; /* bytes that may be unpacked still */
+};
+
+/* A class names what it uses in its pool of constants, as text. */
+static void ask(struct asked *a, const char *p, size_t n)
+{
+	static const char *const names[] = {"java/awt/", "javax/imageio/", "javax/swing/", "javax/print/"};
+
+	for (size_t i = 0; !a->draws && i < WH_ARRAY_SIZE(names); i++)
+		a->draws = memmem(p, n, names[i], strlen(names[i]));
+	a->plays = a->plays || memmem(p, n, "javax/sound/", strlen("javax/sound/"));
+	a->prints = a->prints || memmem(p, n, "javax/print/", strlen("javax/print/")) ||
+		    memmem(p, n, "java/awt/print/", strlen("java/awt/print/"));
+}
+
+static void ask_jar(struct asked *asked, const void *p, size_t n, unsigned depth);
+
+/* One entry of a jar; jars may be in jars. */
+static void ask_entry(struct asked *asked, struct archive *a, const char *name, unsigned depth)
+{
+	bool jar = wh_has_suffix(name, ".jar");
+	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+	char part[16384];
+	ssize_t n;
+
+	if (!wh_has_suffix(name, ".class") && (!jar || depth >= MAX_DEPTH))
+		return;
+	while (asked->room && b.n < (jar ? MAX_INNER : MAX_CLASS) && (n = archive_read_data(a, part, sizeof(part))) > 0) {
+		wh_buf_add(&b, part, (size_t)n);
+		asked->room -= (size_t)n < asked->room ? (size_t)n : asked->room;
+	}
+	if (b.n && jar)
+		ask_jar(asked, b.p, b.n, depth + 1);
+	else if (b.n)
+		ask(asked, b.p, b.n);
+}
+
+static void ask_jar(struct asked *asked, const void *p, size_t n, unsigned depth)
+{
+	struct archive *a = archive_read_new();
+	struct archive_entry *e;
+
+	archive_read_support_format_zip(a);
+	if (archive_read_open_memory(a, p, n) == ARCHIVE_OK)
+		while (!(asked->draws && asked->plays && asked->prints) && asked->room && archive_read_next_header(a, &e) == ARCHIVE_OK)
+			if (archive_entry_pathname(e))
+				ask_entry(asked, a, archive_entry_pathname(e), depth);
+	archive_read_free(a);
+}
+
+/* A class that stays asks for what draws; those of the virtual machine itself tell nothing. */
+int wh_rule_java_desktop(struct wh_decide *d, const struct wh_rule_row *row, const char *path, const char *via,
+			 struct wh_err **err)
+{
+	const struct wh_strv *seen = wh_code_seen(d);
+	WH_AUTO_BYTES struct wh_bytes b = {0};
+	struct asked asked = {.room = MAX_READ};
+	int r = 0;
+
+	(void)via;
+	if (!wh_code_runs(d, "java"))
+		return 0;
+	for (size_t i = 0; i < seen->n; i++) {
+		WH_AUTO_FREE char *home = wh_rule_matches(row->keep, seen->v[i]) ? home_of(seen->v[i]) : NULL;
+
+		if (home && wh_code_below(path, home))
+			return 0;
+	}
+	if (!wh_code_is_plain(d, path) || !wh_code_open(d, path, &b))
+		return 0;
+	if (wh_has_suffix(path, ".class"))
+		ask(&asked, (const char *)b.p, b.n);
+	else
+		ask_jar(&asked, b.p, b.n, 0);
+	if (asked.prints)
+		r = wh_rule_keep_globs(d, row, "usr/lib/libcups.so.2 usr/lib/*/libcups.so.2 usr/lib64/libcups.so.2", path, err);
+	for (size_t i = 0; r == 0 && i < seen->n; i++) {
+		WH_AUTO_FREE char *home = wh_rule_matches(row->keep, seen->v[i]) ? home_of(seen->v[i]) : NULL;
+
+		if (home && asked.draws && wh_code_first(d, "java-draws", home))
+			r = keep_home(d, row, home, DRAWS, path, err);
+		if (home && r == 0 && asked.plays && wh_code_first(d, "java-plays", home))
+			r = keep_home(d, row, home, PLAYS, path, err);
 	}
 	return r;
 }

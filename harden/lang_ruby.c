@@ -116,14 +116,7 @@ int wh_rule_ruby_runtime(struct wh_decide *d, const struct wh_rule_row *row, con
 	(void)path;
 	if (r < 0 || !roots->n || !wh_code_first(d, "ruby", "runtime"))
 		return r;
-	for (size_t i = 0; r == 0 && i < roots->n; i++) {
-		for (size_t k = 0; r == 0 && k < WH_ARRAY_SIZE(names); k++) {
-			WH_AUTO_FREE char *glob = wh_path_join(roots->v[i], names[k]);
-
-			r = wh_rule_keep_globs(d, row, glob, via, err);
-		}
-	}
-	return r;
+	return wh_code_keep_below_roots(d, row, roots, names, WH_ARRAY_SIZE(names), via, err);
 }
 
 /* What lies below a used library's name is of it: psych.so asks for psych/syntax_error itself. */

@@ -133,6 +133,8 @@ if pruned java-service 65; then
 	up java-service 8080
 	is "$(get '/charset?name=windows-1252' | od -An -tx1 | tr -d ' \n')" 4772fcdf65 'java-service: a charset of no test'
 	is "$(get /roots)" some 'java-service: certificates that no test looked at'
+	is "$(get '/picture?format=png' | file -b - | cut -d, -f1,2)" 'PNG image data, 20 x 10' 'java-service: a picture that no test drew'
+	like "$(get '/picture?format=jpg' | file -b -)" 'JPEG image data' 'java-service: and in another format'
 	is "$(get /packed -d 'some text' | gzip -dc)" 'some text' 'java-service: a class of no test'
 	is "$(get '/digest?how=MD5' -d abc)" 900150983cd24fb0d6963f7d28e17f72 'java-service: an algorithm of no test'
 	like "$(get '/when?zone=America/Sao_Paulo&lang=pt')" 'segunda-feira 09:00 -03:00' 'java-service: a language of no test'

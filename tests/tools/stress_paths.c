@@ -464,15 +464,99 @@ static void executions(struct job *j, int r)
 #endif
 }
 
+static void put_in_sub(const struct job *j, int r, const char *name)
+{
+	put(j->at, NAME("sub/%d-%s", r, name), "", 0644);
+}
+
+/* Another process's descriptor as a starting point. */
+static void passed(struct job *j, int r)
+{
+	char byte;
+	int up[2];
+	pid_t pid;
+
+	put_in_sub(j, r, "passed");
+	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, up));
+	pid = child();
+	if (pid == 0) {
+		union {
+			struct cmsghdr align;
+			char buf[CMSG_SPACE(sizeof(int))];
+		} u;
+		struct iovec v = {&byte, 1};
+		struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = u.buf, .msg_controllen = sizeof(u.buf)};
+		int fd;
+
+		MUST(recvmsg(up[1], &m, 0));
+		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fd));
+		look(fd, NAME("%d-passed", r), O_RDONLY);
+		_exit(0);
+	}
+	{
+		union {
+			struct cmsghdr align;
+			char buf[CMSG_SPACE(sizeof(int))];
+		} u = {0};
+		struct iovec v = {(void *)(uintptr_t) "x", 1};
+		struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = u.buf, .msg_controllen = sizeof(u.buf)};
+		struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+		int fd = (int)MUST(openat(j->at, "sub", O_PATH | O_CLOEXEC));
+
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(sizeof(fd));
+		memcpy(CMSG_DATA(h), &fd, sizeof(fd));
+		MUST(sendmsg(up[0], &m, 0));
+		close(fd);
+	}
+	ends(pid);
+	did(j, "O", "sub/%d-passed", r);
+	close(up[0]);
+	close(up[1]);
+}
+
+/* Who works when parents and theirs are gone. */
+static void orphans(struct job *j, int r)
+{
+	char byte;
+	int p[2];
+	pid_t pid;
+
+	put_in_sub(j, r, "late");
+	MUST(pipe2(p, O_CLOEXEC));
+	pid = child();
+	if (pid == 0) {
+		if (fork() == 0) {
+			setsid();
+			if (fork() == 0) {
+				while (getppid() != 1)
+					sched_yield();
+				look(j->at, NAME("sub/%d-late", r), O_RDONLY);
+				put(j->at, NAME("sub/%d-later", r), "", 0644);
+				/* The write end closes with us. */
+				_exit(0);
+			}
+			_exit(0);
+		}
+		_exit(0);
+	}
+	ends(pid);
+	close(p[1]);
+	if (read(p[0], &byte, 1) != 0)
+		fail("a pipe", __LINE__);
+	close(p[0]);
+	did(j, "O", "sub/%d-late", r);
+	did(j, "CO", "sub/%d-later", r);
+}
+
 static void places(struct job *j, int r)
 {
-	static const char *const files[] = {"cwd", "root", "late", "user", "fs", "passed"};
-	char byte;
-	int p[2], up[2];
+	static const char *const files[] = {"cwd", "root", "user", "fs"};
 	pid_t pid;
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		put(j->at, NAME("sub/%d-%s", r, files[i]), "", 0644);
+		put_in_sub(j, r, files[i]);
 
 	pid = child();
 	if (pid == 0) {
@@ -525,71 +609,8 @@ static void places(struct job *j, int r)
 		_exit(0);
 	}
 	ends(pid);
-
-	/* Another process's descriptor as a starting point. */
-	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, up));
-	pid = child();
-	if (pid == 0) {
-		union {
-			struct cmsghdr align;
-			char buf[CMSG_SPACE(sizeof(int))];
-		} u;
-		struct iovec v = {&byte, 1};
-		struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = u.buf, .msg_controllen = sizeof(u.buf)};
-		int fd;
-
-		MUST(recvmsg(up[1], &m, 0));
-		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fd));
-		look(fd, NAME("%d-passed", r), O_RDONLY);
-		_exit(0);
-	}
-	{
-		union {
-			struct cmsghdr align;
-			char buf[CMSG_SPACE(sizeof(int))];
-		} u = {0};
-		struct iovec v = {(void *)(uintptr_t) "x", 1};
-		struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = u.buf, .msg_controllen = sizeof(u.buf)};
-		struct cmsghdr *h = CMSG_FIRSTHDR(&m);
-		int fd = (int)MUST(openat(j->at, "sub", O_PATH | O_CLOEXEC));
-
-		h->cmsg_level = SOL_SOCKET;
-		h->cmsg_type = SCM_RIGHTS;
-		h->cmsg_len = CMSG_LEN(sizeof(fd));
-		memcpy(CMSG_DATA(h), &fd, sizeof(fd));
-		MUST(sendmsg(up[0], &m, 0));
-		close(fd);
-	}
-	ends(pid);
-	did(j, "O", "sub/%d-passed", r);
-	close(up[0]);
-	close(up[1]);
-
-	/* Who works when parents and theirs are gone. */
-	MUST(pipe2(p, O_CLOEXEC));
-	pid = child();
-	if (pid == 0) {
-		if (fork() == 0) {
-			setsid();
-			if (fork() == 0) {
-				while (getppid() != 1)
-					sched_yield();
-				look(j->at, NAME("sub/%d-late", r), O_RDONLY);
-				put(j->at, NAME("sub/%d-later", r), "", 0644);
-				/* The write end closes with us. */
-				_exit(0);
-			}
-			_exit(0);
-		}
-		_exit(0);
-	}
-	ends(pid);
-	close(p[1]);
-	if (read(p[0], &byte, 1) != 0)
-		fail("a pipe", __LINE__);
-	close(p[0]);
-	did(j, "O", "sub/%d-late", r);
-	did(j, "CO", "sub/%d-later", r);
+	passed(j, r);
+	orphans(j, r);
 }
 
 /* What only some of root's capabilities allow. */

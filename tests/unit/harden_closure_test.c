@@ -180,6 +180,7 @@ static const struct file files[] = {
 	{LIB "libnamed.so.1.2", "ELF n:libneeded.so.3"},
 	{LIB "libneeded.so.3", "ELF"},
 	{LIB "libidn2.so.0", "ELF"},
+	{LIB "libcups.so.2", "ELF"},
 	{"etc/app.conf", "x"},
 	{"etc/open.conf", "x"},
 	{"etc/listed", "include /etc/included.txt # and /srv/pages\nrun = \"/usr/bin/helper\"\n"},
@@ -331,6 +332,7 @@ static const struct row_case {
 	const char *kept[MAX_LIST], *gone[MAX_LIST]; /* by that rule; not kept for any reason */
 } cases[] = {
 	{"named-library", WH_NAMED, "s:libnamed.so.1 s:%s/libabsent.so", NULL, NULL, {LIB "libnamed.so.1.2"}, {LIB "libidn2.so.0", "etc/app.conf"}},
+	{"named-library", WH_NAMED, "s:libcups.so.2", NULL, NULL, {NULL}, {LIB "libcups.so.2"}},
 	{"named-library", WH_NAMED, "s:libidn2.so.0", NULL, NULL, {NULL}, {LIB "libidn2.so.0"}},
 	{"named-file", WH_NAMED, "s:/etc/app.conf s:/etc/shadow s:x/etc/open.conf", NULL, NULL, {"etc/app.conf"}, {"etc/shadow", "etc/open.conf"}},
 	{"named-program", WH_NAMED, "s:/usr/libexec/worker s:/usr/bin/script s:/usr/bin/perl", NULL, NULL, {"usr/libexec/worker"}, {"usr/bin/script", "usr/bin/perl"}},

@@ -138,6 +138,11 @@ static const struct file java_files[] = {
 	{"opt/jdk/lib/libnio.so", "x"},
 	{"opt/jdk/lib/libawt.so", "x"},
 	{"opt/jdk/lib/src.zip", "x"},
+	{"opt/draw/Draws.class", "java/awt/Graphics"},
+	{"opt/plain/Plain.class", "java/lang/String"},
+	{"opt/prints/Prints.class", "javax/print/PrintService"},
+	{"opt/jdk/lib/libjsound.so", "x"},
+	{"usr/lib/x86_64-linux-gnu/libcups.so.2", "x"},
 	{"opt/jdk/lib/jrt-fs.jar", "x"},
 	{"opt/shop/shop.jar", "x"},
 	{"opt/shop/conf/shop.properties", "x"},
@@ -310,6 +315,10 @@ static const struct wanted cases[] = {
 	{java_files, JAVA_RUNS "A r 1 /opt/jdk/lib/modules\n", "java-home", "opt/jdk/conf/net.properties"},
 	{java_files, JAVA_RUNS "A r 1 /opt/jdk/lib/modules\n", NULL, "opt/jdk/lib/libawt.so"},
 	{java_files, JAVA_RUNS "A r 1 /opt/jdk/lib/modules\n", NULL, "opt/jdk/lib/src.zip"},
+	{java_files, JAVA_RUNS "A r 1 /opt/jdk/lib/modules\nA r 1 /opt/draw/Draws.class\n", "java-desktop", "opt/jdk/lib/libawt.so"},
+	{java_files, JAVA_RUNS "A r 1 /opt/jdk/lib/modules\nA r 1 /opt/draw/Draws.class\n", NULL, "opt/jdk/lib/libjsound.so"},
+	{java_files, JAVA_RUNS "A r 1 /opt/jdk/lib/modules\nA r 1 /opt/plain/Plain.class\n", NULL, "opt/jdk/lib/libawt.so"},
+	{java_files, JAVA_RUNS "A r 1 /opt/jdk/lib/modules\nA r 1 /opt/prints/Prints.class\n", "java-desktop", "usr/lib/x86_64-linux-gnu/libcups.so.2"},
 	{java_files, JAVA_RUNS "A r 1 /opt/jdk/lib/modules\n", NULL, "opt/jdk/jmods/java.base.jmod"},
 	{java_files, JAVA_RUNS, NULL, "opt/jdk/lib/libnio.so"},
 	{java_files, JAVA_RUNS "A r 1 /opt/jdk/lib/jrt-fs.jar\n", NULL, "opt/jdk/lib/src.zip"},
@@ -499,7 +508,7 @@ static void blobs_open(struct forest *f, const struct blob *v, size_t n)
 	assert_ok(wh_tree_open(f->bed.store, &f->layer, 1, &f->tree, &err), err);
 }
 
-static size_t make_jar(char *to, size_t room, const char *manifest)
+static size_t make_jar(char *to, size_t room, const char *name, const char *p, size_t n)
 {
 	struct archive *a = archive_write_new();
 	struct archive_entry *e = archive_entry_new();
@@ -507,11 +516,11 @@ static size_t make_jar(char *to, size_t room, const char *manifest)
 
 	assert_int_equal(archive_write_set_format_zip(a), ARCHIVE_OK);
 	assert_int_equal(archive_write_open_memory(a, to, room, &used), ARCHIVE_OK);
-	archive_entry_set_pathname(e, "META-INF/MANIFEST.MF");
+	archive_entry_set_pathname(e, name);
 	archive_entry_set_filetype(e, AE_IFREG);
-	archive_entry_set_size(e, (la_int64_t)strlen(manifest));
+	archive_entry_set_size(e, (la_int64_t)n);
 	assert_int_equal(archive_write_header(a, e), ARCHIVE_OK);
-	assert_int_equal(archive_write_data(a, manifest, strlen(manifest)), (la_ssize_t)strlen(manifest));
+	assert_int_equal(archive_write_data(a, p, n), (la_ssize_t)n);
 	archive_entry_free(e);
 	assert_int_equal(archive_write_close(a), ARCHIVE_OK);
 	archive_write_free(a);
@@ -528,10 +537,10 @@ static const char class_file[] = "\xca\xfe\xba\xbe\0\0\0\x3d\0\5"
 
 static void test_java(void **state)
 {
+	static const char manifest[] =
+		"Manifest-Version: 1.0\r\nClass-Path: lib/a.jar li\r\n b/b.jar ../../../etc/none classes/\r\nMain-Class: x\r\n\r\n";
 	char jar[4096];
-	const size_t n = make_jar(
-		jar, sizeof(jar),
-		"Manifest-Version: 1.0\r\nClass-Path: lib/a.jar li\r\n b/b.jar ../../../etc/none classes/\r\nMain-Class: x\r\n\r\n");
+	const size_t n = make_jar(jar, sizeof(jar), "META-INF/MANIFEST.MF", manifest, sizeof(manifest) - 1);
 	const struct blob files[] = {
 		{"opt/jdk/bin/java", "x", 1},
 		{"usr/local/lib/classes/X.class", "x", 1},
@@ -572,6 +581,33 @@ static void test_java(void **state)
 	/* A root that is everybody's is nobody's. */
 	k = decide(f.tree, JAVA_RUNS "A r 1 /usr/share/com/Main.class\n");
 	assert_null(item(k, "usr/share/other/Y.class"));
+	wh_keep_free(k);
+	forest_close(&f);
+}
+
+/* A jar in a jar has a class that draws. */
+static void test_java_jars_in_jars(void **state)
+{
+	static const char draws[] = "\xca\xfe\xba\xbe\1\0\x12java/awt/Rectangle", plain[] = "\xca\xfe\xba\xbe\1\0\x10java/lang/String";
+	char inner[4096], outer[8192], other[4096];
+	const size_t n_inner = make_jar(inner, sizeof(inner), "a/Draws.class", draws, sizeof(draws) - 1),
+		     n_outer = make_jar(outer, sizeof(outer), "BOOT-INF/lib/inner.jar", inner, n_inner),
+		     n_other = make_jar(other, sizeof(other), "a/Plain.class", plain, sizeof(plain) - 1);
+	const struct blob files[] = {
+		{"opt/jdk/bin/java", "x", 1},        {"opt/jdk/lib/libawt.so", "x", 1}, {"opt/jdk/lib/modules", "x", 1},
+		{"usr/local/lib/boot.jar", outer, n_outer}, {"usr/local/lib/other.jar", other, n_other},
+	};
+	struct forest f;
+	struct wh_keep *k;
+
+	(void)state;
+	become_root();
+	blobs_open(&f, files, WH_ARRAY_SIZE(files));
+	k = decide(f.tree, JAVA_RUNS "A r 1 /opt/jdk/lib/modules\nA r 1 /usr/local/lib/other.jar\n");
+	assert_null(item(k, "opt/jdk/lib/libawt.so"));
+	wh_keep_free(k);
+	k = decide(f.tree, JAVA_RUNS "A r 1 /opt/jdk/lib/modules\nA r 1 /usr/local/lib/boot.jar\n");
+	assert_non_null(item(k, "opt/jdk/lib/libawt.so"));
 	wh_keep_free(k);
 	forest_close(&f);
 }
@@ -712,7 +748,7 @@ static void test_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rules),   cmocka_unit_test(test_java),
+		cmocka_unit_test(test_rules),   cmocka_unit_test(test_java), cmocka_unit_test(test_java_jars_in_jars),
 		cmocka_unit_test(test_scripts), cmocka_unit_test(test_python_text),
 		cmocka_unit_test(test_words),   cmocka_unit_test(test_all_rules_have_cases),
 	};

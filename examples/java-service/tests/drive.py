@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What clients of the service do, as TAP. Nobody asks for /charset, /roots and /packed."""
+"""What clients of the service do, as TAP. Nobody asks for /charset, /roots, /picture and /packed."""
 import hashlib
 import subprocess
 import sys

@@ -109,6 +109,15 @@ public final class Service {
 			all.init((java.security.KeyStore) null);
 			return text(((javax.net.ssl.X509TrustManager) all.getTrustManagers()[0]).getAcceptedIssuers().length > 0 ? "some\n" : "none\n");
 		});
+		serve(s, "/picture", (e, q) -> {
+			var picture = new java.awt.image.BufferedImage(20, 10, java.awt.image.BufferedImage.TYPE_INT_RGB);
+			var g = picture.createGraphics();
+			g.setColor(java.awt.Color.RED);
+			g.fillRect(0, 0, 10, 10);
+			var out = new ByteArrayOutputStream();
+			javax.imageio.ImageIO.write(picture, q.getOrDefault("format", "png"), out);
+			return out.toByteArray();
+		});
 		serve(s, "/packed", (e, q) -> gzip(e.getRequestBody().readAllBytes()));
 		Runtime.getRuntime().addShutdownHook(new Thread(() -> s.stop(0)));
 		s.start();
