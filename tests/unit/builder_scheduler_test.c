@@ -740,7 +740,12 @@ static int make_step(void)
 	exe = wh_asprintf("%s/step", dir);
 	if (wh_write_file_atomic(AT_FDCWD, src, step_source, strlen(step_source), 0644, false) < 0)
 		return -1;
-	wh_strv_addf(&argv, "%.*s", (int)strcspn(cc, " "), cc); /* "gcc -m64": the compiler alone */
+	for (const char *p = cc; *p; p += strspn(p, " ")) { /* "ccache gcc" */
+		size_t n = strcspn(p, " ");
+
+		wh_strv_addf(&argv, "%.*s", (int)n, p);
+		p += n;
+	}
 	wh_strv_add(&argv, "-static");
 	wh_strv_add(&argv, "-o");
 	wh_strv_add(&argv, exe);
