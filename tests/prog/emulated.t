@@ -66,7 +66,7 @@ D
 
 	cat >"$T/P" <<'D'
 FROM --platform=linux/arm64 arm AS app
-RUN mkdir -p /www && echo hello > /www/index.html && echo unused > /www/other
+RUN mkdir -p /www /usr/lib/spare && echo hello > /www/index.html && echo unused > /usr/lib/spare/other
 STOPSIGNAL SIGKILL
 ENTRYPOINT ["/bin/busybox", "httpd", "-f", "-p", "8080", "-h", "/www"]
 PROFILE --ready=tcp:8080 wget -q -O - http://127.0.0.1:8080/index.html | grep hello
@@ -83,10 +83,10 @@ D
 	like "$all" 'emulated +linux/arm64' "$who: the summary says so"
 	build $who -t emulated --allow profile.emulated -o "type=oci,dest=$T/$who/layout,tar=false" <"$T/P"
 	like "$all" 'emulated +linux/arm64' "$who: so it does from the cache"
-	run as $who "$WHITTLE" explain "oci:$T/$who/layout" --platform linux/arm64 /www/index.html /www/other
+	run as $who "$WHITTLE" explain "oci:$T/$who/layout" --platform linux/arm64 /www/index.html /usr/lib/spare/other
 	like "$all" 'ran under an emulator of linux/arm64' "$who: explain says so"
 	like "$all" '/www/index.html: kept: observed' "$who: what the emulated program opened was seen"
-	like "$all" '/www/other: .*removed' "$who: what it did not is gone"
+	like "$all" '/usr/lib/spare/other: .*removed' "$who: what it did not is gone"
 	like "$(cat "$T/$who"/layout/blobs/sha256/* 2>/dev/null | tr -d '\0' | grep -ao '"emulated":true,"emulatedPlatform":"linux/arm64"\|"emulatedPlatform":"linux/arm64"' | head -1)" \
 		emulatedPlatform "$who: the verdict says so"
 done
