@@ -125,6 +125,11 @@ struct wh_builder_opts {
 		int (*judge)(void *arg, const struct wh_vertex *v, const json_t *seen, struct wh_err **err);
 		void *arg;
 	} seen;
+	/* Of every PROFILE, also one from the cache, before anything goes on from it; a worker thread calls it. Its error is the step's. layers: the tree that
+	 * was profiled. NULL: nobody asks. */
+	int (*judge_profile)(void *arg, const struct wh_vertex *v, const json_t *profile, const struct wh_layer *layers, size_t n_layers,
+			     struct wh_err **err);
+	void *judge_profile_arg;
 	bool again;                      /* a second build, to compare with: nothing is taken from the cache or recorded; of steps
 					  * that could run at once the last comes first */
 	bool explain;                    /* send notices that say why a step missed the cache */
@@ -183,6 +188,7 @@ struct wh_hardening {
 				 * {"seconds":N, "ready_seconds":N, "driver":{"status":N}, "application":{"status":N, "signal":N},
 				 *  "health":{"status":N} or absent, "events":N, "files":N} */
 	struct wh_digest tree_before; /* over the diff ids */
+	json_t *runtime;        /* of the target's PROVE, or NULL: {"privileges":{harden/runtime.h}, "proof":{op_prove.c}} */
 };
 int wh_builder_hardening(struct wh_builder *b, const struct wh_target *t, struct wh_hardening *ret, struct wh_err **err);
 void wh_hardening_release(struct wh_hardening *h);

@@ -27,6 +27,7 @@ enum wh_op_kind {
 	WH_OP_DIFF,  /* what inputs[1] has over inputs[0] */
 	WH_OP_PROFILE, /* inputs[0], unchanged, and a document: what its application was seen to use under a test driver */
 	WH_OP_PRUNE,   /* one layer: what of inputs[0] the profiles (inputs[1…], PROFILE vertices) prove or the rules require */
+	WH_OP_PROVE,   /* inputs[0] (a PRUNE), unchanged, and a document: its least privileges, and that its tests (inputs[1…]) pass under them */
 };
 
 /* A tree from outside. ref is one of
@@ -154,6 +155,7 @@ struct wh_op_profile {           /* inputs[0]: the application's root; inputs[1]
 	uint64_t timeout_ns;         /* for one run, start to end; 0: 10 min */
 	unsigned runs;               /* at least 1 */
 	const char *platform;        /* the application's, when it is not this machine's: it runs emulated, and the verdict says so; else NULL */
+	const char *lock;            /* --lock: the profile's lock file, relative to the context; NULL: none. Outside the cache key */
 };
 
 #define WH_NO_LIMIT 0xffffffffU
@@ -166,6 +168,14 @@ struct wh_op_prune {
 	unsigned max_risk;           /* parts of 10,000: more is the gate's failure; WH_NO_LIMIT: none */
 	const char *config;          /* canonical JSON of the image config's "config" object: what it names is kept, and it binds the verdict */
 	bool health_is_shell;        /* unused by keys: for messages */
+	const char *const *profiles_in; /* --profile-in: further profiles (harden.h) as canonical JSON texts; NULL-terminated, or NULL. No tests come with them */
+};
+
+/* The proof that privileges suffice, and that they are needed: negative controls, each a run of the tests with something taken away. */
+struct wh_op_prove {
+	const char *config;          /* as wh_op_prune's */
+	const char *platform;        /* "linux/amd64" */
+	const char *const *profiles_in; /* as wh_op_prune's */
 };
 
 /* Where in the user's file a vertex comes from, for messages. */
@@ -206,6 +216,7 @@ struct wh_vertex {
 		const struct wh_op_file *file;
 		const struct wh_op_profile *profile;
 		const struct wh_op_prune *prune;
+		const struct wh_op_prove *prove;
 		const void *any;
 	} op;
 	struct wh_vertex *const *inputs;
@@ -262,6 +273,7 @@ struct wh_stage_tree {
 struct wh_target {
 	const char *stage;             /* name as written, or its number */
 	struct wh_vertex *state;       /* the final tree; NULL: scratch */
+	struct wh_vertex *prove;       /* a PROVE of it that is wanted beside it, or NULL */
 	json_t *config;                /* image config without rootfs, history, created: architecture, os, variant, author, config{} */
 	json_t *base_history;          /* the base image's history array, or NULL */
 	struct wh_history *history;    /* what this Dockerfile adds, in order */

@@ -416,6 +416,7 @@ static void project(struct out *o, const struct wh_vertex *v, const struct wh_la
 	case WH_OP_PRUNE:
 		add_prune(o, v->op.prune);
 		break;
+	case WH_OP_PROVE:
 	case WH_OP_SOURCE:
 	case WH_OP_MERGE:
 	case WH_OP_DIFF:

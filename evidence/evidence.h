@@ -83,6 +83,7 @@ json_t *wh_findings_json(const struct wh_findings *f); /* counts, database, and 
 #define WH_PREDICATE_VERDICT "https://whittle.dev/hardening-verdict/v1"
 #define WH_PREDICATE_SPDX "https://spdx.dev/Document"
 #define WH_PREDICATE_REPORT "https://whittle.dev/prune-report/v1"
+#define WH_PREDICATE_RUNTIME "https://whittle.dev/runtime-privileges/v1" /* {"privileges":…, "proof":…} */
 #define WH_PREDICATE_PROVENANCE "https://slsa.dev/provenance/v1"
 
 struct wh_verdict_input {

@@ -170,6 +170,8 @@ struct wh_lower_opts {
 	bool no_cache;                             /* every vertex of every stage */
 	const struct wh_strv *no_cache_filter;     /* stage names; NULL: none */
 	const struct wh_strv *labels;              /* --label K=V */
+	const struct wh_strv *profiles_in;         /* --profile-in: canonical JSON texts of profiles (harden.h), for the target's PRUNE; NULL: none */
+	bool prove;                                /* the target's PRUNE is followed by a PROVE, also without PRUNE --runtime=prove */
 	enum wh_network network;                   /* --network: what "default" means for RUN */
 	const struct wh_strv *extra_hosts;         /* --add-host */
 	uint64_t shm_size;

@@ -15,6 +15,9 @@
 
 #include "base/base.h"
 #include "base/observation.h"
+#include "harden/document.h"
+#include "harden/needs.h"
+#include "harden/runtime.h"
 #include "layers/layers.h"
 
 /* Raised when rules change what a profile or prune gives: part of their cache keys. */
@@ -122,6 +125,8 @@ enum wh_status {
 	WH_STATUS_PRUNED = 16,     /* tests fail only after the prune */
 	WH_STATUS_INCOMPLETE = 17, /* the observation is incomplete */
 	WH_STATUS_TIMEOUT = 18,    /* the test driver ran out of time */
+	WH_STATUS_CONFINED = 19,   /* tests fail under the privileges that were derived from them */
+	WH_STATUS_CONTROL = 20,    /* tests pass though something that they need was denied: the proof proves nothing */
 };
 
 typedef void (*wh_logs_fn)(void *arg, const struct wh_obs_log **ret, size_t *ret_n); /* borrowed; none: 0 */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += harden/libharden.a
-harden_libharden_a_SOURCES = harden/harden.h
+harden_libharden_a_SOURCES = harden/harden.h harden/document.h harden/needs.h harden/runtime.h
 # packages and their database
 harden_libharden_a_SOURCES += harden/packages.c harden/packages_deb822.c harden/packages_dpkg.c harden/packages_lang.c \
 	harden/packages_private.h harden/pkgdb.c harden/pkgdb_files.c harden/pkgdb_lang.c

@@ -234,6 +234,33 @@ struct wh_ulimit {
 };
 int wh_ulimit_parse(const char *text, struct wh_ulimit *ret, struct wh_err **err);
 
+/* What a container is held to beyond what every step is, as a container runtime is told it. Applied last, so that the first program executed is the
+ * first that is held by it (but for the mounts). A command that joins has the same. */
+struct wh_landlock_rule {
+	const char *path;            /* absolute in the root, symlinks followed; what is not there is passed over */
+	uint64_t access;             /* LANDLOCK_ACCESS_FS_*; those that only directories have are left out for files */
+};
+struct wh_landlock_port {
+	uint16_t port;               /* 0: whatever the kernel chooses */
+	uint64_t access;             /* LANDLOCK_ACCESS_NET_* */
+};
+struct wh_confine {
+	const char *const *syscalls; /* NULL-terminated: all that is allowed, by libseccomp's names (unknown ones are passed over), the rest is EPERM; NULL: no
+				      * filter beyond a step's own */
+	bool limit_capabilities;
+	const char *const *capabilities; /* NULL-terminated, or NULL: none. Where limit_capabilities, the bounding set is these, and root has no others */
+	bool no_new_privs;
+	bool readonly_root;          /* binds stay as they are; so do /proc, /sys, /dev, /dev/shm */
+	bool landlock;
+	const struct wh_landlock_rule *rules;
+	size_t n_rules;
+	const struct wh_landlock_port *ports;
+	size_t n_ports;
+};
+/* Of the words of LANDLOCK_ACCESS_*, lower case ("read_file", "bind_tcp"), what the kernel here can enforce; 0: not known here. */
+uint64_t wh_landlock_fs_access(const char *word);
+uint64_t wh_landlock_net_access(const char *word);
+
 struct wh_step {
 	struct wh_root root;
 	const char *const *args;
@@ -264,6 +291,7 @@ struct wh_step {
 				      * ignored; user, cwd and env count, and insecure where both are. It ends with that container; one that is
 				      * not up yet is waited for. What the command leaves running lives on, and when observed, done() waits for it;
 				      * wh_launcher_kill() reaches its process group */
+	const struct wh_confine *confine; /* or NULL */
 	int observe_fd;              /* above 0: observed; the log (base/observation.h) is appended here. done() comes when it is complete */
 };
 

@@ -23,6 +23,7 @@
 #   is GOT WANT DESC  equal texts               isnt GOT NOT DESC
 #   like TEXT ERE DESC  a line matches          unlike TEXT ERE DESC
 #   pass DESC, fail DESC [WHY]
+#   fits SCHEMA FILE DESC  a JSON document holds to schemas/SCHEMA.json
 # Running:
 #   run CMD…          never fails itself; sets $status, $out (standard output), $err (standard error), $all (both)
 #   as_user CMD…      as an ordinary user with subordinate ids: user whittle-test (made when missing) when we are root
@@ -121,6 +122,18 @@ at_exit() {
 }
 
 # ---- assertions ----
+
+ajv_path=
+fits() { # SCHEMA FILE DESC
+	local seen
+
+	[ -n "$ajv_path" ] || ajv_path=$("$SRC/tests/tools/fetch_tools.sh" ajv) || { fail "$3" 'no schema validator can be had'; return; }
+	if seen=$(NODE_PATH=$ajv_path node "$SRC/tests/tools/schema_check.js" "$SRC/schemas/$1.json" "$2" 2>&1); then
+		pass "$3"
+	else
+		fail "$3" "$seen"
+	fi
+}
 
 show() {
 	printf '%s\n' "$1" | head -n 60 | sed 's/^/#   /'

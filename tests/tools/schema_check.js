@@ -3,9 +3,8 @@
 // Wants ajv and ajv-formats in NODE_PATH (fetch_tools.sh ajv).
 'use strict';
 const fs = require('fs');
-const Ajv = require('ajv');
-
 const [schema, document, ...others] = process.argv.slice(2).map((f) => JSON.parse(fs.readFileSync(f, 'utf8')));
+const Ajv = require(/2020-12/.test(schema.$schema) ? 'ajv/dist/2020' : 'ajv');
 const ajv = new Ajv({ allErrors: true, strict: false });
 require('ajv-formats')(ajv);
 for (const o of others)
