@@ -29,7 +29,7 @@ unsigned wh_caps_number(size_t i)
 	return defaults[i];
 }
 
-static uint64_t mask_of(enum wh_caps which)
+uint64_t wh_caps_mask(enum wh_caps which)
 {
 	uint64_t mask = 0;
 
@@ -62,10 +62,8 @@ static int set(struct __user_cap_data_struct data[2])
 	return syscall(SYS_capset, &hdr, data) < 0 ? -errno : 0;
 }
 
-int wh_caps_bound(enum wh_caps which, struct wh_err **err)
+int wh_caps_bound(uint64_t keep, struct wh_err **err)
 {
-	uint64_t keep = mask_of(which);
-
 	for (unsigned cap = 0; cap < 64; cap++) {
 		int in;
 
@@ -81,15 +79,14 @@ int wh_caps_bound(enum wh_caps which, struct wh_err **err)
 	return 0;
 }
 
-int wh_caps_limit(enum wh_caps which, struct wh_err **err)
+int wh_caps_limit(uint64_t keep, struct wh_err **err)
 {
 	struct __user_cap_data_struct data[2] = {{0}, {0}};
-	uint64_t keep = mask_of(which);
 	int r = get(data);
 
 	for (int i = 0; i < 2; i++) {
 		data[i].permitted &= (uint32_t)(keep >> (32 * i));
-		data[i].effective &= data[i].permitted;
+		data[i].effective = data[i].permitted;
 		data[i].inheritable = 0;
 	}
 	if (r == 0)

@@ -57,16 +57,43 @@ static const char *search_path(const char *const *env)
 	return "";
 }
 
-int wh_exec(const char *const *args, const char *const *env, int *ret_status, struct wh_err **err)
+/* Confined, there is one try: what cannot be it is passed over before. 0, or -errno with err. *ret_e: as of try(). */
+static int try_one(const char *path, const char *const *args, const char *const *env, const struct wh_confined *confined, int *ret_e,
+		   struct wh_err **err)
+{
+	struct stat st;
+	int r;
+
+	if (confined) {
+		if (stat(path, &st) < 0 || access(path, X_OK) < 0) {
+			*ret_e = errno;
+			return 0;
+		}
+		if (!S_ISREG(st.st_mode)) {
+			*ret_e = EACCES;
+			return 0;
+		}
+		r = wh_confine_last(confined, err);
+		if (r < 0)
+			return r;
+	}
+	*ret_e = try(path, args, env);
+	return 0;
+}
+
+int wh_exec(const char *const *args, const char *const *env, const struct wh_confined *confined, int *ret_status,
+	    struct wh_err **err)
 {
 	const char *name = args[0], *dirs = search_path(env);
-	int e, denied = 0;
+	int e = 0, denied = 0, r;
 
 	*ret_status = 127;
 	if (!name || !*name)
 		return wh_err_set(err, "sandbox", WH_ERR_BUILD, EINVAL, "exec: no command");
 	if (strchr(name, '/')) {
-		e = try(name, args, env);
+		r = try_one(name, args, env, confined, &e, err);
+		if (r < 0)
+			return r;
 		if (e == ENOENT && access(name, F_OK) == 0)
 			return missing_loader(name, err);
 		return explain(name, e, ret_status, err);
@@ -78,7 +105,9 @@ int wh_exec(const char *const *args, const char *const *env, int *ret_status, st
 		dirs += n + (dirs[n] == ':');
 		if (!n)
 			continue; /* an empty element would be whatever directory is the current one */
-		e = try(path, args, env);
+		r = try_one(path, args, env, confined, &e, err);
+		if (r < 0)
+			return r;
 		if (e == ENOENT && access(path, F_OK) == 0)
 			return missing_loader(path, err);
 		if (e == EACCES)

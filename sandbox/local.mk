@@ -2,7 +2,7 @@
 noinst_LIBRARIES += sandbox/libsandbox.a
 sandbox_libsandbox_a_SOURCES = \
 	sandbox/app_blob.c sandbox/app_close.c sandbox/app_protocol.h sandbox/app_request.c \
-	sandbox/binds.c sandbox/caps.c sandbox/chroot.c sandbox/chroot.h sandbox/chroot_dev.c sandbox/console.c sandbox/console.h sandbox/dev.c sandbox/doctor.c sandbox/doctor.h sandbox/exec.c sandbox/foreign.c sandbox/foreign.h sandbox/guard.c sandbox/guard.h sandbox/guests.c sandbox/guests.h sandbox/host.c sandbox/idmap.c sandbox/idmap.h \
+	sandbox/binds.c sandbox/caps.c sandbox/chroot.c sandbox/chroot.h sandbox/chroot_dev.c sandbox/confine.c sandbox/console.c sandbox/console.h sandbox/dev.c sandbox/doctor.c sandbox/doctor.h sandbox/exec.c sandbox/foreign.c sandbox/foreign.h sandbox/guard.c sandbox/guard.h sandbox/guests.c sandbox/guests.h sandbox/host.c sandbox/idmap.c sandbox/idmap.h \
 	sandbox/inner.c sandbox/inner.h sandbox/join.c sandbox/join.h sandbox/landlock.c sandbox/launcher.c sandbox/mount.c sandbox/mount.h \
 	sandbox/net.c sandbox/net.h sandbox/netns.c sandbox/outer.c sandbox/overlay.c sandbox/ports.c sandbox/init_blob.c sandbox/procfs.c sandbox/report.c \
 	sandbox/report.h sandbox/rootfs.c sandbox/rootfs.h sandbox/sandbox.h sandbox/seccomp.c sandbox/seccomp.h \

@@ -5,6 +5,7 @@
  * capability too many starts, one with one too few does not.
  */
 #include "sandbox/observer_caps.h"
+#include "sandbox/sandbox.h"
 
 #include <errno.h>
 #include <linux/net.h>
@@ -69,6 +70,14 @@ static const char *const names[] = {
 char *wh_capability_name(unsigned capability)
 {
 	return wh_asprintf("CAP_%s", names[capability]);
+}
+
+int wh_capability_number(const char *name)
+{
+	for (size_t i = 0; wh_has_prefix(name, "CAP_") && i < WH_ARRAY_SIZE(names); i++)
+		if (wh_streq(name + 4, names[i]))
+			return (int)i;
+	return -1;
 }
 
 static void fixed(obs *o, call *c, creds *k, const struct stat *st)

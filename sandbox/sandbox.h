@@ -235,10 +235,10 @@ struct wh_ulimit {
 int wh_ulimit_parse(const char *text, struct wh_ulimit *ret, struct wh_err **err);
 
 /* What a container is held to beyond what every step is, as a container runtime is told it. Applied last, so that the first program executed is the
- * first that is held by it (but for the mounts). A command that joins has the same. */
+ * first that is held by it (but for mounts and limits). A command that joins gives it anew. Not with insecure. */
 struct wh_landlock_rule {
 	const char *path;            /* absolute in the root, symlinks followed; what is not there is passed over */
-	uint64_t access;             /* LANDLOCK_ACCESS_FS_*; those that only directories have are left out for files */
+	uint64_t access;             /* LANDLOCK_ACCESS_FS_*; what only directories have is left out for files */
 };
 struct wh_landlock_port {
 	uint16_t port;               /* 0: whatever the kernel chooses */
@@ -247,19 +247,24 @@ struct wh_landlock_port {
 struct wh_confine {
 	const char *const *syscalls; /* NULL-terminated: all that is allowed, by libseccomp's names (unknown ones are passed over), the rest is EPERM; NULL: no
 				      * filter beyond a step's own */
+	const char *const *absent;   /* NULL-terminated, or NULL: answered with ENOSYS instead, so that a program takes its older way */
+	bool second_arch;            /* the same for the 32-bit calls that the machine has beside its own; else these are ENOSYS */
 	bool limit_capabilities;
-	const char *const *capabilities; /* NULL-terminated, or NULL: none. Where limit_capabilities, the bounding set is these, and root has no others */
+	const char *const *capabilities; /* NULL-terminated, or NULL: none. Where limit_capabilities: the bounding set; root has these, others have none */
 	bool no_new_privs;
-	bool readonly_root;          /* binds stay as they are; so do /proc, /sys, /dev, /dev/shm */
-	bool landlock;
+	bool readonly_root;          /* binds stay as they are; so do /proc, /sys, /dev, /dev/shm. Not under ISOLATION_CHROOT */
+	bool landlock;               /* every access to files that this kernel's Landlock knows is denied but for the rules' */
 	const struct wh_landlock_rule *rules;
 	size_t n_rules;
+	uint64_t net;                /* LANDLOCK_ACCESS_NET_* that are denied but for the ports' (ABI 4; passed over before) */
 	const struct wh_landlock_port *ports;
 	size_t n_ports;
 };
-/* Of the words of LANDLOCK_ACCESS_*, lower case ("read_file", "bind_tcp"), what the kernel here can enforce; 0: not known here. */
+/* A word of a rule, LANDLOCK_ACCESS_* in lower case ("read_file", "bind_tcp"); 0: no such word. */
 uint64_t wh_landlock_fs_access(const char *word);
 uint64_t wh_landlock_net_access(const char *word);
+/* "CAP_CHOWN" → its number; -1: no such name. */
+int wh_capability_number(const char *name);
 
 struct wh_step {
 	struct wh_root root;

@@ -259,6 +259,30 @@ int wh_seccomp_build_observed(struct wh_err **err)
 	return build(true, err);
 }
 
+int wh_seccomp_build_list(const char *const *allowed, const char *const *absent, bool both, struct wh_err **err)
+{
+	WH_CLEANUP(filter_freep) scmp_filter_ctx f = seccomp_init(DENY);
+	WH_AUTO_FD int fd = memfd_create("whittle-seccomp", MFD_CLOEXEC);
+	int r = 0;
+
+	if (fd < 0 || !f)
+		return wh_err_sys(err, "sandbox", WH_ERR_ENV, fd < 0 ? errno : ENOMEM, "prepare the seccomp filter");
+	if (both && second_arch())
+		r = seccomp_arch_add(f, second_arch());
+	if (r == 0)
+		r = seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, ABSENT);
+	seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	if (r == 0)
+		r = add_list(f, allowed, SCMP_ACT_ALLOW);
+	if (r == 0 && absent)
+		r = add_list(f, absent, ABSENT);
+	if (r == 0)
+		r = seccomp_export_bpf(f, fd);
+	if (r < 0)
+		return wh_err_sys(err, "sandbox", WH_ERR_INTERNAL, -r, "build the seccomp filter");
+	return WH_TAKE_FD(fd);
+}
+
 /* The program of the memfd; program must hold MAX_PROGRAM. */
 static int read_program(int fd, struct sock_filter *program, struct sock_fprog *ret, struct wh_err **err)
 {

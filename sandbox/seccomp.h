@@ -38,6 +38,9 @@ extern const uint32_t wh_seccomp_personalities[5];
 /* Builds the filter for x86_64 and its 32-bit mode (or the native architecture alone) as BPF in a memfd. x32 is
  * refused. fd or -errno. */
 int wh_seccomp_build(struct wh_err **err);
+/* One that allows these names alone (NULL-terminated), answers absent's (or NULL) with ENOSYS and all else with EPERM. second_arch: the 32-bit calls
+ * of these names, too; else every such call is ENOSYS. */
+int wh_seccomp_build_list(const char *const *allowed, const char *const *absent, bool second_arch, struct wh_err **err);
 /* Loads the program of such a memfd into this process. Needs CAP_SYS_ADMIN in its user namespace or no_new_privs. */
 int wh_seccomp_load(int fd, struct wh_err **err);
 /* The same for one of wh_seccomp_build_observed() (supervisor.h). Returns its listener. */

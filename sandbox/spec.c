@@ -44,6 +44,29 @@ static void put_bind(struct wh_buf *b, const struct wh_bind *m)
 	wh_buf_lbytes(b, m->data, m->data_len);
 }
 
+static void put_confine(struct wh_buf *b, const struct wh_confine *c)
+{
+	wh_buf_u8(b, c != NULL);
+	if (!c)
+		return;
+	wh_buf_u8(b, (uint8_t)((c->syscalls != NULL) | c->second_arch << 1 | c->limit_capabilities << 2 | c->no_new_privs << 3 |
+			       c->readonly_root << 4 | c->landlock << 5));
+	put_list(b, c->syscalls);
+	put_list(b, c->absent);
+	put_list(b, c->capabilities);
+	wh_buf_u32(b, (uint32_t)c->n_rules);
+	for (size_t i = 0; i < c->n_rules; i++) {
+		wh_buf_lstr(b, c->rules[i].path);
+		wh_buf_u64(b, c->rules[i].access);
+	}
+	wh_buf_u64(b, c->net);
+	wh_buf_u32(b, (uint32_t)c->n_ports);
+	for (size_t i = 0; i < c->n_ports; i++) {
+		wh_buf_u32(b, c->ports[i].port);
+		wh_buf_u64(b, c->ports[i].access);
+	}
+}
+
 void wh_spec_write(const struct wh_step *s, struct wh_buf *out)
 {
 	put_root(out, &s->root);
@@ -64,6 +87,7 @@ void wh_spec_write(const struct wh_step *s, struct wh_buf *out)
 	put_list(out, s->ulimits);
 	wh_buf_u64(out, s->join);
 	wh_buf_u32(out, (uint32_t)s->console_rows << 16 | s->console_columns);
+	put_confine(out, s->confine);
 }
 
 static char *get_str(struct wh_wire *w, struct wh_arena *a)
@@ -128,6 +152,47 @@ static void get_bind(struct wh_wire *w, struct wh_arena *a, struct wh_bind *m)
 	m->data_len = data.n;
 }
 
+static const struct wh_confine *get_confine(struct wh_wire *w, struct wh_arena *a)
+{
+	struct wh_confine *c;
+	struct wh_landlock_rule *rules;
+	struct wh_landlock_port *ports;
+	uint8_t flags;
+
+	if (!wh_wire_u8(w))
+		return NULL;
+	c = wh_arena_alloc(a, sizeof(*c));
+	flags = wh_wire_u8(w);
+	*c = (struct wh_confine){.second_arch = flags & 2,
+				 .limit_capabilities = flags & 4,
+				 .no_new_privs = flags & 8,
+				 .readonly_root = flags & 16,
+				 .landlock = flags & 32};
+	c->syscalls = get_list(w, a);
+	if (!(flags & 1))
+		c->syscalls = NULL;
+	c->absent = get_list(w, a);
+	c->capabilities = get_list(w, a);
+	c->n_rules = wh_wire_u32(w);
+	w->bad |= c->n_rules > MAX_LIST;
+	rules = wh_arena_alloc(a, ((w->bad ? 0 : c->n_rules) + 1) * sizeof(*rules));
+	for (size_t i = 0; i < c->n_rules && !w->bad; i++) {
+		rules[i].path = get_str(w, a);
+		rules[i].access = wh_wire_u64(w);
+	}
+	c->rules = rules;
+	c->net = wh_wire_u64(w);
+	c->n_ports = wh_wire_u32(w);
+	w->bad |= c->n_ports > MAX_LIST;
+	ports = wh_arena_alloc(a, ((w->bad ? 0 : c->n_ports) + 1) * sizeof(*ports));
+	for (size_t i = 0; i < c->n_ports && !w->bad; i++) {
+		ports[i].port = (uint16_t)wh_wire_u32(w);
+		ports[i].access = wh_wire_u64(w);
+	}
+	c->ports = ports;
+	return c;
+}
+
 int wh_spec_read(struct wh_arena *a, const void *p, size_t n, struct wh_step *ret)
 {
 	struct wh_wire w = {p, n, false};
@@ -160,6 +225,7 @@ int wh_spec_read(struct wh_arena *a, const void *p, size_t n, struct wh_step *re
 	size = wh_wire_u32(&w);
 	s.console_rows = (uint16_t)(size >> 16);
 	s.console_columns = (uint16_t)size;
+	s.confine = get_confine(&w, a);
 	if (w.bad || w.n)
 		return -EBADMSG;
 	*ret = s;

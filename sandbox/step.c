@@ -48,6 +48,7 @@ struct step {
 	struct wh_source *sources; /* one a bind */
 	struct wh_user user;
 	int cwd;
+	struct wh_confined *confined;
 	int status; /* of a setup that failed */
 };
 
@@ -219,7 +220,9 @@ static int mount_inside(struct step *s, struct wh_err **err)
 	if (r == 0)
 		r = wh_sys_mount(&s->root, s->files, open_kernel, spec->net != WH_SANDBOX_NET_HOST, err);
 	for (int i = 0; r == 0 && i < N_FILES; i++) {
-		const struct wh_bind file = {.kind = WH_BIND_DATA, .target = file_paths[i]};
+		const struct wh_bind file = {.kind = WH_BIND_DATA,
+					     .target = file_paths[i],
+					     .readonly = spec->confine && spec->confine->readonly_root};
 		const struct wh_source source = {s->file_trees[i], false};
 
 		r = wh_bind_attach(&s->root, &file, &source, err);
@@ -388,11 +391,24 @@ static bool may_load_filter(const struct step *s)
 	return s->task->root_fd < 0 || wh_caps_has(CAP_SYS_ADMIN);
 }
 
+/* Of root's the bounding set is left by the exec, of any other user's nothing. */
+static int limit_caps(const struct step *s, uint64_t caps, struct wh_err **err)
+{
+	const uint64_t admin = (uint64_t)1 << CAP_SYS_ADMIN;
+
+	return wh_caps_limit(wh_confine_needs_admin(s->spec.confine) ? (s->user.uid == 0 ? caps : 0) | admin : caps, err);
+}
+
 static int confine(struct step *s, struct wh_err **err)
 {
 	bool insecure = s->spec.insecure;
-	const enum wh_caps caps = s->task->root_fd >= 0 ? WH_CAPS_CHROOT : insecure ? WH_CAPS_ALL : WH_CAPS_DEFAULT;
-	int r = 0;
+	const uint64_t caps = wh_confine_caps(
+		s->spec.confine,
+		wh_caps_mask(s->task->root_fd >= 0 ? WH_CAPS_CHROOT : insecure ? WH_CAPS_ALL : WH_CAPS_DEFAULT));
+	int r = wh_confine_prepare(s->spec.confine, s->task->root_fd >= 0, s->arena, &s->confined, err);
+
+	if (r < 0)
+		return r;
 
 	/* A keyring of its own instead of the session's of whoever runs us. Without keys in the kernel there is
 	 * none. */
@@ -403,7 +419,9 @@ static int confine(struct step *s, struct wh_err **err)
 		wh_landlock_scope();
 	if (fchdir(s->cwd) < 0)
 		return wh_err_sys(err, "sandbox", WH_ERR_BUILD, errno, "enter the working directory");
-	if (s->task->guard_fd >= 0)
+	/* What watches over the step lets everything through that is done before its program runs, but asks: so this comes first. */
+	r = wh_confine_files(s->spec.confine, err);
+	if (r == 0 && s->task->guard_fd >= 0)
 		r = wh_guard_join(s->task->guard_fd, err);
 	if (r < 0)
 		return r;
@@ -417,11 +435,13 @@ static int confine(struct step *s, struct wh_err **err)
 		r = wh_caps_bound(caps, err);
 	if (r == 0)
 		give_output(s);
+	if (r == 0 && wh_confine_needs_admin(s->spec.confine))
+		prctl(PR_SET_KEEPCAPS, 1); /* up to the exec */
 	if (r == 0)
 		r = become_user(s, err);
 	/* For any other user the kernel has cleared them all with the change. */
 	if (r == 0)
-		r = wh_caps_limit(caps, err);
+		r = limit_caps(s, caps, err);
 	umask(022);
 	return r;
 }
@@ -446,7 +466,7 @@ static int execute(struct step *s, struct wh_err **err)
 	wh_buf_u64(&start, s->root.mount);
 	wh_report(s->task->report_fd, WH_REPORT_START, &start);
 	memcpy(&e, &env.v, sizeof(e));
-	return wh_exec(s->spec.args, e, &s->status, err);
+	return wh_exec(s->spec.args, e, s->confined, &s->status, err);
 }
 
 /* ---------------------------------------------------------------- all of it */
@@ -475,6 +495,9 @@ static int run(struct step *s, struct wh_err **err)
 	if (s->cwd < 0)
 		return s->cwd;
 	leave_files(s);
+	r = wh_confine_root(s->spec.confine, s->root.fd, err);
+	if (r < 0)
+		return r;
 	r = wh_rootfs_pivot(&s->root, err);
 	if (r == 0)
 		forget_host(s);

@@ -96,22 +96,40 @@ enum wh_caps {
 	WH_CAPS_ALL,     /* insecure */
 	WH_CAPS_CHROOT,  /* docker's but for SYS_CHROOT and MKNOD (chroot.c) */
 };
-/* Limits the bounding set, empties inheritable and ambient. */
-int wh_caps_bound(enum wh_caps which, struct wh_err **err);
+uint64_t wh_caps_mask(enum wh_caps which); /* bit N is capability N */
+/* Limits the bounding set to these, empties inheritable and ambient. */
+int wh_caps_bound(uint64_t keep, struct wh_err **err);
 /* The number of the capability whose name wh_default_capabilities() has there. */
 unsigned wh_caps_number(size_t i);
 /* Limits permitted and effective likewise; after the change of user. */
-int wh_caps_limit(enum wh_caps which, struct wh_err **err);
+int wh_caps_limit(uint64_t keep, struct wh_err **err);
 /* In the effective set? */
 bool wh_caps_has(unsigned cap);
 /* Abstract sockets of the host out of reach, where the kernel can (Landlock ABI 6). Needs CAP_SYS_ADMIN. True when
  * done. */
 bool wh_landlock_scope(void);
 
+/* ---------------------------------------------------------------- confine.c: struct wh_confine */
+
+struct wh_confined; /* what is left to be done at the very end */
+/* Before anything is held: may it be done here at all? The filter is compiled. */
+int wh_confine_prepare(const struct wh_confine *c, bool chroot, struct wh_arena *a, struct wh_confined **ret, struct wh_err **err);
+/* Remounts the root (O_PATH) read-only. */
+int wh_confine_root(const struct wh_confine *c, int root, struct wh_err **err);
+/* Landlock. Needs CAP_SYS_ADMIN, or no_new_privs in c. */
+int wh_confine_files(const struct wh_confine *c, struct wh_err **err);
+/* The capabilities that the program is to have, of those that it would have. */
+uint64_t wh_confine_caps(const struct wh_confine *c, uint64_t mask);
+/* Does the filter need CAP_SYS_ADMIN up to the end? */
+bool wh_confine_needs_admin(const struct wh_confine *c);
+/* The last thing before the program is executed: no_new_privs and the filter. */
+int wh_confine_last(const struct wh_confined *c, struct wh_err **err);
+
 /* ---------------------------------------------------------------- exec.c */
 
-/* Replaces this process. On return: *ret_status 126 or 127, and the error. */
-int wh_exec(const char *const *args, const char *const *env, int *ret_status, struct wh_err **err);
+/* Replaces this process. On return: *ret_status 126 or 127, and the error. confined: applied when the program is found; NULL: nothing is. */
+int wh_exec(const char *const *args, const char *const *env, const struct wh_confined *confined, int *ret_status,
+	    struct wh_err **err);
 
 /* ulimit.c: for this process. */
 int wh_ulimit_set(const struct wh_ulimit *u, struct wh_err **err);

@@ -49,6 +49,14 @@ enum {
 	OPT_INPUT,
 	OPT_OUTPUT,
 	OPT_CONSOLE,
+	OPT_ALLOW,
+	OPT_ALLOW_32,
+	OPT_ABSENT,
+	OPT_CAPS,
+	OPT_NO_NEW_PRIVS,
+	OPT_READ_ONLY,
+	OPT_LANDLOCK,
+	OPT_LANDLOCK_PORT,
 };
 
 static const struct option options[] = {
@@ -84,6 +92,15 @@ static const struct option options[] = {
 	{"input", 1, 0, OPT_INPUT},
 	{"output", 1, 0, OPT_OUTPUT},
 	{"console", 1, 0, OPT_CONSOLE},
+	/* struct wh_confine; lists are of names with commas */
+	{"allow", 1, 0, OPT_ALLOW},
+	{"allow-32", 0, 0, OPT_ALLOW_32},
+	{"absent", 1, 0, OPT_ABSENT},
+	{"caps", 1, 0, OPT_CAPS},
+	{"no-new-privs", 0, 0, OPT_NO_NEW_PRIVS},
+	{"read-only", 0, 0, OPT_READ_ONLY},
+	{"landlock", 1, 0, OPT_LANDLOCK},           /* PATH:ACCESS,ACCESS… */
+	{"landlock-port", 1, 0, OPT_LANDLOCK_PORT}, /* PORT:ACCESS,…; handles these */
 	{0},
 };
 
@@ -137,6 +154,82 @@ static uint64_t number(const char *s)
 }
 
 /* What the command sees of files: its root, and what is mounted into that. */
+static void add_words(struct wh_strv *to, const char *words)
+{
+	while (*words) {
+		size_t n = strcspn(words, ",");
+		WH_AUTO_FREE char *word = wh_strndup(words, n);
+
+		wh_strv_add(to, word);
+		words += n + (words[n] == ',');
+	}
+}
+
+static uint64_t accesses(const char *words, uint64_t (*of)(const char *word))
+{
+	WH_AUTO_STRV struct wh_strv list = {0};
+	uint64_t all = 0;
+
+	add_words(&list, words);
+	for (size_t i = 0; i < list.n; i++)
+		all |= of(list.v[i]);
+	return all;
+}
+
+static const char *const *as_list(const struct wh_strv *v)
+{
+	const char *const *list;
+
+	memcpy(&list, &v->v, sizeof(list));
+	return list;
+}
+
+static void confine_option(struct driver *d, int c, char *arg)
+{
+	struct wh_confine *f = &d->confine;
+	char *colon;
+
+	d->step.confine = f;
+	switch (c) {
+	case OPT_ALLOW:
+		add_words(&d->allow, arg);
+		f->syscalls = as_list(&d->allow);
+		break;
+	case OPT_ALLOW_32:
+		f->second_arch = true;
+		break;
+	case OPT_ABSENT:
+		add_words(&d->absent, arg);
+		f->absent = as_list(&d->absent);
+		break;
+	case OPT_CAPS:
+		add_words(&d->caps, arg);
+		f->capabilities = as_list(&d->caps);
+		f->limit_capabilities = true;
+		break;
+	case OPT_NO_NEW_PRIVS:
+		f->no_new_privs = true;
+		break;
+	case OPT_READ_ONLY:
+		f->readonly_root = true;
+		break;
+	case OPT_LANDLOCK:
+		colon = strrchr(arg, ':');
+		*colon = 0;
+		f->landlock = true;
+		f->rules = d->rules;
+		d->rules[f->n_rules++] = (struct wh_landlock_rule){arg, accesses(colon + 1, wh_landlock_fs_access)};
+		break;
+	case OPT_LANDLOCK_PORT:
+		colon = strchr(arg, ':');
+		*colon = 0;
+		f->ports = d->ports;
+		d->ports[f->n_ports] = (struct wh_landlock_port){(uint16_t)number(arg), accesses(colon + 1, wh_landlock_net_access)};
+		f->net |= d->ports[f->n_ports++].access;
+		break;
+	}
+}
+
 static bool tree_option(struct driver *d, int c, char *arg)
 {
 	struct wh_step *s = &d->step;
@@ -260,6 +353,16 @@ static bool option(struct driver *d, int c, char *arg)
 	case OPT_CONSOLE:
 		d->console = arg;
 		break;
+	case OPT_ALLOW:
+	case OPT_ALLOW_32:
+	case OPT_ABSENT:
+	case OPT_CAPS:
+	case OPT_NO_NEW_PRIVS:
+	case OPT_READ_ONLY:
+	case OPT_LANDLOCK:
+	case OPT_LANDLOCK_PORT:
+		confine_option(d, c, arg);
+		break;
 	default:
 		return tree_option(d, c, arg);
 	}
@@ -290,6 +393,9 @@ void driver_release(struct driver *d)
 	wh_strv_release(&d->lowers);
 	wh_strv_release(&d->env);
 	wh_strv_release(&d->hosts);
+	wh_strv_release(&d->allow);
+	wh_strv_release(&d->absent);
+	wh_strv_release(&d->caps);
 	for (size_t i = 0; i < d->n_roots; i++)
 		wh_strv_release(&d->root_lowers[i]);
 }

@@ -8,6 +8,10 @@
 struct driver {
 	struct wh_step step;
 	struct wh_strv lowers, env, hosts;
+	struct wh_confine confine;
+	struct wh_strv allow, absent, caps;
+	struct wh_landlock_rule rules[32];
+	struct wh_landlock_port ports[8];
 	struct wh_bind binds[32];
 	struct wh_root roots[4]; /* of binds */
 	struct wh_strv root_lowers[4];
