@@ -129,6 +129,13 @@ for i in $(seq $N); do
 done
 is "$(cat want.* | sort -u | wc -l)" $N "$N different images"
 
+# What was used while a gc's own lease begins is spared: by the file system's clock that may be a build that has ended. The next one takes it.
+collected() { # STORE
+	as $who "$WHITTLE" gc --root "$1" >"$T/gc.out" 2>&1 && sound "$1" --collected && return
+	sleep 0.1
+	as $who "$WHITTLE" gc --root "$1" >"$T/gc.out" 2>&1 && sound "$1" --collected
+}
+
 # ---- builds at once ----
 
 cat >worker <<'W'
@@ -196,8 +203,7 @@ for who in $whom; do
 		got=$(run_as "$T/once" $i "$st" 2>&1)
 		[ "$got" = "${want[i]}" ] || fail "$who: context $i afterwards" "$got"
 	done
-	as $who "$WHITTLE" gc --root "$st" >$LOGS/gc.out 2>&1
-	ok "$who: after a gc there is nothing that nobody needs" sound "$st" --collected
+	ok "$who: after a gc there is nothing that nobody needs" collected "$st"
 	as $who "$WHITTLE" gc --all --root "$st" >$LOGS/gc.out 2>&1
 	ok "$who: after gc --all nothing but images with a name" sound "$st" --clean
 	for t in 0 1 2; do
@@ -273,8 +279,7 @@ for who in $whom; do
 	echo "# $who: $came of $k kills came in time, in the first $took ms of a build"
 	is "$bad" '' "$who: kill -9, $came times: no process, mount or temporary is left, and the next build is right"
 	is "$came" "$kills" "$who: so many came in time"
-	as $who "$WHITTLE" gc --root "$st" >gc.out 2>&1
-	ok "$who: after a gc there is nothing that nobody needs" sound "$st" --collected
+	ok "$who: after a gc there is nothing that nobody needs" collected "$st"
 	as $who "$WHITTLE" gc --all --root "$st" >gc.out 2>&1
 	ok "$who: after gc --all nothing at all" sound "$st" --clean
 done
