@@ -12,6 +12,7 @@ harden_libharden_a_SOURCES += harden/profile.c harden/profile_canonical.c harden
 harden_libharden_a_SOURCES += harden/prune.c harden/removed.c harden/removed.h harden/explain.c harden/measure.c
 harden_libharden_a_SOURCES += harden/chains.c harden/chains.h harden/diverge.c harden/entry.c harden/entry.h harden/setid.c harden/repair.c
 harden_libharden_a_SOURCES += harden/risk.c harden/risk_words.c
+harden_libharden_a_SOURCES += harden/runtime.c harden/runtime_baseline.c harden/runtime_landlock.c harden/runtime_private.h harden/runtime_writable.c
 harden_libharden_a_SOURCES += harden/shellrun.c harden/shells.c harden/shells.h
 harden_libharden_a_SOURCES += harden/tree.c harden/tree.h
 # closure rules of languages

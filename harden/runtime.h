@@ -8,18 +8,21 @@
  * privileges, schemas/privileges-1.json:
  *   {"$schema":"https://whittle.dev/schema/privileges-1.json", "platform":"linux/amd64",
  *    "user":{"uid":N,"gid":N,"groups":[N,…]},                 as the tree's passwd and group say of the config's User
- *    "seccomp":{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":1,"architectures":["SCMP_ARCH_X86_64",…],"syscalls":[{"names":[…],"action":"SCMP_ACT_ALLOW"}]},
- *             the OCI runtime-spec's linux.seccomp, which docker and Kubernetes take as it is; what was observed, what observation takes for granted
- *             (sandbox.h: wh_syscalls_assumed), and "baseline"
- *    "observed":["accept4",…], "baseline":["execve",…],       why a name is there: seen; needed by runc and crun between loading the filter and the program
+ *    "seccomp":{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64",…],"syscalls":[{"names":[…],"action":"SCMP_ACT_ALLOW"}, …]},
+ *             the OCI runtime-spec's linux.seccomp, which docker and Kubernetes take as it is; allowed is what was observed, what observation takes for
+ *             granted (sandbox.h: wh_syscalls_assumed), and "baseline"; clone makes no namespaces; what steps answer with ENOSYS is so, too
+ *    "observed":["bind",…], "baseline":["capset",…],          why a name is there: seen; needed by runc and crun between loading the filter and the program
+ *             ("baseline" alone has those that nothing else needs)
  *    "capabilities":["CAP_NET_BIND_SERVICE"], "noNewPrivileges":true,
- *    "readOnlyRoot":true,
+ *    "readOnlyRoot":true,                                     false where something was written in "/" itself: then "writable" lacks that
  *    "writable":[{"path":"/run","mode":"0755","uid":0,"gid":0,"content":false,"seen":["/run/nginx.pid"]}, …],
- *             directories that must be writable; sorted, none below another. content: the image has files there that are used, so an empty directory
- *             will not do: it has to begin as a copy (docker's volumes do, Kubernetes' emptyDir does not)
- *    "ports":[{"protocol":"tcp","port":8080}, …],
- *    "landlock":{"abi":N,"fs":[{"access":["read_file",…],"paths":["/etc",…]}, …],"net":[{"access":["bind_tcp"],"ports":[8080]}, …]}}
- *             fs, net: all that is allowed, every access that ABI N knows being handled; abi: the least that has all these words
+ *             directories that must be writable; sorted, none below another. content: the image has something there that is used, so an empty
+ *             directory will not do: it has to begin as a copy (docker's volumes do, Kubernetes' emptyDir does not). seen: five at most
+ *    "ports":[{"protocol":"tcp","port":8080}, …],             bound; 0: one that the kernel chose
+ *    "landlock":{"abi":N,"fs":[{"access":["read_file",…],"paths":["/etc",…]}, …],
+ *                "net":{"handled":["bind_tcp","connect_tcp"],"rules":[{"access":["bind_tcp"],"ports":[8080]}, …]}}}
+ *             fs, net.rules: all that is allowed, every access to files that the kernel knows being handled; connect_tcp is handled where no peer's port
+ *             was one that a kernel chose; abi: the least that has all these words
  */
 #ifndef WH_HARDEN_RUNTIME_H
 #define WH_HARDEN_RUNTIME_H
@@ -37,6 +40,7 @@ struct wh_privileges_opts {
 	const json_t *config;               /* image config's "config" */
 	const char *platform;
 	const char *const *assumed;         /* sandbox.h: wh_syscalls_assumed */
+	const char *const *absent;          /* sandbox.h: wh_syscalls_absent: answered with ENOSYS, as they were when the tests ran */
 };
 int wh_privileges_make(const struct wh_privileges_opts *o, json_t **ret, struct wh_err **err);
 

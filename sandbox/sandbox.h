@@ -347,6 +347,8 @@ void wh_launcher_free(struct wh_launcher *l);              /* kills what runs; n
 /* Names of system calls that an observation log tells nothing of, as nearly every program makes them (their reasons: seccomp_table.c). What is made from
  * a log, such as a seccomp profile, allows them beside what the log tells. NULL-terminated. */
 extern const char *const wh_syscalls_assumed[];
+/* Those that steps answer with ENOSYS though the kernel has them, so that programs take their older way. NULL-terminated. */
+extern const char *const wh_syscalls_absent[];
 
 /* What steps may do, as told by `whittle doctor` and the docs: docker's default capability names, NULL-terminated. */
 const char *const *wh_default_capabilities(void);

@@ -122,7 +122,7 @@ static int fill(scmp_filter_ctx f, bool observed)
 	if (r == 0)
 		r = observed ? add_observed(f, wh_seccomp_allowed) : add_list(f, wh_seccomp_allowed, SCMP_ACT_ALLOW);
 	if (r == 0)
-		r = add_list(f, wh_seccomp_absent, ABSENT);
+		r = add_list(f, wh_syscalls_absent, ABSENT);
 	return r == 0 ? add_by_argument(f, observed ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW) : r;
 }
 

@@ -7,8 +7,6 @@
 
 /* Allowed whatever the arguments; NULL-terminated. */
 extern const char *const wh_seccomp_allowed[];
-/* Answered with ENOSYS though known, so that a program takes its older way. */
-extern const char *const wh_seccomp_absent[];
 /*
  * What the observed filter lets pass of a call that it tells otherwise, by the call's native arguments. Only names of
  * wh_syscalls_assumed (sandbox.h) have any; one without is never told.

@@ -6,7 +6,7 @@
  * not use.
  *
  *   in wh_seccomp_allowed           allowed
- *   in wh_seccomp_absent            ENOSYS
+ *   in wh_syscalls_absent            ENOSYS
  *   known to libseccomp, not here   EPERM
  *   unknown to libseccomp           ENOSYS: newer than the table; programs have a fallback for that, none for EPERM
  *   clone, personality, socket      decided by arguments (seccomp.c)
@@ -86,7 +86,7 @@ const char *const wh_seccomp_allowed[] = {
 };
 /* clang-format on */
 
-const char *const wh_seccomp_absent[] = {
+const char *const wh_syscalls_absent[] = {
 	/* Its flags are behind a pointer, where a filter cannot look; every libc falls back to clone. */
 	"clone3",
 	/* Works past any filter and past the observer; programs fall back to plain reads and writes. */

@@ -80,7 +80,7 @@ static void decided(const char *name)
 	bool allowed = in(wh_seccomp_allowed, name) || in(by_argument, name);
 	bool assumed = in(wh_syscalls_assumed, name), row = wh_table_find(name) != NULL, only = in(told_only, name);
 
-	if (allowed + in(wh_seccomp_absent, name) + in(denied, name) != 1)
+	if (allowed + in(wh_syscalls_absent, name) + in(denied, name) != 1)
 		fail_msg("%s: allowed, absent or denied?", name);
 	/* What is assumed is told where it does not go by a lane: then it may have a row. */
 	if (allowed && assumed && wh_seccomp_is_told(name))
@@ -109,7 +109,7 @@ static void every_call(void **state)
 /* The lists say nothing of calls that there are not, and nothing twice. */
 static void lists(void **state)
 {
-	const char *const *all[] = {wh_seccomp_allowed, wh_seccomp_absent, denied, by_argument};
+	const char *const *all[] = {wh_seccomp_allowed, wh_syscalls_absent, denied, by_argument};
 
 	(void)state;
 	for (size_t i = 0; i < WH_ARRAY_SIZE(all); i++)
