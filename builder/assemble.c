@@ -244,17 +244,22 @@ static int solve(struct wh_builder *b, struct wh_vertex *const *states, size_t n
 int wh_builder_images(struct wh_builder *b, const struct wh_target *targets, size_t n, struct wh_image *ret,
 		      struct wh_err **err)
 {
-	WH_AUTO_FREE struct wh_vertex **states = wh_calloc(n, sizeof(struct wh_vertex *));
-	WH_AUTO_FREE struct wh_result *results = wh_calloc(n, sizeof(*results));
+	WH_AUTO_FREE struct wh_vertex **states = wh_calloc(2 * n, sizeof(struct wh_vertex *));
+	WH_AUTO_FREE struct wh_result *results = wh_calloc(2 * n, sizeof(*results));
 	uint64_t from;
-	size_t i, done = 0;
+	size_t i, all = n, done = 0;
 	int r;
 
 	for (i = 0; i < n; i++)
 		states[i] = targets[i].state;
-	r = solve(b, states, n, results, err);
+	for (i = 0; i < n; i++)
+		if (targets[i].prove)
+			states[all++] = targets[i].prove;
+	r = solve(b, states, all, results, err);
 	if (r < 0)
 		return r;
+	for (i = n; i < all; i++)
+		wh_result_release(&results[i]); /* its document is what counts */
 	from = wh_now_ns();
 	for (; done < n && r == 0; done += r == 0)
 		r = write_image(b, &targets[done], &results[done], &ret[done], err);

@@ -33,6 +33,7 @@ struct wh_node;
 struct wh_exec;
 struct wh_trial;
 struct wh_prune;
+struct wh_prove;
 typedef void (*wh_node_fn)(struct wh_node *n);
 
 struct wh_nodes { /* a list that owns nothing */
@@ -85,6 +86,7 @@ struct wh_node {
 	struct wh_exec *exec;
 	struct wh_trial *trial; /* PROFILE, PRUNE: an application under test */
 	struct wh_prune *prune;
+	struct wh_prove *prove;
 	uint64_t started; /* 0: no WH_EV_START was sent */
 	struct wh_steplog *log; /* what it prints; NULL: nothing yet */
 	wh_node_fn job_work, job_done;
@@ -324,6 +326,8 @@ int wh_doc_write(struct wh_builder *b, const json_t *doc, struct wh_digest *ret,
 void wh_prune_select(struct wh_node *n);
 void wh_prune_run(struct wh_node *n);
 void wh_prune_free(struct wh_prune *p);
+void wh_prove_run(struct wh_node *n); /* op_prove.c */
+void wh_prove_free(struct wh_prove *p);
 /* profile_run.c. NULL is none. Kills what runs; its end is still told. */
 void wh_trial_cancel(struct wh_trial *t);
 void wh_trial_free(struct wh_trial *t);

@@ -327,7 +327,8 @@ void wh_cache_export_free(struct wh_cache_export *x)
 
 static bool is_step(const struct wh_vertex *v)
 {
-	return v->kind == WH_OP_EXEC || v->kind == WH_OP_FILE || v->kind == WH_OP_PROFILE || v->kind == WH_OP_PRUNE;
+	return v->kind == WH_OP_EXEC || v->kind == WH_OP_FILE || v->kind == WH_OP_PROFILE ||
+	       v->kind == WH_OP_PRUNE || v->kind == WH_OP_PROVE;
 }
 
 struct found { /* a node and whether its layer is in an image */
@@ -358,7 +359,8 @@ static struct found *find(struct finding *x, const struct wh_vertex *v)
 /* What evidence of a pruned image is about, the tree before and its profiles, goes with the image. */
 static bool goes_along(const struct wh_vertex *v, size_t input)
 {
-	return input == 0 || v->kind == WH_OP_MERGE || v->kind == WH_OP_DIFF || v->kind == WH_OP_PRUNE;
+	return input == 0 || v->kind == WH_OP_MERGE || v->kind == WH_OP_DIFF || v->kind == WH_OP_PRUNE ||
+	       v->kind == WH_OP_PROVE;
 }
 
 static void mark(struct finding *x, const struct wh_vertex *v, size_t target)

@@ -82,7 +82,7 @@ static void describe(struct wh_node *n, struct wh_buf *out)
 	const struct wh_node *base = n->n_inputs ? n->inputs[0] : NULL;
 	char hex[65];
 
-	if (n->v->kind == WH_OP_PRUNE && n->key.has_selection) {
+	if ((n->v->kind == WH_OP_PRUNE || n->v->kind == WH_OP_PROVE) && n->key.has_selection) {
 		wh_digest_hex(&n->key.selection, hex)[16] = '\0';
 		json_object_set_new(facts, "profiles' findings", json_string(hex));
 	}
@@ -500,7 +500,7 @@ static void compare(struct wh_node *n, const struct wh_record *old, struct reaso
 	}
 	compare_facts(was, is, r);
 	compare_below(n, was, is, r);
-	if (n->key.has_selection && n->v->kind != WH_OP_PRUNE)
+	if (n->key.has_selection && n->v->kind != WH_OP_PRUNE && n->v->kind != WH_OP_PROVE)
 		compare_files(was, is, r);
 	if (!r->v.n)
 		compare_digests(n, old, r);

@@ -78,8 +78,8 @@ int wh_node_platforms(struct wh_node *n, struct wh_err **err)
 		return ensure(n->b, n->v->op.exec->platform, err);
 	if (n->v->kind == WH_OP_PROFILE)
 		return ensure_profile(n->b, n->v->op.profile, err);
-	/* PRUNE runs the tests of its profiles again, which may themselves be from the cache. */
-	for (i = 1; n->v->kind == WH_OP_PRUNE && r == 0 && i < n->n_inputs; i++)
+	/* PRUNE and PROVE run the tests of its profiles again, which may themselves be from the cache. */
+	for (i = 1; (n->v->kind == WH_OP_PRUNE || n->v->kind == WH_OP_PROVE) && r == 0 && i < n->n_inputs; i++)
 		if (n->inputs[i] && n->inputs[i]->v->kind == WH_OP_PROFILE)
 			r = ensure_profile(n->b, n->inputs[i]->v->op.profile, err);
 	return r;

@@ -233,6 +233,11 @@ void wh_vertex_serialize(const struct wh_vertex *v, struct wh_buf *out)
 	case WH_OP_PRUNE:
 		put_prune(out, v->op.prune);
 		return;
+	case WH_OP_PROVE:
+		wh_buf_lstr(out, v->op.prove->config);
+		wh_buf_lstr(out, v->op.prove->platform);
+		put_list(out, v->op.prove->profiles_in);
+		return;
 	case WH_OP_MERGE:
 	case WH_OP_DIFF:
 		return; /* their inputs say all */

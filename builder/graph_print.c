@@ -111,6 +111,8 @@ static const char *kind_name(enum wh_op_kind k)
 		return "profile";
 	case WH_OP_PRUNE:
 		return "prune";
+	case WH_OP_PROVE:
+		return "prove";
 	}
 	return "?";
 }
@@ -277,6 +279,9 @@ static json_t *op_json(const struct wh_vertex *v)
 		break;
 	case WH_OP_PRUNE:
 		prune_fields(o, v->op.prune);
+		break;
+	case WH_OP_PROVE:
+		set_text(o, "platform", v->op.prove->platform);
 		break;
 	case WH_OP_MERGE:
 	case WH_OP_DIFF:

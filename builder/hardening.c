@@ -9,6 +9,7 @@ void wh_hardening_release(struct wh_hardening *h)
 	wh_result_release(&h->before);
 	json_decref(h->report);
 	json_decref(h->profiles);
+	json_decref(h->runtime);
 	*h = (struct wh_hardening){0};
 }
 
@@ -67,6 +68,8 @@ int wh_builder_hardening(struct wh_builder *b, const struct wh_target *t, struct
 		return wh_err_set(err, "builder", WH_ERR_INTERNAL, EINVAL, "the image was not built yet");
 	if (n) {
 		r = fill(b, n, &h, err);
+		if (r == 0 && t->prove)
+			r = wh_doc_read(b, &wh_builder_node(b, t->prove)->doc, &h.runtime, err);
 		if (r < 0) {
 			wh_hardening_release(&h);
 			return r;

@@ -43,7 +43,8 @@ static bool get_document(struct wh_builder *b, size_t i, const struct wh_record 
 
 static bool needs_document(const struct wh_node *n)
 {
-	return n->v->kind == WH_OP_PROFILE || n->v->kind == WH_OP_PRUNE || (n->v->kind == WH_OP_EXEC && n->b->o.seen.wanted);
+	return n->v->kind == WH_OP_PROFILE || n->v->kind == WH_OP_PRUNE || n->v->kind == WH_OP_PROVE ||
+	       (n->v->kind == WH_OP_EXEC && n->b->o.seen.wanted);
 }
 
 /* A layer that is in the store is as good as one that was made here. */

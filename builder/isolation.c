@@ -52,7 +52,7 @@ int wh_node_isolation(struct wh_node *n, struct wh_err **err)
 {
 	if (!wh_builder_moves(n->b))
 		return 0;
-	if (n->v->kind == WH_OP_PROFILE || n->v->kind == WH_OP_PRUNE)
+	if (n->v->kind == WH_OP_PROFILE || n->v->kind == WH_OP_PRUNE || n->v->kind == WH_OP_PROVE)
 		return refuse(n->v, err, "nothing would keep the observer apart from what it observes (PROFILE, PRUNE)",
 			      "build it where user namespaces can be had; what is in the cache already is taken from there");
 	return n->v->kind == WH_OP_EXEC ? check_exec(n, err) : 0;

@@ -383,6 +383,16 @@ static void add_prune(struct out *o, const struct wh_op_prune *p)
 	fact_digest(o, "image's config", p->config, p->config ? strlen(p->config) : 0);
 }
 
+static void add_prove(struct out *o, const struct wh_op_prove *p)
+{
+	add_number(o, "observer's version", WH_OBSERVER_VERSION, 4);
+	add_number(o, "privileges' version", WH_PRIVILEGES_VERSION, 4);
+	wh_buf_lstr(o->key, p->platform);
+	add_list(o, "--profile-in", p->profiles_in);
+	wh_buf_lstr(o->key, p->config);
+	fact_digest(o, "image's config", p->config, p->config ? strlen(p->config) : 0);
+}
+
 static void project(struct out *o, const struct wh_vertex *v, const struct wh_layer_opts *layer)
 {
 	struct wh_digest rules;
@@ -417,6 +427,8 @@ static void project(struct out *o, const struct wh_vertex *v, const struct wh_la
 		add_prune(o, v->op.prune);
 		break;
 	case WH_OP_PROVE:
+		add_prove(o, v->op.prove);
+		break;
 	case WH_OP_SOURCE:
 	case WH_OP_MERGE:
 	case WH_OP_DIFF:

@@ -76,6 +76,7 @@ void wh_node_reset(struct wh_node *n)
 	wh_exec_free(WH_TAKE_PTR(n->exec));
 	wh_trial_free(WH_TAKE_PTR(n->trial));
 	wh_prune_free(WH_TAKE_PTR(n->prune));
+	wh_prove_free(WH_TAKE_PTR(n->prove));
 	wh_steplog_free(WH_TAKE_PTR(n->log));
 	wh_layer_release(&n->own);
 	json_decref(WH_TAKE_PTR(n->job_reply));

@@ -112,5 +112,5 @@ void wh_profile_run(struct wh_node *n)
 		end(n);
 		return;
 	}
-	wh_trial_start(n, n, base ? base->result.layers : NULL, base ? base->result.n_layers : 0, tested);
+	wh_trial_start(n, n, base ? base->result.layers : NULL, base ? base->result.n_layers : 0, NULL, tested);
 }

@@ -340,7 +340,7 @@ void wh_prune_next(struct wh_node *n)
 	}
 	wh_prune_say(n, "testing the pruned tree: %s",
 		     n->inputs[p->at + 1]->v->name ? n->inputs[p->at + 1]->v->name : "PROFILE");
-	wh_trial_start(n, n->inputs[p->at + 1], &p->layer, 1, tested);
+	wh_trial_start(n, n->inputs[p->at + 1], &p->layer, 1, NULL, tested);
 }
 
 void wh_prune_run(struct wh_node *n)

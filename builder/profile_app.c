@@ -77,7 +77,8 @@ void wh_app_spec(struct wh_trial *t, struct wh_step *ret)
 		.net = t->net_fd >= 0 ? WH_SANDBOX_NET_JOIN : WH_SANDBOX_NET_HOST,
 		.net_fd = t->net_fd,
 		.binds = t->binds,
-		.n_binds = t->shared.n,
+		.n_binds = t->n_binds,
+		.confine = t->how.confinement ? &t->how.confinement->c : NULL,
 		.out_fd = -1,
 		.err_fd = -1,
 	};

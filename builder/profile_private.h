@@ -145,7 +145,41 @@ void wh_tests_mark_log(const struct wh_trial *t, enum wh_tstep_kind kind, struct
 /* All runs are over: segments become names of tests. ret_joined: how many tests cannot be told from others. */
 void wh_tests_told(struct wh_trial *t, size_t *ret_joined);
 
+/* ---------------------------------------------------------------- confinement.c: what PROVE holds an application to */
+
+struct wh_confined_place { /* a directory that is writable on a read-only root */
+	const char *path;     /* absolute */
+	uint32_t mode, uid, gid;
+	bool content;         /* begins as a copy of the image's */
+};
+struct wh_confinement {
+	struct wh_arena *a;
+	struct wh_confine c;  /* for every container of the application */
+	struct wh_confined_place *places;
+	size_t n_places;
+};
+/* What is taken away for a negative control: one thing of one kind. */
+enum wh_control_kind { WH_CONTROL_NONE, WH_CONTROL_SECCOMP, WH_CONTROL_CAPABILITIES, WH_CONTROL_READ_ONLY, WH_CONTROL_LANDLOCK };
+struct wh_control {
+	enum wh_control_kind kind;
+	const char *without; /* a call, a capability, a writable place, an access: "bind_tcp", "read_file /etc" */
+};
+/* Which parts of privileges hold. */
+#define WH_PART_SECCOMP 1U
+#define WH_PART_CAPABILITIES 2U
+#define WH_PART_READ_ONLY 4U
+#define WH_PART_LANDLOCK 8U
+#define WH_PART_ALL 15U
+int wh_confinement_make(const json_t *privileges, unsigned parts, const struct wh_control *without, struct wh_confinement **ret,
+			struct wh_err **err);
+void wh_confinement_free(struct wh_confinement *c);
+
 /* ---------------------------------------------------------------- a trial */
+
+struct wh_trial_how {
+	const struct wh_confinement *confinement; /* NULL: none. Outlives the trial */
+	uint64_t limit_ns;                        /* for one run; 0: the PROFILE's */
+};
 
 struct wh_trial_log {
 	const char *name;
@@ -165,6 +199,7 @@ struct wh_trial {
 	const struct wh_op_profile *op;
 	const struct wh_layer *layers; /* the application's tree; borrowed */
 	size_t n_layers;
+	struct wh_trial_how how;
 	wh_node_fn done;
 
 	/* What it gives; all runs. */
@@ -196,7 +231,9 @@ struct wh_trial {
 	int driver_status;
 	struct wh_work *root; /* the application's */
 	struct wh_strv shared; /* our directories, one for each op->share */
-	struct wh_bind *binds; /* of the application's containers: the shares */
+	struct wh_strv places; /* likewise, for writable places */
+	struct wh_bind *binds; /* of the application's containers: the shares, then writable places */
+	size_t n_binds;
 	char hostname[13];
 	struct wh_tstep *steps;
 	struct wh_app app;
@@ -218,9 +255,10 @@ struct wh_trial {
 	struct wh_buf said;   /* the last that application and tests printed, labelled; of the last run that is over */
 };
 
-/* Starts it: the end is told through done(shown), on the loop, with shown->trial->r and ->err. The caller frees it. */
+/* Starts it: the end is told through done(shown), on the loop, with shown->trial->r and ->err. The caller frees it. how: NULL: as the PROFILE says. */
 void wh_trial_start(struct wh_node *shown, struct wh_node *profile, const struct wh_layer *layers, size_t n_layers,
-		    wh_node_fn done);
+		    const struct wh_trial_how *how, wh_node_fn done);
+uint64_t wh_trial_limit(const struct wh_trial *t); /* ns for one run, 0: none was said */
 /* The run fails; the first failure counts. status: enum wh_status, or 0. Takes *err. */
 void wh_trial_fail(struct wh_trial *t, int status, struct wh_err **err);
 void wh_trial_failf(struct wh_trial *t, int status, const char *hint, const char *fmt, ...)

@@ -394,7 +394,7 @@ void wh_ready_free(struct wh_trial *t)
 
 void wh_ready_begin(struct wh_trial *t)
 {
-	uint64_t now = wh_now_ns(), limit = t->op->timeout_ns;
+	uint64_t now = wh_now_ns(), limit = wh_trial_limit(t);
 	size_t i;
 
 	for (i = 0; i < t->op->n_ready; i++) {

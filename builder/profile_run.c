@@ -219,6 +219,8 @@ static void run_release(struct wh_trial *t)
 	free(WH_TAKE_PTR(t->dir));
 	free(WH_TAKE_PTR(t->run_dir));
 	free(WH_TAKE_PTR(t->binds));
+	t->n_binds = 0;
+	wh_strv_release(&t->places);
 	wh_strv_release(&t->shared);
 	wh_ready_free(t);
 	wh_buf_release(&t->app.output);
@@ -450,7 +452,7 @@ static void drive(struct wh_trial *t, void *arg)
 static void on_timeout(void *arg)
 {
 	struct wh_trial *t = arg;
-	double s = (double)(t->op->timeout_ns ? t->op->timeout_ns : DEFAULT_TIMEOUT_NS) / 1e9;
+	double s = (double)(wh_trial_limit(t) ? wh_trial_limit(t) : DEFAULT_TIMEOUT_NS) / 1e9;
 
 	t->run_timer = 0;
 	if (t->driver_step)
@@ -466,6 +468,34 @@ static void on_timeout(void *arg)
 
 /* ---------------------------------------------------------------- preparing */
 
+static bool is_shared(const struct wh_trial *t, const char *path)
+{
+	for (size_t i = 0; i < t->shared.n; i++)
+		if (wh_streq(t->op->share[i], path))
+			return true;
+	return false;
+}
+
+/* Where a read-only root is written to: a directory of ours, which stays over restarts as a volume does. */
+static int add_place(struct wh_trial *t, const struct wh_confined_place *p, size_t which, struct wh_err **err)
+{
+	struct wh_store *s = t->b->o.store;
+	WH_AUTO_FREE char *name = wh_asprintf("place%zu", which);
+	int r = 0;
+
+	if (p->content)
+		r = wh_share_copy(s, t->layers, t->n_layers, "a writable place", p->path, t->dir_fd, name, err);
+	else if (mkdirat(t->dir_fd, name, 0700) < 0 || fchownat(t->dir_fd, name, p->uid, p->gid, 0) < 0 ||
+		 fchmodat(t->dir_fd, name, p->mode, 0) < 0)
+		r = wh_err_sys(err, "builder", WH_ERR_ENV, errno, "make a writable place for %s", p->path);
+	if (r < 0)
+		return r;
+	wh_strv_take(&t->places, wh_asprintf("%s/%s/%s", wh_store_tmp_path(s), t->dir, name));
+	t->binds[t->n_binds++] = (struct wh_bind){
+		.kind = WH_BIND_PATH, .source = t->places.v[t->places.n - 1], .target = p->path};
+	return 0;
+}
+
 static int share_all(struct wh_trial *t, struct wh_err **err)
 {
 	struct wh_store *s = t->b->o.store;
@@ -474,7 +504,7 @@ static int share_all(struct wh_trial *t, struct wh_err **err)
 
 	while (t->op->share && t->op->share[n])
 		n++;
-	t->binds = wh_calloc(n, sizeof(*t->binds));
+	t->binds = wh_calloc(n + (t->how.confinement ? t->how.confinement->n_places : 0), sizeof(*t->binds));
 	for (i = 0; r == 0 && i < n; i++) {
 		WH_AUTO_FREE char *name = wh_asprintf("share%zu", i);
 
@@ -487,7 +517,11 @@ static int share_all(struct wh_trial *t, struct wh_err **err)
 			.source = t->shared.v[i],
 			.target = t->op->share[i],
 		};
+		t->n_binds++;
 	}
+	for (i = 0; r == 0 && t->how.confinement && i < t->how.confinement->n_places; i++)
+		if (!is_shared(t, t->how.confinement->places[i].path))
+			r = add_place(t, &t->how.confinement->places[i], i, err);
 	return r;
 }
 
@@ -582,7 +616,7 @@ static void prepare_done(void *arg)
 {
 	struct wh_trial *t = arg;
 	struct wh_err *err = WH_TAKE_PTR(t->err);
-	uint64_t limit = t->op->timeout_ns ? t->op->timeout_ns : DEFAULT_TIMEOUT_NS;
+	uint64_t limit = wh_trial_limit(t) ? wh_trial_limit(t) : DEFAULT_TIMEOUT_NS;
 
 	if (t->job_r < 0) {
 		wh_trial_fail(t, 0, &err);
@@ -643,8 +677,13 @@ static void begin(struct wh_trial *t)
 
 /* ---------------------------------------------------------------- life */
 
+uint64_t wh_trial_limit(const struct wh_trial *t)
+{
+	return t->how.limit_ns ? t->how.limit_ns : t->op->timeout_ns;
+}
+
 void wh_trial_start(struct wh_node *shown, struct wh_node *profile, const struct wh_layer *layers, size_t n_layers,
-		    wh_node_fn done)
+		    const struct wh_trial_how *how, wh_node_fn done)
 {
 	struct wh_trial *t = wh_calloc(1, sizeof(*t));
 
@@ -654,6 +693,8 @@ void wh_trial_start(struct wh_node *shown, struct wh_node *profile, const struct
 	t->op = profile->v->op.profile;
 	t->layers = layers;
 	t->n_layers = n_layers;
+	if (how)
+		t->how = *how;
 	t->done = done;
 	t->runs = json_array();
 	t->tests.of_run = wh_calloc(t->op->runs, sizeof(*t->tests.of_run));

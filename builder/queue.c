@@ -32,6 +32,8 @@ static void start(struct wh_node *n)
 		wh_profile_run(n);
 	else if (n->v->kind == WH_OP_PRUNE)
 		wh_prune_run(n);
+	else if (n->v->kind == WH_OP_PROVE)
+		wh_prove_run(n);
 	else
 		wh_exec_run(n);
 }

@@ -16,7 +16,7 @@ static void cache_trouble(struct wh_builder *b, struct wh_err **err)
  * watched the step. */
 static bool has_document(const struct wh_node *n, const struct wh_record *rec)
 {
-	bool wanted = n->v->kind == WH_OP_PROFILE || n->v->kind == WH_OP_PRUNE ||
+	bool wanted = n->v->kind == WH_OP_PROFILE || n->v->kind == WH_OP_PRUNE || n->v->kind == WH_OP_PROVE ||
 		      (n->v->kind == WH_OP_EXEC && n->b->o.seen.wanted);
 
 	return !wanted || !wh_digest_is_zero(&rec->doc);

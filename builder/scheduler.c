@@ -396,10 +396,16 @@ static bool others_are_local(const struct wh_node *n)
 	return true;
 }
 
+/* Are its inputs but for the first PROFILEs, whose documents count? */
+static bool is_of_profiles(const struct wh_node *n)
+{
+	return n->v->kind == WH_OP_PRUNE || n->v->kind == WH_OP_PROVE;
+}
+
 static void select_content(struct wh_node *n)
 {
 	wh_node_fn work = n->v->kind == WH_OP_FILE    ? wh_file_select
-			  : n->v->kind == WH_OP_PRUNE ? wh_prune_select
+			  : is_of_profiles(n)         ? wh_prune_select
 						      : wh_exec_select;
 
 	/* Files of ours can be read as we are; images' indexes may have to be made first, from foreign archives. */
@@ -435,7 +441,7 @@ static void keys(struct wh_node *n)
 		others[i - 1] = !n->inputs[i]                                            ? &none
 				: n->inputs[i]->local_path && !n->inputs[i]->fetched ? NULL
 										     : &n->inputs[i]->tree_key;
-		if (n->v->kind == WH_OP_PRUNE && n->inputs[i]) {
+		if (is_of_profiles(n) && n->inputs[i]) {
 			wh_profile_key(&n->inputs[i]->key, &n->inputs[i]->doc, &profiles[i]);
 			others[i - 1] = &profiles[i];
 		}
@@ -526,6 +532,7 @@ static void advance(struct wh_node *n)
 	case WH_OP_FILE:
 	case WH_OP_PROFILE:
 	case WH_OP_PRUNE:
+	case WH_OP_PROVE:
 		if (n->n_inputs && n->inputs[0] && n->inputs[0]->local_path) {
 			r = wh_err_set(&err, "builder", WH_ERR_INTERNAL, EINVAL,
 				       "a local directory cannot be built upon");

@@ -17,6 +17,8 @@ static const char *const allowances[] = {"network.host", "profile.emulated", NUL
 static const char *const modes[] = {"observed", "package", NULL};
 static const char *const shells[] = {"remove", "keep", NULL};
 
+static const char *const proofs[] = {"none", "prove", NULL};
+
 static const struct wh_option options[] = {
 	/* the tests */
 	{"tests", 0, WH_OPT_TEXT, AT(tests), "IMAGE",
@@ -56,6 +58,8 @@ static const struct wh_option options[] = {
 	{"max-risk", 0, WH_OPT_TEXT, AT(max_risk), "SHARE",
 	 "How often a test that nobody has written yet may be expected to\nfail, 5% or 0.05: above that whole packages are kept, and where\n"
 	 "that is not enough nothing is made (exit code 3)", NULL},
+	{"runtime", 0, WH_OPT_TEXT, AT(runtime), "WHAT",
+	 "none (the default), or prove: run the tests once more under the\nleast privileges that they were seen to need, and with less,\nwhich must fail", proofs},
 	/* as for build */
 	{"add-host", 0, WH_OPT_LIST, BUILD(add_hosts), "NAME:IP", "Line for /etc/hosts (repeatable)", NULL},
 	{"allow", 0, WH_OPT_LIST, BUILD(allow), "WHAT", "network.host, or profile.emulated: programs of another machine\n(repeatable)", allowances},

@@ -22,6 +22,7 @@ struct wh_proof {
 	json_t *verdict;
 	json_t *report; /* predicate of WH_PREDICATE_REPORT */
 	json_t *profiles;
+	json_t *runtime; /* predicate of WH_PREDICATE_RUNTIME, or NULL */
 };
 
 /* ---------------------------------------------------------------- making */
@@ -99,6 +100,7 @@ int wh_proof_make(const struct wh_proof_opts *o, struct wh_proof **ret, struct w
 		r = read_side(o->store, o->image->layers, o->image->n_layers, db, &p->after, err);
 	if (r == 0 && p->pruned) {
 		p->profiles = json_incref(h->profiles);
+		p->runtime = json_incref(h->runtime);
 		r = read_side(o->store, h->before.layers, h->before.n_layers, db, &p->before, err);
 		if (r == 0)
 			r = make_verdict(p, o, err);
@@ -132,6 +134,7 @@ void wh_proof_free(struct wh_proof *p)
 	json_decref(p->verdict);
 	json_decref(p->report);
 	json_decref(p->profiles);
+	json_decref(p->runtime);
 	json_decref(p->provenance);
 	free(p->name);
 	free(p);
@@ -168,7 +171,7 @@ int wh_proof_attach(struct wh_proof *p, const struct wh_image *i, const struct w
 						.digest = i->manifest,
 						.created = created ? created : "1970-01-01T00:00:00Z"};
 	WH_AUTO_JSON json_t *sbom = NULL;
-	struct wh_attest_item items[4];
+	struct wh_attest_item items[5];
 	size_t n = 0;
 	int r = p->built_only ? 0 : wh_sbom_spdx(&p->after.packages, &subject, &sbom, err);
 
@@ -181,6 +184,8 @@ int wh_proof_attach(struct wh_proof *p, const struct wh_image *i, const struct w
 	if (p->pruned) {
 		items[n++] = (struct wh_attest_item){WH_PREDICATE_VERDICT, p->verdict};
 		items[n++] = (struct wh_attest_item){WH_PREDICATE_REPORT, p->report};
+		if (p->runtime)
+			items[n++] = (struct wh_attest_item){WH_PREDICATE_RUNTIME, p->runtime};
 	}
 	return signer ? wh_sign_image(p->store, i, repos, signer, items, n, list, err)
 		      : attach_plain(p, i, items, n, list, err);
@@ -258,6 +263,24 @@ static size_t runs_of(const struct wh_proof *p, const char *when)
 	return n;
 }
 
+/* "proven" names what was enforced while the tests ran. */
+static void runtime_row(const json_t *runtime, struct wh_buf *out)
+{
+	const json_t *privileges = json_object_get(runtime, "privileges"), *proof = json_object_get(runtime, "proof"), *one;
+	size_t caps = json_array_size(json_object_get(privileges, "capabilities")), calls = 0, red = 0, i;
+
+	json_array_foreach (json_object_get(json_object_get(privileges, "seccomp"), "syscalls"), i, one)
+		if (wh_streq(wh_json_str(one, "action"), "SCMP_ACT_ALLOW"))
+			calls += json_array_size(json_object_get(one, "names"));
+	json_array_foreach (json_object_get(proof, "controls"), i, one)
+		red += json_is_true(json_object_get(one, "failed"));
+	wh_buf_addf(out, "  %-14s %25s   %zu system calls, %zu %s%s%s; %zu %s as they must\n", "privileges", "proven", calls, caps,
+		    caps == 1 ? "capability" : "capabilities",
+		    json_is_true(json_object_get(privileges, "readOnlyRoot")) ? ", read-only root" : "",
+		    json_is_true(json_object_get(json_object_get(proof, "enforced"), "landlock")) ? ", Landlock" : "", red,
+		    red == 1 ? "control failed" : "controls failed");
+}
+
 void wh_proof_summary(const struct wh_proof *p, struct wh_buf *out)
 {
 	const struct wh_measure *b = &p->before.measure, *a = &p->after.measure;
@@ -282,6 +305,8 @@ void wh_proof_summary(const struct wh_proof *p, struct wh_buf *out)
 	}
 	if (emulated)
 		wh_buf_addf(out, "  %-14s %25s   the tests ran under an emulator\n", "emulated", emulated);
+	if (p->runtime)
+		runtime_row(p->runtime, out);
 	if (json_array_size(repaired))
 		wh_buf_addf(out, "  %-14s %25zu   paths that the profile had not foreseen: see the report\n", "repaired",
 			    json_array_size(repaired));

@@ -257,6 +257,7 @@ static void add_prune_flags(struct part *p, const struct wh_prune_flags *f)
 	add_flags(p, "setuid", &f->setuid);
 	add_flag(p, "repair", f->repair);
 	add_flag(p, "max-risk", f->max_risk);
+	add_flag(p, "runtime", f->runtime);
 }
 
 static struct wh_dockerfile *instructions(const struct wh_prune_flags *f, const struct wh_strv *dirs)

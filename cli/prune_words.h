@@ -18,7 +18,7 @@ struct wh_prune_flags {
 	bool no_health;
 	/* PROFILE's and PRUNE's, by their names there */
 	struct wh_strv ready, share, env, mount, keep, drop, setuid;
-	const char *start, *network, *timeout, *mode, *shell, *repair, *max_risk;
+	const char *start, *network, *timeout, *mode, *shell, *repair, *max_risk, *runtime;
 	unsigned runs; /* 0: not given */
 };
 

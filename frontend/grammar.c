@@ -40,6 +40,7 @@ static const struct wh_flag_def prune_flags[] = {
 	{"setuid", WH_FLAG_LIST},
 	{"repair", WH_FLAG_TEXT},
 	{"max-risk", WH_FLAG_TEXT},
+	{"runtime", WH_FLAG_TEXT},
 	{0},
 };
 

@@ -269,6 +269,8 @@ int wh_check_prune(const struct wh_node *n, struct wh_err **err)
 	r = one_of(n, "mode", "observed", "package", &second, err);
 	if (r == 0)
 		r = one_of(n, "shell", "remove", "keep", &second, err);
+	if (r == 0)
+		r = one_of(n, "runtime", "none", "prove", &second, err);
 	for (pos = 0; r == 0 && (value = wh_flag_next(n, "setuid", &pos));)
 		if (settled(value))
 			r = setuid_word(value, &second, &glob, err);
@@ -609,6 +611,8 @@ int wh_lower_prune(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *
 	if (r == 0)
 		r = one_of(c->n, "shell", "remove", "keep", &op->keep_shell, err);
 	if (r == 0)
+		r = one_of(c->n, "runtime", "none", "prove", &s->prove, err);
+	if (r == 0)
 		r = setuid_of(l, s, c->n, op, err);
 	op->repair = WH_REPAIR_ROUNDS;
 	if (r == 0 && repair) {
@@ -636,6 +640,35 @@ int wh_lower_prune(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *
 	s->pruned = true;
 	wh_history_add(l, s, wh_arena_strdup(l->a, c->n->original), s->state);
 	return 0;
+}
+
+struct wh_vertex *wh_lower_prove(struct wh_lower *l, const struct wh_stage *s)
+{
+	const struct wh_vertex *pruned = s->state;
+	struct wh_vertex **inputs, v;
+	struct wh_op_prove *op;
+
+	if (!pruned || pruned->kind != WH_OP_PRUNE || !(s->prove || l->o->prove))
+		return NULL;
+	op = wh_arena_alloc(l->a, sizeof(*op));
+	*op = (struct wh_op_prove){.config = pruned->op.prune->config,
+				   .platform = wh_lower_platform(l, s->platform ? s->platform : &l->target),
+				   .profiles_in = pruned->op.prune->profiles_in};
+	inputs = wh_arena_alloc(l->a, pruned->n_inputs * sizeof(struct wh_vertex *));
+	inputs[0] = s->state;
+	memcpy(inputs + 1, s->profiles, s->n_profiles * sizeof(struct wh_vertex *));
+	v = (struct wh_vertex){.kind = WH_OP_PROVE,
+			       .op.prove = op,
+			       .inputs = inputs,
+			       .n_inputs = pruned->n_inputs,
+			       .pos = pruned->pos,
+			       .place = pruned->place,
+			       .stage = pruned->stage,
+			       .no_cache = pruned->no_cache};
+	v.name = *s->label ? wh_arena_printf(l->a, "[%s] tests under the least privileges", s->label)
+			   : "tests under the least privileges";
+	v.place.text = "PROVE";
+	return wh_graph_add(l->g, &v);
 }
 
 int wh_stage_check_after_profile(const struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err)

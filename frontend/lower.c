@@ -339,6 +339,7 @@ static void take_target(struct wh_lower *l, struct wh_stage *s, struct wh_target
 	apply_platform(l, s);
 	*ret = (struct wh_target){
 		.state = s->state,
+		.prove = wh_lower_prove(l, s),
 		.config = json_incref(s->image),
 		.base_history = json_incref(s->base_history),
 		.history = wh_arena_alloc(l->a, (s->n_history + 1) * sizeof(*ret->history)),

@@ -74,6 +74,7 @@ struct wh_stage {
 	struct wh_vertex **profiles;
 	size_t n_profiles, cap_profiles;
 	bool pruned;
+	bool prove; /* PRUNE --runtime=prove */
 	const char *from_text; /* "FROM image@digest", when its base is an image */
 	const struct wh_pos *cmd_at, *entrypoint_at, *health_at; /* the latest CMD, … of the stage itself; NULL: none */
 	struct wh_outline outline;
@@ -242,6 +243,8 @@ int wh_exec_lower(struct wh_lower *l, struct wh_exec_parts *p, struct wh_op_exec
 /* ---- harden.c ---- */
 int wh_lower_profile(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
 int wh_lower_prune(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
+/* The PROVE that belongs to the stage's PRUNE, when it is wanted; else NULL. */
+struct wh_vertex *wh_lower_prove(struct wh_lower *l, const struct wh_stage *s);
 /* Refuses what may not stand behind a stage's first PROFILE. */
 int wh_stage_check_after_profile(const struct wh_stage *s, const struct wh_cmd *c, struct wh_err **err);
 

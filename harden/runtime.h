@@ -39,6 +39,7 @@ struct wh_privileges_opts {
 	struct wh_tree *tree;               /* what PRUNE left */
 	const json_t *config;               /* image config's "config" */
 	const char *platform;
+	const char *const *shares;          /* absolute directories that were mounted in the tests (PROFILE --share), NULL-terminated, or NULL */
 	const char *const *assumed;         /* sandbox.h: wh_syscalls_assumed */
 	const char *const *absent;          /* sandbox.h: wh_syscalls_absent: answered with ENOSYS, as they were when the tests ran */
 };

@@ -59,24 +59,31 @@ static char *parent_of(const char *path)
 	return wh_strndup(path, slash ? (size_t)(slash - path) : 0);
 }
 
-/* The volume that a path lies in; NULL: none. */
+/* dir as the image has it, when path lies in it; else NULL. */
+static char *if_in(const struct writable *w, const char *dir, const char *path)
+{
+	WH_AUTO_FREE char *clean = wh_path_abs_in("/", dir);
+	char *canonical = NULL;
+
+	if (wh_tree_resolve(w->o->tree, clean + 1, true, true, &canonical, NULL) == 0 && *canonical && below(path, canonical))
+		return canonical;
+	free(canonical);
+	return NULL;
+}
+
+/* The volume, or what was mounted in the tests, that a path lies in; NULL: none. */
 static char *volume_of(const struct writable *w, const char *path)
 {
-	const json_t *volumes = json_object_get(w->o->config, "Volumes");
+	json_t *volumes = json_object_get(w->o->config, "Volumes"), *value;
+	char *found = NULL;
 	const char *name;
-	json_t *value;
 
-	json_object_foreach ((json_t *)volumes, name, value) {
-		WH_AUTO_FREE char *clean = wh_path_abs_in("/", name);
-		char *canonical = NULL;
-
-		if (wh_tree_resolve(w->o->tree, clean + 1, true, true, &canonical, NULL) < 0)
-			continue;
-		if (*canonical && below(path, canonical))
-			return canonical;
-		free(canonical);
-	}
-	return NULL;
+	json_object_foreach (volumes, name, value)
+		if (!found)
+			found = if_in(w, name, path);
+	for (const char *const *share = w->o->shares; share && *share && !found; share++)
+		found = if_in(w, *share, path);
+	return found;
 }
 
 /* The nearest directory that the image has. */
