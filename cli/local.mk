@@ -2,7 +2,7 @@
 # All but main() is a library, so that unit tests can link it.
 noinst_LIBRARIES += cli/libcli.a
 cli_libcli_a_SOURCES = \
-	cli/build_input.c cli/build_input.h cli/build_run.c cli/build_spec.c cli/cli.h cli/cmd_build.c cli/cmd_explain.c cli/cmd_help.c cli/cmd_version.c cli/errors.c \
+	cli/build_input.c cli/build_input.h cli/build_run.c cli/build_spec.c cli/cli.h cli/cmd_build.c cli/cmd_explain.c cli/explain_words.c cli/explain_words.h cli/cmd_help.c cli/cmd_version.c cli/errors.c \
 	cli/foreign.c cli/options.c cli/options.h cli/output.c cli/password.c cli/password.h cli/progress.c cli/lazy.c cli/progress.h cli/progress_draw.c cli/progress_json.c cli/progress_plain.c cli/progress_screen.c cli/progress_screen.h cli/progress_tty.c cli/progress_view.h cli/proof.c cli/provenance.c cli/proof.h \
 	cli/publish.c cli/sign_service.c cli/sign_service.h cli/ssh_agent.c cli/ssh_agent.h cli/text.c
 # What comes from elsewhere.

@@ -22,7 +22,7 @@
 
 /* Raised when rules change what a profile or prune gives: part of their cache keys. */
 #define WH_OBSERVER_VERSION 3
-#define WH_RULES_VERSION 15
+#define WH_RULES_VERSION 16
 
 /* ---------------------------------------------------------------- profile.c: what was seen */
 
@@ -201,19 +201,35 @@ int wh_diverge(struct wh_tree *full, struct wh_tree *pruned, const struct wh_obs
 /* Asserts observed ⊆ kept, then writes the layer: entries as in the tree (owner, mode, time, xattrs, hard links), contents from the
  * lower layers, the package database filtered, set-id bits stripped. The report:
  *   {"schema":1, "rules":N, "before":{measure}, "after":{measure},
- *    "kept":[{"path","rule","name","via","by":{"program","script"},"access"}, …],  rule: observed | symlink | elf | script | config | base | package | keep |
+ *    "kept":[{"path","rule","name","via","by":{"program","script"},"access","package"}, …],  rule: observed | symlink | elf | script | config | base | package | keep |
  *                                                                  repair | parent | closure; name: of a closure rule (closure_table.c);
- *                                                                  by, access: observed ones alone
+ *                                                                  by, access: observed ones alone; package: "nginx",
+ *                                                                  "python flask 2.2.2", "npm express 4.18.2"; absent: nobody's
  *    "removed":N, "removed_tree":{"usr":{"bin":{"perl":"perl-base", …}}},  names that went: an object for a directory, [text, owner] for a symlink, else the
  *                                                                  owner: a package, or true
+ *    "removed_packages":{"nginx":{"files":N,"bytes":N}, …},           how much of each went ("": of what is nobody's)
  *    "setid_stripped":[paths], "setid_kept":[paths], "capabilities_stripped":[paths], "shells_removed":[paths],
  *    "packages":{"kept":[],"partial":[],"removed":[]}, "repaired":[paths],
  *    "unforeseen":[{"path","by":{"program","script"},"phase","test","round"}, …],  the same, who looked for it first, when; round: from 1
  *    "lacking":[{"path","by","phase","test","why"}, …]}  looked for in vain on the pruned tree, and not put back; why: "a shell", "--drop=…", "--repair=0" */
 int wh_prune_write(struct wh_store *s, struct wh_tree *t, const struct wh_keep *k, const struct wh_layer_opts *o, struct wh_layer *ret,
 		   json_t **ret_report, struct wh_err **err);
-/* Why a path is there, or that it went, as lines of text. Symlinks are followed, those that went, too. */
-int wh_explain(const json_t *report, struct wh_tree *pruned, const char *path, struct wh_buf *out, struct wh_err **err);
+/* explain*.c. A prune report that is asked: predicate is WH_PREDICATE_REPORT's ({"report", "profiles", "sbomBefore"}; the latter two may be lacking), pruned the
+ * image that it came with. Hostile: -EBADMSG, and one line. Both must outlive it. */
+struct wh_explained;
+int wh_explained_open(const json_t *predicate, struct wh_tree *pruned, struct wh_explained **ret, struct wh_err **err);
+void wh_explained_close(struct wh_explained *x);
+/* The parts of an explain document (schemas/explain-1.json), new references. A path, links on the way followed, also those that went; or a pattern ("/usr/lib/" + "**"). */
+int wh_explained_path(struct wh_explained *x, const char *arg, json_t **ret, struct wh_err **err);
+/* All paths that stayed, or that went, sorted; args: only those that are or are below one of these paths or patterns. */
+int wh_explained_list(struct wh_explained *x, bool kept, const struct wh_strv *args, json_t **ret, struct wh_err **err);
+struct wh_explained_want {
+	bool kept, removed; /* also the paths; neither: figures alone */
+};
+int wh_explained_packages(struct wh_explained *x, const struct wh_explained_want *w, const struct wh_strv *args, json_t **ret,
+			  struct wh_err **err);
+/* The bytes of a path that a document of ours tells (harden/tree.h); malloc'ed. */
+char *wh_path_of_json(const char *text);
 /* A number that is another one when the table of closure rules is: part of a prune's cache key. (What functions of rules do is WH_RULES_VERSION's.) */
 uint64_t wh_rules_sum(void);
 /* The closure rules, for a person: name, why, evidence, what stays. */

@@ -18,6 +18,7 @@ struct entry {
 	const struct wh_kept *kept;
 	char *content; /* FILE: whose bytes: "LAYER:first name" */
 	struct group *group;
+	bool is_dir;
 	const struct wh_pkgdb_change *change; /* or NULL */
 };
 
@@ -107,7 +108,7 @@ static int list_one(void *arg, const struct wh_node_ref *n)
 		return 0;
 	}
 	e = &WH_PUSH(p->v, p->n, p->cap);
-	*e = (struct entry){.kept = kept, .change = change_of(p->k, n->e.path)};
+	*e = (struct entry){.kept = kept, .is_dir = n->e.type == WH_T_DIR, .change = change_of(p->k, n->e.path)};
 	if (n->e.type != WH_T_FILE)
 		return 0;
 	/* A replaced file is no other name's content any more. */
@@ -278,8 +279,10 @@ static json_t *shells_json(const struct wh_keep *k)
 	return a;
 }
 
-static json_t *kept_json(const struct wh_kept *i)
+static json_t *kept_json(const struct prune *p, const struct entry *e)
 {
+	const struct wh_kept *i = e->kept;
+	const char *owner = e->is_dir ? NULL : wh_removed_owner_of(&p->removed, i->path);
 	json_t *o = json_pack("{s:o, s:s, s:o}", "path", wh_path_json(i->path), "rule", wh_rule_name(i->rule), "via",
 			      wh_text_json(i->via));
 
@@ -291,6 +294,8 @@ static json_t *kept_json(const struct wh_kept *i)
 					      wh_text_json(i->script)));
 	if (i->access)
 		json_object_set_new(o, "access", json_string(i->access));
+	if (owner)
+		json_object_set_new(o, "package", wh_path_json(owner));
 	return o;
 }
 
@@ -301,10 +306,12 @@ static json_t *report_of(const struct prune *p, const struct wh_measure *before,
 	json_t *kept = json_array();
 
 	for (size_t i = 0; i < p->n; i++)
-		json_array_append_new(kept, kept_json(p->v[i].kept));
-	return json_pack("{s:i, s:i, s:o, s:o, s:o, s:I, s:O, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o}, s:o}", "schema", 1,
+		json_array_append_new(kept, kept_json(p, &p->v[i]));
+	return json_pack("{s:i, s:i, s:o, s:o, s:o, s:I, s:O, s:O, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o}, s:o}", "schema",
+			 1,
 			 "rules", WH_RULES_VERSION, "before", wh_measure_json(before), "after", wh_measure_json(after),
 			 "kept", kept, "removed", (json_int_t)(p->total - p->n), "removed_tree", p->removed.tree,
+			 "removed_packages", p->removed.packages,
 			 "setid_stripped", list_json(&p->setid), "setid_kept", list_json(&p->setid_kept), "capabilities_stripped", list_json(&p->capabilities),
 			 "shells_removed", shells_json(k), "packages", "kept", list_json(&plan->kept), "partial",
 			 list_json(&plan->partial), "removed", list_json(&plan->removed), "repaired",
@@ -330,6 +337,8 @@ int wh_prune_write(struct wh_store *s, struct wh_tree *t, const struct wh_keep *
 	struct wh_layer l = {0};
 	int r = wh_removed_open(t, &p.removed, err);
 
+	if (r == 0)
+		r = wh_removed_open_langs(&p.removed, t, err);
 	if (r < 0)
 		return r;
 	r = wh_tree_walk(t, "", list_one, &p);

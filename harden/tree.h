@@ -32,7 +32,7 @@ int wh_text_read(struct wh_tree *t, const char *path, size_t max, struct wh_buf 
 /* Paths are bytes, JSON strings are UTF-8: a byte that is no part of valid UTF-8 becomes U+10F700 + byte (and so do
  * the four bytes of such a character itself), which every path survives both ways. */
 json_t *wh_path_json(const char *path);
-char *wh_path_of_json(const char *text); /* malloc'ed */
+/* wh_path_of_json() is in harden.h. */
 /* json_string for other foreign text (programs, remarks): the same. */
 static inline json_t *wh_text_json(const char *s)
 {

@@ -349,13 +349,29 @@ static void read_pruned(struct wh_tree *t, const char *path, struct wh_buf *b, s
 	close(fd);
 }
 
+/* "PATH STATE RULE PACKAGE" of everything that is found, with "-" for what is not told. */
 static void explained(const struct result *r, struct wh_tree *pruned, const char *path, const char *expected)
 {
+	WH_AUTO_JSON json_t *predicate = json_pack("{s:O}", "report", r->report);
+	WH_AUTO_JSON json_t *asked = NULL;
 	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
+	struct wh_explained *x = NULL;
 	struct wh_err *err = NULL;
+	const json_t *found;
 
-	assert_ok(wh_explain(r->report, pruned, path, &b, &err), err);
+	assert_ok(wh_explained_open(predicate, pruned, &x, &err), err);
+	assert_ok(wh_explained_path(x, path, &asked, &err), err);
+	found = json_object_get(asked, "found");
+	for (size_t i = 0; i < json_array_size(found); i++) {
+		const json_t *o = json_array_get(found, i), *package = json_object_get(o, "package");
+		const char *rule = wh_json_str(o, "rule") ? wh_json_str(o, "rule") : wh_json_str(o, "why");
+		const char *name = wh_json_str(package, "name");
+
+		wh_buf_addf(&b, "%s%s %s %s %s", i ? "; " : "", wh_json_str(o, "path"), wh_json_str(o, "state"), rule ? rule : "-",
+			    name ? name : "-");
+	}
 	assert_string_equal(b.p, expected);
+	wh_explained_close(x);
 }
 
 static void test_packages(void **state)
@@ -386,17 +402,14 @@ static void test_packages(void **state)
 	assert_int_equal(wh_json_int(json_object_get(r.report, "before"), "packages", -1), 2);
 	assert_int_equal(wh_json_int(json_object_get(r.report, "after"), "packages", -1), 1);
 	/* why */
-	explained(&r, pruned, "/bin/foo", "/bin/foo: kept: observed — read, executed by /bin/foo\n");
-	explained(&r, pruned, "bin/../bin/bar",
-		  "/bin/bar: removed: nothing was seen to use it, and no rule needs it (of package bar)\n");
-	explained(&r, pruned, "/usr/share/other",
-		  "/usr/share/other: removed: nothing was seen to use it, and no rule needs it\n");
-	explained(&r, pruned, "/usr/none", "/usr/none: never in the image\n");
-	explained(&r, pruned, "/bin/bar",
-		  "/bin/bar: removed: nothing was seen to use it, and no rule needs it (of package bar)\n");
-	explained(&r, pruned, "/bin",
-		  "/bin: kept: parent — of /bin/foo\n/bin: a directory: 1 files and links below it kept, 1 removed\n");
-	explained(&r, pruned, "/usr/share/doc/foo/copyright", "/usr/share/doc/foo/copyright: kept: package\n");
+	explained(&r, pruned, "/bin/foo", "/bin/foo kept observed foo");
+	explained(&r, pruned, "bin/../bin/bar", "/bin/bar removed unused bar");
+	explained(&r, pruned, "/usr/share/other", "/usr/share/other removed unused -");
+	explained(&r, pruned, "/usr/none", "/usr/none never - -");
+	explained(&r, pruned, "/bin/foo/below", "/bin/foo/below never - -");
+	explained(&r, pruned, "/bin", "/bin kept parent -");
+	explained(&r, pruned, "/usr/share/doc/foo/copyright", "/usr/share/doc/foo/copyright kept package foo");
+	explained(&r, pruned, "/**/ba?", "/bin/bar removed unused bar; /usr/share/doc/bar removed unused -");
 	wh_tree_close(pruned);
 	result_release(&r);
 	/* whole packages */
@@ -456,26 +469,15 @@ static void test_explain_links(void **state)
 			NULL});
 	prune(&g, "P 1 0 /x /script\nA k 1 /a/way\nA s 1 /bin/sh\n", (struct wh_prune_opts){.package_mode = false}, &r);
 	assert_ok(wh_tree_open(g.bed.store, &r.layer, 1, &pruned, &err), err);
-	explained(&r, pruned, "/b/way",
-		  "/b: a link to a\n/b: kept: base\n"
-		  "/a/way: a link to file\n/a/way: kept: observed — followed by /x (script /script)\n"
-		  "/a/file: kept: symlink — needed by /a/way\n");
-	explained(&r, pruned, "/togone",
-		  "/togone: a link to gone\n/togone: removed: nothing was seen to use it, and no rule needs it\n"
-		  "/gone: removed: nothing was seen to use it, and no rule needs it\n");
-	explained(&r, pruned, "/a/lost",
-		  "/a/lost: a link to nowhere\n/a/lost: removed: nothing was seen to use it, and no rule needs it\n"
-		  "/a/lost: leads nowhere, and never did\n");
-	explained(&r, pruned, "/b/lost",
-		  "/b: a link to a\n/b: kept: base\n/a/lost: a link to nowhere\n"
-		  "/a/lost: removed: nothing was seen to use it, and no rule needs it\n"
-		  "/b/lost: leads nowhere, and never did\n");
-	explained(
-		&r, pruned, "/bin",
-		"/bin: removed: nothing was seen to use it, and no rule needs it (a directory, with 1 files and links)\n");
-	explained(&r, pruned, "/../none/x/", "/none/x: never in the image\n");
-	explained(&r, pruned, "/a/file/x", "/a/file/x: never in the image\n");
-	explained(&r, pruned, "/bin/sh", "/bin/sh: removed: a shell\n");
+	explained(&r, pruned, "/b/way", "/b kept base -; /a/way kept observed -; /a/file kept symlink -");
+	explained(&r, pruned, "/togone", "/togone removed unused -; /gone removed unused -");
+	explained(&r, pruned, "/a/lost", "/a/lost removed unused -; /a/nowhere never - -");
+	explained(&r, pruned, "/b/lost", "/b kept base -; /a/lost removed unused -; /a/nowhere never - -");
+	explained(&r, pruned, "/b/nowhere/x", "/b kept base -; /a/nowhere/x never - -");
+	explained(&r, pruned, "/bin", "/bin removed unused -");
+	explained(&r, pruned, "/../none/x/", "/none/x never - -");
+	explained(&r, pruned, "/a/file/x", "/a/file/x never - -");
+	explained(&r, pruned, "/bin/sh", "/bin/sh removed shell -");
 	wh_tree_close(pruned);
 	result_release(&r);
 	grove_close(&g);
