@@ -305,6 +305,11 @@ static void collect_candidates(struct wh_prove *p)
 	json_array_foreach (json_object_get(landlock, "fs"), i, rule) {
 		const char *access = json_string_value(json_array_get(json_object_get(rule, "access"), 0));
 
+		/* /usr first: hardly a program is without it. */
+		if (wh_streq(access, "read_file") && json_array_size(json_object_get(rule, "access")) == 2)
+			json_array_foreach (json_object_get(rule, "paths"), k, path)
+				if (wh_streq(json_string_value(path), "/usr"))
+					add_candidate(p, WH_CONTROL_LANDLOCK, "read_file /usr");
 		if (wh_streq(access, "read_file") && json_array_size(json_object_get(rule, "access")) == 2)
 			json_array_foreach (json_object_get(rule, "paths"), k, path)
 				if (!wh_streq(json_string_value(path), "/proc") && !wh_streq(json_string_value(path), "/sys"))

@@ -8,6 +8,7 @@
 #include "cli/cache_opts.h"
 #include "cli/call.h"
 #include "cli/context.h"
+#include "cli/documents.h"
 #include "cli/lock.h"
 #include "cli/metadata.h"
 #include "cli/on_failure.h"
@@ -307,6 +308,7 @@ static int lower_for(struct run *r, const struct wh_named_context *contexts, siz
 					   .shm_size = s->shm_size,
 					   .ulimits = &s->ulimits,
 					   .allow_insecure = s->allow_insecure,
+					   .prove = s->runtime_out != NULL,
 					   .allow_host_network = s->allow_host_network,
 					   .hostname = wh_env_get(&s->build_args, "BUILDKIT_SANDBOX_HOSTNAME"),
 					   .warn = warn,
@@ -380,6 +382,8 @@ static int lower(struct run *r, struct wh_err **err)
 				r->graph,
 				&r->built[r->n_built].target, err);
 	wh_lint_list_tell(&r->findings, r->progress);
+	for (size_t i = 0; i < r->n_built && res == 0; i++)
+		res = wh_documents_check(s, &r->built[i].target, err);
 	if (res == 0)
 		wh_progress_graph(r->progress, r->graph);
 	return res;
@@ -541,6 +545,8 @@ static int publish(struct run *r, struct wh_err **err)
 		wh_digest_text(image_id(&r->image), id);
 		res = wh_cli_write_file(s->iidfile, id, strlen(id), "the image id", err);
 	}
+	if (res == 0)
+		res = wh_documents_write(s, r->built, r->n_built, err);
 	if (res < 0 || !s->metadata_file)
 		return res;
 	return wh_metadata_write(&(struct wh_metadata){.spec = s,

@@ -509,6 +509,10 @@ int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *arg
 			r = wh_cache_opts_check(s->cache, wh_output_names(s, &s->outputs[i]), err);
 	if (!r && f->metadata_file && !f->metadata_file[0])
 		r = wh_cli_misuse(err, "--metadata-file is empty");
+	if (!r && f->runtime_out && !f->runtime_out[0])
+		r = wh_cli_misuse(err, "--runtime-out is empty");
+	if (!r && f->runtime_out)
+		s->runtime_out = wh_cli_absolute(f->runtime_out);
 	if (!r && f->metadata_file)
 		s->metadata_file = wh_cli_absolute(f->metadata_file);
 	if (!r)
@@ -536,6 +540,7 @@ void wh_build_spec_release(struct wh_build_spec *s)
 		wh_output_release(&s->outputs[i]);
 	wh_strv_release(&s->annotations);
 	free(s->metadata_file);
+	free(s->runtime_out);
 	for (size_t i = 0; i < s->n_contexts; i++) {
 		free(s->contexts[i].name);
 		free(s->contexts[i].ref);

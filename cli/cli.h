@@ -62,7 +62,7 @@ struct wh_build_flags {
 	const char *verify_report;
 	const char *lock, *isolation;
 	const char *call;
-	const char *pull, *metadata_file, *on_failure;
+	const char *pull, *metadata_file, *on_failure, *runtime_out;
 	struct wh_strv annotations;
 	const char *load; /* "true", "docker", "podman", "containerd" */
 	unsigned jobs;
@@ -149,6 +149,7 @@ struct wh_build_spec {
 	struct wh_strv platforms; /* --platform, normalised, each once, in the order given; empty: this machine's */
 	const char *iidfile;
 	char *metadata_file; /* absolute path, or NULL */
+	char *runtime_out;   /* the same, a directory: documents.h */
 	enum wh_pull_policy pull;
 	bool failure_shell;  /* --on-failure=shell */
 	struct wh_strv annotations; /* --annotation's texts, checked: [LEVEL[PLATFORM][,LEVEL…]:]KEY=VALUE */
@@ -363,6 +364,7 @@ extern const struct wh_command wh_cmd_sbom;
 extern const struct wh_command wh_cmd_du, wh_cmd_gc;
 extern const struct wh_command wh_cmd_images, wh_cmd_inspect, wh_cmd_history, wh_cmd_tag, wh_cmd_rm;
 extern const struct wh_command wh_cmd_load, wh_cmd_save;
+extern const struct wh_command wh_cmd_profile;
 extern const struct wh_command wh_cmd_keygen, wh_cmd_sign, wh_cmd_verify;
 /* Prints a buffer to standard output; exit code. */
 int wh_cli_say(const struct wh_buf *text);

@@ -96,6 +96,8 @@ static const struct wh_option options[] = {
 	 "of package managers\nleft out (DOCKERFILE.md has the rules)", NULL},
 	{"root", 0, WH_OPT_TEXT, AT(root), "DIR",
 	 "The store (default $WHITTLE_ROOT, else $XDG_DATA_HOME/whittle or\n~/.local/share/whittle; for root /var/lib/whittle)", NULL},
+	{"runtime-out", 0, WH_OPT_TEXT, AT(runtime_out), "DIR",
+	 "Write the least privileges of a pruned target for runtimes\n(seccomp, Landlock, AppArmor, Kubernetes, docker, OCI), after\nthe tests have passed under them and failed with less", NULL},
 	{"secret", 0, WH_OPT_LIST, AT(secrets), "id=ID[,src=FILE|,env=VAR]",
 	 "Secret for RUN --mount=type=secret (repeatable)", NULL},
 	{"shm-size", 0, WH_OPT_TEXT, AT(shm_size), "SIZE", "Size of /dev/shm in the steps (default 64m)", NULL},

@@ -84,6 +84,7 @@ static const struct wh_option options[] = {
 	 "Take plain HTTP and unknown certificates from registries\n(those on loopback may always speak plain HTTP)", NULL},
 	{"reproducible", 0, WH_OPT_FLAG, BUILD(reproducible), NULL, "The same bits twice, as for build", NULL},
 	{"root", 0, WH_OPT_TEXT, BUILD(root), "DIR", "The store (as for build)", NULL},
+	{"runtime-out", 0, WH_OPT_TEXT, BUILD(runtime_out), "DIR", "Write the least privileges of the result for runtimes, as for build", NULL},
 	{"secret", 0, WH_OPT_LIST, BUILD(secrets), "id=ID[,src=FILE|,env=VAR]", "Secret for --mount type=secret (repeatable)", NULL},
 	{"shm-size", 0, WH_OPT_TEXT, BUILD(shm_size), "SIZE", "Size of /dev/shm (default 64m)", NULL},
 	{"sign-key", 0, WH_OPT_TEXT, BUILD(sign_key), "FILE", "Sign the image, its SBOM and its verdict with this private key\n($COSIGN_PASSWORD)", NULL},

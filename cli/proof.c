@@ -274,11 +274,11 @@ static void runtime_row(const json_t *runtime, struct wh_buf *out)
 			calls += json_array_size(json_object_get(one, "names"));
 	json_array_foreach (json_object_get(proof, "controls"), i, one)
 		red += json_is_true(json_object_get(one, "failed"));
-	wh_buf_addf(out, "  %-14s %25s   %zu system calls, %zu %s%s%s; %zu %s as they must\n", "privileges", "proven", calls, caps,
+	wh_buf_addf(out, "  %-14s %25s   %zu system calls, %zu %s%s%s; %zu %s\n", "privileges", "proven", calls, caps,
 		    caps == 1 ? "capability" : "capabilities",
 		    json_is_true(json_object_get(privileges, "readOnlyRoot")) ? ", read-only root" : "",
 		    json_is_true(json_object_get(json_object_get(proof, "enforced"), "landlock")) ? ", Landlock" : "", red,
-		    red == 1 ? "control failed" : "controls failed");
+		    red == 1 ? "control failed as it must" : "controls failed as they must");
 }
 
 void wh_proof_summary(const struct wh_proof *p, struct wh_buf *out)

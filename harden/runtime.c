@@ -136,6 +136,20 @@ static void without(struct wh_strv *names, const char *const *gone)
 		names->v[n] = NULL;
 }
 
+/* Of those taken for granted: what only 32-bit machines have. */
+static const char *const of_32_bits[] = {
+	"_llseek", "_newselect", "clock_getres_time64", "clock_gettime64", "clock_nanosleep_time64", "fcntl64", "fstat64", "futex_time64",
+	"getegid32", "geteuid32", "getgid32", "getuid32", "mmap2", "ppoll_time64", "pselect6_time64", "recv", "recvmmsg_time64", "send",
+	"sendfile64", "sigreturn", NULL,
+};
+
+static bool has_64_bits(const char *platform)
+{
+	return wh_has_prefix(platform, "linux/amd64") || wh_has_prefix(platform, "linux/arm64") ||
+	       wh_has_prefix(platform, "linux/ppc64le") || wh_has_prefix(platform, "linux/s390x") ||
+	       wh_has_prefix(platform, "linux/riscv64");
+}
+
 static void calls_of(const struct wh_privileges_opts *o, json_t *doc)
 {
 	static const char *const apart[] = {"clone", NULL};
@@ -145,6 +159,8 @@ static void calls_of(const struct wh_privileges_opts *o, json_t *doc)
 
 	wh_strv_copy(&all, &seen);
 	add_all(&all, o->assumed);
+	if (!second && has_64_bits(o->platform))
+		without(&all, of_32_bits);
 	for (const char *const *name = wh_runtime_baseline; *name; name++)
 		if (!wh_strv_has(&all, *name))
 			wh_strv_add(&base, *name);

@@ -31,7 +31,7 @@
 #include "layers/layers.h"
 
 #define WH_PRIVILEGES_SCHEMA "https://whittle.dev/schema/privileges-1.json"
-#define WH_PRIVILEGES_VERSION 1 /* raised when the same profiles give other privileges: part of the proof's cache key */
+#define WH_PRIVILEGES_VERSION 2 /* raised when the same profiles give other privileges: part of the proof's cache key */
 
 struct wh_privileges_opts {
 	const json_t *const *profiles;      /* harden.h */

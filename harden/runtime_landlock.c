@@ -8,13 +8,13 @@
 
 #include <errno.h>
 
-#define ABI 4             /* bind_tcp, connect_tcp; truncate came with 3 */
+#define ABI 5             /* ioctl_dev; bind_tcp and connect_tcp came with 4, truncate with 3 */
 #define HANDED_OUT 32768  /* ports from here on are the kernel's to choose (ip_local_port_range) */
 #define PROGRAMS_MAX 4096
 
 static const char *const reading[] = {"read_file", "read_dir", NULL};
 static const char *const executing[] = {"execute", NULL};
-static const char *const of_devices[] = {"read_file", "write_file", "read_dir", NULL};
+static const char *const of_devices[] = {"read_file", "write_file", "read_dir", "ioctl_dev", NULL};
 static const char *const writing[] = {"read_file", "read_dir",  "write_file", "remove_dir", "remove_file", "make_dir",
 				      "make_reg",  "make_sock", "make_fifo",  "make_sym",   "refer",       "truncate", NULL};
 
@@ -52,25 +52,49 @@ static int find_program(void *arg, const struct wh_node_ref *n)
 	return 0;
 }
 
-static void add_top(const struct wh_privileges_opts *o, struct wh_strv *paths)
+static int find_file(void *arg, const struct wh_node_ref *n)
+{
+	bool *found = arg;
+
+	*found |= n->e.type != WH_T_DIR;
+	return *found ? -ECANCELED : 0;
+}
+
+static bool is_writable(const json_t *doc, const char *path)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(doc, "writable"), i, one)
+		if (wh_streq(wh_json_str(one, "path"), path))
+			return true;
+	return false;
+}
+
+/* What has files in it; what is written to has a rule of its own. */
+static void add_top(const struct wh_privileges_opts *o, const json_t *doc, struct wh_strv *paths)
 {
 	WH_AUTO_STRV struct wh_strv names = {0};
 
 	wh_tree_list(o->tree, "", &names);
 	for (size_t i = 0; i < names.n; i++) {
+		WH_AUTO_FREE char *path = wh_asprintf("/%s", names.v[i]);
+		bool file = false;
 		struct wh_node_ref n;
 
-		if (wh_streq(names.v[i], "dev") || wh_tree_lookup(o->tree, names.v[i], &n) < 0)
+		if (wh_streq(names.v[i], "dev") || is_writable(doc, path) || wh_tree_lookup(o->tree, names.v[i], &n) < 0)
 			continue;
-		if (n.e.type == WH_T_DIR || n.e.type == WH_T_FILE)
-			wh_strv_addf(paths, "/%s", names.v[i]);
+		if (n.e.type == WH_T_DIR)
+			wh_tree_walk(o->tree, names.v[i], find_file, &file);
+		if (file || n.e.type == WH_T_FILE)
+			wh_strv_add(paths, path);
 	}
 	wh_strv_add(paths, "/proc");
 	wh_strv_add(paths, "/sys");
 }
 
 /* What was there in the tests without being the image's: a directory that they shared, a volume. */
-static void add_made(const json_t *profile, const char *list, struct wh_strv *paths)
+static void add_made(const json_t *profile, const json_t *doc, const char *list, struct wh_strv *paths)
 {
 	const json_t *all = json_object_get(profile, list), *one;
 	size_t i;
@@ -79,7 +103,8 @@ static void add_made(const json_t *profile, const char *list, struct wh_strv *pa
 		const char *path = wh_json_str(one, "path");
 		WH_AUTO_FREE char *top = path ? wh_asprintf("/%.*s", (int)strcspn(path, "/"), path) : NULL;
 
-		if (top && top[1] && !wh_streq(top, "/dev") && strchr(path, '/') && !wh_strv_has(paths, top))
+		if (top && top[1] && !wh_streq(top, "/dev") && strchr(path, '/') && !wh_strv_has(paths, top) &&
+		    !is_writable(doc, top))
 			wh_strv_add(paths, top);
 	}
 }
@@ -106,11 +131,12 @@ static json_t *files_of(const struct wh_privileges_opts *o, const json_t *doc)
 	size_t i;
 
 	wh_tree_walk(o->tree, "", find_program, &execute);
-	add_top(o, &read);
+	add_top(o, doc, &read);
 	wh_strv_add(&devices, "/dev");
 	wh_strv_add(&write, "/dev/shm");
 	for (size_t p = 0; p < o->n_profiles; p++) {
-		add_made(o->profiles[p], "created", &read);
+		add_made(o->profiles[p], doc, "created", &read);
+		add_made(o->profiles[p], doc, "used", &read);
 		proc |= writes_proc(o->profiles[p], "used") || writes_proc(o->profiles[p], "created");
 	}
 	if (proc)

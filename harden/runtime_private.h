@@ -8,12 +8,16 @@
 extern const char *const wh_runtime_baseline[]; /* NULL-terminated */
 
 /* Names, each once, sorted. */
-struct wh_strv;
 json_t *wh_runtime_names(struct wh_strv *names); /* sorts and thins out; new reference */
 
 /* runtime_writable.c: "readOnlyRoot" and "writable" of the document. */
 int wh_runtime_writable(const struct wh_privileges_opts *o, json_t *doc, struct wh_err **err);
 /* runtime_landlock.c: "landlock". After "writable" and "ports". */
 int wh_runtime_landlock(const struct wh_privileges_opts *o, json_t *doc, struct wh_err **err);
+
+/* "[a-z0-9-]+" of a text, 40 at most: for names of objects. malloc'ed. */
+char *wh_runtime_slug(const char *text);
+void wh_runtime_apparmor(const json_t *p, const char *image, const char *name, struct wh_buf *out);   /* runtime_apparmor.c */
+void wh_runtime_kubernetes(const json_t *p, const char *image, const char *name, struct wh_buf *out); /* runtime_kubernetes.c */
 
 #endif

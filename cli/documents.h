@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Documents of a build that go into files of their own, beside the image: for git, for runtimes. */
+#ifndef WH_CLI_DOCUMENTS_H
+#define WH_CLI_DOCUMENTS_H
+
+#include "cli/cli.h"
+
+/* Can the target give what the spec asks for? Before anything runs. */
+int wh_documents_check(const struct wh_build_spec *s, const struct wh_target *t, struct wh_err **err);
+/* What the spec asks for, of images that are finished. */
+int wh_documents_write(const struct wh_build_spec *s, const struct wh_built *built, size_t n, struct wh_err **err);
+/* What a runtime is to be told, into a directory, which is made: privileges.json, proof.json (proof NULL: none, and an old one goes) and the files of
+ * wh_runtime_files. image: as the user calls it. */
+int wh_runtime_out(const char *dir, const json_t *privileges, const json_t *proof, const char *image, const char *name,
+		   struct wh_err **err);
+/* "shop" of "registry.example/team/shop:1.4". malloc'ed. */
+char *wh_name_of_image(const char *image);
+
+#endif
