@@ -2,3 +2,7 @@
 # JSON schemas (draft 2020-12) of the documents that whittle writes for others
 schemasdir = $(pkgdatadir)/schemas
 dist_schemas_DATA =
+# of what was there before the profile was a document
+dist_schemas_DATA += schemas/build-lock-1.json schemas/build-metadata-1.json schemas/explain-1.json schemas/findings-1.json \
+	schemas/hardening-verdict-1.json schemas/image-inspect-1.json schemas/image-line-1.json schemas/prune-report-1.json \
+	schemas/verification-1.json schemas/verify-report-1.json
