@@ -6,7 +6,7 @@
  * come to need something else; so files are told by their class:
  *
  *   files        "package libssl3", "python flask", "npm express"         what a package owns (as wh_packages tells it)
- *                "/app/lib: .py"                                           else: the directory (its first three components) and the suffix
+ *                "/app/lib: .py", "/srv: files"                                           else: the directory (its first three components) and the suffix
  *   executables  "/usr/bin/python3 /app/tool.py"                           program, and script
  *   syscalls     "accept4"
  *   capabilities "CAP_CHOWN"
