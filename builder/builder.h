@@ -125,7 +125,7 @@ struct wh_builder_opts {
 		int (*judge)(void *arg, const struct wh_vertex *v, const json_t *seen, struct wh_err **err);
 		void *arg;
 	} seen;
-	/* Of every PROFILE, also one from the cache, before anything goes on from it; a worker thread calls it. Its error is the step's. layers: the tree that
+	/* Of every PROFILE, also one from the cache, before anything goes on from it, on the builder's thread. Its error is the step's. layers: the tree that
 	 * was profiled. NULL: nobody asks. */
 	int (*judge_profile)(void *arg, const struct wh_vertex *v, const json_t *profile, const struct wh_layer *layers, size_t n_layers,
 			     struct wh_err **err);

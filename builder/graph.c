@@ -184,6 +184,7 @@ static void put_profile(struct wh_buf *out, const struct wh_op_profile *p)
 		wh_buf_u64(out, p->ready[i].ns);
 	}
 	put_list(out, p->share);
+	wh_buf_lstr(out, p->lock);
 	put_exec(out, &p->driver);
 	wh_buf_u64(out, p->timeout_ns);
 	wh_buf_u32(out, p->runs);

@@ -240,6 +240,7 @@ static void profile_fields(json_t *o, const struct wh_op_profile *p)
 		json_array_append_new(ready, ready_json(&p->ready[i]));
 	set_array(o, "ready", ready);
 	set_list(o, "share", p->share);
+	set_text(o, "lock", p->lock);
 	exec_fields(driver, &p->driver);
 	json_object_set_new(o, "driver", driver);
 	set_number(o, "timeout_ns", p->timeout_ns);

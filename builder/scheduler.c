@@ -224,11 +224,28 @@ static void done(struct wh_node *n, bool cached)
 	}
 }
 
+/* What somebody outside thinks of a profile: no key has it, so it is asked each time. */
+static int judge_profile(struct wh_node *n, struct wh_err **err)
+{
+	const struct wh_builder_opts *o = &n->b->o;
+	WH_AUTO_JSON json_t *doc = NULL;
+	int r;
+
+	if (n->v->kind != WH_OP_PROFILE || !o->judge_profile)
+		return 0;
+	r = wh_doc_read(n->b, &n->doc, &doc, err);
+	return r < 0 ? r
+		     : o->judge_profile(o->judge_profile_arg, n->v, json_object_get(doc, "document"), n->result.layers,
+					n->result.n_layers, err);
+}
+
 void wh_node_finish(struct wh_node *n, struct wh_layer *own, bool cached)
 {
 	const struct wh_node *base = n->n_inputs ? n->inputs[0] : NULL;
 	/* A pruned tree is its own layer and nothing below. */
 	size_t i, below = base && n->v->kind != WH_OP_PRUNE ? base->result.n_layers : 0;
+	struct wh_err *err = NULL;
+	int r;
 
 	wh_result_release(&n->result);
 	n->result.layers = wh_calloc(below + 1, sizeof(*n->result.layers));
@@ -242,7 +259,11 @@ void wh_node_finish(struct wh_node *n, struct wh_layer *own, bool cached)
 		*own = (struct wh_layer){0};
 	}
 	n->result.n_layers = i;
-	done(n, cached);
+	r = judge_profile(n, &err);
+	if (r < 0)
+		wh_node_fail(n, r, &err);
+	else
+		done(n, cached);
 }
 
 void wh_node_ran(struct wh_node *n)

@@ -12,6 +12,7 @@
 #include "cli/lock.h"
 #include "cli/metadata.h"
 #include "cli/on_failure.h"
+#include "cli/profile_lock.h"
 #include "cli/proof.h"
 #include "cli/verify_build.h"
 
@@ -41,6 +42,7 @@ struct run {
 	size_t n_built;
 	struct wh_lint_list findings;
 	struct wh_builder_opts builder_opts;
+	struct wh_profile_locks *profile_locks;
 	struct wh_locking locking;
 	struct wh_on_failure on_failure;
 	struct wh_verify verify; /* its outcomes are those of the build */
@@ -249,6 +251,9 @@ static int start_builder(struct run *r, struct wh_err **err)
 		.event = wh_progress_event,
 		.event_arg = r->progress,
 	};
+	r->profile_locks = wh_profile_locks_new(s, r->store, r->progress);
+	r->builder_opts.judge_profile = wh_profile_locks_judge;
+	r->builder_opts.judge_profile_arg = r->profile_locks;
 	if (wh_locking_wanted(s)) {
 		r->locking.spec = s;
 		r->locking.store = r->store;
@@ -484,7 +489,7 @@ static int check(struct run *r, struct wh_err **err)
 		res = verify(r, err);
 	if (!res && lock && !locked)
 		res = end_locking(r, err);
-	return res;
+	return res ? res : wh_profile_locks_end(r->profile_locks, err);
 }
 
 /* ---------------------------------------------------------------- what came out */
@@ -678,6 +683,7 @@ static void run_release(struct run *r)
 	free(r->built);
 	wh_outcomes_release(&r->verify.first);
 	wh_locking_close(&r->locking);
+	wh_profile_locks_free(r->profile_locks);
 	free(r->verify.told);
 	wh_image_release(&r->image);
 	if (r->graph)

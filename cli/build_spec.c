@@ -513,6 +513,11 @@ int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *arg
 		r = wh_cli_misuse(err, "--runtime-out is empty");
 	if (!r && f->runtime_out)
 		s->runtime_out = wh_cli_absolute(f->runtime_out);
+	if (!r && f->profile_lock && !f->profile_lock[0])
+		r = wh_cli_misuse(err, "--profile-lock is empty");
+	if (!r && f->profile_lock)
+		s->profile_lock = wh_cli_absolute(f->profile_lock);
+	s->update_lock = f->update_lock;
 	if (!r && f->metadata_file)
 		s->metadata_file = wh_cli_absolute(f->metadata_file);
 	if (!r)
@@ -541,6 +546,7 @@ void wh_build_spec_release(struct wh_build_spec *s)
 	wh_strv_release(&s->annotations);
 	free(s->metadata_file);
 	free(s->runtime_out);
+	free(s->profile_lock);
 	for (size_t i = 0; i < s->n_contexts; i++) {
 		free(s->contexts[i].name);
 		free(s->contexts[i].ref);

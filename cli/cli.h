@@ -62,7 +62,8 @@ struct wh_build_flags {
 	const char *verify_report;
 	const char *lock, *isolation;
 	const char *call;
-	const char *pull, *metadata_file, *on_failure, *runtime_out;
+	const char *pull, *metadata_file, *on_failure, *runtime_out, *profile_lock;
+	bool update_lock;
 	struct wh_strv annotations;
 	const char *load; /* "true", "docker", "podman", "containerd" */
 	unsigned jobs;
@@ -150,6 +151,8 @@ struct wh_build_spec {
 	const char *iidfile;
 	char *metadata_file; /* absolute path, or NULL */
 	char *runtime_out;   /* the same, a directory: documents.h */
+	char *profile_lock;  /* the same: profile_lock.h */
+	bool update_lock;
 	enum wh_pull_policy pull;
 	bool failure_shell;  /* --on-failure=shell */
 	struct wh_strv annotations; /* --annotation's texts, checked: [LEVEL[PLATFORM][,LEVEL…]:]KEY=VALUE */

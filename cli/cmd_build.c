@@ -84,6 +84,8 @@ static const struct wh_option options[] = {
 	 NULL},
 	{"platform", 0, WH_OPT_LIST, AT(platforms), "OS/ARCH",
 	 "Platforms of the image, between commas (default: this machine's);\nseveral make an image index with one image each (repeatable)", NULL},
+	{"profile-lock", 0, WH_OPT_TEXT, AT(profile_lock), "FILE",
+	 "Hold PROFILEs to what this file says that the application needs;\nsomething new ends the build (exit code 3)", NULL},
 	{"progress", 0, WH_OPT_TEXT, AT(progress), "HOW", "auto, plain, tty, rawjson or quiet", progresses},
 	{"pull", 0, WH_OPT_SWITCH, AT(pull), "WHEN",
 	 "Ask registries what the bases' names mean now: always, missing\n(the default: names that the store lacks), never; --pull alone is\nalways. Layers are fetched only when a step reads them", pulls},
@@ -114,6 +116,8 @@ static const struct wh_option options[] = {
 	 NULL},
 	{"verify-report", 0, WH_OPT_TEXT, AT(verify_report), "FILE",
 	 "Write what --verify-reproducible found to this file, as JSON\n(and verify)", NULL},
+	{"update-lock", 0, WH_OPT_FLAG, AT(update_lock), NULL,
+	 "Write what the application needs now into the lock of\n--profile-lock or PROFILE --lock", NULL},
 	{"verify-reproducible", 0, WH_OPT_FLAG, AT(verify_reproducible), NULL,
 	 "Build a second time without cache, and compare: exit code 3 and\na list of what differs, file by file; then nothing is written,\nnamed or pushed", NULL},
 	/* What docker has and is still to come: named, so that nobody takes it for a slip of the pen. */

@@ -76,6 +76,7 @@ static const struct wh_option options[] = {
 	{"no-cache", 0, WH_OPT_FLAG, BUILD(no_cache), NULL, "Run all tests", NULL},
 	{"output", 'o', WH_OPT_LIST, BUILD(outputs), "SPEC", "type=oci|docker|local|tar|registry|image,dest=PATH…, as for build\n(repeatable)", NULL},
 	{"platform", 0, WH_OPT_LIST, BUILD(platforms), "OS/ARCH", "Which images of several, between commas (default: this machine's)", NULL},
+	{"profile-lock", 0, WH_OPT_TEXT, BUILD(profile_lock), "FILE", "Hold the application to what this file says, as for build", NULL},
 	{"progress", 0, WH_OPT_TEXT, BUILD(progress), "HOW", "auto, plain, tty, rawjson or quiet", progresses},
 	{"pull", 0, WH_OPT_SWITCH, BUILD(pull), "WHEN", "Ask registries what the names mean now: always, missing (the\ndefault), never", pulls},
 	{"push", 0, WH_OPT_FLAG, BUILD(push), NULL, "Push the image, with what is attached to it, to where each --tag says", NULL},
@@ -92,6 +93,7 @@ static const struct wh_option options[] = {
 	{"ssh", 0, WH_OPT_LIST, BUILD(ssh), "ID[=SOCKET|=KEYFILE[,KEYFILE]]", "An agent for --mount type=ssh (repeatable)", NULL},
 	{"tag", 't', WH_OPT_LIST, BUILD(tags), "NAME[:TAG]", "Name of the result in the store and in outputs (repeatable)", NULL},
 	{"ulimit", 0, WH_OPT_LIST, BUILD(ulimits), "NAME=SOFT[:HARD]", "Limit of the processes, -1: none (repeatable)", NULL},
+	{"update-lock", 0, WH_OPT_FLAG, BUILD(update_lock), NULL, "Write what it needs now into the file of --profile-lock", NULL},
 	{0},
 };
 

@@ -30,7 +30,8 @@ static const struct wh_flag_def profile_flags[] = {
 	{"start", WH_FLAG_TEXT},   {"share", WH_FLAG_LIST},
 	{"network", WH_FLAG_TEXT}, {"mount", WH_FLAG_LIST},
 	{"env", WH_FLAG_LIST},     {"timeout", WH_FLAG_TEXT},
-	{"runs", WH_FLAG_TEXT},    {0},
+	{"runs", WH_FLAG_TEXT},    {"lock", WH_FLAG_TEXT},
+	{0},
 };
 static const struct wh_flag_def prune_flags[] = {
 	{"keep", WH_FLAG_LIST},

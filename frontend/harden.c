@@ -438,6 +438,27 @@ static int share_of(struct wh_lower *l, struct wh_stage *s, const struct wh_node
 	return r;
 }
 
+/* --lock=FILE, in the context. */
+static int lock_of(struct wh_lower *l, struct wh_stage *s, const struct wh_node *n, struct wh_op_profile *op, struct wh_err **err)
+{
+	const char *text = wh_flag_text(n, "lock");
+	WH_AUTO_FREE char *clean = NULL;
+	int r;
+
+	if (!text)
+		return 0;
+	r = wh_scope_keep(l, s, text, &text, err);
+	if (r == 0)
+		clean = wh_path_clean(text);
+	if (r == 0 && (!*text || *text == '/' || wh_has_prefix(clean, ".."))) {
+		wh_usage_word(err, text, "--lock: \"%s\" is no path of a file in the build context", text);
+		wh_err_hint(err, "build --profile-lock FILE takes any file");
+		r = -EINVAL;
+	}
+	op->lock = text;
+	return r;
+}
+
 static int numbers_of(struct wh_lower *l, struct wh_stage *s, const struct wh_node *n, struct wh_op_profile *op,
 		      struct wh_err **err)
 {
@@ -512,6 +533,8 @@ int wh_lower_profile(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd
 		r = share_of(l, s, c->n, op, err);
 	if (r == 0)
 		r = numbers_of(l, s, c->n, op, err);
+	if (r == 0)
+		r = lock_of(l, s, c->n, op, err);
 	if (r < 0)
 		return r;
 	parts.first[0] = s->state;
