@@ -2,6 +2,7 @@
 /* whittle explain IMAGE PATH…: why a path is in a pruned image, or that it went; or the lists of both. */
 #include "cli/cli.h"
 #include "cli/explain_words.h"
+#include "cli/listing.h"
 #include "evidence/evidence.h"
 
 #include <errno.h>
@@ -120,8 +121,7 @@ static int answer(const struct flags *f, const struct wh_image *image, const jso
 		json_object_set(doc, "emulated", json_object_get(report, "emulated"));
 	r = fill(x, f, args, doc, err);
 	if (r == 0 && f->json) {
-		wh_json_dump(doc, out);
-		wh_buf_addc(out, '\n');
+		wh_cli_json(doc, 2, out);
 	} else if (r == 0) {
 		if (f->risk)
 			add_risk(report, out);

@@ -38,6 +38,8 @@ static int at_union(void *arg, const char *path, const char **ret_link)
 	struct at *a = arg;
 	const struct wh_ex_gone *gone;
 
+	if (!*path)
+		return WH_WALK_DIR;
 	if (wh_tree_lookup(a->x->t, path, &a->n) == 0) {
 		*ret_link = a->n.e.link;
 		return a->n.e.type == WH_T_DIR       ? WH_WALK_DIR

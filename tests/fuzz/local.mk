@@ -117,3 +117,9 @@ tests_fuzz_fuzz_source_LDADD = harden/libharden.a layers/liblayers.a base/libbas
 check_PROGRAMS += tests/fuzz/fuzz_tap
 tests_fuzz_fuzz_tap_SOURCES = tests/fuzz/fuzz_tap.c tests/fuzz/replay.c
 tests_fuzz_fuzz_tap_LDADD = builder/libbuilder.a base/libbase.a $(DEPS_LIBS)
+
+# harden: prune reports that came with an image, and how they are told
+check_PROGRAMS += tests/fuzz/fuzz_explain
+tests_fuzz_fuzz_explain_SOURCES = tests/fuzz/fuzz_explain.c tests/fuzz/replay.c
+tests_fuzz_fuzz_explain_LDADD = cli/libcli.a frontend/libfrontend.a builder/libbuilder.a evidence/libevidence.a harden/libharden.a \
+	layers/liblayers.a sandbox/libsandbox.a base/libbase.a $(DEPS_LIBS)

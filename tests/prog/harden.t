@@ -41,14 +41,14 @@ manifest_of() {
 	jq -r '[.manifests[] | select(.annotations["org.opencontainers.image.ref.name"] == "latest")][0].digest' "$1/index.json"
 }
 
-# verdict LAYOUT: the predicate, as any reader of OCI finds it.
-verdict() {
+# predicate LAYOUT TYPE: as any reader of OCI finds it.
+predicate() {
 	local digest
 
 	for digest in $(jq -r '.manifests[].digest' "$1/index.json"); do
 		jq -r '.layers[]?.digest' "$(blob "$1" "$digest")" | while read -r layer; do
 			jq -r '.dsseEnvelope.payload // empty' "$(blob "$1" "$layer")" 2>/dev/null | base64 -d 2>/dev/null |
-				jq -e 'select(.predicateType | test("hardening-verdict")?) | .predicate' 2>/dev/null
+				jq -e "select(.predicateType | test(\"$2\")?) | .predicate" 2>/dev/null
 		done
 	done | jq -s '.[0]'
 }
@@ -74,7 +74,7 @@ hardened() {
 	like "$out" '^  shells +[1-9][0-9]* +0 ' "$name: says that no shell is left"
 	like "$out" '^  findings +not assessed +not assessed ' "$name: findings are not assessed without a database"
 	unlike "$out" '^  repaired' "$name: nothing had to be repaired"
-	verdict "$name" >verdict.json
+	predicate "$name" hardening-verdict >verdict.json
 	is "$(jq ".sizes.after.bytes * 100 <= .sizes.before.bytes * $percent" verdict.json)" true \
 		"$name: at most $percent % of the bytes ($(jq -c '[.sizes.before.bytes, .sizes.after.bytes]' verdict.json))"
 	is "$(jq -c '[.shellPresent, .sizes.after.setid, .tests.failed]' verdict.json)" '[false,0,0]' \
@@ -179,10 +179,19 @@ hardened python-service 30 http://127.0.0.1:8000/primes/1000000 '"primes": 78498
 run "$WHITTLE" explain oci:nginx:latest /usr/sbin/nginx
 is "$status" 0 'explain: a path that stayed'
 like "$out" 'kept.*observed' 'explain: by which rule'
+run "$WHITTLE" pull --root "$T/s-pulled" "$REGISTRY/test/nginx:1"
+run "$WHITTLE" explain --root "$T/s-pulled" "$REGISTRY/test/nginx:1" /srv/site/index.html
+like "$out" '^    read.* test "' 'explain: of an image from a registry, as its report came along'
 run "$WHITTLE" explain oci:nginx:latest /usr/bin/apt
 is "$status" 0 'explain: a path that went'
 like "$out" 'removed' 'explain: says so'
 run "$WHITTLE" explain oci:nginx:latest /no/such/thing
 like "$out$err" 'never|not in' 'explain: a path that never was'
+
+# ---- what leaves the build holds to its schema ----
+
+fits hardening-verdict-1 verdict.json 'the verdict fits its schema'
+predicate nginx prune-report >report.json
+fits prune-report-1 report.json 'the prune report fits its schema'
 
 done_testing

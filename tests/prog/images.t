@@ -73,6 +73,10 @@ for WHO in "${users[@]}"; do
 	bytes=$(w images --format json shop | jq .Bytes)
 	is "$bytes" "$(w inspect --raw shop:1.4 | jq '[.layers[].size] | add')" "$WHO: SIZE is the sum of the layers as they are stored"
 	is "$(w images --format json shop | jq .BytesHere)" "$bytes" "$WHO: and all of it is here"
+	w images --format json shop >"$T/line.json"
+	fits image-line-1 "$T/line.json" "$WHO: the line fits its schema"
+	w inspect shop:1.4 >"$T/inspect.json"
+	fits image-inspect-1 "$T/inspect.json" "$WHO: what inspect tells fits its schema"
 	like "$(w images --digests)" "sha256:$(w inspect --raw shop:1.4 | sha256sum | cut -c-64)" "$WHO: --digests: the manifest's"
 	other=$(w build -q --label x=y --build-context "base=oci-layout://$busybox" ctx)
 	unlike "$(w images)" "${other:7:12}" "$WHO: what has no name is not listed"

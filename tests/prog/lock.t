@@ -122,6 +122,7 @@ for who in "${users[@]}"; do
 	is "$status" 0 "$who: a build without a lock"
 	build "$who" --lock "$lock" -t written -o "type=tar,dest=$dest" < <(dockerfile)
 	is "$status" 0 "$who: --lock: exit code"
+	fits build-lock-1 "$lock" "$who: --lock: it fits its schema"
 	like "$err" 'Unpacking first' "$who: a step that nobody watched is run again for it"
 	is "$(jq -c '[.schema, (.bases[] | [.name, .platform, .digest])]' "$lock")" \
 		"[1,[\"base\",\"linux/$(dpkg --print-architecture)\",\"$(jq -r '.manifests[0].digest' "$base/index.json")\"]]" \

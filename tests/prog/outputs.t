@@ -55,6 +55,8 @@ is "$status" 0 'to standard output: exit code'
 
 # ---- metadata ----
 
+fits build-metadata-1 meta.json 'metadata: it fits its schema'
+
 is "$(jq -r '."containerimage.config.digest"' meta.json)" "$(cat iid)" 'metadata: config digest is the iidfile'
 is "$(jq -r '."containerimage.digest"' meta.json)" "$(jq -r '."containerimage.descriptor".digest' meta.json)" 'metadata: digest and descriptor'
 is "$(jq -r '."containerimage.descriptor" | .mediaType, .platform.os, .annotations["org.opencontainers.image.created"]' meta.json | tr '\n' ' ')" \
@@ -67,6 +69,7 @@ printf 'from scratch\nCOPY file /x\n' >ctx/lint
 BUILDX_METADATA_WARNINGS=1 BUILDX_METADATA_PROVENANCE=disabled run "$WHITTLE" build --root "$S" -f ctx/lint --metadata-file warn.json -q ctx
 is "$(jq -r '."buildx.build.warnings"[0].short' warn.json | base64 -d)" "ConsistentInstructionCasing: Command 'from' should match the case of the command majority (uppercase) (line 1)" \
 	'metadata: a warning'
+fits build-metadata-1 warn.json 'metadata: with warnings, too'
 is "$(jq -r '."buildx.build.warnings"[0].range[0].start.line, has("buildx.build.provenance")' warn.json | tr '\n' ' ')" '1 false ' 'metadata: its line; no provenance'
 printf 'FROM base\nRUN false\n' >ctx/fails
 build -f ctx/fails --metadata-file meta.json --iidfile iid
@@ -88,6 +91,7 @@ is "$(skopeo inspect --raw oci-archive:a.tar | jq -r '.annotations.own')" x 'sko
 scratch -t multi --platform linux/amd64,linux/arm64 --annotation 'index,manifest:both=1' --annotation 'manifest[linux/arm64]:arm=yes' --annotation index-descriptor:i.d=z \
 	--annotation 'manifest-descriptor[linux/arm64]:m.d=w' -o type=oci,dest=m.tar -o type=registry,name="$REGISTRY/multi:1" --metadata-file meta.json --iidfile iid
 is "$status" 0 'several platforms: exit code'
+fits build-metadata-1 meta.json 'several platforms: the metadata fit their schema'
 index=$(manifest_of m.tar)
 is "$(jq -c .annotations <<<"$index")" '{"both":"1"}' 'annotations of the index'
 is "$(jq -c '[.manifests[].annotations]' <<<"$index")" '[null,{"m.d":"w"}]' 'annotations of a descriptor in it'

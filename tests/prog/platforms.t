@@ -430,6 +430,8 @@ if [ "$status" = 0 ]; then
 	pass 'one platform hardened'
 	verify oci:hardened:1 --key ours.pub --format json
 	is "$status $(jq -c '[.images[] | [.platform, (.verdict != null)]]' <<<"$out")" "0 [[\"linux/$here\",true],[\"linux/$other\",false]]" 'that one has a verdict'
+	printf '%s\n' "$out" >verification.json
+	fits verification-1 verification.json 'as JSON it fits its schema'
 else
 	fail 'one platform hardened' "$err"
 fi

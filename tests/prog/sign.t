@@ -81,6 +81,8 @@ verify "oci-layout://$T/lay" --key ours.pub --format json
 is "$status $(jq -c '[.verified, .digest, .signature, [.statements[] | .predicateType, .forms]]' <<<"$out")" \
 	"0 [true,\"$manifest\",{\"bundle\":true,\"legacy\":true,\"references\":[\"registry.example/shop\"]},[\"$type\",[\"bundle\",\"legacy\"]]]" \
 	'the same as JSON'
+printf '%s\n' "$out" >verification.json
+fits verification-1 verification.json 'and it fits its schema'
 is "$(ls "$TMPDIR")" '' 'nothing is left behind'
 verify oci:lay:1.4 --key other.pub
 refused 'another key' 'is not signed by this key$'

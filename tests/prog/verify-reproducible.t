@@ -183,6 +183,8 @@ for who in "${users[@]}"; do
 	DOCKERFILE
 	is "$status" 3 "$who: tests that try something else: exit code"
 	like "$err" '/data/hello: used in the first build only' "$who: what was observed once"
+	fits verify-report-1 "$T/$who/kinds.json" "$who: a report fits its schema"
+	fits verify-report-1 "$T/$who/pruned.json" "$who: and one of profiles"
 	# The first build's second run asks for the other file, too, which a repair puts back.
 	is "$(jq -c '[.differences[] | [.line, .follows, [.files[].path | select(startswith("/data/"))]]]' "$T/$who/pruned.json")" \
 		'[[7,false,[]],[8,true,["/data/hello"]]]' "$who: and what followed"

@@ -55,6 +55,8 @@ scan --format json oci:small
 is "$status" 0 'no database, json: exit code 0'
 is "$(jq -c '[.assessed, .why, .counts, .findings, .packagesUnassessed]' <<<"$out")" \
 	'[false,"there is no vulnerability database",null,null,4]' 'no database, json: no counts, no findings'
+printf '%s\n' "$out" >none.json
+fits findings-1 none.json 'no database, json: it fits its schema'
 run "$WHITTLE" db info --root store
 is "$status" 0 'info without a database: exit code 0'
 like "$out" '^no vulnerability database' 'info without a database'
@@ -258,6 +260,7 @@ image june june.status debian 12
 ok 'packages of Debian 12.0: every finding, severity and fix as the independent check has them' \
 	python3 "$check" check "$records" june.status 12 june.json
 python3 "$check" check "$records" june.status 12 june.json | sed 's/^/# 12.0: /'
+fits findings-1 june.json 'findings fit their schema'
 before=$(jq .counts.total june.json)
 ok 'packages of Debian 12.0: more than a hundred' test "$before" -gt 100
 
