@@ -20,8 +20,8 @@ builder_libbuilder_a_SOURCES += builder/outcomes.c builder/outcomes.h
 builder_libbuilder_a_SOURCES += builder/cache_remote.c builder/cache_remote.h builder/imports.c
 # profile and prune
 builder_libbuilder_a_SOURCES += \
-	builder/hardening.c builder/op_profile.c builder/op_prune.c builder/op_prove.c builder/confinement.c builder/profile_app.c builder/profile_compare.c builder/profile_control.c \
-	builder/profile_log.c builder/profile_private.h builder/profile_ready.c builder/profile_run.c \
+	builder/hardening.c builder/op_profile.c builder/op_prune.c builder/op_prove.c builder/prove_controls.c builder/prove_needs.c builder/prove_private.h builder/confinement.c builder/profile_app.c builder/profile_compare.c builder/profile_control.c \
+	builder/profile_log.c builder/profile_places.c builder/profile_private.h builder/profile_ready.c builder/profile_run.c \
 	builder/profile_share.c builder/profile_step.c builder/profile_tests.c builder/profile_trace.c builder/tap.c builder/tap.h builder/prune_fail.c builder/prune_private.h builder/prune_risk.c builder/prune_repair.c builder/tail.c
 # why a step missed
 builder_libbuilder_a_SOURCES += builder/explain.c builder/explain.h builder/fileop_list.c

@@ -4,31 +4,37 @@
  *
  *   [job] privileges ──▶ trials of all PROFILEs, held to them ──passed──▶ negative controls, one after the other ──▶ [job] document
  *            ▲                 │ failed
- *            └── new needs ◀── a trial that is not held, observed ── nothing new ──▶ each part alone: which one is it? ──▶ the step fails
+ *            └── new needs ◀── a trial that is not held, observed; nothing new: one that is held to all parts but one, for each part
+ *                              │ nothing new in any, or three rounds did not do
+ *                              ▼ the step fails: which parts, what was asked for
  *
  * A negative control is the same with one thing less: then some PROFILE must fail. What turns out not to be needed (a program may have
- * another way) is followed by the next candidate of its kind. Kinds:
+ * another way) is followed by the next candidate of its kind. What is the environment's failure ends the step instead: it proves nothing. Kinds:
  *
  *   seccomp        one call; one must be found
  *   capabilities, read-only root, Landlock: where there is something to be taken away; if nothing is needed, the proof says so
  *
  * The tree is handed on. The document, a blob:
  *
- *   {"privileges":{harden/runtime.h}, "proof":{"$schema":…, "enforced":{"seccomp":true,"capabilities":true,"noNewPrivileges":true,
- *     "readOnlyRoot":true,"landlock":true}, "landlockAbi":N, "unproven":["apparmor", …], "runs":[[run, …], …],    a list a PROFILE (builder.h)
+ *   {"privileges":{harden/runtime.h}, "proof":{"$schema":…, "proven":true, "enforced":{"seccomp":true,"capabilities":true,
+ *     "noNewPrivileges":true,"readOnlyRoot":true,"landlock":true}, "landlockAbi":N, "unproven":["apparmor", …],
+ *     "runs":[[run, …], …],                                        a list a PROFILE (builder.h)
  *     "controls":[{"kind":"seccomp","without":"bind","failed":true,"how":"the application ended with status 1 …"}, …],
- *     "rounds":N}}                                                 how often something was added that the profile had not foreseen
+ *     "notShown":["Landlock", …],                                  kinds of which something was taken away, and nothing of it was needed
+ *     "unforeseen":[{"kind":"seccomp","what":"flock"}, …],         what these trials were seen to need beyond the profiles; it is granted
+ *     "rounds":N}}                                                 how often that was so
+ *
+ * Under an emulator nothing is tried: {"proof":{"$schema":…, "proven":false, "why":"…", "platform":"linux/arm64"}}, and no privileges. Schema: proof-1.json.
  */
-#include "builder/profile_private.h"
+#include "builder/prove_private.h"
 
 #include <errno.h>
 
 #define ROUNDS_MAX 3
-#define CANDIDATES_MAX 8
 #define SLACK_NS (15 * UINT64_C(1000000000)) /* what a run gets beyond three times what it took */
 #define SCHEMA "https://whittle.dev/schema/proof-1.json"
 
-enum stage { HELD, LOOSE, PART, CONTROL };
+enum stage { HELD, LOOSE, BUT, CONTROL };
 
 struct wh_prove {
 	struct wh_node *node;
@@ -37,7 +43,9 @@ struct wh_prove {
 	size_t n_profiles, cap_profiles, n_trials;
 	const char **shares;
 	json_t *privileges;
-	unsigned parts, part; /* what is enforced here; PART: which one alone */
+	unsigned parts; /* what is enforced here */
+	size_t part;    /* BUT: which one is left out */
+	bool learnt;
 	unsigned rounds;
 	struct wh_strv blamed;
 	struct wh_confinement *held;
@@ -45,22 +53,15 @@ struct wh_prove {
 	size_t at;         /* the PROFILE on trial */
 	uint64_t *took_ns; /* of each, held */
 	uint64_t from;
-	json_t *runs, *controls;
-	struct wh_control *candidates; /* of all kinds, in order of kind */
-	struct wh_arena *a;
-	size_t n_candidates, cap_candidates, candidate;
+	json_t *runs, *controls, *unforeseen, *news; /* news: of the trial just seen */
+	struct wh_controls candidates;
+	size_t candidate;
 	struct wh_err *why; /* how the held trial failed */
-};
-
-static const char *const kind_names[] = {
-	[WH_CONTROL_SECCOMP] = "seccomp",
-	[WH_CONTROL_CAPABILITIES] = "capabilities",
-	[WH_CONTROL_READ_ONLY] = "read-only root",
-	[WH_CONTROL_LANDLOCK] = "Landlock",
 };
 
 static void next_trial(struct wh_node *n);
 static void begin_controls(struct wh_node *n);
+static void next_part(struct wh_node *n);
 
 void wh_prove_free(struct wh_prove *p)
 {
@@ -73,11 +74,12 @@ void wh_prove_free(struct wh_prove *p)
 	json_decref(p->privileges);
 	json_decref(p->runs);
 	json_decref(p->controls);
+	json_decref(p->unforeseen);
 	wh_strv_release(&p->blamed);
 	wh_confinement_free(p->held);
 	free(p->took_ns);
-	free(p->candidates);
-	wh_arena_free(p->a);
+	wh_controls_release(&p->candidates);
+	json_decref(p->news);
 	wh_err_free(p->why);
 	free(p);
 }
@@ -217,18 +219,45 @@ static void derived(struct wh_node *n)
 
 /* ---------------------------------------------------------------- the end */
 
+/* Kinds of which no control has failed. */
+static json_t *not_shown(const struct wh_prove *p)
+{
+	json_t *list = json_array(), *one;
+	size_t i;
+
+	for (size_t kind = WH_CONTROL_SECCOMP; kind < WH_CONTROL_KINDS; kind++) {
+		bool tried = false, red = false;
+
+		json_array_foreach (p->controls, i, one) {
+			if (!wh_streq(wh_json_str(one, "kind"), wh_control_kinds[kind]))
+				continue;
+			tried = true;
+			red |= json_is_true(json_object_get(one, "failed"));
+		}
+		if (tried && !red)
+			json_array_append_new(list, json_string(wh_control_kinds[kind]));
+	}
+	return list;
+}
+
 static json_t *proof_json(const struct wh_node *n, const struct wh_prove *p)
 {
 	bool landlock = p->parts & WH_PART_LANDLOCK;
-	json_t *unproven = json_pack("[s]", "apparmor");
+	json_t *unproven = json_pack("[s]", "apparmor"), *proof;
 
 	if (!landlock)
 		json_array_append_new(unproven, json_string("landlock"));
-	return json_pack("{s:s, s:{s:b, s:b, s:b, s:b, s:b}, s:i, s:o, s:O, s:O, s:i}", "$schema", SCHEMA, "enforced", "seccomp", 1,
-			 "capabilities", 1, "noNewPrivileges", json_is_true(json_object_get(p->privileges, "noNewPrivileges")),
-			 "readOnlyRoot", json_is_true(json_object_get(p->privileges, "readOnlyRoot")), "landlock", landlock,
-			 "landlockAbi", landlock ? n->b->host.landlock_abi : 0, "unproven", unproven, "runs", p->runs, "controls",
-			 p->controls, "rounds", (int)p->rounds);
+	proof = json_pack("{s:s, s:b, s:{s:b, s:b, s:b, s:b, s:b}, s:i}", "$schema", SCHEMA, "proven", 1, "enforced", "seccomp", 1,
+			  "capabilities", 1, "noNewPrivileges", json_is_true(json_object_get(p->privileges, "noNewPrivileges")),
+			  "readOnlyRoot", json_is_true(json_object_get(p->privileges, "readOnlyRoot")), "landlock", landlock,
+			  "landlockAbi", landlock ? n->b->host.landlock_abi : 0);
+	json_object_set_new(proof, "unproven", unproven);
+	json_object_set(proof, "runs", p->runs);
+	json_object_set(proof, "controls", p->controls);
+	json_object_set_new(proof, "notShown", not_shown(p));
+	json_object_set(proof, "unforeseen", p->unforeseen);
+	json_object_set_new(proof, "rounds", json_integer((json_int_t)p->rounds));
+	return proof;
 }
 
 static void document_work(struct wh_node *n)
@@ -242,84 +271,22 @@ static void document_work(struct wh_node *n)
 	n->own_empty = true;
 }
 
+/* The calls are the emulator's, and what it needs is nobody else's need. */
+static void emulated_work(struct wh_node *n)
+{
+	WH_AUTO_JSON json_t *doc = json_pack("{s:{s:s, s:b, s:s, s:s}}", "proof", "$schema", SCHEMA, "proven", 0, "why",
+					     "its programs ran under an emulator, whose system calls are its own", "platform",
+					     n->prove->op->platform);
+
+	n->job_r = wh_doc_write(n->b, doc, &n->doc, &n->job_err);
+	n->own_empty = true;
+}
+
 /* ---------------------------------------------------------------- controls */
-
-static void add_candidate(struct wh_prove *p, enum wh_control_kind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static void add_candidate(struct wh_prove *p, enum wh_control_kind kind, const char *fmt, ...)
-{
-	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
-	va_list ap;
-	size_t of_kind = 0;
-
-	va_start(ap, fmt);
-	wh_buf_vaddf(&text, fmt, ap);
-	va_end(ap);
-	for (size_t i = 0; i < p->n_candidates; i++)
-		of_kind += p->candidates[i].kind == kind;
-	if (of_kind < CANDIDATES_MAX)
-		WH_PUSH(p->candidates, p->n_candidates, p->cap_candidates) =
-			(struct wh_control){kind, wh_arena_strdup(p->a, text.p)};
-}
-
-static bool was_observed(const struct wh_prove *p, const char *name)
-{
-	const json_t *one;
-	size_t i;
-
-	json_array_foreach (json_object_get(p->privileges, "observed"), i, one)
-		if (wh_streq(json_string_value(one), name))
-			return true;
-	return false;
-}
-
-/* What fails at once and for good comes first: then a control takes no longer than a start. */
-static void call_candidates(struct wh_prove *p)
-{
-	static const char *const first[] = {"listen", "bind", "socket", "epoll_create1", "epoll_create", "socketpair", "connect",
-					    "unlink", "mkdir", "openat", "open", NULL};
-
-	for (const char *const *name = first; *name; name++)
-		if (was_observed(p, *name))
-			add_candidate(p, WH_CONTROL_SECCOMP, "%s", *name);
-	add_candidate(p, WH_CONTROL_SECCOMP, "mmap"); /* without it no dynamic program starts, and hardly another */
-	add_candidate(p, WH_CONTROL_SECCOMP, "brk");
-	add_candidate(p, WH_CONTROL_SECCOMP, "exit_group");
-}
-
-static void collect_candidates(struct wh_prove *p)
-{
-	const json_t *landlock = json_object_get(p->privileges, "landlock"), *one, *rule, *path;
-	size_t i, k;
-
-	call_candidates(p);
-	json_array_foreach (json_object_get(p->privileges, "capabilities"), i, one)
-		add_candidate(p, WH_CONTROL_CAPABILITIES, "%s", json_string_value(one));
-	if (json_is_true(json_object_get(p->privileges, "readOnlyRoot")))
-		json_array_foreach (json_object_get(p->privileges, "writable"), i, one)
-			add_candidate(p, WH_CONTROL_READ_ONLY, "%s", wh_json_str(one, "path"));
-	if (!(p->parts & WH_PART_LANDLOCK))
-		return;
-	json_array_foreach (json_object_get(json_object_get(landlock, "net"), "rules"), i, rule)
-		if (wh_streq(json_string_value(json_array_get(json_object_get(rule, "access"), 0)), "bind_tcp"))
-			add_candidate(p, WH_CONTROL_LANDLOCK, "bind_tcp");
-	json_array_foreach (json_object_get(landlock, "fs"), i, rule) {
-		const char *access = json_string_value(json_array_get(json_object_get(rule, "access"), 0));
-
-		/* /usr first: hardly a program is without it. */
-		if (wh_streq(access, "read_file") && json_array_size(json_object_get(rule, "access")) == 2)
-			json_array_foreach (json_object_get(rule, "paths"), k, path)
-				if (wh_streq(json_string_value(path), "/usr"))
-					add_candidate(p, WH_CONTROL_LANDLOCK, "read_file /usr");
-		if (wh_streq(access, "read_file") && json_array_size(json_object_get(rule, "access")) == 2)
-			json_array_foreach (json_object_get(rule, "paths"), k, path)
-				if (!wh_streq(json_string_value(path), "/proc") && !wh_streq(json_string_value(path), "/sys"))
-					add_candidate(p, WH_CONTROL_LANDLOCK, "read_file %s", json_string_value(path));
-	}
-}
 
 static void note_control(struct wh_prove *p, const struct wh_control *c, const struct wh_err *how)
 {
-	json_t *o = json_pack("{s:s, s:s, s:b}", "kind", kind_names[c->kind], "without", c->without, "failed", how != NULL);
+	json_t *o = json_pack("{s:s, s:s, s:b}", "kind", wh_control_kinds[c->kind], "without", c->without, "failed", how != NULL);
 
 	if (how) {
 		json_t *text = json_string(how->msg);
@@ -334,14 +301,14 @@ static void next_control(struct wh_node *n)
 {
 	struct wh_prove *p = n->prove;
 
-	if (p->candidate == p->n_candidates) {
+	if (p->candidate == p->candidates.n) {
 		wh_node_submit(n, document_work, end);
 		return;
 	}
 	p->at = 0;
-	say(n, "control: %s without %s must fail", kind_names[p->candidates[p->candidate].kind],
-	    p->candidates[p->candidate].without);
-	n->job_r = hold(p, p->parts, &p->candidates[p->candidate], &n->job_err);
+	say(n, "control: %s without %s must fail", wh_control_kinds[p->candidates.v[p->candidate].kind],
+	    p->candidates.v[p->candidate].without);
+	n->job_r = hold(p, p->parts, &p->candidates.v[p->candidate], &n->job_err);
 	if (n->job_r < 0)
 		end(n);
 	else
@@ -354,7 +321,8 @@ static void begin_controls(struct wh_node *n)
 
 	p->stage = CONTROL;
 	p->controls = json_array();
-	collect_candidates(p);
+	wh_controls_collect(p->privileges, (const json_t *const *)p->profiles, p->n_profiles, p->parts, n->b->host.landlock_abi,
+			    &p->candidates);
 	p->candidate = 0;
 	next_control(n);
 }
@@ -362,10 +330,10 @@ static void begin_controls(struct wh_node *n)
 static void control_failed(struct wh_node *n, const struct wh_err *how)
 {
 	struct wh_prove *p = n->prove;
-	enum wh_control_kind kind = p->candidates[p->candidate].kind;
+	enum wh_control_kind kind = p->candidates.v[p->candidate].kind;
 
-	note_control(p, &p->candidates[p->candidate], how);
-	while (p->candidate < p->n_candidates && p->candidates[p->candidate].kind == kind)
+	note_control(p, &p->candidates.v[p->candidate], how);
+	while (p->candidate < p->candidates.n && p->candidates.v[p->candidate].kind == kind)
 		p->candidate++;
 	next_control(n);
 }
@@ -373,8 +341,8 @@ static void control_failed(struct wh_node *n, const struct wh_err *how)
 static void control_passed(struct wh_node *n)
 {
 	struct wh_prove *p = n->prove;
-	const struct wh_control *c = &p->candidates[p->candidate++];
-	bool last = p->candidate == p->n_candidates || p->candidates[p->candidate].kind != c->kind;
+	const struct wh_control *c = &p->candidates.v[p->candidate++];
+	bool last = p->candidate == p->candidates.n || p->candidates.v[p->candidate].kind != c->kind;
 
 	note_control(p, c, NULL);
 	say(n, "the tests pass without %s", c->without);
@@ -391,22 +359,6 @@ static void control_passed(struct wh_node *n)
 
 /* ---------------------------------------------------------------- when the tests fail though nothing was taken away */
 
-static void fail_held(struct wh_node *n)
-{
-	struct wh_prove *p = n->prove;
-	WH_AUTO_BUF struct wh_buf parts = WH_BUF_INIT;
-
-	for (size_t i = 0; i < p->blamed.n; i++)
-		wh_buf_addf(&parts, "%s%s", i ? ", " : "", p->blamed.v[i]);
-	n->job_r = p->why && p->why->sys ? -p->why->sys : -ECHILD;
-	wh_err_move(&n->job_err, &p->why);
-	wh_err_wrap(&n->job_err, "the tests pass on the pruned tree and fail under the privileges that were derived from them (%s)",
-		    p->blamed.n ? parts.p : "all of them together");
-	wh_err_status(&n->job_err, WH_STATUS_CONFINED);
-	wh_err_hint(&n->job_err, "a further test or --runs=N lets the profile see what happens at times only; PRUNE without --runtime=prove leaves the proof out");
-	end(n);
-}
-
 static const struct {
 	unsigned part;
 	const char *name;
@@ -416,6 +368,30 @@ static const struct {
 	{WH_PART_READ_ONLY, "read-only root"},
 	{WH_PART_LANDLOCK, "Landlock"},
 };
+
+static void fail_held(struct wh_node *n)
+{
+	struct wh_prove *p = n->prove;
+	WH_AUTO_BUF struct wh_buf words = WH_BUF_INIT;
+
+	n->job_r = p->why && p->why->sys ? -p->why->sys : -ECHILD;
+	wh_err_move(&n->job_err, &p->why);
+	if (p->rounds > ROUNDS_MAX) {
+		wh_needs_words(p->unforeseen, &words);
+		wh_err_wrap(&n->job_err, "the tests on the pruned tree need something new each time: %s; under the privileges without it", words.p);
+		wh_err_hint(&n->job_err, "--runs=N, or tests that do the same each time, let the profile see all of it; PRUNE without --runtime=prove leaves the proof out");
+	} else {
+		for (size_t i = 0; i < p->blamed.n; i++)
+			wh_buf_addf(&words, "%s%s", i ? " or " : "", p->blamed.v[i]);
+		wh_err_wrap(&n->job_err, "the tests pass on the pruned tree, and fail under the privileges that were derived from them (%s)",
+			    p->blamed.n ? words.p : "all of them together");
+		wh_err_hint(&n->job_err, p->blamed.n ? "they pass without %s; PRUNE without --runtime=prove leaves the proof out"
+						     : "PRUNE without --runtime=prove leaves the proof out%s",
+			    p->blamed.n ? words.p : "");
+	}
+	wh_err_status(&n->job_err, WH_STATUS_CONFINED);
+	end(n);
+}
 
 static void next_part(struct wh_node *n)
 {
@@ -427,23 +403,25 @@ static void next_part(struct wh_node *n)
 		fail_held(n);
 		return;
 	}
-	p->stage = PART;
-	say(n, "which part is it? %s alone", parts[p->part].name);
-	n->job_r = hold(p, parts[p->part].part, NULL, &n->job_err);
+	p->stage = BUT;
+	say(n, "which part is it? all but %s", parts[p->part].name);
+	n->job_r = hold(p, p->parts & ~parts[p->part].part, NULL, &n->job_err);
 	if (n->job_r < 0)
 		end(n);
 	else
 		next_trial(n);
 }
 
-/* Job: what the trial that nothing held was seen to need becomes a profile more. */
+/* ---------------------------------------------------------------- what was not foreseen */
+
+/* Job: what the trial was seen to need becomes a profile more. */
 static void learn_work(struct wh_node *n)
 {
 	struct wh_prove *p = n->prove;
 	const struct wh_node *base = n->inputs[0];
 	WH_AUTO_FREE struct wh_obs_log *logs = wh_trial_logs(n->trial);
-	WH_AUTO_JSON json_t *before = p->privileges ? json_deep_copy(p->privileges) : NULL;
-	json_t *profile = NULL, *made = NULL;
+	WH_AUTO_JSON json_t *made = NULL;
+	json_t *profile = NULL;
 	struct wh_tree *tree = NULL;
 	int r = wh_tree_open(n->b->o.store, base->result.layers, base->result.n_layers, &tree, &n->job_err);
 
@@ -455,29 +433,46 @@ static void learn_work(struct wh_node *n)
 		WH_PUSH(p->profiles, p->n_profiles, p->cap_profiles) = profile;
 		r = derive(n, p, &made, &n->job_err);
 	}
-	if (r == 0) {
-		p->part = json_equal(before, made) ? 1 : 0; /* learnt nothing? */
+	p->learnt = r == 0 && !json_equal(p->privileges, made);
+	if (p->learnt) {
+		json_decref(p->news);
+		p->news = wh_needs_new(p->privileges, made);
+		wh_needs_join(p->unforeseen, p->news);
 		json_decref(p->privileges);
-		p->privileges = made;
+		p->privileges = WH_TAKE_PTR(made);
 	}
 	n->job_r = r;
+}
+
+static void say_news(struct wh_node *n)
+{
+	WH_AUTO_BUF struct wh_buf words = WH_BUF_INIT;
+
+	wh_needs_words(n->prove->news, &words);
+	say(n, "not foreseen by the profile: %s", words.n ? words.p : "how something is used");
 }
 
 static void learnt(struct wh_node *n)
 {
 	struct wh_prove *p = n->prove;
-	bool nothing = p->part;
 
 	wh_trial_free(WH_TAKE_PTR(n->trial));
-	p->part = 0;
+	if (n->job_r == 0 && n->b->stopping)
+		n->job_r = -ECANCELED;
+	if (n->job_r == 0 && p->learnt)
+		say_news(n);
 	if (n->job_r < 0) {
 		end(n);
-	} else if (nothing || ++p->rounds > ROUNDS_MAX) {
-		p->at = 0;
+	} else if (p->learnt && ++p->rounds > ROUNDS_MAX) {
+		fail_held(n);
+	} else if (p->learnt) {
+		begin_held(n);
+	} else if (p->stage == LOOSE) {
+		p->part = 0;
 		next_part(n);
 	} else {
-		say(n, "the application was seen to need more than the profile says: once more, with that");
-		begin_held(n);
+		wh_strv_add(&p->blamed, parts[p->part++].name);
+		next_part(n);
 	}
 }
 
@@ -494,10 +489,10 @@ static void passed(struct wh_node *n)
 	struct wh_trial *t = n->trial;
 
 	if (p->stage == HELD) {
-		p->took_ns[p->at] = wh_now_ns() - p->from;
+		p->took_ns[p->at] = (wh_now_ns() - p->from) / t->op->runs;
 		json_array_append(p->runs, t->runs);
 	}
-	if (p->stage == LOOSE) {
+	if (p->stage == LOOSE || p->stage == BUT) {
 		wh_node_submit(n, learn_work, learnt);
 		return;
 	}
@@ -506,15 +501,10 @@ static void passed(struct wh_node *n)
 		next_trial(n);
 		return;
 	}
-	if (p->stage == HELD) {
+	if (p->stage == HELD)
 		begin_controls(n);
-	} else if (p->stage == CONTROL) {
+	else
 		control_passed(n);
-	} else {
-		p->part++;
-		p->at = 0;
-		next_part(n);
-	}
 }
 
 static void failed(struct wh_node *n, struct wh_err *err)
@@ -536,11 +526,9 @@ static void failed(struct wh_node *n, struct wh_err *err)
 		wh_err_wrap(&n->job_err, "the tests on the pruned tree, which passed before");
 		end(n);
 		return;
-	case PART:
-		wh_strv_add(&p->blamed, parts[p->part].name);
+	case BUT: /* it is another one, or two of them */
 		wh_err_free(err);
 		p->part++;
-		p->at = 0;
 		next_part(n);
 		return;
 	case CONTROL:
@@ -594,7 +582,7 @@ void wh_prove_run(struct wh_node *n)
 
 	p->op = n->v->op.prove;
 	p->node = n;
-	p->a = wh_arena_new();
+	p->unforeseen = json_array();
 	p->parts = WH_PART_ALL;
 	if (n->b->launcher && (!n->b->host.landlock || n->b->host.landlock_abi < 1)) {
 		p->parts &= ~WH_PART_LANDLOCK;
@@ -604,11 +592,12 @@ void wh_prove_run(struct wh_node *n)
 		emulated |= wh_builder_emulates(n->b, n->inputs[i]->v->op.profile->platform);
 	if (!n->b->launcher)
 		n->job_r = wh_err_set(&n->job_err, "builder", WH_ERR_ENV, ENOTSUP, "this builder cannot run commands");
-	else if (emulated)
-		n->job_r = wh_err_set(&n->job_err, "builder", WH_ERR_ENV, ENOTSUP,
-				      "under an emulator system calls are the emulator's: nothing can be proven of %s here", p->op->platform);
-	if (n->job_r < 0)
+	if (n->job_r < 0) {
 		end(n);
-	else
+	} else if (emulated) {
+		say(n, "%s programs run under an emulator here: nothing is proven of their privileges", p->op->platform);
+		wh_node_submit(n, emulated_work, end);
+	} else {
 		wh_node_submit(n, derive_work, derived);
+	}
 }

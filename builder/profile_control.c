@@ -41,7 +41,9 @@ struct barrier {
 struct beside {
 	struct wh_trial *t;
 	struct wh_conn *conn; /* NULL: it is gone */
+	char *prefix;
 	struct wh_work *work;
+	struct wh_places places;
 	struct wh_err *err;
 };
 
@@ -158,7 +160,8 @@ static void beside_work(void *arg)
 	struct beside *x = arg;
 	struct wh_builder *b = x->t->b;
 
-	wh_work_new(b->o.store, b->snapshotter, x->t->layers, x->t->n_layers, true, &x->work, &x->err);
+	if (wh_places_make(x->t, x->prefix, &x->places, &x->err) == 0)
+		wh_work_new(b->o.store, b->snapshotter, x->t->layers, x->t->n_layers, true, &x->work, &x->err);
 }
 
 static void beside_done(void *arg)
@@ -177,6 +180,8 @@ static void beside_done(void *arg)
 		args = wh_app_args(&t->op->app,
 				   c->req.args && c->req.args[0] ? (const char *const *)c->req.args : NULL);
 		wh_app_spec(t, &spec);
+		spec.binds = x->places.binds;
+		spec.n_binds = x->places.n;
 		wh_exec_root(x->work, true, t->b->snapshotter, &spec.root);
 		spec.args = args;
 		command(c, WH_TSTEP_RUN, "run", &spec);
@@ -185,7 +190,9 @@ static void beside_done(void *arg)
 			t->steps->work = WH_TAKE_PTR(x->work);
 	}
 	wh_work_discard(x->work);
+	wh_places_release(&x->places);
 	wh_err_free(x->err);
+	free(x->prefix);
 	free(x);
 	wh_trial_idle(t);
 }
@@ -201,6 +208,7 @@ static void do_run(struct wh_conn *c)
 	x = wh_calloc(1, sizeof(*x));
 	x->t = c->t;
 	x->conn = c;
+	x->prefix = wh_asprintf("beside%u-", c->t->besides++);
 	c->beside = x;
 	wh_trial_job(c->t, beside_work, beside_done, x);
 }

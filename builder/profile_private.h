@@ -10,6 +10,7 @@
  *   ready   probes until it serves                                              profile_ready.c
  *   control the socket through which the driver speaks to us                    profile_control.c
  *   tests   which test the driver is at: TAP, or `app test`                      profile_tests.c, tap.c
+ *   places  what is mounted in the application's containers                    profile_places.c
  *   tstep   one command of a run, with its output and its observation log       profile_step.c
  *
  * Everything belongs to the loop's thread; while a job is under way it may use what the job's comment names. A run
@@ -174,6 +175,17 @@ int wh_confinement_make(const json_t *privileges, unsigned parts, const struct w
 			struct wh_err **err);
 void wh_confinement_free(struct wh_confinement *c);
 
+/* profile_places.c. What is mounted in a container of the application's: where a read-only root is written to, directories of ours that
+ * begin anew with each container and stay over its restarts, as volumes do; over these what is shared. */
+struct wh_places {
+	struct wh_strv dirs;
+	struct wh_bind *binds; /* borrow dirs, the confinement, the trial's shares */
+	size_t n;
+};
+/* Job. prefix: of names in the trial's directory. */
+int wh_places_make(struct wh_trial *t, const char *prefix, struct wh_places *ret, struct wh_err **err);
+void wh_places_release(struct wh_places *p);
+
 /* ---------------------------------------------------------------- a trial */
 
 struct wh_trial_how {
@@ -231,9 +243,9 @@ struct wh_trial {
 	int driver_status;
 	struct wh_work *root; /* the application's */
 	struct wh_strv shared; /* our directories, one for each op->share */
-	struct wh_strv places; /* likewise, for writable places */
-	struct wh_bind *binds; /* of the application's containers: the shares, then writable places */
-	size_t n_binds;
+	struct wh_bind *binds; /* the shares: of the driver */
+	struct wh_places places; /* of the application's container and what joins it */
+	unsigned besides; /* containers beside it that there were */
 	char hostname[13];
 	struct wh_tstep *steps;
 	struct wh_app app;

@@ -219,8 +219,7 @@ static void run_release(struct wh_trial *t)
 	free(WH_TAKE_PTR(t->dir));
 	free(WH_TAKE_PTR(t->run_dir));
 	free(WH_TAKE_PTR(t->binds));
-	t->n_binds = 0;
-	wh_strv_release(&t->places);
+	wh_places_release(&t->places);
 	wh_strv_release(&t->shared);
 	wh_ready_free(t);
 	wh_buf_release(&t->app.output);
@@ -468,34 +467,6 @@ static void on_timeout(void *arg)
 
 /* ---------------------------------------------------------------- preparing */
 
-static bool is_shared(const struct wh_trial *t, const char *path)
-{
-	for (size_t i = 0; i < t->shared.n; i++)
-		if (wh_streq(t->op->share[i], path))
-			return true;
-	return false;
-}
-
-/* Where a read-only root is written to: a directory of ours, which stays over restarts as a volume does. */
-static int add_place(struct wh_trial *t, const struct wh_confined_place *p, size_t which, struct wh_err **err)
-{
-	struct wh_store *s = t->b->o.store;
-	WH_AUTO_FREE char *name = wh_asprintf("place%zu", which);
-	int r = 0;
-
-	if (p->content)
-		r = wh_share_copy(s, t->layers, t->n_layers, "a writable place", p->path, t->dir_fd, name, err);
-	else if (mkdirat(t->dir_fd, name, 0700) < 0 || fchownat(t->dir_fd, name, p->uid, p->gid, 0) < 0 ||
-		 fchmodat(t->dir_fd, name, p->mode, 0) < 0)
-		r = wh_err_sys(err, "builder", WH_ERR_ENV, errno, "make a writable place for %s", p->path);
-	if (r < 0)
-		return r;
-	wh_strv_take(&t->places, wh_asprintf("%s/%s/%s", wh_store_tmp_path(s), t->dir, name));
-	t->binds[t->n_binds++] = (struct wh_bind){
-		.kind = WH_BIND_PATH, .source = t->places.v[t->places.n - 1], .target = p->path};
-	return 0;
-}
-
 static int share_all(struct wh_trial *t, struct wh_err **err)
 {
 	struct wh_store *s = t->b->o.store;
@@ -504,7 +475,7 @@ static int share_all(struct wh_trial *t, struct wh_err **err)
 
 	while (t->op->share && t->op->share[n])
 		n++;
-	t->binds = wh_calloc(n + (t->how.confinement ? t->how.confinement->n_places : 0), sizeof(*t->binds));
+	t->binds = wh_calloc(n, sizeof(*t->binds));
 	for (i = 0; r == 0 && i < n; i++) {
 		WH_AUTO_FREE char *name = wh_asprintf("share%zu", i);
 
@@ -517,12 +488,8 @@ static int share_all(struct wh_trial *t, struct wh_err **err)
 			.source = t->shared.v[i],
 			.target = t->op->share[i],
 		};
-		t->n_binds++;
 	}
-	for (i = 0; r == 0 && t->how.confinement && i < t->how.confinement->n_places; i++)
-		if (!is_shared(t, t->how.confinement->places[i].path))
-			r = add_place(t, &t->how.confinement->places[i], i, err);
-	return r;
+	return r < 0 ? r : wh_places_make(t, "place", &t->places, err);
 }
 
 static int control_dir(struct wh_trial *t, struct wh_bind *bind, struct wh_err **err)

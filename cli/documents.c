@@ -20,6 +20,13 @@ static int write_json(const char *dir, const char *name, const json_t *j, struct
 	return write_one(dir, name, &text, err);
 }
 
+static void remove_old(const char *dir, const char *name)
+{
+	WH_AUTO_FREE char *path = wh_asprintf("%s/%s", dir, name);
+
+	(void)unlink(path);
+}
+
 char *wh_name_of_image(const char *image)
 {
 	const char *at = strchr(image, '@'), *end = at ? at : image + strlen(image), *slash = image, *colon = NULL;
@@ -44,13 +51,17 @@ int wh_runtime_out(const char *dir, const json_t *privileges, const json_t *proo
 
 	if (r < 0)
 		return wh_err_sys(err, "cli", WH_ERR_ENV, -r, "make %s", dir);
+	if (!privileges) { /* nothing could be proven: what lies there is of another image */
+		remove_old(dir, "privileges.json");
+		for (size_t form = 0; form < WH_RUNTIME_FORMS; form++)
+			remove_old(dir, wh_runtime_files[form]);
+		return write_json(dir, "proof.json", proof, err);
+	}
 	r = write_json(dir, "privileges.json", privileges, err);
 	if (r == 0 && proof) {
 		r = write_json(dir, "proof.json", proof, err);
 	} else if (r == 0) {
-		WH_AUTO_FREE char *old = wh_asprintf("%s/proof.json", dir);
-
-		(void)unlink(old); /* it would speak of other documents */
+		remove_old(dir, "proof.json"); /* it would speak of other documents */
 	}
 	for (size_t form = 0; form < WH_RUNTIME_FORMS && r == 0; form++) {
 		WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
@@ -68,8 +79,6 @@ static int runtime_of(const struct wh_build_spec *s, const struct wh_built *b, b
 	const char *image = s->tags.n ? s->tags.v[0] : "image";
 	WH_AUTO_FREE char *name = s->tags.n ? wh_name_of_image(image) : wh_strdup("app"), *dir = NULL;
 
-	if (!privileges)
-		return wh_err_set(err, "cli", WH_ERR_INTERNAL, ENODATA, "there are no privileges to write");
 	dir = several ? wh_asprintf("%s/%s", s->runtime_out, b->target.platform) : wh_strdup(s->runtime_out);
 	for (char *c = dir + strlen(s->runtime_out) + 1; several && *c; c++) /* as outputs of several platforms have it */
 		if (*c == '/')

@@ -9,7 +9,8 @@
 int wh_documents_check(const struct wh_build_spec *s, const struct wh_target *t, struct wh_err **err);
 /* What the spec asks for, of images that are finished. */
 int wh_documents_write(const struct wh_build_spec *s, const struct wh_built *built, size_t n, struct wh_err **err);
-/* What a runtime is to be told, into a directory, which is made: privileges.json, proof.json (proof NULL: none, and an old one goes) and the files of
+/* What a runtime is to be told, into a directory, which is made: privileges.json, proof.json (proof NULL: none, and an old one goes;
+ * privileges NULL: proof alone, which says why) and the files of
  * wh_runtime_files. image: as the user calls it. */
 int wh_runtime_out(const char *dir, const json_t *privileges, const json_t *proof, const char *image, const char *name,
 		   struct wh_err **err);

@@ -54,6 +54,7 @@ static int make_verdict(struct wh_proof *p, const struct wh_proof_opts *o, struc
 		.findings_after = &p->after.findings,
 		.profiles = o->hardening->profiles,
 		.prune_report = o->hardening->report,
+		.runtime = o->hardening->runtime,
 		.config = json_object_get(o->image->config, "config"),
 		.tree_before = o->hardening->tree_before,
 	};
@@ -264,21 +265,26 @@ static size_t runs_of(const struct wh_proof *p, const char *when)
 }
 
 /* "proven" names what was enforced while the tests ran. */
-static void runtime_row(const json_t *runtime, struct wh_buf *out)
+static void runtime_row(const struct wh_proof *p, struct wh_buf *out)
 {
-	const json_t *privileges = json_object_get(runtime, "privileges"), *proof = json_object_get(runtime, "proof"), *one;
-	size_t caps = json_array_size(json_object_get(privileges, "capabilities")), calls = 0, red = 0, i;
+	const json_t *r = json_object_get(p->verdict, "runtime"), *not_shown, *one;
+	int64_t calls = wh_json_int(r, "syscalls", 0), caps = wh_json_int(r, "capabilities", 0), red = wh_json_int(r, "controls", 0);
+	WH_AUTO_FREE char *capabilities = caps ? wh_asprintf("%" PRId64 " %s", caps, caps == 1 ? "capability" : "capabilities") : NULL;
+	size_t i;
 
-	json_array_foreach (json_object_get(json_object_get(privileges, "seccomp"), "syscalls"), i, one)
-		if (wh_streq(wh_json_str(one, "action"), "SCMP_ACT_ALLOW"))
-			calls += json_array_size(json_object_get(one, "names"));
-	json_array_foreach (json_object_get(proof, "controls"), i, one)
-		red += json_is_true(json_object_get(one, "failed"));
-	wh_buf_addf(out, "  %-14s %25s   %zu system calls, %zu %s%s%s; %zu %s\n", "privileges", "proven", calls, caps,
-		    caps == 1 ? "capability" : "capabilities",
-		    json_is_true(json_object_get(privileges, "readOnlyRoot")) ? ", read-only root" : "",
-		    json_is_true(json_object_get(json_object_get(proof, "enforced"), "landlock")) ? ", Landlock" : "", red,
+	if (!json_is_true(json_object_get(r, "proven"))) {
+		const char *why = wh_json_str(json_object_get(p->runtime, "proof"), "why");
+
+		wh_buf_addf(out, "  %-14s %25s   %s\n", "runtime", "not proven", why ? why : "");
+		return;
+	}
+	wh_buf_addf(out, "  %-14s %25s   %" PRId64 " system calls, %s%s%s; %" PRId64 " %s\n", "runtime", "proven", calls,
+		    caps ? capabilities : "no capabilities", json_is_true(json_object_get(r, "readOnlyRoot")) ? ", read-only root" : "",
+		    json_is_true(json_object_get(r, "landlock")) ? ", Landlock" : ", Landlock not enforced here", red,
 		    red == 1 ? "control failed as it must" : "controls failed as they must");
+	not_shown = json_object_get(json_object_get(p->runtime, "proof"), "notShown");
+	json_array_foreach (not_shown, i, one)
+		wh_buf_addf(out, "  %-14s %25s   the tests pass with less, too: %s\n", "", "", json_string_value(one));
 }
 
 void wh_proof_summary(const struct wh_proof *p, struct wh_buf *out)
@@ -306,7 +312,7 @@ void wh_proof_summary(const struct wh_proof *p, struct wh_buf *out)
 	if (emulated)
 		wh_buf_addf(out, "  %-14s %25s   the tests ran under an emulator\n", "emulated", emulated);
 	if (p->runtime)
-		runtime_row(p->runtime, out);
+		runtime_row(p, out);
 	if (json_array_size(repaired))
 		wh_buf_addf(out, "  %-14s %25zu   paths that the profile had not foreseen: see the report\n", "repaired",
 			    json_array_size(repaired));

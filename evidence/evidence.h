@@ -83,7 +83,7 @@ json_t *wh_findings_json(const struct wh_findings *f); /* counts, database, and 
 #define WH_PREDICATE_VERDICT "https://whittle.dev/hardening-verdict/v1"
 #define WH_PREDICATE_SPDX "https://spdx.dev/Document"
 #define WH_PREDICATE_REPORT "https://whittle.dev/prune-report/v1"
-#define WH_PREDICATE_RUNTIME "https://whittle.dev/runtime-privileges/v1" /* {"privileges":…, "proof":…} */
+#define WH_PREDICATE_RUNTIME "https://whittle.dev/runtime-privileges/v1" /* {"privileges":…, "proof":…}; where proof's "proven" is false, without "privileges" */
 #define WH_PREDICATE_PROVENANCE "https://slsa.dev/provenance/v1"
 
 struct wh_verdict_input {
@@ -91,6 +91,7 @@ struct wh_verdict_input {
 	const struct wh_findings *findings_before, *findings_after;
 	const json_t *profiles;      /* array: what builder tells of each profile's runs (builder.h), before and after the prune */
 	const json_t *prune_report;  /* harden.h */
+	const json_t *runtime;       /* WH_PREDICATE_RUNTIME's, or NULL: nobody asked for it */
 	const json_t *config;        /* the image's config{}: what was tested is bound by its digest */
 	struct wh_digest tree_before;/* digest over the diff ids of the unpruned image */
 };

@@ -11,6 +11,9 @@
  *    "profiling":{"durationSeconds":N,"workloads":N,"filesObserved":N,"runs":N}, "tests":{"passed":N,"failed":N},
  *    "pruned":{"kept":N,"removed":N,"repaired":N,"setidStripped":N,"shellsRemoved":N,"report":"sha256:…",
  *              "risk":N,"riskBound":N,"testsToldApart":N},        parts of 10,000: may an unseen test fail? Absent where too few tell
+ *    "runtime":{"proven":true,"syscalls":N,"capabilities":N,"readOnlyRoot":true,"writable":N,"noNewPrivileges":true,"landlock":true,
+ *               "appArmor":false,"controls":N,"privileges":"sha256:…"},      tests passed under these; what was not enforced is false. controls: with
+ *               one thing less, which had to fail and did. {"proven":false}: it was asked for and could not be done. Absent: not asked for
  *    "configDigest":"sha256:…", "treeBefore":"sha256:…"}
  *
  * Whole numbers only, rounded towards what claims less. What is not known is absent, so that a policy that asks for
@@ -240,6 +243,38 @@ static const char *emulated(const json_t *profiles)
 	return platform;
 }
 
+/* What was enforced while the tests passed; "proven" is no more than that. */
+static json_t *runtime(const json_t *of)
+{
+	const json_t *privileges = json_object_get(of, "privileges"), *proof = json_object_get(of, "proof"), *one,
+		     *enforced = json_object_get(proof, "enforced");
+	bool proven = json_is_object(privileges) && json_is_true(json_object_get(proof, "proven"));
+	uint64_t calls = 0, red = 0;
+	json_t *o = json_object();
+	struct wh_digest d;
+	size_t i;
+
+	json_object_set_new(o, "proven", json_boolean(proven));
+	if (!proven)
+		return o;
+	json_array_foreach (json_object_get(json_object_get(privileges, "seccomp"), "syscalls"), i, one)
+		if (wh_streq(wh_json_str(one, "action"), "SCMP_ACT_ALLOW"))
+			calls += json_array_size(json_object_get(one, "names"));
+	json_array_foreach (json_object_get(proof, "controls"), i, one)
+		red += json_is_true(json_object_get(one, "failed"));
+	set_int(o, "syscalls", calls);
+	set_int(o, "capabilities", json_array_size(json_object_get(privileges, "capabilities")));
+	set_int(o, "writable", json_array_size(json_object_get(privileges, "writable")));
+	json_object_set_new(o, "readOnlyRoot", json_boolean(json_is_true(json_object_get(enforced, "readOnlyRoot"))));
+	json_object_set_new(o, "noNewPrivileges", json_boolean(json_is_true(json_object_get(enforced, "noNewPrivileges"))));
+	json_object_set_new(o, "landlock", json_boolean(json_is_true(json_object_get(enforced, "landlock"))));
+	json_object_set_new(o, "appArmor", json_false());
+	set_int(o, "controls", red);
+	digest_of_json(privileges, &d);
+	set_digest(o, "privileges", &d);
+	return o;
+}
+
 static json_t *sizes(const struct wh_verdict_input *in)
 {
 	json_t *o = json_object();
@@ -274,6 +309,8 @@ int wh_verdict_make(const struct wh_verdict_input *in, json_t **ret, struct wh_e
 	}
 	if (in->prune_report)
 		json_object_set_new(o, "pruned", pruned(in->prune_report));
+	if (in->runtime)
+		json_object_set_new(o, "runtime", runtime(in->runtime));
 	digest_of_json(in->config, &config); /* none: of nothing */
 	set_digest(o, "configDigest", &config);
 	set_digest(o, "treeBefore", &in->tree_before);
