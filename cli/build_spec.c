@@ -437,6 +437,7 @@ static void add_choices(const struct wh_build_flags *f, struct wh_build_spec *s)
 									 : WH_PULL_ALWAYS;
 	s->failure_shell = wh_streq(f->on_failure, "shell");
 	s->reproducible = f->reproducible;
+	s->keep_removed = f->keep_removed;
 	s->iidfile = f->iidfile;
 	s->insecure_registry = f->insecure_registry;
 	s->jobs = f->jobs;

@@ -58,7 +58,7 @@ struct wh_build_flags {
 	const char *cgroup_parent;
 	bool no_cache, quiet, explain, push, insecure_registry, check;
 	struct wh_strv cache_from, cache_to;
-	bool reproducible, verify_reproducible, locked;
+	bool reproducible, verify_reproducible, locked, keep_removed;
 	const char *verify_report;
 	const char *lock, *isolation;
 	const char *call;
@@ -163,6 +163,7 @@ struct wh_build_spec {
 	enum wh_snapshot_choice snapshotter;
 	int64_t epoch; /* SOURCE_DATE_EPOCH; INT64_MAX: none given */
 	bool reproducible, verify_reproducible;
+	bool keep_removed;   /* what PRUNE takes away becomes an artifact of the image */
 	char *verify_report; /* absolute path, or NULL */
 	char *lock;    /* absolute path of the lock file, or NULL */
 	bool locked;   /* it is checked, else written */
@@ -362,7 +363,7 @@ extern const struct wh_command wh_cmd_db, wh_cmd_scan;
 extern const struct wh_command wh_cmd_check, wh_cmd_debug, wh_cmd_doctor;
 extern const struct wh_command wh_cmd_pull, wh_cmd_push;
 extern const struct wh_command wh_cmd_login, wh_cmd_logout;
-extern const struct wh_command wh_cmd_run, wh_cmd_prune;
+extern const struct wh_command wh_cmd_run, wh_cmd_prune, wh_cmd_restore;
 extern const struct wh_command wh_cmd_sbom;
 extern const struct wh_command wh_cmd_du, wh_cmd_gc;
 extern const struct wh_command wh_cmd_images, wh_cmd_inspect, wh_cmd_history, wh_cmd_tag, wh_cmd_rm;

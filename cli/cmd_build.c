@@ -59,6 +59,8 @@ static const struct wh_option options[] = {
 	 "How steps are kept apart: default (namespaces), or chroot, for\nroot of a container that may not have them: weaker, see\n"
 	 "DOCKERFILE.md ($WHITTLE_ISOLATION)", isolations},
 	{"jobs", 0, WH_OPT_COUNT, AT(jobs), "N", "Steps run at once (default: as many as CPUs, at least 4)", NULL},
+	{"keep-removed", 0, WH_OPT_FLAG, AT(keep_removed), NULL,
+	 "Keep what PRUNE takes away beside the image, as an artifact that goes\nwhere the image goes: for whittle restore, whittle debug shell", NULL},
 	{"label", 0, WH_OPT_LIST, AT(labels), "KEY=VALUE", "Label of the image (repeatable)", NULL},
 	{"load", 0, WH_OPT_SWITCH, AT(load), "WHERE",
 	 "Load the image into docker, podman or containerd (default: the\nfirst of them that answers), as --output type=docker does", NULL},

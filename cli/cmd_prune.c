@@ -70,6 +70,8 @@ static const struct wh_option options[] = {
 	{"iidfile", 0, WH_OPT_TEXT, BUILD(iidfile), "FILE", "Write the image id to this file", NULL},
 	{"isolation", 0, WH_OPT_TEXT, BUILD(isolation), "KIND", "default or chroot, as for build ($WHITTLE_ISOLATION)", isolations},
 	{"jobs", 0, WH_OPT_COUNT, BUILD(jobs), "N", "Tests run at once (default: as many as CPUs, at least 4)", NULL},
+	{"keep-removed", 0, WH_OPT_FLAG, BUILD(keep_removed), NULL,
+	 "Keep what PRUNE takes away beside the image, as an artifact that goes\nwhere the image goes: for whittle restore, whittle debug shell", NULL},
 	{"label", 0, WH_OPT_LIST, BUILD(labels), "KEY=VALUE", "Label of the image (repeatable)", NULL},
 	{"load", 0, WH_OPT_SWITCH, BUILD(load), "WHERE", "Load the image into docker, podman or containerd", NULL},
 	{"metadata-file", 0, WH_OPT_TEXT, BUILD(metadata_file), "FILE", "Write what came out to this file, as JSON with buildx's keys", NULL},

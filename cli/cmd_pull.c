@@ -6,7 +6,7 @@
 
 struct flags {
 	const char *root, *platform, *progress;
-	bool insecure, quiet, all;
+	bool insecure, quiet, all, removed;
 };
 
 struct pull {
@@ -16,6 +16,7 @@ struct pull {
 	struct wh_store *store;
 	struct wh_progress *progress;
 	struct wh_progress_row row; /* what is done now */
+	struct wh_cli_lazy lazy;
 	struct wh_image image;
 	size_t attached;
 	char *name; /* NULL: it was pulled by digest */
@@ -31,6 +32,8 @@ static const struct wh_option options[] = {
 	{"quiet", 'q', WH_OPT_FLAG, AT(quiet), NULL, "Print nothing but the manifest's digest", NULL},
 	{"registry-insecure", 0, WH_OPT_FLAG, AT(insecure), NULL,
 	 "Take plain HTTP and unknown certificates (a registry on\nloopback may always speak plain HTTP)", NULL},
+	{"removed", 0, WH_OPT_FLAG, AT(removed), NULL,
+	 "Also what PRUNE took away, where it was kept (build --keep-removed):\nelse it is fetched when restore or debug shell want it", NULL},
 	{"root", 0, WH_OPT_TEXT, AT(root), "DIR", "The store (as for build)", NULL},
 	{0},
 };
@@ -52,6 +55,8 @@ static int fetch_artifacts_of(struct pull *p, const struct wh_image *i, struct w
 	WH_CLEANUP(wh_artifacts_release) struct wh_artifacts list = {0};
 	int r = wh_cli_registry_artifacts(p->inner, p->store, p->ref, &i->manifest, p->flags->insecure, &list, err);
 
+	if (r == 0 && p->flags->removed)
+		r = wh_removed_part_bring(p->store, NULL, &list, err);
 	if (r == 0 && list.n)
 		r = wh_store_attach_pulled(p->store, &list, err);
 	p->attached += list.n;
@@ -124,8 +129,11 @@ static int inside(void *arg, struct wh_inner *inner, struct wh_buf *out, struct 
 	r = wh_progress_open(p->flags->progress, p->flags->quiet, "Pulling", &p->progress, err);
 	if (r == 0)
 		r = wh_cli_store_open(p->flags->root, &p->store, err);
-	if (r == 0)
+	if (r == 0) {
+		p->lazy = (struct wh_cli_lazy){inner, p->store, p->progress, p->flags->insecure};
+		wh_cli_lazy_serve(&p->lazy);
 		r = step(p, "pulling", fetch, err);
+	}
 	if (r == 0)
 		r = step(p, "reading", read_image, err);
 	if (r == 0)

@@ -6,7 +6,7 @@
 
 struct flags {
 	const char *root, *platform, *progress, *chunk, *digest_file;
-	bool insecure, quiet;
+	bool insecure, quiet, no_removed;
 };
 
 struct push {
@@ -28,6 +28,7 @@ static const char *const progresses[] = {"auto", "plain", "quiet", "tty", "rawjs
 static const struct wh_option options[] = {
 	{"chunk-size", 0, WH_OPT_TEXT, AT(chunk), "SIZE", "Send blobs in pieces of at most so many bytes (as 50m), each\ntried again by itself", NULL},
 	{"digestfile", 0, WH_OPT_TEXT, AT(digest_file), "FILE", "Write the manifest's digest to this file", NULL},
+	{"no-removed", 0, WH_OPT_FLAG, AT(no_removed), NULL, "Leave out what build --keep-removed kept", NULL},
 	{"platform", 0, WH_OPT_TEXT, AT(platform), "OS/ARCH", "One image of several alone (default: all, and the index)", NULL},
 	{"progress", 0, WH_OPT_TEXT, AT(progress), "HOW", "auto, plain, tty, rawjson or quiet", progresses},
 	{"quiet", 'q', WH_OPT_FLAG, AT(quiet), NULL, "Print nothing but the manifest's digest", NULL},
@@ -67,6 +68,12 @@ static int find_artifacts(struct push *p, struct wh_err **err)
 		r = attached_to(p, layout, p->image, err);
 	for (size_t i = 0; r == 0 && i < p->image->n_parts; i++)
 		r = attached_to(p, layout, &p->image->parts[i], err);
+	if (p->flags->no_removed)
+		wh_removed_part_leave(&p->artifacts);
+	if (r == 0)
+		r = wh_removed_part_bring(p->store, layout, &p->artifacts, err);
+	if (r < 0)
+		wh_err_hint(err, "--no-removed leaves it out");
 	return r;
 }
 

@@ -6,7 +6,7 @@
 
 struct flags {
 	const char *root, *output, *format, *platform;
-	bool insecure;
+	bool insecure, no_removed;
 };
 
 struct saved {
@@ -33,6 +33,7 @@ static const char *const formats[] = {"docker", "oci", NULL};
 static const struct wh_option options[] = {
 	{"format", 0, WH_OPT_TEXT, AT(format), "KIND", "docker (what docker load and podman load take, the default) or\noci (a layout as tar, with "
 	 "what is attached)", formats},
+	{"no-removed", 0, WH_OPT_FLAG, AT(no_removed), NULL, "Leave out what build --keep-removed kept", NULL},
 	{"output", 'o', WH_OPT_TEXT, AT(output), "FILE", "The archive (default: standard output)", NULL},
 	{"platform", 0, WH_OPT_TEXT, AT(platform), "OS/ARCH", "Which image of several (default: for docker this machine's; for\noci all, and the index)",
 	 NULL},
@@ -47,10 +48,36 @@ static bool is_oci(const struct save *s)
 	return wh_streq(s->flags->format, "oci");
 }
 
+/* Of the artifacts from that number on: what came before was from another place. */
+static int bring_removed(struct save *s, struct saved *x, const char *layout, size_t from, struct wh_err **err)
+{
+	struct wh_cli_lazy lazy = {.inner = s->inner, .store = x->store, .insecure = s->flags->insecure};
+	struct wh_artifacts part = {.v = s->artifacts.v + from, .n = s->artifacts.n - from};
+	int r;
+
+	if (s->flags->no_removed)
+		wh_removed_part_leave(&part);
+	s->artifacts.n = from + part.n;
+	if (!part.n)
+		return 0;
+	wh_cli_lazy_serve(&lazy);
+	r = wh_removed_part_bring(x->store, layout, &part, err);
+	wh_store_set_fetcher(x->store, NULL, NULL);
+	if (r < 0)
+		wh_err_hint(err, "--no-removed leaves it out");
+	return r;
+}
+
 static int add_artifacts(struct save *s, const char *ref, struct saved *x, const struct wh_image *i, struct wh_err **err)
 {
+	WH_AUTO_FREE char *layout = NULL;
+	size_t from = s->artifacts.n;
 	int r = wh_cli_image_artifacts(ref, x->store, i, &s->artifacts, err);
 
+	if (r == 0)
+		r = wh_cli_image_layout(ref, &layout, err);
+	if (r == 0)
+		r = bring_removed(s, x, layout, from, err);
 	for (size_t k = 0; k < i->n_parts && r == 0; k++)
 		r = add_artifacts(s, ref, x, &i->parts[k], err);
 	return r;

@@ -18,7 +18,7 @@
 struct flags {
 	const char *root, *key, *format, *signed_as, *platform;
 	struct wh_strv require;
-	bool insecure;
+	bool insecure, removed;
 };
 
 struct verify {
@@ -47,6 +47,7 @@ static const struct wh_option options[] = {
 	 "One image of several alone (default: all of them, where the\nindex is signed; else this machine's)", NULL},
 	{"registry-insecure", 0, WH_OPT_FLAG, AT(insecure), NULL,
 	 "Take plain HTTP and unknown certificates (a registry on\nloopback may always speak plain HTTP)", NULL},
+	{"removed", 0, WH_OPT_FLAG, AT(removed), NULL, "Fetch what PRUNE took away, where it is kept, and prove that, too", NULL},
 	{"require", 0, WH_OPT_LIST, AT(require), "TYPE",
 	 "There must be a signed statement of this type (repeatable):\nspdx, verdict, report, or a URI", NULL},
 	{"root", 0, WH_OPT_TEXT, AT(root), "DIR", "The store (as for build; for a layout: a temporary one)", NULL},
@@ -212,14 +213,24 @@ static int open_named(struct verify *v, struct wh_err **err)
 static int artifacts_of(struct verify *v, struct wh_proved *p, struct wh_err **err)
 {
 	const struct wh_digest *d = &p->image->manifest;
+	int r;
 
 	if (p->artifacts.n)
 		return 0; /* looked for before */
 	if (v->layout)
-		return wh_artifacts_from_layout(v->store, v->layout, d, &p->artifacts, err);
-	if (!v->remote)
-		return wh_artifacts_from_store(v->store, d, &p->artifacts, err);
-	return wh_cli_registry_artifacts(v->inner, v->store, v->remote, d, v->flags->insecure, &p->artifacts, err);
+		r = wh_artifacts_from_layout(v->store, v->layout, d, &p->artifacts, err);
+	else if (!v->remote)
+		r = wh_artifacts_from_store(v->store, d, &p->artifacts, err);
+	else
+		r = wh_cli_registry_artifacts(v->inner, v->store, v->remote, d, v->flags->insecure, &p->artifacts, err);
+	if (r < 0 || (!v->layout && !v->flags->removed))
+		return r;
+	if (v->flags->removed)
+		return wh_removed_part_bring(v->store, v->layout, &p->artifacts, err);
+	/* Whatever others attached: what is signed for is looked at. */
+	for (size_t k = 0; k < p->artifacts.n; k++)
+		(void)wh_removed_part_bring(v->store, v->layout, &(struct wh_artifacts){.v = &p->artifacts.v[k], .n = 1}, NULL);
+	return 0;
 }
 
 /* The layers too, as every byte is to be looked at. By digest: a name may lead elsewhere by now. */

@@ -8,6 +8,7 @@ const struct wh_command *const wh_commands[] = {
 	&wh_cmd_run,
 	&wh_cmd_profile,
 	&wh_cmd_prune,
+	&wh_cmd_restore,
 	&wh_cmd_check,
 	&wh_cmd_explain,
 	&wh_cmd_pull,

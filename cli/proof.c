@@ -23,6 +23,7 @@ struct wh_proof {
 	json_t *report; /* predicate of WH_PREDICATE_REPORT */
 	json_t *profiles;
 	json_t *runtime; /* predicate of WH_PREDICATE_RUNTIME, or NULL */
+	struct wh_removed_part removed; /* no entries: none, or it is not kept */
 };
 
 /* ---------------------------------------------------------------- making */
@@ -79,6 +80,22 @@ static int make_report(struct wh_proof *p, const struct wh_proof_opts *o, const 
 	return 0;
 }
 
+static int make_removed(struct wh_proof *p, const struct wh_proof_opts *o, struct wh_err **err)
+{
+	struct wh_tree *full = NULL, *pruned = NULL;
+	int r = wh_tree_open(o->store, o->hardening->before.layers, o->hardening->before.n_layers, &full, err);
+
+	if (r == 0)
+		r = wh_tree_open(o->store, o->image->layers, o->image->n_layers, &pruned, err);
+	if (r == 0)
+		r = wh_removed_part_make(o->store, full, pruned, o->removed, &p->removed, err);
+	if (full)
+		wh_tree_close(full);
+	if (pruned)
+		wh_tree_close(pruned);
+	return r;
+}
+
 int wh_proof_make(const struct wh_proof_opts *o, struct wh_proof **ret, struct wh_err **err)
 {
 	const struct wh_hardening *h = o->hardening;
@@ -107,6 +124,8 @@ int wh_proof_make(const struct wh_proof_opts *o, struct wh_proof **ret, struct w
 			r = make_verdict(p, o, err);
 		if (r == 0)
 			r = make_report(p, o, created ? created : "1970-01-01T00:00:00Z", err);
+		if (r == 0 && o->removed)
+			r = make_removed(p, o, err);
 	}
 	if (db)
 		wh_vulndb_close(db);
@@ -137,21 +156,21 @@ void wh_proof_free(struct wh_proof *p)
 	json_decref(p->profiles);
 	json_decref(p->runtime);
 	json_decref(p->provenance);
+	wh_layer_release(&p->removed.layer);
 	free(p->name);
 	free(p);
 }
 
 /* ---------------------------------------------------------------- attaching */
 
-/* Without a key: the statements as they are, each a referrer of its own. */
-static int attach_plain(struct wh_proof *p, const struct wh_image *i, const struct wh_attest_item *items, size_t n,
-			struct wh_artifacts *list, struct wh_err **err)
+int wh_proof_attach_plain(struct wh_store *s, const char *name, const struct wh_image *i, const struct wh_attest_item *items, size_t n,
+			  struct wh_artifacts *list, struct wh_err **err)
 {
 	int r = 0;
 
 	for (size_t k = 0; k < n && r == 0; k++) {
 		WH_AUTO_JSON json_t *statement =
-			wh_statement(p->name, &i->manifest, items[k].predicate_type, items[k].predicate);
+			wh_statement(name, &i->manifest, items[k].predicate_type, items[k].predicate);
 		WH_AUTO_JSON json_t *notes = json_pack("{s:s}", "in-toto.io/predicate-type", items[k].predicate_type);
 		WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
 		struct wh_artifact_blob blob = {.media_type = IN_TOTO, .annotations = notes};
@@ -159,9 +178,26 @@ static int attach_plain(struct wh_proof *p, const struct wh_image *i, const stru
 		wh_json_dump(statement, &text);
 		blob.data = text.p;
 		blob.len = text.n;
-		r = wh_artifact_write(p->store, i, IN_TOTO, NULL, NULL, &blob, 1, notes, list, err);
+		r = wh_artifact_write(s, i, IN_TOTO, NULL, NULL, &blob, 1, notes, list, err);
 	}
 	return r;
+}
+
+/* The artifact, and what is said of it, which is signed where all else is. */
+static int attach_removed(const struct wh_proof *p, const struct wh_image *i, struct wh_artifacts *list, json_t **ret, struct wh_err **err)
+{
+	char artifact[WH_DIGEST_TEXT], blob[WH_DIGEST_TEXT], diff_id[WH_DIGEST_TEXT];
+	const struct wh_layer *l = &p->removed.layer;
+	int r = wh_removed_part_write(p->store, i, l, list, err);
+
+	if (r < 0)
+		return r;
+	*ret = json_pack("{s:s, s:{s:s, s:s, s:I, s:s}, s:I, s:I}", "artifact",
+			 wh_digest_text(&list->v[list->n - 1].manifest.digest, artifact), "layer", "mediaType",
+			 wh_layer_media_type(l->comp), "digest", wh_digest_text(&l->blob, blob), "size", (json_int_t)l->blob_size, "diffId",
+			 wh_digest_text(&l->diff_id, diff_id), "files", (json_int_t)p->removed.files, "bytes",
+			 (json_int_t)p->removed.bytes);
+	return 0;
 }
 
 int wh_proof_attach(struct wh_proof *p, const struct wh_image *i, const struct wh_signer *signer, const struct wh_strv *repos,
@@ -172,10 +208,13 @@ int wh_proof_attach(struct wh_proof *p, const struct wh_image *i, const struct w
 						.digest = i->manifest,
 						.created = created ? created : "1970-01-01T00:00:00Z"};
 	WH_AUTO_JSON json_t *sbom = NULL;
-	struct wh_attest_item items[5];
+	WH_AUTO_JSON json_t *removed = NULL;
+	struct wh_attest_item items[6];
 	size_t n = 0;
 	int r = p->built_only ? 0 : wh_sbom_spdx(&p->after.packages, &subject, &sbom, err);
 
+	if (r == 0 && p->removed.entries)
+		r = attach_removed(p, i, list, &removed, err);
 	if (r < 0)
 		return r;
 	if (sbom)
@@ -187,9 +226,11 @@ int wh_proof_attach(struct wh_proof *p, const struct wh_image *i, const struct w
 		items[n++] = (struct wh_attest_item){WH_PREDICATE_REPORT, p->report};
 		if (p->runtime)
 			items[n++] = (struct wh_attest_item){WH_PREDICATE_RUNTIME, p->runtime};
+		if (removed)
+			items[n++] = (struct wh_attest_item){WH_PREDICATE_REMOVED, removed};
 	}
 	return signer ? wh_sign_image(p->store, i, repos, signer, items, n, list, err)
-		      : attach_plain(p, i, items, n, list, err);
+		      : wh_proof_attach_plain(p->store, p->name, i, items, n, list, err);
 }
 
 /* ---------------------------------------------------------------- the table */
@@ -313,6 +354,12 @@ void wh_proof_summary(const struct wh_proof *p, struct wh_buf *out)
 		wh_buf_addf(out, "  %-14s %25s   the tests ran under an emulator\n", "emulated", emulated);
 	if (p->runtime)
 		runtime_row(p, out);
+	if (p->removed.entries) {
+		WH_AUTO_FREE char *size = bytes_text(p->removed.layer.blob_size);
+
+		wh_buf_addf(out, "  %-14s %25s   kept beside the image, %" PRIu64 " files: for restore and debug shell\n", "removed part", size,
+			    p->removed.files);
+	}
 	if (json_array_size(repaired))
 		wh_buf_addf(out, "  %-14s %25zu   paths that the profile had not foreseen: see the report\n", "repaired",
 			    json_array_size(repaired));

@@ -23,6 +23,7 @@ struct wh_proof_opts {
 	const char *name;                     /* as the user named it, or NULL */
 	json_t *provenance;                   /* how it was built, or NULL: not to be told */
 	bool built_only;                      /* that alone: no tree is read */
+	const struct wh_layer_opts *removed;  /* how to write what PRUNE took away; NULL: it is not kept */
 };
 /* Reads both trees. Inside the user namespace. Options are copied but for the store. */
 int wh_proof_make(const struct wh_proof_opts *o, struct wh_proof **ret, struct wh_err **err);
@@ -33,6 +34,9 @@ int wh_proof_attach(struct wh_proof *p, const struct wh_image *i, const struct w
 /* provenance.c: the predicate. dockerfile: how the user called it, or NULL. New reference. */
 json_t *wh_provenance_of(const struct wh_build_spec *s, const char *dockerfile, const struct wh_graph *g, const struct wh_target *t,
 			 enum wh_isolation isolation);
+/* The statements as they are, without a key, each a referrer of its own. */
+int wh_proof_attach_plain(struct wh_store *s, const char *name, const struct wh_image *i, const struct wh_attest_item *items, size_t n,
+			  struct wh_artifacts *list, struct wh_err **err);
 /* A table for people; nothing for an image that was not pruned. */
 void wh_proof_summary(const struct wh_proof *p, struct wh_buf *out);
 

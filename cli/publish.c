@@ -52,6 +52,7 @@ static int make_proof(struct publish *x, struct wh_built *built, struct wh_err *
 		.name = p->spec->tags.n ? p->spec->tags.v[0] : NULL,
 		.provenance = p->spec->sign_key || weak ? built->provenance : NULL,
 		.built_only = !p->spec->sign_key && !built->hardening.present,
+		.removed = p->spec->keep_removed ? p->layer : NULL,
 	};
 	WH_AUTO_ERR struct wh_err *e = NULL;
 	struct wh_platform platform;
@@ -59,6 +60,8 @@ static int make_proof(struct publish *x, struct wh_built *built, struct wh_err *
 	unsigned id;
 	int r;
 
+	if (p->spec->keep_removed && !built->hardening.present)
+		wh_progress_warn(p->progress, "--keep-removed: nothing was pruned, so nothing was removed");
 	if (!p->spec->sign_key && !built->hardening.present && !weak)
 		return 0;
 	if (opts.built_only)

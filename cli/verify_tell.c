@@ -104,15 +104,24 @@ static json_t *signature_json(const struct wh_proved *p)
 	return json_pack("{s:b, s:b, s:o}", "legacy", p->found.legacy, "bundle", p->found.bundle, "references", references);
 }
 
+static void add_removed(json_t *o, const struct wh_proved *p)
+{
+	if (p->found.removed != WH_REMOVED_NONE)
+		json_object_set_new(o, "removedPart", json_string(p->found.removed == WH_REMOVED_PROVED ? "proved" : "elsewhere"));
+}
+
 /* One image of an index. */
 static json_t *part_json(const struct wh_proved *p)
 {
 	WH_AUTO_FREE char *of = platform(p);
 	char digest[WH_DIGEST_TEXT];
+	json_t *o;
 
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:O?}", "platform", of, "digest",
-			 wh_digest_text(&p->image->manifest, digest), "signature", signature_json(p), "statements",
-			 statements_json(&p->found), "missing", missing_json(p), "verdict", p->found.verdict);
+	o = json_pack("{s:s, s:s, s:o, s:o, s:o, s:O?}", "platform", of, "digest", wh_digest_text(&p->image->manifest, digest),
+		      "signature", signature_json(p), "statements", statements_json(&p->found), "missing", missing_json(p), "verdict",
+		      p->found.verdict);
+	add_removed(o, p);
+	return o;
 }
 
 static uint64_t hashed(const struct wh_proofs *p, bool bytes)
@@ -148,6 +157,7 @@ void wh_proofs_json(const struct wh_proofs *p, struct wh_buf *out)
 		json_object_set_new(o, "platform", json_string(of));
 		json_object_set_new(o, "missing", missing_json(&p->top));
 		json_object_set_new(o, "verdict", p->top.found.verdict ? json_incref(p->top.found.verdict) : json_null());
+		add_removed(o, &p->top);
 	}
 	wh_json_dump(o, out);
 	wh_buf_addc(out, '\n');
@@ -248,6 +258,15 @@ static void tell_statements(const struct wh_proved *p, struct wh_buf *out)
 		line(out, "statement", wh_json_str(json_array_get(statements, i), "predicateType"));
 }
 
+/* Nothing where nobody signed for one. */
+static void tell_removed(const struct wh_proved *p, struct wh_buf *out)
+{
+	if (p->found.removed == WH_REMOVED_PROVED)
+		line(out, "removed part", "as it was signed");
+	else if (p->found.removed == WH_REMOVED_ELSEWHERE)
+		line(out, "removed part", "signed for, and not here: not read");
+}
+
 static void tell_part(const struct wh_proved *p, struct wh_buf *out)
 {
 	WH_AUTO_FREE char *of = platform(p), *text = NULL;
@@ -259,6 +278,7 @@ static void tell_part(const struct wh_proved *p, struct wh_buf *out)
 	tell_signature(p, true, out);
 	tell_statements(p, out);
 	tell_missing(p, out);
+	tell_removed(p, out);
 	if (p->found.verdict)
 		tell_verdict(p->found.verdict, out);
 }
@@ -282,6 +302,7 @@ void wh_proofs_text(const struct wh_proofs *p, struct wh_buf *out)
 	tell_statements(&p->top, out);
 	if (!index)
 		tell_missing(&p->top, out);
+	tell_removed(&p->top, out);
 	wh_buf_addf(out, "%-13s%llu blobs, %llu bytes\n", "hashed", (unsigned long long)hashed(p, false),
 		    (unsigned long long)hashed(p, true));
 	if (p->top.found.verdict)

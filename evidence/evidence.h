@@ -84,6 +84,10 @@ json_t *wh_findings_json(const struct wh_findings *f); /* counts, database, and 
 #define WH_PREDICATE_SPDX "https://spdx.dev/Document"
 #define WH_PREDICATE_REPORT "https://whittle.dev/prune-report/v1"
 #define WH_PREDICATE_RUNTIME "https://whittle.dev/runtime-privileges/v1" /* {"privileges":…, "proof":…}; where proof's "proven" is false, without "privileges" */
+/* {"artifact": digest of the artifact's manifest (WH_ARTIFACT_REMOVED), "layer": {"mediaType","digest","size","diffId"},
+ *  "files":N, "bytes":N} */
+#define WH_PREDICATE_REMOVED "https://whittle.dev/removed-part/v1"
+#define WH_PREDICATE_RESTORED "https://whittle.dev/restored/v1" /* {"base": digest of the image it was made of, …}: harden/restore.h's document */
 #define WH_PREDICATE_PROVENANCE "https://slsa.dev/provenance/v1"
 
 struct wh_verdict_input {
@@ -168,6 +172,7 @@ struct wh_verified {      /* what was proved */
 	struct wh_strv references; /* names the image was signed for: docker-references of the older form, subjects of its bundle; sorted */
 	json_t *statements;   /* array of {predicateType, predicate, form} whose signature and subject are right (owned) */
 	json_t *verdict;      /* the hardening verdict's predicate, or NULL (owned) */
+	enum { WH_REMOVED_NONE, WH_REMOVED_ELSEWHERE, WH_REMOVED_PROVED } removed; /* what PRUNE took away: not signed for; signed for, and its layer is not here; as signed */
 	uint64_t blobs, bytes;/* hashed */
 };
 void wh_verified_release(struct wh_verified *v);

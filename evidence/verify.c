@@ -157,7 +157,8 @@ static int prove_all(struct wh_proving *p, const struct wh_artifacts *artifacts,
 static int verify(struct wh_store *s, const struct wh_image *i, const struct wh_artifacts *artifacts,
 		  const struct wh_key *key, bool vouched, struct wh_verified *ret, struct wh_err **err)
 {
-	struct wh_proving p = {.s = s, .i = i, .key = key, .hint = wh_key_hint(key), .vouched = vouched};
+	struct wh_proving p = {
+		.s = s, .i = i, .key = key, .hint = wh_key_hint(key), .artifacts = artifacts, .vouched = vouched};
 	struct wh_err *e = NULL;
 	int r;
 

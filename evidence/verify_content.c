@@ -170,6 +170,58 @@ static int prove_verdict(const struct wh_proving *p, const json_t *verdict, stru
 	return r < 0 ? r : prove_figures(verdict, &x->measure, err);
 }
 
+/* ---------------------------------------------------------------- the removed part */
+
+static bool says(const json_t *o, const char *key, const struct wh_digest *d)
+{
+	const char *said = wh_json_str(o, key);
+	struct wh_digest got;
+
+	return said && wh_digest_parse(said, &got) && wh_digest_eq(&got, d);
+}
+
+static int prove_removed_layer(struct wh_proving *p, const struct wh_layer *l, const json_t *said, struct wh_err **err)
+{
+	if (!says(said, "digest", &l->blob) || !says(said, "diffId", &l->diff_id) ||
+	    wh_json_int(said, "size", -1) != (int64_t)l->blob_size)
+		return wrong(err, "removed part", "its layer is not the one that was signed");
+	if (!wh_blob_has(p->s, &l->blob, NULL)) {
+		p->found.removed = WH_REMOVED_ELSEWHERE;
+		return 0;
+	}
+	p->found.blobs++;
+	p->found.bytes += l->blob_size;
+	p->found.removed = WH_REMOVED_PROVED;
+	return wh_layer_prove(p->s, l, err);
+}
+
+/* It may have been left out, or its layer may be where the image came from. But what is there is what was signed. */
+static int prove_removed(struct wh_proving *p, const json_t *said, struct wh_err **err)
+{
+	struct wh_image part = {0};
+	bool other = false;
+	int r;
+
+	for (size_t i = 0; p->artifacts && i < p->artifacts->n; i++) {
+		const struct wh_artifact *a = &p->artifacts->v[i];
+
+		if (!wh_artifact_is_removed(a) || !wh_digest_eq(&a->subject, &p->i->manifest))
+			continue;
+		other = true;
+		if (!says(said, "artifact", &a->manifest.digest))
+			continue;
+		r = wh_removed_part_open(p->s, NULL, &a->manifest.digest, &part, err);
+		if (r == 0)
+			r = prove_removed_layer(p, &part.layers[0], json_object_get(said, "layer"), err);
+		wh_image_release(&part);
+		return r;
+	}
+	if (other)
+		return wrong(err, "removed part", "what is attached to the image is not what was signed");
+	p->found.removed = WH_REMOVED_ELSEWHERE;
+	return 0;
+}
+
 int wh_prove_content(struct wh_proving *p, struct wh_err **err)
 {
 	WH_CLEANUP(tree_release) struct tree x = {0};
@@ -182,6 +234,8 @@ int wh_prove_content(struct wh_proving *p, struct wh_err **err)
 
 		if (strcmp(type, WH_PREDICATE_SPDX) == 0 && is_ours(body))
 			r = prove_sbom(p, body, &x, err);
+		else if (strcmp(type, WH_PREDICATE_REMOVED) == 0 && p->found.removed == WH_REMOVED_NONE)
+			r = prove_removed(p, body, err);
 	}
 	return r == 0 && p->found.verdict ? prove_verdict(p, p->found.verdict, &x, err) : r;
 }

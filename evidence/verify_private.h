@@ -10,6 +10,7 @@ struct wh_proving {
 	const struct wh_image *i;
 	const struct wh_key *key;
 	char *hint; /* the key's */
+	const struct wh_artifacts *artifacts; /* or NULL */
 	bool vouched; /* an index that names it is signed */
 	struct wh_verified found;
 };

@@ -17,6 +17,7 @@
 #include "base/observation.h"
 #include "harden/document.h"
 #include "harden/needs.h"
+#include "harden/restore.h"
 #include "harden/runtime.h"
 #include "layers/layers.h"
 

@@ -273,8 +273,7 @@ static int add_repairs(struct wh_decide *d, struct wh_err **err)
 
 /* A pattern on an absolute path, its plain beginning made canonical (/lib/x on a merged /usr is /usr/lib/x). Links on
  * the way go to links. malloc'ed; NULL with err: no pattern. */
-static char *pattern_of(struct wh_tree *t, const char *option, const char *word, struct wh_strv *links,
-			struct wh_err **err)
+char *wh_glob_pattern(struct wh_tree *t, const char *option, const char *word, struct wh_strv *links, struct wh_err **err)
 {
 	WH_AUTO_FREE char *plain = NULL, *canonical = NULL;
 	WH_AUTO_BUF struct wh_buf b = WH_BUF_INIT;
@@ -282,8 +281,8 @@ static char *pattern_of(struct wh_tree *t, const char *option, const char *word,
 	struct wh_node_ref ref;
 
 	if (word[0] != '/') {
-		wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EINVAL, "%s=%s: a pattern begins with a slash", option,
-			   word);
+		wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EINVAL, "%s%s%s: a pattern begins with a slash", option,
+			   *option ? "=" : "", word);
 		return NULL;
 	}
 	/* Only whole components; of a word without a pattern, not the last, which may be a link itself. */
@@ -309,7 +308,7 @@ int wh_globs_open(struct wh_globs *g, struct wh_tree *t, const char *option, con
 	WH_AUTO_STRV struct wh_strv words = {0};
 
 	for (size_t i = 0; globs && globs[i]; i++) {
-		char *p = pattern_of(t, option, globs[i], NULL, err);
+		char *p = wh_glob_pattern(t, option, globs[i], NULL, err);
 
 		if (!p)
 			return -EINVAL;
@@ -359,7 +358,7 @@ static int add_keep(struct wh_decide *d, const char *word, struct wh_err **err)
 	const struct wh_why why = {.rule = WH_RULE_KEEP};
 	WH_CLEANUP(wh_patterns_freep) struct wh_patterns *p = NULL;
 	WH_AUTO_STRV struct wh_strv links = {0}, words = {0};
-	char *pattern = pattern_of(d->t, "--keep", word, &links, err);
+	char *pattern = wh_glob_pattern(d->t, "--keep", word, &links, err);
 	struct keeping k = {.d = d, .err = err};
 	int r = pattern ? 0 : -EINVAL;
 
@@ -575,7 +574,7 @@ static int correct_lists(struct wh_decide *d, struct wh_err **err)
 	return r;
 }
 
-static int add_database(struct wh_decide *d, struct wh_err **err)
+int wh_decide_database(struct wh_decide *d, struct wh_err **err)
 {
 	struct wh_pkgdb_plan *p = &d->k->plan;
 	const struct wh_why why = {.rule = WH_RULE_PACKAGE};
@@ -615,10 +614,10 @@ static const char *env_of(const json_t *config, const char *key)
 	return NULL;
 }
 
-static int begin(struct wh_decide *d, struct wh_err **err)
+int wh_decide_open(struct wh_decide *d, struct wh_err **err)
 {
 	const char *path = env_of(d->o->config, "PATH");
-	int r;
+	int r = 0;
 
 	if (!path)
 		path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -629,14 +628,7 @@ static int begin(struct wh_decide *d, struct wh_err **err)
 			wh_strv_take(&d->path, wh_strndup(path, n));
 		path += n + (path[n] == ':');
 	}
-	if (!d->o->n_profiles) {
-		wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EINVAL,
-			   "nothing was profiled, so nothing can be pruned");
-		wh_err_hint(err, "put a PROFILE before the PRUNE");
-		return -EINVAL;
-	}
-	r = wh_profile_merge(d->o->profiles, d->o->n_profiles, &d->profile, err);
-	if (r == 0 && !d->o->shells)
+	if (!d->o->shells)
 		r = wh_shells_open(d->t, &d->own_shells, err);
 	d->shells = d->o->shells ? d->o->shells : d->own_shells;
 	if (r == 0)
@@ -644,6 +636,20 @@ static int begin(struct wh_decide *d, struct wh_err **err)
 	if (r == 0)
 		r = wh_globs_open(&d->drop, d->t, "--drop", d->o->drop, err);
 	return r < 0 ? r : wh_closure_new(d, &d->closure, err);
+}
+
+static int begin(struct wh_decide *d, struct wh_err **err)
+{
+	int r;
+
+	if (!d->o->n_profiles) {
+		wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EINVAL,
+			   "nothing was profiled, so nothing can be pruned");
+		wh_err_hint(err, "put a PROFILE before the PRUNE");
+		return -EINVAL;
+	}
+	r = wh_profile_merge(d->o->profiles, d->o->n_profiles, &d->profile, err);
+	return r < 0 ? r : wh_decide_open(d, err);
 }
 
 static int list_shell(void *arg, const struct wh_node_ref *n)
@@ -686,10 +692,10 @@ static int decide(struct wh_decide *d, struct wh_err **err)
 		r = wh_decide_packages(d, err);
 	if (r == 0)
 		r = wh_decide_late(d, err);
-	return r < 0 ? r : add_database(d, err);
+	return r < 0 ? r : wh_decide_database(d, err);
 }
 
-static void decide_release(struct wh_decide *d)
+void wh_decide_release(struct wh_decide *d)
 {
 	if (d->own_shells)
 		wh_shells_free(d->own_shells);
@@ -706,7 +712,7 @@ static void decide_release(struct wh_decide *d)
 int wh_keep_decide(struct wh_tree *t, const struct wh_prune_opts *o, struct wh_keep **ret, struct wh_err **err)
 {
 	struct wh_keep *k = wh_calloc(1, sizeof(*k));
-	WH_CLEANUP(decide_release) struct wh_decide d = {.t = t, .o = o, .k = k};
+	WH_CLEANUP(wh_decide_release) struct wh_decide d = {.t = t, .o = o, .k = k};
 	int r;
 
 	k->a = wh_arena_new();

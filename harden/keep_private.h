@@ -82,6 +82,14 @@ int wh_decide_reach(struct wh_decide *d, const char *path, bool follow_last, con
 		    struct wh_err **err);
 /* Is it kept, or another name of the same content (a wh_kept_fn; arg: the decide)? */
 bool wh_decide_is_kept(void *arg, const char *path);
+/* keep.c: what deciding needs, of t and o; and its end. What was decided (k) is the caller's. */
+int wh_decide_open(struct wh_decide *d, struct wh_err **err);
+void wh_decide_release(struct wh_decide *d);
+/* keep.c: the package database of what is kept: k's plan, and what it adds. */
+int wh_decide_database(struct wh_decide *d, struct wh_err **err);
+/* keep.c: an absolute pattern, its plain beginning made canonical; links on the way go to links (or NULL). option is for messages, or "".
+ * malloc'ed; NULL with err. */
+char *wh_glob_pattern(struct wh_tree *t, const char *option, const char *word, struct wh_strv *links, struct wh_err **err);
 /* keep_package.c: PRUNE --mode=package. */
 int wh_decide_packages(struct wh_decide *d, struct wh_err **err);
 /* closure.c: looks at all that was added, and adds what that needs and what closure rules ask for then, until nothing is left. */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += harden/libharden.a
-harden_libharden_a_SOURCES = harden/harden.h harden/document.h harden/needs.h harden/runtime.h
+harden_libharden_a_SOURCES = harden/harden.h harden/document.h harden/needs.h harden/restore.h harden/runtime.h
 # packages and their database
 harden_libharden_a_SOURCES += harden/packages.c harden/packages_deb822.c harden/packages_dpkg.c harden/packages_lang.c \
 	harden/packages_private.h harden/pkgdb.c harden/pkgdb_files.c harden/pkgdb_lang.c
@@ -17,6 +17,7 @@ harden_libharden_a_SOURCES += harden/needs.c harden/needs_lock.c
 harden_libharden_a_SOURCES += harden/runtime.c harden/runtime_apparmor.c harden/runtime_baseline.c harden/runtime_forms.c harden/runtime_kubernetes.c harden/runtime_landlock.c harden/runtime_private.h harden/runtime_writable.c
 harden_libharden_a_SOURCES += harden/shellrun.c harden/shells.c harden/shells.h
 harden_libharden_a_SOURCES += harden/tree.c harden/tree.h
+harden_libharden_a_SOURCES += harden/removed_part.c harden/restore.c
 # closure rules of languages
 harden_libharden_a_SOURCES += harden/lang.c harden/lang.h harden/lang_java.c harden/lang_node.c harden/lang_perl.c harden/lang_php.c harden/lang_pydist.c \
 	harden/lang_pytext.c harden/lang_python.c harden/lang_python.h harden/lang_ruby.c harden/lang_words.c

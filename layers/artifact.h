@@ -16,6 +16,9 @@
 /* Build caches (builder/cache_remote.h): the type of the artifact and the media type of its config. They may be large and are of use to
  * builds alone: not taken along by pulls and copies. */
 #define WH_ARTIFACT_CACHE "application/vnd.whittle.cache.config.v1+json"
+/* What PRUNE took away from the image (artifact_removed.c). Manifest and config go along with the image; its layer, which may be large, is
+ * fetched by whoever reads it. */
+#define WH_ARTIFACT_REMOVED "application/vnd.whittle.removed.v1"
 #define WH_MEDIA_EMPTY "application/vnd.oci.empty.v1+json" /* the two bytes {} */
 
 struct wh_store;
@@ -92,6 +95,17 @@ int wh_artifact_layers(struct wh_store *s, const struct wh_artifact *a, struct w
 		       struct wh_err **err);
 /* The descriptor of its config. */
 int wh_artifact_config(struct wh_store *s, const struct wh_artifact *a, struct wh_descriptor *ret, struct wh_err **err);
+/* artifact_removed.c: the artifact around that layer, whose blob is in the store. Deterministic. Appends to list. */
+int wh_removed_part_write(struct wh_store *s, const struct wh_image *subject, const struct wh_layer *l, struct wh_artifacts *list,
+			  struct wh_err **err);
+bool wh_artifact_is_removed(const struct wh_artifact *a);
+/* As an image of one layer, whose origin says where it is when the store lacks it. layout: where the artifact was found; NULL: in the store. */
+int wh_removed_part_open(struct wh_store *s, const char *layout, const struct wh_digest *manifest, struct wh_image *ret,
+			 struct wh_err **err);
+/* The layers of those in the list, for whoever copies them: into the store. */
+int wh_removed_part_bring(struct wh_store *s, const char *layout, const struct wh_artifacts *list, struct wh_err **err);
+/* Takes them from the list. */
+void wh_removed_part_leave(struct wh_artifacts *list);
 /* Every file of a layout directory against what names it: oci-layout, index.json (well formed, descriptors of the right size), each blob
  * under blobs/sha256 hashed. -EBADMSG names the first thing that is not as it must be. For verify. */
 int wh_layout_check(const char *dir, struct wh_err **err);

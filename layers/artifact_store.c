@@ -89,7 +89,8 @@ static int import(struct source *x, const struct wh_buf *manifest, const struct 
 	struct wh_digest put;
 	int r = import_blob(x, &m->config, err);
 
-	for (size_t i = 0; i < m->n && r == 0 && !wh_streq(m->artifact_type, WH_ARTIFACT_CACHE); i++)
+	for (size_t i = 0; i < m->n && r == 0 && !wh_streq(m->artifact_type, WH_ARTIFACT_CACHE) && !wh_streq(m->artifact_type, WH_ARTIFACT_REMOVED);
+	     i++)
 		r = import_blob(x, &m->layers[i], err);
 	return r < 0 ? r : wh_blob_put(x->s, manifest->p, manifest->n, &put, err);
 }

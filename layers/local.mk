@@ -9,7 +9,7 @@ layers_liblayers_a_SOURCES = \
 	layers/writer.c
 # What reads layers and archives, and images.
 layers_liblayers_a_SOURCES += \
-	layers/archive.c layers/artifact.c layers/artifact.h layers/artifact_entry.c layers/artifact_merge.c layers/artifact_private.h \
+	layers/archive.c layers/artifact.c layers/artifact.h layers/artifact_entry.c layers/artifact_merge.c layers/artifact_private.h layers/artifact_removed.c \
 	layers/artifact_store.c layers/convert.c layers/export_local.c layers/export_blob.c layers/export_docker.c layers/export_oci.c layers/export_private.h layers/import_docker.c layers/export_tar.c layers/fetch.c \
 	layers/image.c layers/image_index.c layers/image_private.h layers/layout.c layers/layout_check.c layers/names.c layers/names.h layers/pair.c layers/platform.c \
 	layers/reader.c layers/reader.h layers/registry.h layers/root.c layers/root.h layers/stream.c layers/stream.h \

@@ -6,6 +6,7 @@
  */
 #include "layers/artifact_private.h"
 #include "layers/registry_private.h"
+#include "layers/store_private.h"
 
 #define LIST_PAGES 16
 #define LIST_MAX 256
@@ -231,10 +232,10 @@ static int list_by_tag(struct found *f, struct wh_err **err)
 
 /* ---------------------------------------------------------------- artifacts */
 
-static int get_blobs(struct found *f, const json_t *m, struct wh_err **err)
+/* The config, and the first n layers. */
+static int get_blobs(struct found *f, const json_t *m, size_t n, struct wh_err **err)
 {
 	const json_t *ls = json_object_get(m, "layers");
-	size_t n = json_array_size(ls);
 
 	for (size_t i = 0; i <= n; i++) {
 		const json_t *o = i < n ? json_array_get(ls, i) : json_object_get(m, "config");
@@ -263,6 +264,26 @@ static bool is_artifact(const struct found *f, const struct wh_reg_manifest *m, 
 	return tagged || (d && wh_digest_parse(d, &subject) && wh_digest_eq(&subject, f->subject));
 }
 
+/* Where the layers are that stay there until somebody reads them. */
+static int note_origin(struct found *f, const struct wh_reg_manifest *m, struct wh_err **err)
+{
+	WH_AUTO_FREE char *origin = wh_asprintf("%s%s/%s", WH_ORIGIN_REGISTRY, f->c->ref.domain, f->c->ref.path);
+	WH_AUTO_JSON json_t *origins = json_object();
+	const json_t *ls = json_object_get(m->doc, "layers");
+	int r = 0;
+
+	for (size_t i = 0; i < json_array_size(ls) && r == 0; i++) {
+		struct wh_digest d;
+		const char *type;
+		uint64_t size;
+
+		r = wh_reg_descriptor(json_array_get(ls, i), "artifact", &type, &d, &size, err);
+		if (r == 0)
+			wh_origins_add(origins, &d, origin);
+	}
+	return r < 0 ? r : wh_origins_note(f->s, &m->digest, origins, err);
+}
+
 /* What somebody else attached, too big or broken, is passed over: it must not keep anybody from the rest. */
 static int take_artifact(struct found *f, const struct wh_reg_manifest *m, const char *tag, struct wh_err **err)
 {
@@ -270,6 +291,7 @@ static int take_artifact(struct found *f, const struct wh_reg_manifest *m, const
 	WH_AUTO_ERR struct wh_err *why = NULL;
 	struct wh_artifact *a;
 	struct wh_digest d;
+	bool removed;
 	int r;
 
 	if (!is_artifact(f, m, tag != NULL))
@@ -280,7 +302,10 @@ static int take_artifact(struct found *f, const struct wh_reg_manifest *m, const
 		return 0;
 	if (!tag && strlen(type ? type : "") > WH_ARTIFACT_TYPE_MAX)
 		return 0;
-	r = get_blobs(f, m->doc, &why);
+	removed = !tag && wh_streq(type, WH_ARTIFACT_REMOVED);
+	r = get_blobs(f, m->doc, removed ? 0 : json_array_size(json_object_get(m->doc, "layers")), &why);
+	if (r == 0 && removed)
+		r = note_origin(f, m, &why);
 	if (r == -EFBIG || r == -EBADMSG || r == -ENOENT)
 		return 0;
 	if (r < 0) {

@@ -5,7 +5,7 @@ manual_pages += \
 	manual/whittle-build.1 manual/whittle-check.1 manual/whittle-db.1 manual/whittle-debug.1 manual/whittle-doctor.1 \
 	manual/whittle-du.1 manual/whittle-explain.1 manual/whittle-gc.1 manual/whittle-help.1 manual/whittle-history.1 \
 	manual/whittle-images.1 manual/whittle-inspect.1 manual/whittle-keygen.1 manual/whittle-load.1 manual/whittle-login.1 \
-	manual/whittle-logout.1 manual/whittle-profile.1 manual/whittle-prune.1 manual/whittle-pull.1 manual/whittle-push.1 manual/whittle-rm.1 manual/whittle-run.1 \
+	manual/whittle-logout.1 manual/whittle-profile.1 manual/whittle-prune.1 manual/whittle-pull.1 manual/whittle-push.1 manual/whittle-restore.1 manual/whittle-rm.1 manual/whittle-run.1 \
 	manual/whittle-save.1 manual/whittle-sbom.1 manual/whittle-scan.1 manual/whittle-sign.1 manual/whittle-tag.1 \
 	manual/whittle-verify.1 manual/whittle-version.1
 
