@@ -15,9 +15,11 @@
  *             ("baseline" alone has those that nothing else needs)
  *    "capabilities":["CAP_NET_BIND_SERVICE"], "noNewPrivileges":true,
  *    "readOnlyRoot":true,                                     false where something was written in "/" itself: then "writable" lacks that
- *    "writable":[{"path":"/run","mode":"0755","uid":0,"gid":0,"content":false,"seen":["/run/nginx.pid"]}, …],
+ *    "writable":[{"path":"/run","kind":"temporary","mode":"0755","uid":0,"gid":0,"content":false,"seen":["/run/nginx.pid"]}, …],
  *             directories that must be writable; sorted, none below another. content: the image has something there that is used, so an empty
- *             directory will not do: it has to begin as a copy (docker's volumes do, Kubernetes' emptyDir does not). seen: five at most
+ *             directory will not do: it has to begin as a copy (docker's volumes do, Kubernetes' emptyDir does not). seen: five at most,
+ *             what is random in a name being "*". kind: "temporary" (/tmp, /run …), "data" (elsewhere: it may have to outlive a restart), "volume" (the
+ *             image's VOLUME), "mount" (the tests mounted something there, as users do: no form does that for them)
  *    "ports":[{"protocol":"tcp","port":8080}, …],             bound; 0: one that the kernel chose
  *    "landlock":{"abi":N,"fs":[{"access":["read_file",…],"paths":["/etc",…]}, …],
  *                "net":{"handled":["bind_tcp","connect_tcp"],"rules":[{"access":["bind_tcp"],"ports":[8080]}, …]}}}
@@ -31,7 +33,7 @@
 #include "layers/layers.h"
 
 #define WH_PRIVILEGES_SCHEMA "https://whittle.dev/schema/privileges-1.json"
-#define WH_PRIVILEGES_VERSION 2 /* raised when the same profiles give other privileges: part of the proof's cache key */
+#define WH_PRIVILEGES_VERSION 3 /* raised when the same profiles give other privileges: part of the proof's cache key */
 
 struct wh_privileges_opts {
 	const json_t *const *profiles;      /* harden.h */

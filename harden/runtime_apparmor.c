@@ -83,7 +83,7 @@ void wh_runtime_apparmor(const json_t *p, const char *image, const char *name, s
 		    "#   apparmor_parser -r apparmor.profile; docker run --security-opt apparmor=whittle-%s …\n"
 		    "profile \"whittle-%s\" flags=(attach_disconnected,mediate_deleted) {\n",
 		    slug, slug);
-	wh_buf_adds(out, "  network inet,\n  network inet6,\n  network unix,\n  unix,\n"
+	wh_buf_adds(out, "  network inet,\n  network inet6,\n  network netlink raw,\n  network unix,\n  unix,\n"
 			 "  # from the runtime, and among its own processes\n"
 			 "  signal (receive) peer=unconfined,\n  signal (receive) peer=/usr/bin/runc,\n  signal (receive) peer=runc,\n"
 			 "  signal (receive) peer=crun,\n");

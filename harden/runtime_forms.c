@@ -72,10 +72,24 @@ static void landlock(const json_t *p, struct wh_buf *out)
 
 /* ---------------------------------------------------------------- docker run: an argument a line */
 
-/* What would end the argument, or be taken for another option of the mount. */
+/* The file is read by a shell's $(cat …): no blank and no pattern, which would make arguments of their own, and nothing that ends an option of the mount. */
 static bool is_plain(const char *path)
 {
-	return !strpbrk(path, ",:\"\n\r") && *path == '/';
+	for (const char *p = path; *p; p++)
+		if ((unsigned char)*p <= ' ' || *p == 0x7f || strchr(",:\"'\\*?[]", *p))
+			return false;
+	return *path == '/';
+}
+
+/* Neither the image's own nor in memory only: what the application may want to find again. */
+bool wh_runtime_lasting(const json_t *place)
+{
+	return json_is_true(json_object_get(place, "content")) || !wh_streq(wh_json_str(place, "kind"), "temporary");
+}
+
+bool wh_runtime_mounted(const json_t *place)
+{
+	return wh_streq(wh_json_str(place, "kind"), "mount");
 }
 
 static int docker(const json_t *p, struct wh_buf *out, struct wh_err **err)
@@ -98,9 +112,11 @@ static int docker(const json_t *p, struct wh_buf *out, struct wh_err **err)
 	json_array_foreach (json_object_get(p, "writable"), i, one) {
 		const char *path = wh_json_str(one, "path");
 
+		if (wh_runtime_mounted(one))
+			continue; /* two mounts on one path would be an error */
 		if (!is_plain(path))
 			return wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_BUILD, EINVAL, "docker cannot mount anything on a path like %s", path);
-		if (json_is_true(json_object_get(one, "content")))
+		if (wh_runtime_lasting(one))
 			wh_buf_addf(out, "--mount=type=volume,destination=%s\n", path);
 		else
 			wh_buf_addf(out, "--tmpfs=%s:rw,exec,nosuid,nodev,mode=%s,uid=%lld,gid=%lld\n", path, wh_json_str(one, "mode"),
@@ -111,13 +127,14 @@ static int docker(const json_t *p, struct wh_buf *out, struct wh_err **err)
 
 /* ---------------------------------------------------------------- the OCI runtime-spec's config.json */
 
-static json_t *mount_of(const json_t *one)
+/* number: of the place, as two paths may have one slug. */
+static json_t *mount_of(const json_t *one, size_t number)
 {
 	const char *path = wh_json_str(one, "path");
 	json_t *options;
 
-	if (json_is_true(json_object_get(one, "content"))) {
-		WH_AUTO_FREE char *name = wh_runtime_slug(path), *source = wh_asprintf("volumes/%s", name);
+	if (wh_runtime_lasting(one)) {
+		WH_AUTO_FREE char *name = wh_runtime_slug(path), *source = wh_asprintf("volumes/%zu-%s", number, name);
 
 		return json_pack("{s:s, s:s, s:s, s:[s, s, s, s]}", "destination", path, "type", "bind", "source", source, "options",
 				 "rbind", "rw", "nosuid", "nodev");
@@ -144,7 +161,8 @@ static void oci(const json_t *p, struct wh_buf *out)
 
 	if (read_only)
 		json_array_foreach (json_object_get(p, "writable"), i, one)
-			json_array_append_new(mounts, mount_of(one));
+			if (!wh_runtime_mounted(one))
+				json_array_append_new(mounts, mount_of(one, i));
 	doc = json_pack("{s:{s:{s:O, s:O, s:O}, s:{s:O, s:O, s:O, s:[], s:[]}, s:O}, s:{s:b}, s:o, s:{s:O}}", "process", "user", "uid",
 			json_object_get(user, "uid"), "gid", json_object_get(user, "gid"), "additionalGids",
 			json_object_get(user, "groups"), "capabilities", "bounding", caps, "permitted", caps, "effective", caps,

@@ -64,37 +64,62 @@ static void container(const json_t *p, const char *image, const char *name, stru
 			    (long long)wh_json_int(one, "port", 0), wh_streq(wh_json_str(one, "protocol"), "udp") ? "UDP" : "TCP");
 		first = false;
 	}
-	if (read_only)
-		json_array_foreach (json_object_get(p, "writable"), i, one) {
-			wh_buf_addf(out, "%s        - name: writable-%zu\n          mountPath: ", i ? "" : "        volumeMounts:\n", i);
-			quoted(out, wh_json_str(one, "path"));
-			wh_buf_addc(out, '\n');
-		}
+	first = true;
+	json_array_foreach (json_object_get(p, "writable"), i, one) {
+		if (!read_only || wh_runtime_mounted(one))
+			continue;
+		wh_buf_addf(out, "%s        - name: writable-%zu\n          mountPath: ", first ? "        volumeMounts:\n" : "", i);
+		quoted(out, wh_json_str(one, "path"));
+		wh_buf_addc(out, '\n');
+		first = false;
+	}
 	wh_buf_adds(out, "        # resources: nothing was measured for them; requests and limits are yours to set\n");
+}
+
+/* What an emptyDir would lose, or lay itself over, is a claim's: a wrong name keeps the pod from starting, and loses nothing. */
+static void volume(const json_t *one, size_t i, const char *name, struct wh_buf *out)
+{
+	bool content = json_is_true(json_object_get(one, "content")), declared = wh_streq(wh_json_str(one, "kind"), "volume");
+
+	if (declared)
+		wh_buf_adds(out, "      # A VOLUME of the image: what is there is meant to outlive the pod. The claim's name is yours to set.\n");
+	if (content)
+		wh_buf_adds(out, "      # It has to begin with what the image has there, which no empty directory does: the claim has to hold a copy.\n");
+	if (!declared && !content && wh_runtime_lasting(one))
+		wh_buf_adds(out, "      # An emptyDir ends with its pod. If this is data to keep, name a persistentVolumeClaim here.\n");
+	wh_buf_addf(out, "      - name: writable-%zu\n", i);
+	if (declared || content)
+		wh_buf_addf(out, "        persistentVolumeClaim:\n          claimName: %s-%zu\n", name, i);
+	else
+		wh_buf_adds(out, "        emptyDir: {}\n");
 }
 
 static void volumes(const json_t *p, const char *name, struct wh_buf *out)
 {
 	const json_t *one, *path;
+	bool first = true;
 	size_t i, k;
 
-	if (!json_is_true(json_object_get(p, "readOnlyRoot")))
+	if (!json_is_true(json_object_get(p, "readOnlyRoot"))) {
+		wh_buf_adds(out, "      # No volumes: the application writes into / itself.\n");
 		return;
+	}
 	json_array_foreach (json_object_get(p, "writable"), i, one) {
-		wh_buf_addf(out, "%s      # written there:", i ? "" : "      volumes:\n");
+		bool mounted = wh_runtime_mounted(one);
+
+		if (first && !mounted)
+			wh_buf_adds(out, "      volumes:\n");
+		first &= mounted;
+		wh_buf_adds(out, mounted ? "      # mounted by the tests, and written there; mount here what you mount, at " : "      # ");
+		in_comment(out, wh_json_str(one, "path"));
+		wh_buf_adds(out, mounted ? ":" : ", written there:");
 		json_array_foreach (json_object_get(one, "seen"), k, path) {
 			wh_buf_addc(out, ' ');
 			in_comment(out, json_string_value(path));
 		}
 		wh_buf_addc(out, '\n');
-		if (json_is_true(json_object_get(one, "content")))
-			wh_buf_addf(out,
-				    "      # It has to begin with what the image has there, which an emptyDir does not: a claim that holds a copy, or\n"
-				    "      # an init container of an image that has cp (whittle restore --all) and fills an emptyDir.\n"
-				    "      - name: writable-%zu\n        persistentVolumeClaim:\n          claimName: %s-%zu\n",
-				    i, name, i);
-		else
-			wh_buf_addf(out, "      - name: writable-%zu\n        emptyDir: {}\n", i);
+		if (!mounted)
+			volume(one, i, name, out);
 	}
 }
 

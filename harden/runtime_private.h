@@ -17,6 +17,9 @@ int wh_runtime_landlock(const struct wh_privileges_opts *o, json_t *doc, struct 
 
 /* "[a-z0-9-]+" of a text, 40 at most: for names of objects. malloc'ed. */
 char *wh_runtime_slug(const char *text);
+/* Of an item of "writable": is it to be kept on a disk, or to begin with content; is it the user's to mount? */
+bool wh_runtime_lasting(const json_t *place);
+bool wh_runtime_mounted(const json_t *place);
 void wh_runtime_apparmor(const json_t *p, const char *image, const char *name, struct wh_buf *out);   /* runtime_apparmor.c */
 void wh_runtime_kubernetes(const json_t *p, const char *image, const char *name, struct wh_buf *out); /* runtime_kubernetes.c */
 

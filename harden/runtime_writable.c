@@ -17,7 +17,7 @@
 struct place {
 	char *path;
 	struct wh_strv seen;
-	bool content;
+	const char *kind; /* "volume", "mount"; NULL: the path tells */
 	UT_hash_handle hh;
 };
 
@@ -72,15 +72,18 @@ static char *if_in(const struct writable *w, const char *dir, const char *path)
 }
 
 /* The volume, or what was mounted in the tests, that a path lies in; NULL: none. */
-static char *volume_of(const struct writable *w, const char *path)
+static char *volume_of(const struct writable *w, const char *path, const char **ret_kind)
 {
 	json_t *volumes = json_object_get(w->o->config, "Volumes"), *value;
 	char *found = NULL;
 	const char *name;
 
+	*ret_kind = "volume";
 	json_object_foreach (volumes, name, value)
 		if (!found)
 			found = if_in(w, name, path);
+	if (!found)
+		*ret_kind = "mount";
 	for (const char *const *share = w->o->shares; share && *share && !found; share++)
 		found = if_in(w, *share, path);
 	return found;
@@ -100,14 +103,51 @@ static char *existing(const struct writable *w, char *dir)
 	return dir;
 }
 
-static void add(struct writable *w, char *dir, const char *seen)
+static bool is_word(char c)
 {
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '[' || c == ']';
+}
+
+/*
+ * Names that mkstemp(3) and its like make differ in every run: "/tmp/x.Yq3MOz" is told as "/tmp/x.*", so that two runs are one text. Such is a last part
+ * of six characters or more, with digits among letters ("[n]"), or capitals behind small letters and the other way round.
+ */
+static char *steady(const char *path)
+{
+	const char *end = path + strlen(path), *p = end;
+	bool small = false, capital_behind = false, small_behind = false, capital = false, digit = false, letter = false;
+
+	while (p > path && is_word(p[-1]))
+		p--;
+	for (const char *c = p; *c; c++) {
+		if (strncmp(c, "[n]", 3) == 0) {
+			digit = true;
+			c += 2;
+			continue;
+		}
+		digit |= *c >= '0' && *c <= '9';
+		small_behind |= *c >= 'a' && *c <= 'z' && capital;
+		capital_behind |= *c >= 'A' && *c <= 'Z' && small;
+		small |= *c >= 'a' && *c <= 'z';
+		capital |= *c >= 'A' && *c <= 'Z';
+		letter = small || capital;
+	}
+	/* "db1" and "[n]" tell something; a name that is nothing but a word, too. */
+	if (end - p < 6 || p == path || p[-1] == '/' || !((digit && letter) || (capital_behind && small_behind)))
+		return wh_strdup(path);
+	return wh_asprintf("%.*s*", (int)(p - path), path);
+}
+
+static void add(struct writable *w, char *dir, const char *path, const char *kind)
+{
+	WH_AUTO_FREE char *seen = steady(path);
 	struct place *p;
 
 	HASH_FIND_STR(w->places, dir, p);
 	if (!p) {
 		p = wh_calloc(1, sizeof(*p));
 		p->path = dir;
+		p->kind = kind;
 		HASH_ADD_KEYPTR(hh, w->places, p->path, strlen(p->path), p);
 	} else {
 		free(dir);
@@ -120,14 +160,15 @@ static void written(struct writable *w, const char *path, const char *access)
 {
 	struct wh_node_ref n;
 	bool there = wh_tree_lookup(w->o->tree, path, &n) == 0, dir = there && n.e.type == WH_T_DIR;
+	const char *kind;
 	char *volume, *place;
 
 	/* Devices, sockets and pipes are written to on a read-only root, too. */
 	if (there && !dir && n.e.type != WH_T_FILE && n.e.type != WH_T_SYMLINK)
 		return;
-	volume = volume_of(w, path);
+	volume = volume_of(w, path, &kind);
 	if (volume) {
-		add(w, volume, path);
+		add(w, volume, path, kind);
 		return;
 	}
 	place = existing(w, dir && !strchr(access, 'd') ? wh_strdup(path) : parent_of(path));
@@ -136,7 +177,7 @@ static void written(struct writable *w, const char *path, const char *access)
 		free(place);
 		return;
 	}
-	add(w, place, path);
+	add(w, place, path, NULL);
 }
 
 static void collect(struct writable *w, const json_t *profile, const char *list)
@@ -223,6 +264,17 @@ static json_t *absolute(const char *path)
 	return wh_path_json(p);
 }
 
+/* By the Filesystem Hierarchy Standard: what need not outlive the container. All else may be the application's data. */
+static bool is_temporary(const char *path)
+{
+	static const char *const places[] = {"tmp", "run", "var/tmp", "var/run", "var/lock", "var/cache", NULL};
+
+	for (const char *const *p = places; *p; p++)
+		if (below(path, *p))
+			return true;
+	return false;
+}
+
 static json_t *place_json(const struct wh_privileges_opts *o, struct place *p)
 {
 	struct wh_node_ref n;
@@ -234,8 +286,11 @@ static json_t *place_json(const struct wh_privileges_opts *o, struct place *p)
 	wh_strv_sort(&p->seen);
 	for (size_t i = 0; i < p->seen.n; i++)
 		json_array_append_new(seen, absolute(p->seen.v[i]));
-	return json_pack("{s:o, s:s, s:I, s:I, s:b, s:o}", "path", absolute(p->path), "mode", mode, "uid",
-			 (json_int_t)(there ? n.e.uid : 0), "gid", (json_int_t)(there ? n.e.gid : 0), "content",
+	return json_pack("{s:o, s:s, s:s, s:I, s:I, s:b, s:o}", "path", absolute(p->path), "kind",
+			 p->kind                 ? p->kind
+			 : is_temporary(p->path) ? "temporary"
+						 : "data",
+			 "mode", mode, "uid", (json_int_t)(there ? n.e.uid : 0), "gid", (json_int_t)(there ? n.e.gid : 0), "content",
 			 has_content(o, p->path), "seen", seen);
 }
 
