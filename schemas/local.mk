@@ -6,3 +6,5 @@ dist_schemas_DATA =
 dist_schemas_DATA += schemas/build-lock-1.json schemas/build-metadata-1.json schemas/explain-1.json schemas/findings-1.json \
 	schemas/hardening-verdict-1.json schemas/image-inspect-1.json schemas/image-line-1.json schemas/prune-report-1.json \
 	schemas/verification-1.json schemas/verify-report-1.json
+# what runtimes are told
+dist_schemas_DATA += schemas/privileges-1.json
