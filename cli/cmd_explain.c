@@ -15,11 +15,13 @@ struct flags {
 };
 
 static const struct wh_option options[] = {
-	{"kept", 0, WH_OPT_FLAG, offsetof(struct flags, kept), NULL, "List what stayed; with PATHs, what of it is there or below", NULL},
+	{"kept", 0, WH_OPT_FLAG, offsetof(struct flags, kept), NULL,
+	 "List what stayed; with PATHs, what of it is there or below", NULL},
 	{"removed", 0, WH_OPT_FLAG, offsetof(struct flags, removed), NULL, "List what went; the same", NULL},
 	{"by-package", 0, WH_OPT_FLAG, offsetof(struct flags, by_package), NULL,
 	 "Tell how much of each package stayed and went; with --kept or --removed, which files", NULL},
-	{"json", 0, WH_OPT_FLAG, offsetof(struct flags, json), NULL, "Print one JSON document (schemas/explain-1.json)", NULL},
+	{"json", 0, WH_OPT_FLAG, offsetof(struct flags, json), NULL, "Print one JSON document (schemas/explain-1.json)",
+	 NULL},
 	{"platform", 0, WH_OPT_TEXT, offsetof(struct flags, platform), "OS/ARCH",
 	 "Which image of several (default: this machine's)", NULL},
 	{"rules", 0, WH_OPT_FLAG, offsetof(struct flags, rules), NULL,
@@ -30,7 +32,8 @@ static const struct wh_option options[] = {
 	{0},
 };
 
-static int report_of(struct wh_store *s, const struct wh_artifacts *list, const char *ref, json_t **ret, struct wh_err **err)
+static int report_of(struct wh_store *s, const struct wh_artifacts *list, const char *ref, json_t **ret,
+		     struct wh_err **err)
 {
 	WH_AUTO_JSON json_t *predicate = wh_predicate_find(s, list, WH_PREDICATE_REPORT);
 
@@ -49,8 +52,6 @@ static int check_flags(const struct flags *f, const struct wh_strv *args, struct
 
 	if (f->kept && f->removed && !f->by_package)
 		return wh_cli_misuse(err, "--kept and --removed are two lists: ask for one, or add --by-package");
-	if (f->json && (f->rules || f->risk))
-		return wh_cli_misuse(err, "--rules and --risk are text");
 	if (args->n < (f->risk || list ? 1 : 2))
 		return wh_cli_misuse(err, "whittle explain wants an image and a path");
 	return 0;
@@ -69,7 +70,8 @@ static json_t *image_json(const struct wh_image *i)
 	return json_pack("{s:s, s:O*}", "digest", wh_digest_text(&i->manifest, digest), "platform", text);
 }
 
-static int fill(struct wh_explained *x, const struct flags *f, const struct wh_strv *args, json_t *doc, struct wh_err **err)
+static int fill(struct wh_explained *x, const struct flags *f, const struct wh_strv *args, json_t *doc,
+		struct wh_err **err)
 {
 	const struct wh_explained_want want = {.kept = f->kept, .removed = f->removed};
 	json_t *list = NULL, *paths;
@@ -119,6 +121,10 @@ static int answer(const struct flags *f, const struct wh_image *image, const jso
 		return r;
 	if (wh_json_str(report, "emulated"))
 		json_object_set(doc, "emulated", json_object_get(report, "emulated"));
+	if (f->rules)
+		json_object_set_new(doc, "rules", wh_explain_rules_json());
+	if (f->risk)
+		json_object_set_new(doc, "risk", wh_explained_risk(x));
 	r = fill(x, f, args, doc, err);
 	if (r == 0 && f->json) {
 		wh_cli_json(doc, 2, out);
@@ -146,8 +152,13 @@ static int explain(void *flags, const struct wh_strv *args, struct wh_buf *out, 
 
 	if (f->rules && !f->json)
 		wh_explain_rules(out);
-	if (f->rules && !f->json && !args->n)
+	if (f->rules && !args->n) {
+		WH_AUTO_JSON json_t *doc = json_pack("{s:s, s:o}", "$schema", SCHEMA, "rules", wh_explain_rules_json());
+
+		if (f->json)
+			wh_cli_json(doc, 2, out);
 		return 0;
+	}
 	r = check_flags(f, args, err);
 	if (r < 0)
 		return r;
@@ -181,10 +192,11 @@ const struct wh_command wh_cmd_explain = {
 	.name = "explain",
 	.args = "IMAGE [PATH…]",
 	.summary = "Say why a path is in a pruned image, or that it was removed",
-	.about = "Reads the prune report that comes with the image: by which rule a path stayed, which processes used it, how, in which\n"
-		 "phases and tests, and whose package it is; or with what it went. PATH may be any path, also one that a run made or\n"
-		 "looked for, a directory, or a pattern (\"/usr/lib/**/libz*\"; ** stands for any number of directories). IMAGE is a\n"
-		 "name in the store, oci:DIR[:TAG] or oci-layout://DIR[:TAG].",
+	.about =
+		"Reads the prune report that comes with the image: by which rule a path stayed, which processes used it, how, in which\n"
+		"phases and tests, and whose package it is; or with what it went. PATH may be any path, also one that a run made or\n"
+		"looked for, a directory, or a pattern (\"/usr/lib/**/libz*\"; ** stands for any number of directories). IMAGE is a\n"
+		"name in the store, oci:DIR[:TAG] or oci-layout://DIR[:TAG].",
 	.examples = "  whittle explain shop:1.4 /usr/lib/x86_64-linux-gnu/libz.so.1\n"
 		    "  whittle explain oci:./out:latest /bin/sh '/usr/lib/**/libssl*'\n"
 		    "  whittle explain shop:1.4 --removed --by-package\n"

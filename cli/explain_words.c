@@ -269,8 +269,10 @@ static void add_kept(struct wh_buf *out, const json_t *item)
 	} else if (wh_streq(rule, "parent")) {
 		wh_buf_adds(out, " — of ");
 		add_str(out, json_array_get(via, 0), "path");
-	} else {
+	} else if (json_array_size(via)) {
 		add_via(out, via, false);
+	} else if (!unforeseen && wh_json_str(item, "says")) {
+		wh_buf_addf(out, " — %s", wh_json_str(item, "says"));
 	}
 	if (unforeseen) {
 		wh_buf_adds(out, " — not foreseen by the profile;");
@@ -284,8 +286,9 @@ static void add_removed(struct wh_buf *out, const json_t *item)
 	const json_t *lacking = json_object_get(item, "lacking"), *below = json_object_get(item, "below");
 	size_t start;
 
-	wh_buf_adds(out, wh_streq(wh_json_str(item, "why"), "shell") ? ": a shell"
-								     : ": nothing was seen to use it, and no rule needs it");
+	wh_buf_adds(out, wh_streq(wh_json_str(item, "why"), "shell")
+				 ? ": a shell"
+				 : ": nothing was seen to use it, and no rule needs it");
 	if (lacking) {
 		wh_buf_addc(out, ';');
 		add_seeker(out, lacking);
@@ -337,8 +340,8 @@ static void add_below(struct wh_buf *out, const json_t *item)
 			    number(below, "kept"), number(below, "removed"));
 	}
 	for (size_t i = 0; i < n && i < SHOWN_RULES; i++) {
-		wh_buf_addf(out, "%s%" PRIu64 " ", i ? ", " : "    kept by rule: ",
-			    number(json_array_get(rules, i), "files"));
+		wh_buf_addf(out, "%s%" PRIu64 " ",
+			    i ? ", " : "    kept by rule: ", number(json_array_get(rules, i), "files"));
 		add_str(out, json_array_get(rules, i), "rule");
 	}
 	if (n > SHOWN_RULES)
@@ -424,7 +427,8 @@ static void say_packages(const json_t *list, struct wh_buf *out)
 {
 	static const struct {
 		const char *state, *title;
-	} parts[] = {{"partial", "kept in part"}, {"kept", "kept"}, {"removed", "removed wholly"}, {NULL, "of no package"}};
+	} parts[] = {
+		{"partial", "kept in part"}, {"kept", "kept"}, {"removed", "removed wholly"}, {NULL, "of no package"}};
 
 	for (size_t k = 0; k < WH_ARRAY_SIZE(parts); k++) {
 		size_t n = 0, i;
@@ -434,7 +438,8 @@ static void say_packages(const json_t *list, struct wh_buf *out)
 			n += wh_streq(wh_json_str(p, "state"), parts[k].state);
 		if (!n)
 			continue;
-		wh_buf_addf(out, parts[k].state ? "%s: %zu package%s\n" : "%s:\n", parts[k].title, n, n == 1 ? "" : "s");
+		wh_buf_addf(out, parts[k].state ? "%s: %zu package%s\n" : "%s:\n", parts[k].title, n,
+			    n == 1 ? "" : "s");
 		json_array_foreach (list, i, p) {
 			if (!wh_streq(wh_json_str(p, "state"), parts[k].state))
 				continue;

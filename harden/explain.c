@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A prune report and the profiles beside it, made ready to be asked. They come with an image, from anywhere: whatever is not as harden.h has it ends the
- * reading, and nothing is followed that does not lead back to a list of ours.
+ * A prune report and the profiles beside it, made ready to be asked. They come with an image, from anywhere: whatever
+ * is not as harden.h has it ends the reading, and nothing is followed that does not lead back to a list of ours.
  */
 #include "harden/explain_private.h"
 
@@ -39,7 +39,8 @@ static void add_item(struct wh_explained *x, struct wh_ex_item **list, const cha
 }
 
 /* Strings, or objects with a "path" and what else must be there. */
-static int read_list(struct wh_explained *x, const char *name, const char *also, struct wh_ex_item **ret, struct wh_err **err)
+static int read_list(struct wh_explained *x, const char *name, const char *also, struct wh_ex_item **ret,
+		     struct wh_err **err)
 {
 	const json_t *list = json_object_get(x->report, name);
 
@@ -135,7 +136,8 @@ static int read_processes(struct wh_explained *x, const json_t *list, struct wh_
 	p->v = wh_arena_alloc(x->a, (p->n + 1) * sizeof(*p->v));
 	for (size_t i = 0; i < p->n; i++) {
 		const json_t *o = json_array_get(list, i);
-		const char *name = wh_json_str(o, "name"), *program = wh_json_str(o, "program"), *script = wh_json_str(o, "script");
+		const char *name = wh_json_str(o, "name"), *program = wh_json_str(o, "program"),
+			   *script = wh_json_str(o, "script");
 		int64_t parent = wh_json_int(o, "parent", -1);
 
 		if (!name || !program || parent < -1 || parent >= (int64_t)i)
@@ -151,7 +153,8 @@ static int read_processes(struct wh_explained *x, const json_t *list, struct wh_
 	return 0;
 }
 
-static int read_seen(struct wh_explained *x, size_t profile, enum wh_ex_list which, const json_t *list, struct wh_err **err)
+static int read_seen(struct wh_explained *x, size_t profile, enum wh_ex_list which, const json_t *list,
+		     struct wh_err **err)
 {
 	if (!json_is_array(list))
 		return damaged(err, "what a profile saw");
@@ -183,7 +186,8 @@ static int read_seen(struct wh_explained *x, size_t profile, enum wh_ex_list whi
 
 static int read_profiles(struct wh_explained *x, struct wh_err **err)
 {
-	static const char *const keys[] = {[WH_EX_USED] = "used", [WH_EX_CREATED] = "created", [WH_EX_MISSING] = "missing"};
+	static const char *const keys[] = {
+		[WH_EX_USED] = "used", [WH_EX_CREATED] = "created", [WH_EX_MISSING] = "missing"};
 	const json_t *list = json_object_get(x->predicate, "profiles");
 	int r = 0;
 

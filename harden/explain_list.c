@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a prune report is asked: paths, patterns, lists, packages. The answers are parts of a document as schemas/explain-1.json has it. */
+/* What a prune report is asked: paths, patterns, lists, packages. The answers are parts of a document (schemas/explain-1.json). */
 #include "harden/explain_private.h"
 
 #include <errno.h>
 
+#define MAX_LED 8  /* links to nowhere, one behind the other */
 #define IN_FULL 20 /* that many matches of a pattern are explained in full; more get a line each */
 
 /* ---------------------------------------------------------------- what an argument stands for */
@@ -35,20 +36,20 @@ static char *canonical_pattern(struct wh_explained *x, const char *word)
 /* Where a path would be: as much of it as there is, its links followed, and the rest as it stands. */
 static char *as_far_as(struct wh_explained *x, const char *path)
 {
-	WH_AUTO_FREE char *clean = wh_path_abs_in("/", path);
-	size_t n = strlen(clean);
+	WH_AUTO_FREE char *clean = wh_path_abs_in("/", path), *there = wh_strdup("");
+	const char *rest = clean + 1;
 
-	while (n) {
+	while (*rest) {
+		size_t n = (size_t)(rest - clean) + strcspn(rest, "/");
 		WH_AUTO_FREE char *head = wh_strndup(clean, n), *canonical = NULL;
-		const char *rest = clean + n + (clean[n] == '/');
 
-		if (wh_ex_walk(x, head, true, NULL, &canonical) == 0)
-			return *canonical && *rest ? wh_asprintf("%s/%s", canonical, rest) : wh_strdup(*canonical ? canonical : rest);
-		while (n && clean[n - 1] != '/')
-			n--;
-		n -= n > 0;
+		if (wh_ex_walk(x, head, true, NULL, &canonical) < 0)
+			break;
+		free(there);
+		there = WH_TAKE_PTR(canonical);
+		rest = clean + n + (clean[n] == '/');
 	}
-	return wh_strdup(wh_rel(clean));
+	return wh_asprintf("%s%s%s", there, *there && *rest ? "/" : "", rest);
 }
 
 static const char *link_at(struct wh_explained *x, const char *path, struct wh_node_ref *n)
@@ -63,11 +64,14 @@ static char *would_be(struct wh_explained *x, const char *arg, struct wh_strv *l
 {
 	WH_AUTO_FREE char *path = NULL;
 	struct wh_node_ref n;
+	unsigned led = 0;
+	int r = wh_ex_walk(x, arg, true, links, &path);
 
-	if (wh_ex_walk(x, arg, true, links, &path) == 0)
+	if (r == 0)
 		return WH_TAKE_PTR(path);
 	path = as_far_as(x, arg);
-	for (size_t i = 0; links && i < links->n; i++) { /* one of them leads out of what there is */
+	/* One of them leads out of what there is; those in a ring lead nowhere. */
+	for (size_t i = 0; r != -ELOOP && links && i < links->n && led < MAX_LED; i++) {
 		const char *at = links->v[i], *to = link_at(x, at, &n);
 		size_t len = strlen(at);
 		WH_AUTO_FREE char *dir = NULL, *next = NULL;
@@ -78,6 +82,7 @@ static char *would_be(struct wh_explained *x, const char *arg, struct wh_strv *l
 		next = wh_asprintf("%s/%s%s", to[0] == '/' ? "" : dir, to, path + len);
 		free(path);
 		path = as_far_as(x, next);
+		led++;
 	}
 	return WH_TAKE_PTR(path);
 }
@@ -92,7 +97,8 @@ int wh_ex_scope_open(struct wh_explained *x, const char *arg, struct wh_ex_scope
 		return 0;
 	}
 	if (arg[0] != '/')
-		return wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EINVAL, "%s: a pattern begins with a slash", arg);
+		return wh_err_set(err, WH_HARDEN_DOMAIN, WH_ERR_USAGE, EINVAL, "%s: a pattern begins with a slash",
+				  arg);
 	wh_strv_take(&words, canonical_pattern(x, arg));
 	return wh_patterns_new(&words, &ret->patterns, err);
 }
@@ -269,8 +275,8 @@ static void group_paths(struct wh_explained *x, const struct wh_strv *paths, str
 	}
 }
 
-int wh_explained_packages(struct wh_explained *x, const struct wh_explained_want *w, const struct wh_strv *args, json_t **ret,
-			  struct wh_err **err)
+int wh_explained_packages(struct wh_explained *x, const struct wh_explained_want *w, const struct wh_strv *args,
+			  json_t **ret, struct wh_err **err)
 {
 	WH_CLEANUP(scopes_release) struct scopes s = {0};
 	WH_CLEANUP(groups_release) struct group *groups = NULL;
@@ -347,8 +353,12 @@ static void explain_path(struct wh_explained *x, const char *arg, json_t *found)
 	WH_AUTO_STRV struct wh_strv links = {0};
 	WH_AUTO_FREE char *path = would_be(x, arg, &links), *clean = wh_path_abs_in("/", arg);
 
-	for (size_t i = 0; i < links.n; i++)
-		json_array_append_new(found, wh_ex_explain(x, links.v[i], true));
+	for (size_t i = 0; i < links.n; i++) {
+		const struct wh_strv before = {.v = links.v, .n = i};
+
+		if (!wh_strv_has(&before, links.v[i])) /* a ring */
+			json_array_append_new(found, wh_ex_explain(x, links.v[i], true));
+	}
 	/* What a run saw is told by where it was then. */
 	if (!wh_ex_seen_at(x, path) && !wh_ex_gone_at(x, path) && wh_ex_seen_at(x, wh_rel(clean))) {
 		free(path);

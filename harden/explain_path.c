@@ -84,7 +84,8 @@ static json_t *chain_json(const struct wh_chain *w)
 {
 	const struct wh_chain *chain[MAX_CHAIN];
 	size_t n = 0;
-	json_t *programs = json_array(), *o = json_pack("{s:o, s:o}", "name", wh_path_json(w->name), "programs", programs);
+	json_t *programs = json_array(),
+	       *o = json_pack("{s:o, s:o}", "name", wh_path_json(w->name), "programs", programs);
 
 	for (; w && n < MAX_CHAIN; w = w->parent)
 		chain[n++] = w;
@@ -265,8 +266,25 @@ static void add_rule(json_t *to, const json_t *o)
 }
 
 /* A report tells the rule's name; what the rule says is this program's, as the report may be of another version. */
-static const char *says(const char *name)
+static const char *says(const char *rule, const char *name)
 {
+	static const struct {
+		const char *rule, *says;
+	} plain[] = {
+		{"symlink", "a link that stays leads there"},
+		{"elf", "a program or library that stays needs it"},
+		{"script", "it interprets a script that stays"},
+		{"config", "the image's config names it"},
+		{"base", "every image has it"},
+		{"package", "of a package that stays: its record, copyright, metadata; with --mode=package its files"},
+		{"keep", "--keep asks for it"},
+		{"repair", "it was looked for on the pruned tree"},
+		{"parent", "a directory above something that stays"},
+	};
+
+	for (size_t i = 0; !name && i < WH_ARRAY_SIZE(plain); i++)
+		if (wh_streq(plain[i].rule, rule))
+			return plain[i].says;
 	for (size_t i = 0; name && i < wh_closure_rows; i++)
 		if (wh_streq(wh_closure_table[i].name, name))
 			return wh_closure_table[i].says;
@@ -324,7 +342,7 @@ static void add_kept(struct wh_explained *x, json_t *item, const char *path, con
 	if (!o) /* in the image, and the report has nothing on it */
 		return;
 	add_rule(item, o);
-	set_text(item, "says", says(wh_json_str(o, "name")));
+	set_text(item, "says", says(rule, wh_json_str(o, "name")));
 	if (wh_streq(rule, "observed")) {
 		json_t *by = by_json(o);
 
@@ -465,8 +483,8 @@ static void add_below(struct wh_explained *x, json_t *item, const char *dir)
 	HASH_SORT(b.rules, most_first);
 	for (const struct share *s = b.rules; s; s = s->hh.next)
 		json_array_append_new(rules, json_pack("{s:s, s:I}", "rule", s->key, "files", (json_int_t)s->n));
-	below = json_pack("{s:I, s:I, s:o, s:o, s:I}", "kept", (json_int_t)b.n_kept, "removed", (json_int_t)b.n_removed, "rules",
-			  rules, "removed_packages", owners_json(x, &b.removed), "n_removed_packages",
+	below = json_pack("{s:I, s:I, s:o, s:o, s:I}", "kept", (json_int_t)b.n_kept, "removed", (json_int_t)b.n_removed,
+			  "rules", rules, "removed_packages", owners_json(x, &b.removed), "n_removed_packages",
 			  (json_int_t)HASH_COUNT(b.removed));
 	if (x->owners_known) {
 		json_object_set_new(below, "kept_packages", owners_json(x, &b.kept));

@@ -7,10 +7,10 @@
 #include "harden/removed.h"
 #include "harden/tree.h"
 
-struct wh_ex_gone { /* what the report says that went */
-	char *path; /* relative, its bytes */
+struct wh_ex_gone {        /* what the report says that went */
+	char *path;        /* relative, its bytes */
 	const char *owner; /* as the report has it, or NULL */
-	const char *link; /* a symlink's text; or NULL */
+	const char *link;  /* a symlink's text; or NULL */
 	bool dir;
 };
 struct wh_ex_item { /* a path that one of the report's lists has */
@@ -36,11 +36,11 @@ struct wh_ex_profile {
 	const json_t *marks;
 };
 struct wh_ex_package {
-	const char *owner;  /* as the report has it: "nginx", "python flask 2.2.2"; "" is nobody */
+	const char *owner;   /* as the report has it: "nginx", "python flask 2.2.2"; "" is nobody */
 	const char *version; /* or NULL */
-	const char *state;  /* "kept", "partial", "removed" */
+	const char *state;   /* "kept", "partial", "removed" */
 	uint64_t kept, kept_bytes, removed, removed_bytes;
-	bool bytes_known;   /* of what went */
+	bool bytes_known; /* of what went */
 	UT_hash_handle hh;
 };
 struct wh_explained {

@@ -233,7 +233,10 @@ int wh_explained_packages(struct wh_explained *x, const struct wh_explained_want
 char *wh_path_of_json(const char *text);
 /* A number that is another one when the table of closure rules is: part of a prune's cache key. (What functions of rules do is WH_RULES_VERSION's.) */
 uint64_t wh_rules_sum(void);
-/* The closure rules, for a person: name, why, evidence, what stays. */
+/* How sure the profile is, as the report has it; NULL: it does not say. */
+json_t *wh_explained_risk(const struct wh_explained *x);
+/* The closure rules, for a person: name, why, evidence, what stays; and as JSON. */
 void wh_explain_rules(struct wh_buf *out);
+json_t *wh_explain_rules_json(void);
 
 #endif

@@ -40,6 +40,7 @@ $(list gone /usr/bin/gone /usr/lib/gone/a /usr/lib/gone/b)
 f /usr/bin/gone mode=755 text=123
 f /usr/lib/gone/a text=1234
 f /usr/lib/gone/b text=12345
+f /bin/sh mode=755 text=sh
 f /usr/bin/way mode=755 text=#!/usr/bin/tool\x20read:/data/deep\x0a
 f $site/thing/__init__.py text=pass
 f $site/thing/rest.py text=pass
@@ -58,7 +59,7 @@ tested() {
 	rm -rf "$to"
 	if [ "$WHO" = user ] && is_root; then install -d -o "$TEST_USER" "$to" "$(store_of)"; fi
 	run_as prune oci:full --root "$(store_of)" --tests "$TESTS" --start manual "$@" -o "type=oci,dest=$to,tar=false" -t shop:1 \
-		--run "/run/whittle/app test 'first one'; $(app_words read:/data/shared exec:/usr/bin/way read:/usr/lib/x/libzed.so.1)" \
+		--run "/run/whittle/app test 'first one'; $(app_words read:/data/shared exec:/usr/bin/way read:/usr/lib/x/libzed.so.1 '?stat:/bin/sh')" \
 		--run "/run/whittle/app test second; $(app_words read:/data/shared exec:/usr/bin/tool '?read:/etc/wanted' create:/tmp/made read:/etc/passwd)"
 }
 
@@ -116,6 +117,10 @@ everything() {
 	explain shop:1 /usr/bin/gone
 	is "$out" '/usr/bin/gone: removed: nothing was seen to use it, and no rule needs it (of package gone)
     package gone 4:5: 3 files, 12 B removed, also /usr/lib/gone/a, /usr/lib/gone/b' "$WHO: removed, with its package"
+	explain shop:1 /bin/sh
+	is "$out" '/bin/sh: removed: a shell; looked for by /bin/app in test "first one" in vain, and not put back (a shell)
+    PROFILE 1: looked at in test "first one"
+        run: starts as /bin/app' "$WHO: a shell, and who looked at it"
 	explain shop:1 $site/thing/rest.py /srv/node_modules/left/index.js
 	like "$out" '\(of package python thing\)$' "$WHO: removed, of a package of Python"
 	like "$out" '^    package python thing 2.0: 4 files, .* removed, also ' "$WHO: its version"
@@ -155,6 +160,8 @@ everything() {
 	is "$(document '.paths[0].found[0].uses[1] | [.profile, .access[0], .by[0].programs[0].program, .when[0]]')" \
 		'[2,"read","/bin/app","test second"]' "$WHO: --json: who, how, when"
 	is "$(document '.paths[1].found[0].package | [.name, .version, .state, .removed.bytes]')" '["gone","4:5","removed",12]' "$WHO: --json: package"
+	jq '.paths[0].found[0].state = "perhaps"' paths.json >wrong.json
+	NODE_PATH=$ajv_path nok "$WHO: another does not" node "$SRC/tests/tools/schema_check.js" "$SRC/schemas/explain-1.json" wrong.json
 	explain shop:1 --json --removed
 	printf '%s\n' "$out" >removed.json
 	fits explain-1 removed.json "$WHO: --json --removed fits its schema"
@@ -165,6 +172,11 @@ everything() {
 	explain shop:1 --json --by-package --kept --removed
 	printf '%s\n' "$out" >packages.json
 	fits explain-1 packages.json "$WHO: --json --by-package fits its schema"
+
+	explain shop:1 --json --risk --rules
+	printf '%s\n' "$out" >risk.json
+	fits explain-1 risk.json "$WHO: --json --risk --rules fits its schema"
+	is "$(document '[.risk.tests, (.rules | length > 20)]')" '[2,true]' "$WHO: --json --risk --rules"
 
 	# -- a layout elsewhere, which brought its report --
 	explain "oci:$WHO-out" --json /data/shared
@@ -183,7 +195,7 @@ is_root && WHO=root
 tested package-out --mode package
 is "$status" 0 'package mode'
 explain shop:1 /usr/share/tool/more
-like "$out" '^/usr/share/tool/more: kept: package' 'a rule: which'
+like "$out" '^/usr/share/tool/more: kept: package — of a package that stays' 'a rule: which'
 
 # ---- words that cannot be ----
 
