@@ -31,7 +31,7 @@
 #include <errno.h>
 
 #define ROUNDS_MAX 3
-#define SLACK_NS (15 * UINT64_C(1000000000)) /* what a run gets beyond three times what it took */
+#define SLACK_NS (10 * UINT64_C(1000000000)) /* what a run gets beyond three times what it took */
 #define SCHEMA "https://whittle.dev/schema/proof-1.json"
 
 enum stage { HELD, LOOSE, BUT, CONTROL };

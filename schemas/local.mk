@@ -8,3 +8,4 @@ dist_schemas_DATA += schemas/build-lock-1.json schemas/build-metadata-1.json sch
 	schemas/verification-1.json schemas/verify-report-1.json
 # what runtimes are told
 dist_schemas_DATA += schemas/privileges-1.json
+dist_schemas_DATA += schemas/proof-1.json

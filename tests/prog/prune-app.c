@@ -10,16 +10,25 @@
  *   tree:PATH           every file below is read      cap:PATH  PATH has capabilities when executed (bit 10)
  *   few:DIR:PATH        when DIR has nothing but one entry, PATH is read
  *   many:DIR:N          N processes at once read DIR/0 … DIR/999, each its part of them
- *   id:UID:GID  env:NAME  print:TEXT  true  serve (until SIGTERM)
+ *   chown:PATH:UID      call:N  the Nth of some system calls that nothing else here makes, from 1; above, the last
+ *   await:PATH          until it is there
+ *   id:UID:GID  env:NAME  print:TEXT  true  serve (until SIGTERM)  listen:PORT (until SIGTERM; answers each who connects)
  */
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -133,6 +142,66 @@ static int many(const char *dir, int n)
 	return r ? -1 : 0;
 }
 
+static int call(int n)
+{
+	struct sysinfo info;
+	struct utsname name;
+	unsigned a, b, c;
+
+	switch (n) {
+	case 1:
+		return getsid(0) < 0;
+	case 2:
+		return getpgid(0) < 0;
+	case 3:
+		return umask(022) > 0777;
+	case 4:
+		return sysinfo(&info);
+	case 5:
+		return getpriority(PRIO_PROCESS, 0) == -1 && errno ? -1 : 0;
+	case 6:
+		return setpriority(PRIO_PROCESS, 0, 1);
+	case 7:
+		return flock(1, LOCK_UN);
+	case 8:
+		return uname(&name);
+	case 9:
+		return getresuid(&a, &b, &c);
+	case 10:
+		return getgroups(0, NULL) < 0;
+	case 11:
+		return getresgid(&a, &b, &c);
+	default:
+		return sched_getscheduler(0) < 0;
+	}
+}
+
+static void end(int s)
+{
+	(void)s;
+	_exit(0);
+}
+
+static int answer(const char *port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, c;
+	const char text[] = "HTTP/1.0 200 OK\r\n\r\nhello\n";
+
+	signal(SIGTERM, end);
+	setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (s < 0 || bind(s, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(s, 8) < 0)
+		return -1;
+	while ((c = accept(s, NULL, NULL)) >= 0) {
+		char b[512];
+
+		if (recv(c, b, sizeof(b), 0) > 0)
+			send(c, text, sizeof(text) - 1, MSG_NOSIGNAL);
+		close(c);
+	}
+	return -1;
+}
+
 /* Of what this process holds now. */
 static int has_cap(unsigned bit)
 {
@@ -214,6 +283,19 @@ static int act(const char *verb, char *a, char *b)
 		return unlink(a);
 	if (!strcmp(verb, "rename"))
 		return rename(a, b);
+	if (!strcmp(verb, "chown"))
+		return chown(a, (uid_t)atoi(b), (gid_t)-1);
+	if (!strcmp(verb, "call")) {
+		errno = 0;
+		return call(atoi(a)) ? -1 : 0;
+	}
+	if (!strcmp(verb, "await")) {
+		while (access(a, F_OK) < 0)
+			usleep(10000);
+		return 0;
+	}
+	if (!strcmp(verb, "listen"))
+		return answer(a);
 	if (!strcmp(verb, "id"))
 		return getuid() == strtoul(a, NULL, 10) && getgid() == strtoul(b, NULL, 10) ? 0 : -1;
 	if (!strcmp(verb, "env"))
@@ -223,12 +305,6 @@ static int act(const char *verb, char *a, char *b)
 	if (!strcmp(verb, "true"))
 		return 0;
 	return look(verb, a, b);
-}
-
-static void end(int s)
-{
-	(void)s;
-	_exit(0);
 }
 
 int main(int argc, char **argv)
