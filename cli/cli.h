@@ -363,7 +363,7 @@ extern const struct wh_command wh_cmd_db, wh_cmd_scan;
 extern const struct wh_command wh_cmd_check, wh_cmd_debug, wh_cmd_doctor;
 extern const struct wh_command wh_cmd_pull, wh_cmd_push;
 extern const struct wh_command wh_cmd_login, wh_cmd_logout;
-extern const struct wh_command wh_cmd_run, wh_cmd_prune, wh_cmd_restore;
+extern const struct wh_command wh_cmd_run, wh_cmd_prune, wh_cmd_restore, wh_cmd_debug_shell;
 extern const struct wh_command wh_cmd_sbom;
 extern const struct wh_command wh_cmd_du, wh_cmd_gc;
 extern const struct wh_command wh_cmd_images, wh_cmd_inspect, wh_cmd_history, wh_cmd_tag, wh_cmd_rm;

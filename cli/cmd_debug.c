@@ -617,7 +617,7 @@ static const struct wh_command cmd_rules = {
 
 /* ---------------------------------------------------------------- debug */
 
-static const struct wh_command *const subs[] = {&cmd_ast, &cmd_expand, &cmd_words, &cmd_ignore, &cmd_graph, &cmd_rules};
+static const struct wh_command *const subs[] = {&cmd_ast, &cmd_expand, &cmd_words, &cmd_ignore, &cmd_graph, &cmd_rules, &wh_cmd_debug_shell};
 
 static const char *word_of(const struct wh_command *c)
 {
@@ -649,18 +649,20 @@ static int run(const struct wh_command *c, int argc, char **argv)
 
 const struct wh_command wh_cmd_debug = {
 	.name = "debug",
-	.args = "ast|expand|words|ignore|graph|rules …",
-	.summary = "Show what is made of a Dockerfile: syntax tree, words, ignored paths, graph",
-	.about = "  ast FILE      the syntax tree of a Dockerfile\n"
+	.args = "shell|ast|expand|words|ignore|graph|rules …",
+	.summary = "Look into an image without a shell, or at what is made of a Dockerfile",
+	.about = "  shell IMAGE   run an image with what PRUNE took away, and a shell, laid under it\n"
+		 "  ast FILE      the syntax tree of a Dockerfile\n"
 		 "  expand        words, one a line of standard input, with their variables expanded\n"
 		 "  words         the same, split\n"
 		 "  ignore FILE   which paths, one a line of standard input, a .dockerignore file excludes\n"
 		 "  graph FILE    the graph of operations, as text, dot or JSON\n"
 		 "  rules         what build --reproducible does to files that steps write\n\n"
-		 "Nothing is built or fetched. \"whittle debug WORD --help\" says more about each.",
-	.examples = "  whittle debug graph --target build Dockerfile",
+		 "But for shell, nothing is built, fetched or run. \"whittle debug WORD --help\" says more about each.",
+	.examples = "  whittle debug shell shop:1.4\n"
+		    "  whittle debug graph --target build Dockerfile",
 	.min_args = 1,
 	.max_args = 64,
-	.args_wanted = "ast, expand, words, ignore, graph or rules",
+	.args_wanted = "shell, ast, expand, words, ignore, graph or rules",
 	.run = run,
 };

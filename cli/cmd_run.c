@@ -101,7 +101,7 @@ static int serve(struct wh_outer *outer)
 	return status;
 }
 
-static int start(struct wh_run_spec *spec, struct wh_err **err)
+int wh_run_start(struct wh_run_spec *spec, struct wh_err **err)
 {
 	struct wh_outer *outer = NULL;
 	struct wh_inner *inner = NULL;
@@ -141,7 +141,7 @@ static int run(const struct wh_command *c, int argc, char **argv)
 	} else if (r == 0) {
 		r = wh_run_spec_make(&flags, &args, &spec, &err);
 		if (r == 0)
-			r = start(&spec, &err);
+			r = wh_run_start(&spec, &err);
 	}
 	if (r < 0) {
 		(void)wh_err_report(err);

@@ -52,4 +52,4 @@ whittle_LDADD = cli/libcli.a frontend/libfrontend.a builder/libbuilder.a fronten
 # A shell where a step failed.
 cli_libcli_a_SOURCES += cli/on_failure.c cli/on_failure.h
 # What PRUNE took away.
-cli_libcli_a_SOURCES += cli/cmd_restore.c cli/removed.c cli/removed.h
+cli_libcli_a_SOURCES += cli/cmd_restore.c cli/debug_shell.c cli/removed.c cli/removed.h

@@ -33,6 +33,8 @@ struct container {
 	struct wh_progress *progress; /* of what is fetched */
 	struct wh_cli_lazy lazy;
 	struct wh_image image;
+	struct wh_image stack; /* the layers to run on, where they are not the image's alone */
+	bool pulled;
 	struct wh_run_config config;
 	struct wh_ports *ports;
 	struct wh_host host;
@@ -135,6 +137,7 @@ static int pull(struct container *c, const char *ref, struct wh_err **err)
 		r = wh_image_from_store(c->store, wh_digest_text(&d, text), NULL, &c->image, &e);
 	wh_progress_end(c->progress, id, e);
 	wh_err_move(err, &e);
+	c->pulled = r == 0;
 	return r;
 }
 
@@ -605,13 +608,26 @@ static int run_step(struct container *c, struct wh_err **err)
 	return run_once(c, err);
 }
 
+static int lay_under(struct container *c, bool inside, struct wh_err **err)
+{
+	const struct wh_run_under *u = c->spec->under;
+	const struct wh_run_below b = {c->spec, c->inner, c->store, c->spec->ref, &c->image, c->pulled};
+
+	if (!u)
+		return 0;
+	return inside ? u->fill(u->arg, &b, err) : u->find(u->arg, &b, &c->stack, err);
+}
+
 static int run_all(struct container *c, struct wh_err **err)
 {
 	const struct wh_run_spec *s = c->spec;
+	const struct wh_image *on = s->under ? &c->stack : &c->image;
 	int r;
 
 	allow_signals();
 	r = open_image(c, err);
+	if (r == 0)
+		r = lay_under(c, false, err);
 	/* The image may add volumes and, with -P, ports. */
 	if (r == 0)
 		r = wh_run_config_make(c->spec, c->image.config, &c->config, err);
@@ -622,12 +638,14 @@ static int run_all(struct container *c, struct wh_err **err)
 	if (r == 0)
 		r = enter(c, err);
 	if (r == 0)
+		r = lay_under(c, true, err);
+	if (r == 0)
 		r = make_network(c, err);
 	choose_hostname(c);
 	if (r == 0)
 		r = make_mounts(c, err);
 	if (r == 0)
-		r = wh_work_new(c->store, c->snapshotter, c->image.layers, c->image.n_layers, !s->flags->read_only,
+		r = wh_work_new(c->store, c->snapshotter, on->layers, on->n_layers, !s->flags->read_only,
 				&c->root, err);
 	if (r == 0)
 		r = open_signals(c, err);
@@ -655,6 +673,7 @@ static void container_release(struct container *c)
 	wh_closep(&c->net_fd);
 	wh_run_config_release(&c->config);
 	wh_image_release(&c->image);
+	wh_image_release(&c->stack);
 	wh_progress_free(c->progress);
 	if (c->store)
 		wh_store_close(c->store);

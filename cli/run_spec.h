@@ -28,7 +28,26 @@ struct wh_run_mount {
 
 enum wh_run_network { WH_RUN_NET_DEFAULT, WH_RUN_NET_NONE, WH_RUN_NET_HOST };
 
+/* debug_shell.c: what lies below the image. */
+struct wh_run_spec;
+struct wh_run_below {
+	struct wh_run_spec *spec;
+	struct wh_inner *inner;
+	struct wh_store *store;
+	const char *ref;
+	const struct wh_image *image;
+	bool pulled; /* just now: what is attached to it is still there */
+};
+struct wh_run_under {
+	void *arg;
+	/* Before the user namespace: the layers to run on, lowest first (of ret only those), which the caller releases; may add to the spec. */
+	int (*find)(void *arg, const struct wh_run_below *b, struct wh_image *ret, struct wh_err **err);
+	/* Within it, before anything is mounted. */
+	int (*fill)(void *arg, const struct wh_run_below *b, struct wh_err **err);
+};
+
 struct wh_run_spec {
+	const struct wh_run_under *under; /* or NULL */
 	const char *ref;
 	const struct wh_run_flags *flags;
 	struct wh_strv words; /* after the image's name */
@@ -65,5 +84,7 @@ int wh_run_tmpfs_parse(struct wh_run_spec *s, const char *text, struct wh_err **
 
 /* run_container.c: in the inner process. The exit code. */
 int wh_run_container(struct wh_run_spec *s, struct wh_inner *inner);
+/* cmd_run.c: outer and inner process. The exit code, or negative with err. */
+int wh_run_start(struct wh_run_spec *s, struct wh_err **err);
 
 #endif
