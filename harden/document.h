@@ -34,6 +34,8 @@ struct wh_document_opts {
 };
 /* Several profiles (harden.h) of one image as one document. New reference. Errors: WH_ERR_BUILD, a damaged profile. */
 int wh_document_make(const json_t *const *profiles, size_t n, const struct wh_document_opts *o, json_t **ret, struct wh_err **err);
+/* A profile (harden.h) without the names of files below the mounts of secrets, where the run and not the image has them. New reference. */
+json_t *wh_profile_mask(const json_t *profile, const char *const *secret_paths);
 /* Its canonical text; appends. */
 void wh_document_dump(const json_t *doc, struct wh_buf *out);
 /* Hostile input: bounded; whatever the schema does not allow is refused with what and where (WH_ERR_USAGE). what: the file, for messages. */
