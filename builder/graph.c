@@ -204,6 +204,8 @@ static void put_prune(struct wh_buf *out, const struct wh_op_prune *p)
 	wh_buf_u8(out, p->health_is_shell);
 	if (p->max_risk != WH_NO_LIMIT)
 		wh_buf_u32(out, p->max_risk);
+	if (p->profiles_in)
+		put_list(out, p->profiles_in);
 }
 
 void wh_vertex_serialize(const struct wh_vertex *v, struct wh_buf *out)

@@ -379,6 +379,8 @@ static void add_prune(struct out *o, const struct wh_op_prune *p)
 	add_number(o, "--repair", p->repair, 4);
 	if (p->max_risk != WH_NO_LIMIT)
 		add_number(o, "--max-risk", p->max_risk, 4);
+	if (p->profiles_in)
+		add_list(o, "--profile-in", p->profiles_in);
 	wh_buf_lstr(o->key, p->config);
 	fact_digest(o, "image's config", p->config, p->config ? strlen(p->config) : 0);
 }

@@ -32,6 +32,22 @@ int wh_doc_write(struct wh_builder *b, const json_t *doc, struct wh_digest *ret,
 	return wh_blob_put(b->o.store, text.p, text.n, ret, err);
 }
 
+/* What a secret's file is called may be told; what lies below its mount may not. */
+static json_t *without_secrets(const struct wh_trial *t, json_t *profile)
+{
+	const struct wh_op_exec *d = &t->op->driver;
+	WH_AUTO_FREE const char **paths = wh_calloc(d->n_mounts + 1, sizeof(*paths));
+	json_t *masked;
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n_mounts; i++)
+		if (d->mounts[i].type == WH_MOUNT_SECRET && d->mounts[i].target)
+			paths[n++] = d->mounts[i].target;
+	masked = wh_profile_mask(profile, paths);
+	json_decref(profile);
+	return masked;
+}
+
 static void document_work(struct wh_node *n)
 {
 	struct wh_trial *t = n->trial;
@@ -48,6 +64,8 @@ static void document_work(struct wh_node *n)
 		r = wh_profile_compare(tree, logs, t->n_logs, t->op->runs, profile, &compared, &t->compared, &n->job_err);
 	if (tree)
 		wh_tree_close(tree);
+	if (r == 0)
+		profile = without_secrets(t, profile);
 	t->told = wh_profile_tests(profile);
 	if (r < 0)
 		json_decref(profile);

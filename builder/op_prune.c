@@ -25,7 +25,7 @@ void wh_prune_free(struct wh_prune *p)
 		return;
 	for (i = 0; i < p->n_profiles; i++) {
 		json_decref(p->profiles[i]);
-		if (p->traces)
+		if (p->traces && i < p->n_trials)
 			wh_trace_release(&p->traces[i]);
 	}
 	free(p->traces);
@@ -90,19 +90,29 @@ int wh_prune_open_full(const struct wh_node *n, struct wh_tree **ret, struct wh_
 
 static int load_profiles(struct wh_node *n, struct wh_prune *p, struct wh_err **err)
 {
-	size_t i;
+	const char *const *text;
+	size_t i, more = 0;
 
 	if (p->profiles)
 		return 0;
-	p->n_profiles = n->n_inputs - 1;
-	p->profiles = wh_calloc(p->n_profiles, sizeof(json_t *));
-	for (i = 0; i < p->n_profiles; i++) {
+	for (text = p->op->profiles_in; text && *text; text++)
+		more++;
+	p->n_trials = p->n_profiles = n->n_inputs - 1;
+	p->profiles = wh_calloc(p->n_profiles + more, sizeof(json_t *));
+	for (i = 0; i < p->n_trials; i++) {
 		WH_AUTO_JSON json_t *doc = NULL;
 		int r = wh_doc_read(n->b, &n->inputs[i + 1]->doc, &doc, err);
 
 		if (r < 0)
 			return r;
 		p->profiles[i] = json_incref(json_object_get(doc, "document"));
+	}
+	for (text = p->op->profiles_in; text && *text; text++) {
+		int r = wh_json_parse(*text, strlen(*text), "a profile of --profile-in", &p->profiles[p->n_profiles], err);
+
+		if (r < 0)
+			return r;
+		p->n_profiles++;
 	}
 	return 0;
 }
@@ -114,10 +124,10 @@ static void logs_of(void *arg, const struct wh_obs_log **ret, size_t *ret_n)
 	size_t i = 0, k, cap = 0;
 
 	if (!p->traces)
-		p->traces = wh_calloc(p->n_profiles, sizeof(*p->traces));
+		p->traces = wh_calloc(p->n_trials, sizeof(*p->traces));
 	else
-		i = p->n_profiles;
-	for (; i < p->n_profiles; i++) {
+		i = p->n_trials;
+	for (; i < p->n_trials; i++) {
 		WH_AUTO_JSON json_t *doc = NULL;
 		WH_AUTO_ERR struct wh_err *ignored = NULL;
 
@@ -334,7 +344,7 @@ void wh_prune_next(struct wh_node *n)
 {
 	struct wh_prune *p = n->prune;
 
-	if (p->at == p->n_profiles) {
+	if (p->at == p->n_trials) {
 		wh_prune_round_over(n);
 		return;
 	}

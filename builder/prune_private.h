@@ -18,7 +18,8 @@
 struct wh_prune {
 	const struct wh_op_prune *op;
 	json_t **profiles; /* documents; n_inputs - 1 */
-	size_t n_profiles;
+	size_t n_profiles; /* those of --profile-in last */
+	size_t n_trials;   /* the PROFILEs of the stage */
 	struct wh_node *node;
 	struct wh_trace *traces; /* of the profiles, when somebody asked */
 	struct wh_obs_log *logs; /* of all of them */

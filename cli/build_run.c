@@ -43,6 +43,7 @@ struct run {
 	struct wh_lint_list findings;
 	struct wh_builder_opts builder_opts;
 	struct wh_profile_locks *profile_locks;
+	struct wh_documents documents;
 	struct wh_locking locking;
 	struct wh_on_failure on_failure;
 	struct wh_verify verify; /* its outcomes are those of the build */
@@ -181,6 +182,15 @@ static int open_context(struct run *r, struct wh_err **err)
 	return res;
 }
 
+static int judge_profile(void *run, const struct wh_vertex *v, const json_t *profile, const struct wh_layer *layers, size_t n_layers,
+			 struct wh_err **err)
+{
+	struct run *r = run;
+
+	wh_documents_saw(&r->documents, v, profile);
+	return wh_profile_locks_judge(r->profile_locks, v, profile, layers, n_layers, err);
+}
+
 static int start_builder(struct run *r, struct wh_err **err)
 {
 	const struct wh_build_spec *s = r->spec;
@@ -252,8 +262,11 @@ static int start_builder(struct run *r, struct wh_err **err)
 		.event_arg = r->progress,
 	};
 	r->profile_locks = wh_profile_locks_new(s, r->store, r->progress);
-	r->builder_opts.judge_profile = wh_profile_locks_judge;
-	r->builder_opts.judge_profile_arg = r->profile_locks;
+	r->builder_opts.judge_profile = judge_profile;
+	r->builder_opts.judge_profile_arg = r;
+	res = wh_documents_read(&r->documents, s, err);
+	if (res < 0)
+		return res;
 	if (wh_locking_wanted(s)) {
 		r->locking.spec = s;
 		r->locking.store = r->store;
@@ -287,7 +300,11 @@ static int lower_for(struct run *r, const struct wh_named_context *contexts, siz
 		     struct wh_graph *graph, struct wh_target *ret, struct wh_err **err)
 {
 	struct wh_build_spec *s = r->spec;
+	const struct wh_strv *profiles_in = NULL;
+	int res = wh_documents_for(&r->documents, s->platforms.n ? s->platforms.v[i] : s->platform, &profiles_in, err);
 
+	if (res < 0)
+		return res;
 	return wh_dockerfile_lower(r->input.dockerfile,
 				   &(struct wh_lower_opts){
 					   .build_args = &s->build_args,
@@ -314,6 +331,7 @@ static int lower_for(struct run *r, const struct wh_named_context *contexts, siz
 					   .ulimits = &s->ulimits,
 					   .allow_insecure = s->allow_insecure,
 					   .prove = s->runtime_out != NULL,
+					   .profiles_in = profiles_in,
 					   .allow_host_network = s->allow_host_network,
 					   .hostname = wh_env_get(&s->build_args, "BUILDKIT_SANDBOX_HOSTNAME"),
 					   .warn = warn,
@@ -551,7 +569,7 @@ static int publish(struct run *r, struct wh_err **err)
 		res = wh_cli_write_file(s->iidfile, id, strlen(id), "the image id", err);
 	}
 	if (res == 0)
-		res = wh_documents_write(s, r->built, r->n_built, err);
+		res = wh_documents_write(&r->documents, s, r->built, r->n_built, err);
 	if (res < 0 || !s->metadata_file)
 		return res;
 	return wh_metadata_write(&(struct wh_metadata){.spec = s,
@@ -684,6 +702,7 @@ static void run_release(struct run *r)
 	wh_outcomes_release(&r->verify.first);
 	wh_locking_close(&r->locking);
 	wh_profile_locks_free(r->profile_locks);
+	wh_documents_release(&r->documents);
 	free(r->verify.told);
 	wh_image_release(&r->image);
 	if (r->graph)

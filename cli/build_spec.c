@@ -464,6 +464,36 @@ static int add_lock(const struct wh_build_flags *f, struct wh_build_spec *s, str
 	return 0;
 }
 
+/* --profile-out FILE, or dest=FILE[,tests=true]; --profile-in FILE. */
+static int profile_files(const struct wh_build_flags *f, struct wh_build_spec *s, struct wh_err **err)
+{
+	const char *dest = f->profile_out;
+	WH_AUTO_STRV struct wh_strv fields = {0};
+
+	if (f->profile_out && wh_has_prefix(f->profile_out, "dest=")) {
+		if (!wh_strv_add_csv(&fields, f->profile_out))
+			return wh_cli_misuse(err, "--profile-out: \"%s\" is not dest=FILE[,tests=true]", f->profile_out);
+		dest = NULL;
+		for (size_t i = 0; i < fields.n; i++) {
+			if (wh_has_prefix(fields.v[i], "dest="))
+				dest = fields.v[i] + strlen("dest=");
+			else if (!wh_has_prefix(fields.v[i], "tests=") ||
+				 !wh_bool_parse(fields.v[i] + strlen("tests="), &s->profile_tests))
+				return wh_cli_misuse(err, "--profile-out: \"%s\" is neither dest=FILE nor tests=true", fields.v[i]);
+		}
+	}
+	if (f->profile_out && (!dest || !*dest))
+		return wh_cli_misuse(err, "--profile-out names no file");
+	if (dest)
+		s->profile_out = wh_streq(dest, "-") ? wh_strdup("-") : wh_cli_absolute(dest);
+	for (size_t i = 0; i < f->profile_in.n; i++) {
+		if (!f->profile_in.v[i][0])
+			return wh_cli_misuse(err, "--profile-in names no file");
+		wh_strv_take(&s->profile_in, wh_cli_absolute(f->profile_in.v[i]));
+	}
+	return 0;
+}
+
 int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *args, struct wh_build_spec *ret,
 		       struct wh_err **err)
 {
@@ -514,6 +544,8 @@ int wh_build_spec_make(const struct wh_build_flags *f, const struct wh_strv *arg
 		r = wh_cli_misuse(err, "--runtime-out is empty");
 	if (!r && f->runtime_out)
 		s->runtime_out = wh_cli_absolute(f->runtime_out);
+	if (!r)
+		r = profile_files(f, s, err);
 	if (!r && f->profile_lock && !f->profile_lock[0])
 		r = wh_cli_misuse(err, "--profile-lock is empty");
 	if (!r && f->profile_lock)
@@ -548,6 +580,8 @@ void wh_build_spec_release(struct wh_build_spec *s)
 	free(s->metadata_file);
 	free(s->runtime_out);
 	free(s->profile_lock);
+	free(s->profile_out);
+	wh_strv_release(&s->profile_in);
 	for (size_t i = 0; i < s->n_contexts; i++) {
 		free(s->contexts[i].name);
 		free(s->contexts[i].ref);

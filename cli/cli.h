@@ -62,7 +62,8 @@ struct wh_build_flags {
 	const char *verify_report;
 	const char *lock, *isolation;
 	const char *call;
-	const char *pull, *metadata_file, *on_failure, *runtime_out, *profile_lock;
+	const char *pull, *metadata_file, *on_failure, *runtime_out, *profile_lock, *profile_out;
+	struct wh_strv profile_in;
 	bool update_lock;
 	struct wh_strv annotations;
 	const char *load; /* "true", "docker", "podman", "containerd" */
@@ -152,6 +153,9 @@ struct wh_build_spec {
 	char *metadata_file; /* absolute path, or NULL */
 	char *runtime_out;   /* the same, a directory: documents.h */
 	char *profile_lock;  /* the same: profile_lock.h */
+	char *profile_out;   /* the same, or "-": documents.h */
+	bool profile_tests;  /* … with what was seen in which test */
+	struct wh_strv profile_in; /* the same, files */
 	bool update_lock;
 	enum wh_pull_policy pull;
 	bool failure_shell;  /* --on-failure=shell */

@@ -2,7 +2,8 @@
 /* whittle profile WORD …: profiles as documents, and what is made of them. */
 #include "cli/cmd_profile.h"
 
-static const struct wh_command *const subs[] = {&wh_cmd_profile_runtime};
+static const struct wh_command *const subs[] = {&wh_cmd_profile_show, &wh_cmd_profile_merge, &wh_cmd_profile_check,
+						  &wh_cmd_profile_runtime};
 
 static const char *word_of(const struct wh_command *c)
 {
@@ -34,11 +35,15 @@ static int run(const struct wh_command *c, int argc, char **argv)
 const struct wh_command wh_cmd_profile = {
 	.name = "profile",
 	.group = "Evidence",
-	.args = "runtime …",
+	.args = "show|merge|check|runtime …",
 	.summary = "Profiles as documents, and what is made of them",
-	.about = "  runtime IMAGE DIR   what a runtime is to be told: seccomp, Landlock, AppArmor, Kubernetes, docker, OCI\n\n"
+	.about = "  show IMAGE          what the image's application was seen to use\n"
+		 "  merge FILE…         several profiles as one: of test shards, platforms, staging\n"
+		 "  check FILE…         is it a profile?\n"
+		 "  runtime IMAGE DIR   what a runtime is to be told: seccomp, Landlock, AppArmor, Kubernetes, docker, OCI\n\n"
 		 "\"whittle profile WORD --help\" says more about each.",
-	.examples = "  whittle profile runtime shop:1.4 ./runtime",
+	.examples = "  whittle profile show shop:1.4 > shop.profile.json\n"
+		    "  whittle profile runtime shop:1.4 ./runtime",
 	.min_args = 1,
 	.max_args = 64,
 	.args_wanted = "a word",

@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 
+extern const struct wh_command wh_cmd_profile_show, wh_cmd_profile_merge, wh_cmd_profile_check; /* cmd_profile_file.c */
 extern const struct wh_command wh_cmd_profile_runtime; /* cmd_profile_runtime.c */
 
 #endif

@@ -22,7 +22,7 @@ cli_libcli_a_SOURCES += cli/relay.c cli/relay.h cli/terminal.c cli/terminal.h
 # Containers.
 cli_libcli_a_SOURCES += cli/cmd_run.c cli/run_container.c cli/run_spec.c cli/run_spec.h cli/run_words.c
 # An image pruned without a Dockerfile.
-cli_libcli_a_SOURCES += cli/cmd_profile.c cli/cmd_profile.h cli/cmd_profile_runtime.c cli/documents.c cli/documents.h
+cli_libcli_a_SOURCES += cli/cmd_profile.c cli/cmd_profile.h cli/cmd_profile_file.c cli/cmd_profile_runtime.c cli/documents.c cli/documents.h
 cli_libcli_a_SOURCES += cli/profile_lock.c cli/profile_lock.h
 cli_libcli_a_SOURCES += cli/cmd_prune.c cli/prune_words.c cli/prune_words.h
 # What the store has.

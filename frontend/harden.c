@@ -652,6 +652,7 @@ int wh_lower_prune(struct wh_lower *l, struct wh_stage *s, const struct wh_cmd *
 	if (r < 0)
 		return r;
 	op->config = config_text(l, s);
+	op->profiles_in = l->o->profiles_in && l->o->profiles_in->n ? wh_arena_list(l->a, l->o->profiles_in) : NULL;
 	inputs[0] = s->state;
 	memcpy(inputs + 1, s->profiles, s->n_profiles * sizeof(struct wh_vertex *));
 	v.inputs = inputs;

@@ -9,3 +9,5 @@ dist_schemas_DATA += schemas/build-lock-1.json schemas/build-metadata-1.json sch
 # what runtimes are told
 dist_schemas_DATA += schemas/privileges-1.json
 dist_schemas_DATA += schemas/proof-1.json
+# the profile and what is made of it
+dist_schemas_DATA += schemas/profile-1.json schemas/profile-lock-1.json
