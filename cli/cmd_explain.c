@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/explain_words.h"
 #include "cli/listing.h"
+#include "cli/removed.h"
 #include "evidence/evidence.h"
 
 #include <errno.h>
@@ -143,7 +144,7 @@ static int explain(void *flags, const struct wh_strv *args, struct wh_buf *out, 
 {
 	WH_CLEANUP(wh_artifacts_release) struct wh_artifacts artifacts = {0};
 	WH_AUTO_STRV struct wh_strv paths = {0};
-	WH_AUTO_JSON json_t *predicate = NULL;
+	WH_AUTO_JSON json_t *predicate = NULL, *restored = NULL;
 	const struct flags *f = flags;
 	struct wh_store *s = NULL;
 	struct wh_image image = {0};
@@ -168,10 +169,14 @@ static int explain(void *flags, const struct wh_strv *args, struct wh_buf *out, 
 	if (r == 0)
 		r = wh_cli_image_artifacts(args->v[0], s, &image, &artifacts, err);
 	if (r == 0)
+		restored = wh_predicate_find(s, &artifacts, WH_PREDICATE_RESTORED);
+	if (r == 0 && !restored)
 		r = report_of(s, &artifacts, args->v[0], &predicate, err);
 	if (r == 0)
 		r = wh_tree_open(s, image.layers, image.n_layers, &t, err);
-	if (r == 0)
+	if (r == 0 && restored)
+		r = wh_cli_restored_explain(restored, f->json, t, &paths, out, err);
+	else if (r == 0)
 		r = answer(f, &image, predicate, t, &paths, out, err);
 	if (t)
 		wh_tree_close(t);

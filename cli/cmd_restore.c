@@ -104,6 +104,7 @@ static int attach(struct restore *x, struct wh_err **err)
 		r = wh_packages_read(t, &packages, err);
 	if (r == 0)
 		r = wh_sbom_spdx(&packages, &subject, &sbom, err);
+	json_object_set_new(x->doc, "$schema", json_string("https://whittle.dev/schema/restored-1.json"));
 	json_object_set_new(x->doc, "base", json_string(wh_digest_text(&x->of.image.manifest, text)));
 	if (r == 0) {
 		const struct wh_attest_item items[] = {{WH_PREDICATE_SPDX, sbom}, {WH_PREDICATE_RESTORED, x->doc}};
@@ -164,7 +165,7 @@ static int restore(struct restore *x, struct wh_err **err)
 
 /* ---------------------------------------------------------------- saying */
 
-static void list(struct wh_buf *out, const char *what, const json_t *names, const char *slash)
+static void list(struct wh_buf *out, const char *what, const json_t *names)
 {
 	if (!json_array_size(names))
 		return;
@@ -174,7 +175,7 @@ static void list(struct wh_buf *out, const char *what, const json_t *names, cons
 			wh_buf_addf(out, " and %zu more", json_array_size(names) - i);
 			break;
 		}
-		wh_buf_addf(out, "%s%s", i ? ", " : "", slash);
+		wh_buf_adds(out, i ? ", " : "");
 		wh_text_add_short(out, json_string_value(json_array_get(names, i)));
 	}
 	wh_buf_addc(out, '\n');
@@ -206,9 +207,9 @@ static void tell(const struct restore *x, struct wh_buf *out)
 	else
 		wh_buf_addf(out, "restored   %zu paths: %zu asked for, %zu that they need%s\n", n, asked, needed,
 			    x->flags->exact ? " (links; --exact)" : "");
-	list(out, "packages", json_object_get(x->doc, "packages"), "");
-	list(out, "shells", json_object_get(x->doc, "shells"), "/");
-	list(out, "set-id", json_object_get(x->doc, "setid"), "/");
+	list(out, "packages", json_object_get(x->doc, "packages"));
+	list(out, "shells", json_object_get(x->doc, "shells"));
+	list(out, "set-id", json_object_get(x->doc, "setid"));
 	wh_buf_adds(out, "note       what was proved of the pruned image is not proved of this one\n");
 }
 

@@ -192,7 +192,7 @@ static int attach_removed(const struct wh_proof *p, const struct wh_image *i, st
 
 	if (r < 0)
 		return r;
-	*ret = json_pack("{s:s, s:{s:s, s:s, s:I, s:s}, s:I, s:I}", "artifact",
+	*ret = json_pack("{s:s, s:s, s:{s:s, s:s, s:I, s:s}, s:I, s:I}", "$schema", "https://whittle.dev/schema/removed-part-1.json", "artifact",
 			 wh_digest_text(&list->v[list->n - 1].manifest.digest, artifact), "layer", "mediaType",
 			 wh_layer_media_type(l->comp), "digest", wh_digest_text(&l->blob, blob), "size", (json_int_t)l->blob_size, "diffId",
 			 wh_digest_text(&l->diff_id, diff_id), "files", (json_int_t)p->removed.files, "bytes",

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/listing.h"
 #include "cli/removed.h"
 
 #include <errno.h>
@@ -118,4 +119,36 @@ int wh_cli_removed_absent(const struct wh_cli_removed *r, const char *ref, struc
 	else
 		wh_err_hint(err, "build --keep-removed keeps it; where the build is cached nothing is run again, and the image stays the same");
 	return -ENODATA;
+}
+
+int wh_cli_restored_explain(const json_t *restored, bool json, struct wh_tree *t, const struct wh_strv *paths, struct wh_buf *out,
+			    struct wh_err **err)
+{
+	const char *base = wh_json_str(restored, "base");
+
+	if (json) {
+		wh_cli_json(restored, 2, out);
+		return 0;
+	}
+	if (!paths->n) {
+		wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "the image was made by whittle restore: it has no prune report of its own");
+		wh_err_hint(err, "ask for a path, or the image that it was made of: %.80s", base ? base : "");
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < paths->n; i++) {
+		WH_AUTO_BUF struct wh_buf line = WH_BUF_INIT;
+		struct wh_node_ref n;
+
+		if (!wh_restore_explain(restored, paths->v[i], &line)) {
+			const char *path = paths->v[i] + strspn(paths->v[i], "/");
+
+			wh_buf_addf(&line, "/%s: %s; whittle explain %.80s /%s says more\n", path,
+				    wh_tree_lookup(t, path, &n) == 0 ? "was not put back: it is of the image that this one was made of"
+								     : "is not in the image",
+				    base ? base : "", path);
+		}
+		wh_text_add_safe(out, line.p, line.n ? line.n - 1 : 0);
+		wh_buf_addc(out, '\n');
+	}
+	return 0;
 }

@@ -17,6 +17,9 @@ struct wh_cli_removed {
 int wh_cli_removed_find(struct wh_store *s, const char *layout, const struct wh_image *i, const struct wh_artifacts *artifacts,
 			const char *key_file, struct wh_cli_removed *ret, struct wh_err **err);
 void wh_cli_removed_release(struct wh_cli_removed *r);
+/* whittle explain of an image that restore made: what came back and why, as text or as the document. */
+int wh_cli_restored_explain(const json_t *restored, bool json, struct wh_tree *t, const struct wh_strv *paths, struct wh_buf *out,
+			    struct wh_err **err);
 /* The error where there is none: what to do about it. */
 int wh_cli_removed_absent(const struct wh_cli_removed *r, const char *ref, struct wh_err **err);
 

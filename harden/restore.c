@@ -354,16 +354,21 @@ static int write_layer(struct restore *x, const struct wh_layer_opts *lo, struct
 
 /* ---------------------------------------------------------------- the document */
 
-static json_t *list_json(const struct wh_strv *l, const char *slash)
+static json_t *absolute(const char *path)
+{
+	WH_AUTO_FREE char *text = wh_asprintf("/%s", path);
+
+	return wh_path_json(text);
+}
+
+/* paths: of the tree. Each once. */
+static json_t *list_json(const struct wh_strv *l, bool paths)
 {
 	json_t *a = json_array();
 
-	for (size_t i = 0; i < l->n; i++) {
-		WH_AUTO_FREE char *path = wh_asprintf("%s%s", slash, l->v[i]);
-
+	for (size_t i = 0; i < l->n; i++)
 		if (!i || !wh_streq(l->v[i], l->v[i - 1]))
-			json_array_append_new(a, wh_path_json(path));
-	}
+			json_array_append_new(a, paths ? absolute(l->v[i]) : wh_path_json(l->v[i]));
 	return a;
 }
 
@@ -373,9 +378,9 @@ static json_t *restored_json(struct restore *x, const char *path)
 	json_t *o;
 
 	HASH_FIND_STR(x->d.k->items, path, i);
-	o = json_pack("{s:o, s:s}", "path", wh_path_json(path), "rule", i ? wh_rule_name(i->rule) : "keep");
+	o = json_pack("{s:o, s:s}", "path", absolute(path), "rule", i ? wh_rule_name(i->rule) : "keep");
 	if (i && i->via)
-		json_object_set_new(o, "via", wh_path_json(i->via));
+		json_object_set_new(o, "via", absolute(i->via));
 	if (i && i->name)
 		json_object_set_new(o, "name", json_string(i->name));
 	return o;
@@ -416,12 +421,12 @@ static int document(struct restore *x, json_t **ret)
 		return r;
 	}
 	wh_strv_sort(&packages);
-	*ret = json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "mode",
+	*ret = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "mode",
 			 x->o->all     ? "all"
 			 : x->o->exact ? "exact"
 				       : "needed",
-			 "asked", list_json(x->o->paths, ""), "restored", restored, "rewritten", list_json(&x->rewritten, ""), "packages",
-			 list_json(&packages, ""), "shells", list_json(&shells, ""), "setid", list_json(&setid, ""));
+			 "asked", list_json(x->o->paths, false), "restored", restored, "rewritten", list_json(&x->rewritten, true), "packages",
+			 list_json(&packages, false), "shells", list_json(&shells, true), "setid", list_json(&setid, true));
 	return 0;
 }
 
@@ -488,7 +493,7 @@ int wh_restore_write(struct wh_store *s, const struct wh_layer *pruned, size_t n
 bool wh_restore_explain(const json_t *doc, const char *path, struct wh_buf *out)
 {
 	const json_t *list = json_object_get(doc, "restored"), *found = NULL;
-	WH_AUTO_JSON json_t *wanted = wh_path_json(path + strspn(path, "/"));
+	WH_AUTO_JSON json_t *wanted = absolute(path + strspn(path, "/"));
 	const char *rule, *via;
 
 	for (size_t i = 0; i < json_array_size(list) && !found; i++)
@@ -498,7 +503,7 @@ bool wh_restore_explain(const json_t *doc, const char *path, struct wh_buf *out)
 		return false;
 	rule = wh_json_str(found, "rule");
 	via = wh_json_str(found, "via");
-	wh_buf_addf(out, "/%s: put back by whittle restore", json_string_value(wanted));
+	wh_buf_addf(out, "%s: put back by whittle restore", json_string_value(wanted));
 	if (wh_streq(wh_json_str(doc, "mode"), "all"))
 		wh_buf_adds(out, " --all");
 	else if (wh_streq(rule, "keep"))
@@ -506,9 +511,9 @@ bool wh_restore_explain(const json_t *doc, const char *path, struct wh_buf *out)
 	else if (wh_streq(rule, "package"))
 		wh_buf_adds(out, ": the record of a package of which files came back");
 	else if (wh_streq(rule, "parent") && via)
-		wh_buf_addf(out, ": the directory of /%s", via);
+		wh_buf_addf(out, ": the directory of %s", via);
 	else if (via)
-		wh_buf_addf(out, ": /%s needs it (rule \"%s\")", via, rule ? rule : "?");
+		wh_buf_addf(out, ": %s needs it (rule \"%s\")", via, rule ? rule : "?");
 	wh_buf_addc(out, '\n');
 	return true;
 }

@@ -30,7 +30,7 @@ struct wh_restore_opts {
 	const json_t *config;        /* the image's config{} */
 };
 /* restore.c. pruned: the image's layers; part: the removed part. ret: the layer to put on the image. The document:
- *   {"schema":1, "mode":"needed" | "exact" | "all", "asked":["/bin/sh", …],
+ *   {"mode":"needed" | "exact" | "all", "asked":["/bin/sh", …],     schemas/restored-1.json, with "$schema" and "base"; paths with a slash
  *    "restored":[{"path","rule","via","name"}, …],   as kept ones of a prune's report: keep (asked for), symlink, elf, script, closure, package, parent
  *    "rewritten":[paths of the package database], "packages":[names whose files came back], "shells":[paths], "setid":[paths]}
  * Errors (WH_ERR_USAGE): a path that was never there, or that is there; (WH_ERR_BUILD, -EBADMSG) a part that is not this image's. */
