@@ -218,6 +218,18 @@ static void add_paths(struct making *m, const char *list, bool used)
 
 /* ---------------------------------------------------------------- the rest */
 
+/* A process has no time of its own: what it is made of was used then. */
+static const json_t *used_at(const struct making *m, const char *path)
+{
+	const json_t *all = json_object_get(m->profile, "used"), *one;
+	size_t i;
+
+	json_array_foreach (all, i, one)
+		if (wh_streq(wh_json_str(one, "path"), path))
+			return one;
+	return NULL;
+}
+
 static void add_executables(struct making *m)
 {
 	const json_t *all = json_object_get(m->profile, "processes"), *one;
@@ -228,7 +240,8 @@ static void add_executables(struct making *m)
 
 		if (program)
 			add(m, WH_NEED_EXECUTABLES,
-			    script ? wh_asprintf("/%s /%s", program, script) : wh_asprintf("/%s", program), one, (int64_t)i, program);
+			    script ? wh_asprintf("/%s /%s", program, script) : wh_asprintf("/%s", program),
+			    used_at(m, script ? script : program), (int64_t)i, program);
 	}
 }
 
