@@ -268,6 +268,16 @@ static void add_emulated(struct wh_node *n)
 	}
 }
 
+/* Profiles from elsewhere are nowhere else in what is told of the image. */
+static void add_given(const struct wh_prune *p)
+{
+	json_t *given = json_array();
+
+	for (size_t i = p->n_trials; i < p->n_profiles; i++)
+		json_array_append(given, p->profiles[i]);
+	json_object_set_new(p->report, "profiles_in", given);
+}
+
 static void document_work(struct wh_node *n)
 {
 	struct wh_prune *p = n->prune;
@@ -277,6 +287,7 @@ static void document_work(struct wh_node *n)
 	json_object_set(p->report, "risk", p->risk);
 	json_object_set(p->report, "unforeseen", p->unforeseen);
 	json_object_set(p->report, "lacking", p->lacking);
+	add_given(p);
 	json_object_set(doc, "report", p->report);
 	json_object_set(doc, "runs_after", p->runs);
 	n->job_r = wh_doc_write(n->b, doc, &n->doc, &n->job_err);

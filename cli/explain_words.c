@@ -88,10 +88,30 @@ static void add_by(struct wh_buf *out, const json_t *by)
 
 static void add_access(struct wh_buf *out, const json_t *access)
 {
+	static const struct {
+		const char *word, *was;
+	} words[] = {
+		{"write", "written"},
+		{"execute", "executed"},
+		{"stat", "looked at"},
+		{"list", "listed"},
+		{"remove", "removed"},
+		{"change", "changed"},
+		{"create", "made things there"},
+		{"link", "followed"},
+		{"socket", "connected to"},
+		{"enter", "entered"},
+	};
+
 	for (size_t i = 0; i < json_array_size(access); i++) {
+		const char *was = json_string_value(json_array_get(access, i));
+
+		for (size_t k = 0; k < WH_ARRAY_SIZE(words); k++)
+			if (wh_streq(was, words[k].word))
+				was = words[k].was;
 		if (i)
 			wh_buf_adds(out, ", ");
-		add_safe(out, json_string_value(json_array_get(access, i)));
+		add_safe(out, was);
 	}
 }
 
@@ -151,6 +171,8 @@ static void add_use(struct wh_buf *out, const json_t *item, const json_t *use)
 	wh_buf_adds(out, "    ");
 	if (number(use, "profile"))
 		wh_buf_addf(out, "PROFILE %" PRIu64 ": ", number(use, "profile"));
+	if (number(use, "given"))
+		wh_buf_addf(out, "--profile-in %" PRIu64 ": ", number(use, "given"));
 	if (!wh_streq(wh_json_str(use, "path"), wh_json_str(item, "path"))) {
 		add_str(out, use, "path");
 		wh_buf_adds(out, " was ");

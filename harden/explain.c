@@ -184,24 +184,38 @@ static int read_seen(struct wh_explained *x, size_t profile, enum wh_ex_list whi
 	return 0;
 }
 
-static int read_profiles(struct wh_explained *x, struct wh_err **err)
+static int read_profile(struct wh_explained *x, size_t i, const json_t *doc, struct wh_err **err)
 {
 	static const char *const keys[] = {
 		[WH_EX_USED] = "used", [WH_EX_CREATED] = "created", [WH_EX_MISSING] = "missing"};
-	const json_t *list = json_object_get(x->predicate, "profiles");
+	int r;
+
+	x->profiles[i] = (struct wh_ex_profile){.marks = json_object_get(doc, "marks")};
+	r = read_processes(x, json_object_get(doc, "processes"), &x->profiles[i], err);
+	for (size_t k = 0; r == 0 && k < WH_ARRAY_SIZE(keys); k++)
+		r = read_seen(x, i, (enum wh_ex_list)k, json_object_get(doc, keys[k]), err);
+	return r;
+}
+
+/* Those of the image's PROFILEs, then those that the build was given. */
+static int read_profiles(struct wh_explained *x, struct wh_err **err)
+{
+	const json_t *list = json_object_get(x->predicate, "profiles"),
+		     *given = json_object_get(x->report, "profiles_in");
+	size_t n;
 	int r = 0;
 
-	if (list && !json_is_array(list))
+	if ((list && !json_is_array(list)) || (given && !json_is_array(given)))
 		return damaged(err, "profiles");
-	x->n_profiles = json_array_size(list);
-	x->profiles = wh_arena_alloc(x->a, (x->n_profiles + 1) * sizeof(*x->profiles));
-	for (size_t i = 0; r == 0 && i < x->n_profiles; i++) {
-		const json_t *doc = json_object_get(json_array_get(list, i), "document");
+	x->n_own = json_array_size(list);
+	n = x->n_own + json_array_size(given);
+	x->profiles = wh_arena_alloc(x->a, (n + 1) * sizeof(*x->profiles));
+	for (; r == 0 && x->n_profiles < n; x->n_profiles++) {
+		size_t i = x->n_profiles;
+		const json_t *doc = i < x->n_own ? json_object_get(json_array_get(list, i), "document")
+						 : json_array_get(given, i - x->n_own);
 
-		x->profiles[i] = (struct wh_ex_profile){.marks = json_object_get(doc, "marks")};
-		r = read_processes(x, json_object_get(doc, "processes"), &x->profiles[i], err);
-		for (size_t k = 0; r == 0 && k < WH_ARRAY_SIZE(keys); k++)
-			r = read_seen(x, i, (enum wh_ex_list)k, json_object_get(doc, keys[k]), err);
+		r = read_profile(x, i, doc, err);
 	}
 	return r;
 }

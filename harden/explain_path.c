@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Why one path is in a pruned image, or went: as JSON (schemas/explain-1.json), of which the text is made. */
 #include "harden/closure_table.h"
+#include "harden/document_private.h"
 #include "harden/explain_private.h"
 
 #include <errno.h>
@@ -62,21 +63,14 @@ int wh_ex_walk(struct wh_explained *x, const char *path, bool follow_last, struc
 
 /* ---------------------------------------------------------------- who used it, how, when */
 
+/* The words are those of profile-1. */
 static json_t *access_json(const char *access)
 {
-	static const struct {
-		char letter;
-		const char *word;
-	} words[] = {
-		{'r', "read"},     {'w', "written"},           {'x', "executed"}, {'s', "looked at"},
-		{'l', "listed"},   {'c', "made things there"}, {'d', "removed"},  {'m', "changed"},
-		{'k', "followed"}, {'u', "connected to"},      {'g', "entered"},
-	};
 	json_t *a = json_array();
 
-	for (size_t i = 0; access && i < WH_ARRAY_SIZE(words); i++)
-		if (strchr(access, words[i].letter))
-			json_array_append_new(a, json_string(words[i].word));
+	for (const struct wh_access_word *w = wh_access_words; access && w->word; w++)
+		if (strchr(access, w->letter))
+			json_array_append_new(a, json_string(w->word));
 	return a;
 }
 
@@ -158,10 +152,15 @@ static json_t *uses_json(struct wh_explained *x, const char *path)
 		json_t *use = json_pack("{s:o, s:o}", "path", wh_ex_path(path), "access",
 					access_json(u->list == WH_EX_MISSING ? NULL : wh_json_str(u->o, "access")));
 
-		if (x->n_profiles > 1)
+		if (u->profile >= x->n_own)
+			json_object_set_new(use, "given", json_integer((json_int_t)(u->profile - x->n_own) + 1));
+		else if (x->n_own > 1)
 			json_object_set_new(use, "profile", json_integer((json_int_t)u->profile + 1));
 		add_chains(p, json_object_get(u->o, "by"), use);
-		add_when(p, json_object_get(u->o, "when"), use);
+		/* A document that does not tell when has it all under one mark. */
+		add_when(p,
+			 u->profile >= x->n_own && json_array_size(p->marks) < 2 ? NULL : json_object_get(u->o, "when"),
+			 use);
 		json_array_append_new(a, use);
 	}
 	return a;

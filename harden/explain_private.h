@@ -53,7 +53,7 @@ struct wh_explained {
 	size_t n_gone, cap_gone, gone_bytes;
 	struct wh_ex_seen *seen;
 	struct wh_ex_profile *profiles;
-	size_t n_profiles;
+	size_t n_profiles, n_own; /* n_own: of PROFILEs; the others were given by --profile-in */
 	struct wh_ex_package *packages;
 	bool owners_known; /* of what stayed: reports of older versions do not tell */
 };

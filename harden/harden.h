@@ -212,6 +212,7 @@ int wh_diverge(struct wh_tree *full, struct wh_tree *pruned, const struct wh_obs
  *    "setid_stripped":[paths], "setid_kept":[paths], "capabilities_stripped":[paths], "shells_removed":[paths],
  *    "packages":{"kept":[],"partial":[],"removed":[]}, "repaired":[paths],
  *    "unforeseen":[{"path","by":{"program","script"},"phase","test","round"}, …],  the same, who looked for it first, when; round: from 1
+ *    "profiles_in":[profile, …],                                      of --profile-in; those of PROFILEs are beside the report
  *    "lacking":[{"path","by","phase","test","why"}, …]}  looked for in vain on the pruned tree, and not put back; why: "a shell", "--drop=…", "--repair=0" */
 int wh_prune_write(struct wh_store *s, struct wh_tree *t, const struct wh_keep *k, const struct wh_layer_opts *o, struct wh_layer *ret,
 		   json_t **ret_report, struct wh_err **err);

@@ -197,6 +197,32 @@ is "$status" 0 'package mode'
 explain shop:1 /usr/share/tool/more
 like "$out" '^/usr/share/tool/more: kept: package — of a package that stays' 'a rule: which'
 
+# ---- a profile that came from elsewhere ----
+
+mkdir ctx
+cp "$APP" ctx/app
+echo x >ctx/x
+echo y >ctx/y
+chmod -R go+rX ctx
+printf '%s\n' 'FROM base AS tests' 'FROM scratch' 'COPY app /bin/app' 'COPY x y /data/' 'ENTRYPOINT ["/bin/app"]' \
+	'PROFILE --from=tests --start=manual /run/whittle/app test one; /run/whittle/app run read:/data/x' PRUNE >ctx/Dockerfile
+build() { run_as build --root "$(store_of)" --build-context "base=oci-layout://$busybox" -f ctx/Dockerfile -t given:1 "$@" ctx; }
+mkdir documents
+build --profile-out documents/x.json
+is "$status" 0 'a profile goes out'
+sed 's#/data/x#/data/y#' documents/x.json >y.json
+build --profile-in y.json -o type=oci,dest=documents/out,tar=false
+is "$status" 0 'and in'
+[ "$status" = 0 ] || show "$err"
+explain given:1 /data/y
+is "$out" '/data/y: kept: observed — read by /bin/app
+    --profile-in 1: read
+        run: starts as /bin/app' 'what it says is told as its'
+for blob in documents/out/blobs/sha256/*; do
+	jq -e 'select(.predicateType == "https://whittle.dev/prune-report/v1") | .predicate' "$blob" 2>/dev/null
+done >report.json
+fits prune-report-1 report.json 'the report with it fits its schema'
+
 # ---- words that cannot be ----
 
 run "$WHITTLE" explain shop:1
@@ -245,6 +271,8 @@ done <<'F'
 .profiles[0].document.processes[0].parent = 0
 .profiles[0].document.processes[0].parent = 77
 .profiles[0].document.used = [7]
+.report.profiles_in = {}
+.report.profiles_in = [{"processes": []}]
 F
 while IFS= read -r filter; do
 	forged "$filter" --json
