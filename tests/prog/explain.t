@@ -135,10 +135,10 @@ everything() {
 	# -- lists --
 	explain shop:1 --kept
 	"$TREE" list "$WHO-out" | grep -v '^/$' | LC_ALL=C sort >want
-	is "$(sed 's/\^\[/\x1b/' <<<"$out")" "$(cat want)" "$WHO: --kept is what is in the image, sorted"
+	is "${out//'^['/$'\x1b'}" "$(cat want)" "$WHO: --kept is what is in the image, sorted"
 	explain shop:1 --removed
 	with_parents full | LC_ALL=C comm -23 - want >went
-	is "$(sed 's/\^\[/\x1b/' <<<"$out")" "$(cat went)" "$WHO: --removed is what is not"
+	is "${out//'^['/$'\x1b'}" "$(cat went)" "$WHO: --removed is what is not"
 	unlike "$out" $'\x1b' "$WHO: names cannot command the terminal"
 	explain shop:1 --removed /lib/gone '/data/o*'
 	is "$out" "$(printf '%s\n' /data/odd^[[31mname /data/one /usr/lib/gone /usr/lib/gone/a /usr/lib/gone/b)" "$WHO: below paths and patterns"
