@@ -326,6 +326,7 @@ int wh_doc_write(struct wh_builder *b, const json_t *doc, struct wh_digest *ret,
 void wh_prune_select(struct wh_node *n);
 void wh_prune_run(struct wh_node *n);
 void wh_prune_free(struct wh_prune *p);
+#define WH_PROVE_VERSION 2 /* raised when other controls are tried, or the document gets another form: part of its cache key */
 void wh_prove_run(struct wh_node *n); /* op_prove.c */
 void wh_prove_free(struct wh_prove *p);
 /* profile_run.c. NULL is none. Kills what runs; its end is still told. */

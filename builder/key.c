@@ -389,6 +389,7 @@ static void add_prove(struct out *o, const struct wh_op_prove *p)
 {
 	add_number(o, "observer's version", WH_OBSERVER_VERSION, 4);
 	add_number(o, "privileges' version", WH_PRIVILEGES_VERSION, 4);
+	add_number(o, "proof's version", WH_PROVE_VERSION, 4);
 	wh_buf_lstr(o->key, p->platform);
 	/* Of what is emulated nothing is proven, and another machine may do better. */
 	wh_buf_addc(o->key, wh_foreign_native(p->platform) ? 'n' : 'e');
