@@ -143,15 +143,17 @@ static int find(struct restore *x, struct wh_inner *inner, struct wh_err **err)
 
 static int restore(struct restore *x, struct wh_err **err)
 {
-	const struct wh_layer_opts lo = WH_LAYER_OPTS_INIT;
+	struct wh_layer_opts lo = WH_LAYER_OPTS_INIT;
 	const struct wh_restore_opts o = {.paths = &x->paths,
 					  .exact = x->flags->exact,
 					  .all = x->flags->all,
 					  .config = json_object_get(x->of.image.config, "config")};
 	struct wh_layer layer = {0};
-	/* Whoever reads it later finds it in the store. */
+	/* Whatever is known of it. */
 	int r = wh_layer_prove(x->of.store, &x->removed.part.layers[0], err);
 
+	/* Whoever takes the image takes this layer, too. */
+	lo.comp = x->removed.part.layers[0].comp;
 	if (r == 0)
 		r = wh_restore_write(x->of.store, x->of.image.layers, x->of.image.n_layers, &x->removed.part.layers[0], &o, &lo, &layer,
 				     &x->doc, err);

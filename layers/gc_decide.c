@@ -176,6 +176,17 @@ static bool is_lost(const struct wh_gc *g, const struct wh_gc_thing *t)
 	return false;
 }
 
+/* Of manifests that went with an image. */
+static void drop_origins(struct wh_gc *g)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		const struct wh_gc_thing *t = g->things[i];
+
+		if (t->place == WH_AT_ORIGINS && !t->goes && is_lost(g, t) && !wh_gc_protected(g, NULL, t->used, t->future))
+			drop_thing(g, i);
+	}
+}
+
 static void drop_lost(struct wh_gc *g)
 {
 	for (size_t i = 0; i < g->n_units; i++)
@@ -254,6 +265,7 @@ void wh_gc_decide(struct wh_gc *g, const struct wh_gc_policy *p)
 			break;
 		drop_unit(g, v[i].unit);
 	}
+	drop_origins(g);
 	free(v);
 }
 
