@@ -372,7 +372,7 @@ extern const struct wh_command wh_cmd_sbom;
 extern const struct wh_command wh_cmd_du, wh_cmd_gc;
 extern const struct wh_command wh_cmd_images, wh_cmd_inspect, wh_cmd_history, wh_cmd_tag, wh_cmd_rm;
 extern const struct wh_command wh_cmd_load, wh_cmd_save;
-extern const struct wh_command wh_cmd_profile;
+extern const struct wh_command wh_cmd_profile, wh_cmd_diff;
 extern const struct wh_command wh_cmd_keygen, wh_cmd_sign, wh_cmd_verify;
 /* Prints a buffer to standard output; exit code. */
 int wh_cli_say(const struct wh_buf *text);

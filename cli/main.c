@@ -7,6 +7,7 @@ const struct wh_command *const wh_commands[] = {
 	&wh_cmd_build,
 	&wh_cmd_run,
 	&wh_cmd_profile,
+	&wh_cmd_diff,
 	&wh_cmd_prune,
 	&wh_cmd_restore,
 	&wh_cmd_check,

@@ -77,6 +77,12 @@ struct wh_packages {
 int wh_packages_read(struct wh_tree *t, struct wh_packages *ret, struct wh_err **err);
 void wh_packages_release(struct wh_packages *p);
 
+/* owners.c: whose file or link is this? "nginx", "python flask 2.2.2", "npm express 4.18.2"; NULL: nobody's. */
+struct wh_owners;
+int wh_owners_open(struct wh_tree *t, struct wh_owners **ret, struct wh_err **err);
+const char *wh_owners_of(const struct wh_owners *o, const char *path);
+void wh_owners_free(struct wh_owners *o); /* NULL is none */
+
 /* The package database after a prune (the honesty rule: a record stays while any file of its package but documentation stays; its lists are cut
  * to what stays; copyright files of what stays are kept). */
 struct wh_pkgdb_change {

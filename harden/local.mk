@@ -14,6 +14,7 @@ harden_libharden_a_SOURCES += harden/explain.c harden/explain_list.c harden/expl
 harden_libharden_a_SOURCES += harden/chains.c harden/chains.h harden/diverge.c harden/entry.c harden/entry.h harden/setid.c harden/repair.c
 harden_libharden_a_SOURCES += harden/risk.c harden/risk_words.c
 harden_libharden_a_SOURCES += harden/document.c harden/document_private.h harden/document_read.c
+harden_libharden_a_SOURCES += harden/owners.c
 harden_libharden_a_SOURCES += harden/needs.c harden/needs_lock.c
 harden_libharden_a_SOURCES += harden/runtime.c harden/runtime_apparmor.c harden/runtime_baseline.c harden/runtime_forms.c harden/runtime_kubernetes.c harden/runtime_landlock.c harden/runtime_private.h harden/runtime_writable.c
 harden_libharden_a_SOURCES += harden/shellrun.c harden/shells.c harden/shells.h

@@ -2,7 +2,7 @@
 # Manual pages and the completion for bash: what the program says of itself (cli/manual.c). tests/prog/manual.t checks that no command is missing.
 manual_pages = manual/whittle.1
 manual_pages += \
-	manual/whittle-build.1 manual/whittle-check.1 manual/whittle-db.1 manual/whittle-debug.1 manual/whittle-doctor.1 \
+	manual/whittle-build.1 manual/whittle-check.1 manual/whittle-db.1 manual/whittle-debug.1 manual/whittle-diff.1 manual/whittle-doctor.1 \
 	manual/whittle-du.1 manual/whittle-explain.1 manual/whittle-gc.1 manual/whittle-help.1 manual/whittle-history.1 \
 	manual/whittle-images.1 manual/whittle-inspect.1 manual/whittle-keygen.1 manual/whittle-load.1 manual/whittle-login.1 \
 	manual/whittle-logout.1 manual/whittle-profile.1 manual/whittle-prune.1 manual/whittle-pull.1 manual/whittle-push.1 manual/whittle-restore.1 manual/whittle-rm.1 manual/whittle-run.1 \

@@ -10,6 +10,6 @@ dist_schemas_DATA += schemas/build-lock-1.json schemas/build-metadata-1.json sch
 dist_schemas_DATA += schemas/privileges-1.json
 dist_schemas_DATA += schemas/proof-1.json
 # the profile and what is made of it
-dist_schemas_DATA += schemas/profile-1.json schemas/profile-lock-1.json
+dist_schemas_DATA += schemas/diff-1.json schemas/profile-1.json schemas/profile-lock-1.json
 # what PRUNE removed, and what came back
 dist_schemas_DATA += schemas/removed-part-1.json schemas/restored-1.json
