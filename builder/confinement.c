@@ -71,8 +71,10 @@ static void add_places(struct making *m, const json_t *p)
 		const char *path = wh_json_str(one, "path"), *mode = wh_json_str(one, "mode");
 		uint64_t bits = 0755;
 
-		if (is_without(m, WH_CONTROL_READ_ONLY, path))
+		if (is_without(m, WH_CONTROL_READ_ONLY, path)) {
+			m->to->read_only = wh_arena_strdup(m->to->a, path);
 			continue;
+		}
 		wh_parse_u64(mode, 8, &bits);
 		m->to->places[m->to->n_places++] =
 			(struct wh_confined_place){.path = wh_arena_strdup(m->to->a, path),

@@ -35,8 +35,10 @@ int wh_places_make(struct wh_trial *t, const char *prefix, struct wh_places *ret
 
 		r = add_place(t, &c->places[i], name, ret, err);
 	}
-	for (size_t i = 0; i < t->shared.n && r == 0; i++)
-		ret->binds[ret->n++] = t->binds[i];
+	for (size_t i = 0; i < t->shared.n && r == 0; i++) {
+		ret->binds[ret->n] = t->binds[i];
+		ret->binds[ret->n++].readonly = c && c->read_only && wh_streq(c->read_only, t->op->share[i]);
+	}
 	return r;
 }
 

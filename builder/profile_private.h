@@ -158,6 +158,7 @@ struct wh_confinement {
 	struct wh_confine c;  /* for every container of the application */
 	struct wh_confined_place *places;
 	size_t n_places;
+	const char *read_only; /* the place that a control takes away, or NULL: what is shared there is not written to, either */
 };
 /* What is taken away for a negative control: one thing of one kind. */
 enum wh_control_kind { WH_CONTROL_NONE, WH_CONTROL_SECCOMP, WH_CONTROL_CAPABILITIES, WH_CONTROL_READ_ONLY, WH_CONTROL_LANDLOCK };

@@ -113,6 +113,9 @@ for WHO in "${whos[@]}"; do
 	share="set -e; echo told >/data/shared/told; $(app_words text:/data/shared/told:told create:/data/shared/back create:/data/new); test -s /data/shared/back"
 	proves 'a shared directory in a written one' --start manual --share /data/shared --run "$share"
 
+	proves 'a shared directory alone' --start manual --share /data/shared --run "$(app_words create:/data/shared/it) && test -s /data/shared/it"
+	is "$(red 'read-only root')" /data/shared "$WHO: a shared directory alone: fails where it is read-only"
+
 	# ---- what the profile has not foreseen: the Nth run makes the Nth call, the first being the profile's, the second the prune's
 	count='n=$(cat /count/n 2>/dev/null || echo 0); n=$((n + 1)); echo $n >/count/n;'
 	counted() { # NAME WORD
