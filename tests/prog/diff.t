@@ -17,6 +17,7 @@ RUN for f in a b c; do echo "$1 \$f" >/usr/share/tool/\$f; done
 RUN <<'S'
 cat >/var/lib/dpkg/status <<'X'
 $(record tool 1.$1)
+
 $(record "other$1" 1)
 X
 printf '/.\n/usr\n/usr/share\n/usr/share/tool\n/usr/share/tool/a\n/usr/share/tool/b\n/usr/share/tool/c\n' >/var/lib/dpkg/info/tool.list
