@@ -157,7 +157,7 @@ for WHO in "${users[@]}"; do
 		mine rm -rf "$home/tree.$i"
 		w save --format oci -o "$home/$i.tar" "app:$i"
 		mine mkdir -p "$home/tree.$i" && mine tar xf "$home/$i.tar" -C "$home/tree.$i"
-		"$TREE" --no-mtime "oci:$home/tree.$i" >"$T/list.$i" 2>"$T/why" || show "$(tail -3 "$T/why")"
+		"$TREE" --no-mtime "oci:$home/tree.$i:$i" >"$T/list.$i" 2>"$T/why" || show "$(tail -3 "$T/why")"
 	done
 	[ -s "$T/list.all" ] && is "$(diff <(sed -E 's/ 0?[24]([0-7]{3}) / 0\1 /' "$T/list.full") <(sed -E 's/ 0?[24]([0-7]{3}) / 0\1 /' "$T/list.all") | head -5)" '' \
 		"$WHO: the tree is what it was before PRUNE, but for set-id bits" || fail "$WHO: lists of trees"
