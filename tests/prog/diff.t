@@ -101,7 +101,7 @@ for who in root user; do
 	run as $who "$WHITTLE" diff --root "$ST" shop:1 "oci:$base"
 	like "$out" 'not known: the second image has no profile' "$who: an image that was not pruned"
 	run as $who "$WHITTLE" diff --root "$ST" shop:1 shop:9
-	is "$status" 2 "$who: one that is not there"
+	is "$status" 1 "$who: one that is not there"
 	like "$err" '^error: .*shop:9' "$who: is named"
 	run as $who "$WHITTLE" diff --root "$ST" shop:1
 	is "$status" 2 "$who: one image is too few"
