@@ -47,7 +47,7 @@ for WHO in "${users[@]}"; do
 	}
 	# The store of root is not ours to fill.
 	if [ "$WHO" = root ]; then
-		sed 's/\bwhittle \(build\|prune\|explain\|images\|tag\|history\|inspect\|run\|save\|load\|push\|pull\|verify\|sbom\|du\|rm\|gc\|doctor\|restore\|debug shell\)\b/whittle \1 --root "$HOME\/store"/' steps > steps.root
+		sed 's/\bwhittle \(build\|prune\|explain\|images\|tag\|history\|inspect\|run\|save\|load\|push\|pull\|verify\|sbom\|du\|rm\|gc\|doctor\|restore\|debug shell\|diff\|profile show\|profile runtime\)\b/whittle \1 --root "$HOME\/store"/' steps > steps.root
 		. ./steps.root
 	else
 		. ./steps
