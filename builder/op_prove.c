@@ -24,7 +24,8 @@
  *     "unforeseen":[{"kind":"seccomp","what":"flock"}, …],         what these trials were seen to need beyond the profiles; it is granted
  *     "rounds":N}}                                                 how often that was so
  *
- * Under an emulator nothing is tried: {"proof":{"$schema":…, "proven":false, "why":"…", "platform":"linux/arm64"}}, and no privileges. Schema: proof-1.json.
+ * Under an emulator nothing is tried: {"proof":{"$schema":…, "proven":false, "why":"…", "platform":"linux/arm64"}}, without privileges. Schema:
+ * schemas/proof-1.json.
  */
 #include "builder/prove_private.h"
 

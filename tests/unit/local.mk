@@ -25,7 +25,7 @@ tests_unit_cli_spec_test_LDADD = cli/libcli.a frontend/libfrontend.a builder/lib
 
 # builder: keys and the cache index
 BUILDER_TESTS = tests/unit/builder_tail_test tests/unit/builder_cacheindex_test tests/unit/builder_claim_test tests/unit/builder_key_test tests/unit/builder_mask_test \
-	tests/unit/builder_profile_test tests/unit/builder_scheduler_test tests/unit/builder_tap_test
+	tests/unit/builder_profile_test tests/unit/builder_prove_test tests/unit/builder_scheduler_test tests/unit/builder_tap_test
 check_PROGRAMS += $(BUILDER_TESTS)
 BUILDER_LIBS = builder/libbuilder.a harden/libharden.a sandbox/libsandbox.a layers/liblayers.a base/libbase.a $(TEST_LIBS)
 tests_unit_builder_cacheindex_test_LDADD = $(BUILDER_LIBS)
@@ -35,6 +35,7 @@ tests_unit_builder_mask_test_LDADD = $(BUILDER_LIBS)
 tests_unit_builder_tail_test_LDADD = $(BUILDER_LIBS)
 tests_unit_builder_tap_test_LDADD = $(BUILDER_LIBS)
 tests_unit_builder_profile_test_LDADD = $(BUILDER_LIBS)
+tests_unit_builder_prove_test_LDADD = $(BUILDER_LIBS)
 tests_unit_builder_scheduler_test_LDADD = $(BUILDER_LIBS)
 
 # layers: the store, indexes, and what writes layers
