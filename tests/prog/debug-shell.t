@@ -92,7 +92,7 @@ for WHO in "${users[@]}"; do
 
 	# ---- other shells ----
 
-	run mine sh -c 'echo "command -v ls; command -v vi; readlink /proc/\$\$/exe" | "$@"' - \
+	run mine sh -c 'echo "which ls; which vi; readlink /proc/\$\$/exe" | "$@"' - \
 		"$WHITTLE" debug shell --root "$store" --shell-from "oci:$busybox" app:1
 	is "$out" $'/usr/bin/ls\n/run/whittle/tools/vi\n/run/whittle/tools/shell' "$WHO: a static one of another image, behind all else"
 	[ "$status" = 0 ] || show "$err"

@@ -151,16 +151,19 @@ for WHO in "${users[@]}"; do
 	is "$status" 0 "$WHO: all of it"
 	w run --entrypoint /usr/bin/perl app:all -e 'print "perl\n"'
 	is "$out" perl "$WHO: what nobody asked for, too"
-	w build --build-context "debian=oci-layout://$debian" --target app -q -t app:full context
-	is "$(packages "$WHO" "$store" app:all)" "$(packages "$WHO" "$store" app:full)" "$WHO: all packages are there"
-	for i in all full; do
-		mine rm -rf "$home/tree.$i"
-		w save --format oci -o "$home/$i.tar" "app:$i"
-		mine mkdir -p "$home/tree.$i" && mine tar xf "$home/$i.tar" -C "$home/tree.$i"
-		"$TREE" --no-mtime "oci:$home/tree.$i:$i" >"$T/list.$i" 2>"$T/why" || show "$(tail -3 "$T/why")"
-	done
-	[ -s "$T/list.all" ] && is "$(diff <(sed -E 's/ 0?[24]([0-7]{3}) / 0\1 /' "$T/list.full") <(sed -E 's/ 0?[24]([0-7]{3}) / 0\1 /' "$T/list.all") | head -5)" '' \
-		"$WHO: the tree is what it was before PRUNE, but for set-id bits" || fail "$WHO: lists of trees"
+	# For one of the users the whole tree is compared, and shown to others.
+	if [ "$WHO" = "${users[0]}" ]; then
+		w build --build-context "debian=oci-layout://$debian" --target app -q -t app:full context
+		is "$(packages "$WHO" "$store" app:all)" "$(packages "$WHO" "$store" app:full)" "$WHO: all packages are there"
+		for i in all full; do
+			mine rm -rf "$home/tree.$i"
+			w save --format oci -o "$home/$i.tar" "app:$i"
+			mine mkdir -p "$home/tree.$i" && mine tar xf "$home/$i.tar" -C "$home/tree.$i"
+			"$TREE" --no-mtime "oci:$home/tree.$i:$i" >"$T/list.$i" 2>"$T/why" || show "$(tail -3 "$T/why")"
+		done
+		[ -s "$T/list.all" ] && is "$(diff <(sed -E 's/ 0?[24]([0-7]{3}) / 0\1 /' "$T/list.full") <(sed -E 's/ 0?[24]([0-7]{3}) / 0\1 /' "$T/list.all") | head -5)" '' \
+			"$WHO: the tree is what it was before PRUNE, but for set-id bits" || fail "$WHO: lists of trees"
+	fi
 
 	# ---- what cannot be ----
 
@@ -181,7 +184,7 @@ for WHO in "${users[@]}"; do
 	w restore app:script /bin/ls
 	like "$err" "hint: .*restore from the image that it was made of, $base" "$WHO: what restore made cannot be restored from: where to go"
 	w build --build-context "debian=oci-layout://$debian" --progress plain --target app --keep-removed -t unpruned context
-	like "$status $err" '^0 .*nothing was pruned' "$WHO: nothing was pruned, nothing is kept"
+	like "$err" 'nothing was pruned, so nothing was removed' "$WHO: nothing was pruned, nothing is kept"
 
 	# ---- a registry, and another store ----
 
@@ -221,25 +224,27 @@ for WHO in "${users[@]}"; do
 
 	# ---- other tools ----
 
-	# Debian's umoci does not read zstd: the image as gzip, and what comes back with it.
-	w build --build-context "debian=oci-layout://$debian" -q --keep-removed -t gz:1 -o "type=oci,dest=$home/gz,tar=false,compression=gzip,force-compression=true" context
-	w restore "oci:$home/gz:1" /usr/bin/script -t gz:script
-	is "$status" 0 "$WHO: restored from a layout with gzip layers"
-	run mine "$WHITTLE" push --root "$store" gz:script "$REGISTRY/$WHO/script:1"
-	is "$status" 0 "$WHO: pushed"
-	run skopeo --insecure-policy copy -q --src-tls-verify=false "docker://$REGISTRY/$WHO/script:1" "oci:$T/skopeo.$WHO:1"
-	is "$status" 0 "$WHO: skopeo copies the restored image"
-	if is_root; then
-		run umoci unpack --image "$T/skopeo.$WHO:1" "$T/umoci.$WHO"
-		is "$status" 0 "$WHO: umoci unpacks it"
-		[ -x "$T/umoci.$WHO/rootfs/usr/bin/script" ] && [ -x "$T/umoci.$WHO/rootfs/usr/bin/id" ] && pass "$WHO: with the path and the rest" || fail "$WHO: umoci's tree"
-	fi
-	run mine "$WHITTLE" push --root "$store" "oci:$home/gz:1" "$REGISTRY/$WHO/gz:1"
-	run skopeo --insecure-policy copy -q --src-tls-verify=false "docker://$REGISTRY/$WHO/gz@$(removed_of "$home/gz")" "oci:$T/part.$WHO:1"
-	is "$status" 0 "$WHO: the removed part itself is an image to others"
-	if is_root; then
-		run umoci unpack --image "$T/part.$WHO:1" "$T/umoci-part.$WHO"
-		[ "$(cat "$T/umoci-part.$WHO/rootfs/opt/data/same")" = one ] && pass "$WHO: of files" || fail "$WHO: umoci's tree of the part"
+	if [ "$WHO" = "${users[0]}" ]; then
+		# Debian's umoci does not read zstd: the image as gzip, and what comes back with it.
+		w build --build-context "debian=oci-layout://$debian" -q --keep-removed -t gz:1 -o "type=oci,dest=$home/gz,tar=false,compression=gzip,force-compression=true" context
+		w restore "oci:$home/gz:1" /usr/bin/script -t gz:script
+		is "$status" 0 "$WHO: restored from a layout with gzip layers"
+		run mine "$WHITTLE" push --root "$store" gz:script "$REGISTRY/$WHO/script:1"
+		is "$status" 0 "$WHO: pushed"
+		run skopeo --insecure-policy copy -q --src-tls-verify=false "docker://$REGISTRY/$WHO/script:1" "oci:$T/skopeo.$WHO:1"
+		is "$status" 0 "$WHO: skopeo copies the restored image"
+		if is_root; then
+			run umoci unpack --image "$T/skopeo.$WHO:1" "$T/umoci.$WHO"
+			is "$status" 0 "$WHO: umoci unpacks it"
+			[ -x "$T/umoci.$WHO/rootfs/usr/bin/script" ] && [ -x "$T/umoci.$WHO/rootfs/usr/bin/id" ] && pass "$WHO: with the path and the rest" || fail "$WHO: umoci's tree"
+		fi
+		run mine "$WHITTLE" push --root "$store" "oci:$home/gz:1" "$REGISTRY/$WHO/gz:1"
+		run skopeo --insecure-policy copy -q --src-tls-verify=false "docker://$REGISTRY/$WHO/gz@$(removed_of "$home/gz")" "oci:$T/part.$WHO:1"
+		is "$status" 0 "$WHO: the removed part itself is an image to others"
+		if is_root; then
+			run umoci unpack --image "$T/part.$WHO:1" "$T/umoci-part.$WHO"
+			[ "$(cat "$T/umoci-part.$WHO/rootfs/opt/data/same")" = one ] && pass "$WHO: of files" || fail "$WHO: umoci's tree of the part"
+		fi
 	fi
 
 	# ---- a layout, and tampering ----
