@@ -16,9 +16,12 @@ TEST_PACKAGES=(
 	libcmocka-dev libarchive-tools perl python3 python3-cryptography python3-yaml util-linux libcap2-bin attr xz-utils skopeo umoci runc mmdebstrap
 	binutils busybox-static curl docker.io jq openssl passwd podman procps strace zstd docker-registry apache2-utils buildah file graphviz
 	openssh-client libwrap0 qemu-user-static gcc-aarch64-linux-gnu git bzip2 libfaketime groff-base man-db mandoc tmux
+	crun apparmor
 )
 # Who has npm from elsewhere cannot have Debian's beside it.
 command -v npm >/dev/null || TEST_PACKAGES+=(npm nodejs)
+# Likewise kubectl.
+command -v kubectl >/dev/null || TEST_PACKAGES+=(kubernetes-client)
 DEMO_PACKAGES=(mmdebstrap skopeo)
 export BUILD_PACKAGES RUN_PACKAGES TEST_PACKAGES DEMO_PACKAGES
 

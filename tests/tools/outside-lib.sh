@@ -3,12 +3,13 @@
 # A pruned example run by another runtime, held to what `whittle profile runtime` says, and its own tests beside it: what runtime-outside*.t
 # share. Source it after lib.sh; needs root, umoci, jq and runc.
 #
-#   outside_bundle NAME APP TESTS PRIVILEGES   unpacks two OCI layouts and makes $OUT/NAME/{app,tests,place}: bundles, with PRIVILEGES (a directory of
+#   outside_bundle NAME CONTEXT APP TESTS PRIVILEGES   unpacks two OCI layouts and makes $OUT/NAME/{app,tests}: bundles, with PRIVILEGES (a directory of
 #                            forms) in app/config.json as oci-runtime.json says
 #   outside_run NAME [JQ]    the tests of the example, once; JQ changes the application's config.json. 0: green. What was said is in
 #                            $OUT/NAME/log
 #
-# What it asks the example's Dockerfile: the driver, --start, --ready, --share, of its PROFILE line. The tests' container has a network of its own, which the
+#   made, green, red: below, with their checks
+# What it asks CONTEXT/Dockerfile: the driver, --start, --ready, --share, of its PROFILE line. The tests' container has a network of its own, which the
 # application joins. /run/whittle/app is a stand-in of a few lines: whatever it is asked for is done out here.
 # RUNTIME is the runtime (runc, or crun by outside_crun).
 
@@ -37,7 +38,7 @@ outside_unpack() { # LAYOUT BUNDLE
 
 outside_profile() { # NAME: sets ready, share, manual, driver
 	local line
-	line=$(grep '^PROFILE' "$SRC/examples/${1%%+*}/Dockerfile")
+	line=$(cat "$OUT/$1/profile")
 	ready=$(grep -oP -- '--ready=\K\S+' <<<"$line")
 	share=$(grep -oP -- '--share=\K\S+' <<<"$line")
 	manual=$(grep -o -- '--start=manual' <<<"$line")
@@ -45,8 +46,9 @@ outside_profile() { # NAME: sets ready, share, manual, driver
 }
 
 outside_bundle() {
-	local name=$1 app=$2 tests=$3 privileges=$4 dir=$OUT/$1 share driver ready manual mount
+	local name=$1 from=$2 app=$3 tests=$4 privileges=$5 dir=$OUT/$1 share driver ready manual mount
 	mkdir -p "$dir/talk"
+	grep '^PROFILE' "$from/Dockerfile" >"$dir/profile"
 	outside_profile "$name"
 	outside_unpack "$app" "$dir/app" && outside_unpack "$tests" "$dir/tests" || return 1
 	install -m 755 /dev/stdin "$dir/talk/app" <<'END'
@@ -186,4 +188,39 @@ outside_run() {
 	"${RUNTIME[@]}" delete -f "$id" >/dev/null 2>&1
 	runc --root "$T/outside-runc" delete -f "$tests_id" >/dev/null 2>&1
 	return $code
+}
+
+# ---- what the tests do with it ----
+
+# made NAME [CONTEXT]: with $common: the image, its tests, its privileges
+made() {
+	local name=$1 from=${2:-$SRC/examples/$1}
+	run timeout 300 "$WHITTLE" build "${common[@]}" -t "$name" --runtime-out "$name.rt" -o "type=oci,dest=$name.oci,tar=false,compression=gzip" "$from"
+	is "$status" 0 "$name: built, and proven"
+	[ "$status" = 0 ] || { show "$err"; return 1; }
+	like "$out" '^  runtime +proven ' "$name: the summary says so"
+	run "$WHITTLE" build "${common[@]}" -t "$name-tests" --target tests -o "type=oci,dest=$name.tests,tar=false,compression=gzip" "$from"
+	fits privileges-1 "$name.rt/privileges.json" "$name: the privileges hold to their schema"
+	run outside_bundle "$name" "$from" "$name.oci" "$name.tests" "$name.rt"
+	is "$status" 0 "$name: unpacked, with config.json as oci-runtime.json says"
+	[ "$status" = 0 ] || { show "$all"; return 1; }
+}
+
+# green NAME DESC, red NAME DESC JQ
+green() {
+	if outside_run "$1"; then pass "$1: $2"; else fail "$1: $2" "$(tail -n 30 "$OUT/$1/log")"; fi
+}
+red() {
+	outside_run "$1" "$3"
+	case $? in
+	0) fail "$1: $2" 'its tests pass' ;;
+	2) fail "$1: $2" 'they were not run' ;;
+	*) pass "$1: $2" ;;
+	esac
+}
+without_call() {
+	printf '.linux.seccomp.syscalls |= map(.names -= ["%s"] | select(.names != []))' "$1"
+}
+without_place() {
+	printf '.mounts |= map(select(.destination != "%s"))' "$1"
 }
