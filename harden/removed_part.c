@@ -145,10 +145,8 @@ static int write_one(struct part *p, const struct entry *e)
 	x = n.e;
 	x.opaque = x.implied = false;
 	x.xattrs = n.xs;
-	if (x.type == WH_T_FILE)
-		return write_file(p, e, &n, &x);
-	x.link = x.type == WH_T_SYMLINK ? n.e.link : NULL;
-	return wh_layer_writer_add(p->w, &x, p->err);
+	x.link = x.type == WH_T_SYMLINK ? n.e.link : NULL; /* of a file: its first name, which may have stayed */
+	return x.type == WH_T_FILE ? write_file(p, e, &n, &x) : wh_layer_writer_add(p->w, &x, p->err);
 }
 
 static int write_all(struct part *p, struct wh_store *s, const struct wh_layer_opts *o, struct wh_layer *ret)

@@ -188,6 +188,23 @@ like "$out" 'removed' 'explain: says so'
 run "$WHITTLE" explain oci:nginx:latest /no/such/thing
 like "$out$err" 'never|not in' 'explain: a path that never was'
 
+# ---- what went, kept and put back ----
+
+digest=$(manifest_of nginx)
+run "$WHITTLE" build --root "$T/s1" "${common[@]}" -q --keep-removed --sign-key release.key -t nginx:kept -o type=oci,dest=nginx-kept,tar=false "$SRC/examples/nginx"
+is "$status" 0 'nginx: built again, keeping what went'
+is "$(jq -r '.manifests[] | select(.annotations["org.opencontainers.image.ref.name"] == "kept") | .digest' nginx-kept/index.json)" "$digest" \
+	'nginx: the image is the same'
+is "$(jq -r '[.manifests[] | select(.artifactType == "application/vnd.whittle.removed.v1")] | length' nginx-kept/index.json)" 1 'nginx: it is attached'
+run "$WHITTLE" verify oci:nginx-kept --key release.pub --require verdict
+is "$status" 0 'nginx: verified with it'
+like "$out" '^removed part as it was signed' 'nginx: that, too'
+run "$WHITTLE" restore --root "$T/s1" nginx:kept /bin/sh -t nginx:sh
+is "$status" 0 'nginx: a shell is put back'
+[ "$status" = 0 ] || show "$err"
+run "$WHITTLE" run --root "$T/s1" --entrypoint sh nginx:sh -c 'nginx -t && echo fine'
+like "$out" '^fine$' 'nginx: it works beside the application'
+
 # ---- what leaves the build holds to its schema ----
 
 fits hardening-verdict-1 verdict.json 'the verdict fits its schema'
