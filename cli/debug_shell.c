@@ -215,16 +215,24 @@ static int no_shell(struct wh_err **err)
 	return -ENOENT;
 }
 
-/* Does this shell of --shell-from run where it is: is it the one that is seen, and its interpreter, too? */
-static int runs_in_place(struct shell *x, struct wh_tree *all, const char *shell, bool *ret, struct wh_err **err)
+static void name_shell(struct wh_run_spec *s, const char *shell)
+{
+	if (shell)
+		wh_strv_addf(&s->words, "/%s", shell);
+	else
+		wh_strv_add(&s->words, TOOLS "/sh");
+	if (shell && wh_has_suffix(shell, "/busybox"))
+		wh_strv_add(&s->words, "sh");
+}
+
+/* Is this shell of --shell-from the one that is seen where it lies? Else the image hides it. */
+static bool is_seen(const struct shell *x, struct wh_tree *all, const char *shell)
 {
 	WH_AUTO_FREE char *here = NULL, *there = NULL;
 	struct wh_node_ref a, b;
 
-	(void)err;
-	*ret = wh_tree_resolve(x->tree, shell, true, false, &here, &a) == 0 && wh_tree_resolve(all, shell, true, false, &there, &b) == 0 &&
+	return wh_tree_resolve(x->tree, shell, true, false, &here, &a) == 0 && wh_tree_resolve(all, shell, true, false, &there, &b) == 0 &&
 	       wh_streq(here, there) && wh_digest_eq(&a.e.digest, &b.e.digest);
-	return 0;
 }
 
 static int find(void *arg, const struct wh_run_below *b, struct wh_image *ret_stack, struct wh_err **err)
@@ -248,7 +256,7 @@ static int find(void *arg, const struct wh_run_below *b, struct wh_image *ret_st
 	if (x->tree && !from)
 		r = wh_err_set(err, "cli", WH_ERR_USAGE, ENOENT, "--shell-from %s: it has no shell", x->from);
 	if (r == 0 && from)
-		r = runs_in_place(x, all, from, &in_place, err);
+		in_place = is_seen(x, all, from);
 	wh_tree_close(all);
 	if (r < 0)
 		return r;
@@ -264,12 +272,8 @@ static int find(void *arg, const struct wh_run_below *b, struct wh_image *ret_st
 	if (!shell && !x->file)
 		return no_shell(err);
 	say(x, shell);
-	if (!b->spec->words.n && shell)
-		wh_strv_addf(&b->spec->words, "/%s", shell);
-	else if (!b->spec->words.n)
-		wh_strv_add(&b->spec->words, TOOLS "/sh");
-	if (b->spec->words.n == 1 && shell && wh_has_suffix(shell, "/busybox"))
-		wh_strv_add(&b->spec->words, "sh");
+	if (!b->spec->words.n)
+		name_shell(b->spec, shell);
 	return shell ? 0 : add_tools(b, err);
 }
 
@@ -277,15 +281,16 @@ static int find(void *arg, const struct wh_run_below *b, struct wh_image *ret_st
 
 /* Those of busybox that people type. Which of them a file has, it says itself: their names stand in it, one after the other. */
 static const char *const applets[] = {
-	"sh",	  "ash",   "awk",   "base64", "basename", "bzip2", "cat",      "chgrp",	   "chmod",   "chown", "clear", "cmp",	   "cp",      "cpio",
-	"cut",	  "date",  "dd",    "df",     "diff",	  "dirname", "dmesg",  "du",	   "echo",    "ed",    "env",	"expr",	   "false",   "find",
-	"free",	  "fuser", "getopt", "grep",  "gunzip",	  "gzip",  "head",     "hexdump",  "hostname", "id",   "ifconfig", "install", "ip",   "kill",
-	"killall", "less", "ln",    "logger", "ls",	  "lsof",  "md5sum",   "mkdir",	   "mkfifo",  "mknod", "mktemp", "more",   "mount",   "mv",
-	"nc",	  "netstat", "nice", "nslookup", "od",	  "patch", "pgrep",    "pidof",	   "ping",    "pkill", "printenv", "printf", "ps",    "pwd",
-	"readlink", "realpath", "rev", "rm",  "rmdir",	  "route", "sed",      "seq",	   "sha256sum", "sleep", "sort", "split",   "stat",    "strings",
-	"stty",	  "sync",  "tail",  "tar",    "tee",	  "telnet", "test",    "time",	   "timeout", "top",   "touch",	"tr",	   "traceroute", "true",
-	"tty",	  "umount", "uname", "uniq",  "unzip",	  "uptime", "vi",      "watch",	   "wc",      "wget",  "which",	"who",	   "whoami",  "xargs",
-	"xxd",	  "yes",   "zcat",
+	"sh", "ash", "awk", "base64", "basename", "bzip2", "cat", "chgrp", "chmod", "chown", "clear", "cmp", "cp",
+	"cpio", "cut", "date", "dd", "df", "diff", "dirname", "dmesg", "du", "echo", "ed", "env", "expr", "false",
+	"find", "free", "fuser", "getopt", "grep", "gunzip", "gzip", "head", "hexdump", "hostname", "id", "ifconfig",
+	"install", "ip", "kill", "killall", "less", "ln", "logger", "ls", "lsof", "md5sum", "mkdir", "mkfifo",
+	"mknod", "mktemp", "more", "mount", "mv", "nc", "netstat", "nice", "nslookup", "od", "patch", "pgrep",
+	"pidof", "ping", "pkill", "printenv", "printf", "ps", "pwd", "readlink", "realpath", "rev", "rm", "rmdir",
+	"route", "sed", "seq", "sha256sum", "sleep", "sort", "split", "stat", "strings", "stty", "sync", "tail",
+	"tar", "tee", "telnet", "test", "time", "timeout", "top", "touch", "tr", "traceroute", "true", "tty",
+	"umount", "uname", "uniq", "unzip", "uptime", "vi", "watch", "wc", "wget", "which", "who", "whoami", "xargs",
+	"xxd", "yes", "zcat",
 };
 
 static void link_applets(int dir, const struct wh_buf *program)
