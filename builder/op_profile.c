@@ -32,6 +32,58 @@ int wh_doc_write(struct wh_builder *b, const json_t *doc, struct wh_digest *ret,
 	return wh_blob_put(b->o.store, text.p, text.n, ret, err);
 }
 
+static json_t *hidden(const struct wh_mask *m, const json_t *text)
+{
+	WH_AUTO_BUF struct wh_buf held = WH_BUF_INIT, out = WH_BUF_INIT;
+
+	wh_mask_feed(m, &held, json_string_value(text), json_string_length(text), true, &out);
+	return json_stringn(out.n ? out.p : "", out.n);
+}
+
+static void hide_in(const struct wh_mask *m, json_t *j)
+{
+	const char *key;
+	json_t *value;
+	size_t i;
+
+	if (json_is_array(j)) {
+		json_array_foreach (j, i, value) {
+			json_t *text = json_is_string(value) ? hidden(m, value) : NULL;
+
+			if (text)
+				json_array_set_new(j, i, text);
+			else
+				hide_in(m, value);
+		}
+	} else if (json_is_object(j)) {
+		json_object_foreach (j, key, value) {
+			json_t *text = json_is_string(value) ? hidden(m, value) : NULL;
+
+			if (text)
+				json_object_set_new(j, key, text);
+			else
+				hide_in(m, value);
+		}
+	}
+}
+
+/* Names that the run or its tests gave may hold the value of a secret; those of the image's files were there before. */
+static void hide_values(const struct wh_trial *t, json_t *profile)
+{
+	static const char *const lists[] = {"marks", "processes", "created", "missing", "bound", "peers", "remarks"};
+	const struct wh_op_exec *d = &t->op->driver;
+	const struct wh_builder_opts *o = &t->b->o;
+	struct wh_mask *m = wh_mask_new();
+
+	for (size_t i = 0; i < d->n_mounts; i++)
+		for (size_t k = 0; d->mounts[i].type == WH_MOUNT_SECRET && k < o->n_secrets; k++)
+			if (wh_streq(d->mounts[i].id, o->secrets[k].id))
+				wh_mask_add(m, o->secrets[k].data, o->secrets[k].len);
+	for (size_t i = 0; i < WH_ARRAY_SIZE(lists) && !wh_mask_empty(m); i++)
+		hide_in(m, json_object_get(profile, lists[i]));
+	wh_mask_free(m);
+}
+
 /* What a secret's file is called may be told; what lies below its mount may not. */
 static json_t *without_secrets(const struct wh_trial *t, json_t *profile)
 {
@@ -43,6 +95,7 @@ static json_t *without_secrets(const struct wh_trial *t, json_t *profile)
 	for (size_t i = 0; i < d->n_mounts; i++)
 		if (d->mounts[i].type == WH_MOUNT_SECRET && d->mounts[i].target)
 			paths[n++] = d->mounts[i].target;
+	hide_values(t, profile);
 	masked = wh_profile_mask(profile, paths);
 	json_decref(profile);
 	return masked;

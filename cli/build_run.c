@@ -301,7 +301,7 @@ static int lower_for(struct run *r, const struct wh_named_context *contexts, siz
 {
 	struct wh_build_spec *s = r->spec;
 	const struct wh_strv *profiles_in = NULL;
-	int res = wh_documents_for(&r->documents, s->platforms.n ? s->platforms.v[i] : s->platform, &profiles_in, err);
+	int res = wh_documents_in(&r->documents, &profiles_in, err);
 
 	if (res < 0)
 		return res;

@@ -26,6 +26,8 @@ static const struct wh_option options[] = {
 	{"network", 0, WH_OPT_TEXT, AT(network), "MODE",
 	 "default (own network where pasta or slirp4netns works, else the\nhost's; with -p always an own one, then without a way out), none,\nhost", networks},
 	{"platform", 0, WH_OPT_TEXT, AT(platform), "OS/ARCH", "Which image of several (default: this machine's)", NULL},
+	{"profile-out", 0, WH_OPT_TEXT, AT(profile_out), "FILE",
+	 "Observe the command and write what it needed (for build\n--profile-in, profile merge)", NULL},
 	{"publish", 'p', WH_OPT_LIST, AT(publish), "[IP:]HOST:PORT[/udp]",
 	 "The container's PORT as the host's port HOST; both may be ranges\n(8000-8010); without HOST a free one, which is told (repeatable)", NULL},
 	{"publish-all", 'P', WH_OPT_FLAG, AT(publish_all), NULL, "All ports that the image EXPOSEs, at free ports of the host", NULL},

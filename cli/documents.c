@@ -125,14 +125,14 @@ int wh_documents_read(struct wh_documents *d, const struct wh_build_spec *s, str
 	return 0;
 }
 
-int wh_documents_for(struct wh_documents *d, const char *platform, const struct wh_strv **ret, struct wh_err **err)
+int wh_documents_in(struct wh_documents *d, const struct wh_strv **ret, struct wh_err **err)
 {
 	wh_strv_release(&d->texts);
 	d->texts = (struct wh_strv){0};
 	for (size_t i = 0; i < d->n_in; i++) {
 		WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
 		WH_AUTO_JSON json_t *profile = NULL;
-		int r = wh_document_profile(d->in[i], platform, &profile, err);
+		int r = wh_document_profile(d->in[i], NULL, &profile, err);
 
 		if (r < 0)
 			return r;

@@ -21,8 +21,8 @@ void wh_documents_release(struct wh_documents *d);
 void wh_documents_saw(struct wh_documents *d, const struct wh_vertex *v, const json_t *profile);
 /* Reads and checks the files of --profile-in. */
 int wh_documents_read(struct wh_documents *d, const struct wh_build_spec *s, struct wh_err **err);
-/* As profiles for a platform; valid until the next call. */
-int wh_documents_for(struct wh_documents *d, const char *platform, const struct wh_strv **ret, struct wh_err **err);
+/* As profiles, whatever platforms they are of: what a tree has not is not kept. Valid until the next call. */
+int wh_documents_in(struct wh_documents *d, const struct wh_strv **ret, struct wh_err **err);
 /* Can the target give what the spec asks for? Before anything runs. */
 int wh_documents_check(const struct wh_build_spec *s, const struct wh_target *t, struct wh_err **err);
 /* What the spec asks for, of images that are finished. */

@@ -25,6 +25,7 @@ cli_libcli_a_SOURCES += cli/cmd_run.c cli/run_container.c cli/run_spec.c cli/run
 cli_libcli_a_SOURCES += cli/cmd_profile.c cli/cmd_profile.h cli/cmd_profile_file.c cli/cmd_profile_runtime.c cli/documents.c cli/documents.h
 cli_libcli_a_SOURCES += cli/profile_lock.c cli/profile_lock.h
 cli_libcli_a_SOURCES += cli/cmd_diff.c cli/diff.h cli/diff_make.c cli/diff_tell.c
+cli_libcli_a_SOURCES += cli/run_profile.c
 cli_libcli_a_SOURCES += cli/cmd_prune.c cli/prune_words.c cli/prune_words.h
 # What the store has.
 cli_libcli_a_SOURCES += cli/cmd_history.c cli/cmd_images.c cli/cmd_inspect.c cli/cmd_rm.c cli/cmd_tag.c cli/listing.c cli/listing.h

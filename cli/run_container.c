@@ -61,6 +61,7 @@ struct container {
 	bool over;
 	unsigned interrupts;
 	struct wh_step_result result;
+	int observe_fd; /* --profile-out; -1: none */
 };
 
 static void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -561,6 +562,19 @@ static void choose_hostname(struct container *c)
 		snprintf(c->hostname + 2 * i, 3, "%02x", random[i]);
 }
 
+/* A log that was begun for a run that did not come about is begun anew. */
+static int observe(struct container *c, struct wh_step *step, struct wh_err **err)
+{
+	int r = 0;
+
+	if (!c->spec->flags->profile_out)
+		return 0;
+	wh_closep(&c->observe_fd);
+	r = wh_run_profile_open(c->store, &c->observe_fd, err);
+	step->observe_fd = c->observe_fd;
+	return r;
+}
+
 static int run_once(struct container *c, struct wh_err **err)
 {
 	const struct wh_run_flags *f = c->spec->flags;
@@ -577,6 +591,8 @@ static int run_once(struct container *c, struct wh_err **err)
 		r = open_pipes(c, &step, theirs, err);
 	}
 	c->over = false;
+	if (r == 0)
+		r = observe(c, &step, err);
 	if (r == 0)
 		r = wh_launcher_run(c->launcher, &step, on_end, c, &c->id, err);
 	if (c->terminal)
@@ -652,7 +668,10 @@ static int run_all(struct container *c, struct wh_err **err)
 	if (r < 0)
 		return r;
 	wh_progress_finish(c->progress);
-	return run_step(c, err);
+	r = run_step(c, err);
+	if (r == 0 && s->flags->profile_out && c->result.started)
+		r = wh_run_profile_save(c->store, &c->image, c->observe_fd, s->flags->profile_out, err);
+	return r;
 }
 
 static void container_release(struct container *c)
@@ -671,6 +690,7 @@ static void container_release(struct container *c)
 	if (c->probed)
 		wh_host_release(&c->host);
 	wh_closep(&c->net_fd);
+	wh_closep(&c->observe_fd);
 	wh_run_config_release(&c->config);
 	wh_image_release(&c->image);
 	wh_image_release(&c->stack);
@@ -686,7 +706,7 @@ static void container_release(struct container *c)
 
 int wh_run_container(struct wh_run_spec *s, struct wh_inner *inner)
 {
-	struct container c = {.spec = s, .inner = inner, .signals = -1, .net_fd = -1};
+	struct container c = {.spec = s, .inner = inner, .signals = -1, .net_fd = -1, .observe_fd = -1};
 	WH_AUTO_ERR struct wh_err *err = NULL;
 	int r = run_all(&c, &err), status;
 

@@ -10,7 +10,7 @@
 struct wh_run_flags {
 	bool interactive, tty, publish_all, read_only, init, insecure;
 	const char *workdir, *user, *entrypoint, *hostname, *network, *shm_size, *platform, *pull, *root, *stop_signal,
-		*stop_timeout;
+		*stop_timeout, *profile_out;
 	struct wh_strv env, env_files, volumes, mounts, tmpfs, publish, add_hosts, ulimits;
 };
 
@@ -75,6 +75,10 @@ struct wh_run_config {
 /* Volumes and (with -P) ports of the config are added to the spec. -EINVAL: there is no command. */
 int wh_run_config_make(struct wh_run_spec *s, const json_t *config, struct wh_run_config *ret, struct wh_err **err);
 void wh_run_config_release(struct wh_run_config *c);
+
+/* run_profile.c: --profile-out. A file for the log, which has no name; the document of it, when the run is over. */
+int wh_run_profile_open(struct wh_store *s, int *ret, struct wh_err **err);
+int wh_run_profile_save(struct wh_store *s, const struct wh_image *i, int fd, const char *path, struct wh_err **err);
 
 /* run_words.c: one value of an option each. */
 int wh_run_port_parse(struct wh_run_spec *s, const char *text, struct wh_err **err);

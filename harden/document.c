@@ -98,24 +98,30 @@ static json_t *absolute(const char *text)
 	return json_string(path);
 }
 
+struct by_id {
+	const char *id;
+	size_t index;
+};
+
+static int by_id(const void *a, const void *b)
+{
+	return strcmp(((const struct by_id *)a)->id, ((const struct by_id *)b)->id);
+}
+
 static json_t *processes_of(const json_t *processes, const struct ids *ids)
 {
 	json_t *list = json_array();
-	WH_AUTO_FREE size_t *order = wh_calloc(ids->v.n + 1, sizeof(*order));
+	WH_AUTO_FREE struct by_id *order = wh_calloc(ids->v.n + 1, sizeof(*order));
 
-	for (size_t i = 0; i < ids->v.n; i++) { /* few */
-		size_t at = i;
-
-		for (; at && strcmp(ids->v.v[order[at - 1]], ids->v.v[i]) > 0; at--)
-			order[at] = order[at - 1];
-		order[at] = i;
-	}
+	for (size_t i = 0; i < ids->v.n; i++)
+		order[i] = (struct by_id){ids->v.v[i], i};
+	qsort(order, ids->v.n, sizeof(*order), by_id);
 	for (size_t k = 0; k < ids->v.n; k++) {
-		const json_t *p = json_array_get(processes, order[k]);
+		const json_t *p = json_array_get(processes, order[k].index);
 		int64_t parent = wh_json_int(p, "parent", -1);
 		json_t *o = json_object();
 
-		json_object_set_new(o, "id", json_string(ids->v.v[order[k]]));
+		json_object_set_new(o, "id", json_string(order[k].id));
 		json_object_set(o, "name", json_object_get(p, "name"));
 		json_object_set_new(o, "program", absolute(wh_json_str(p, "program") ? wh_json_str(p, "program") : ""));
 		if (wh_json_str(p, "script"))

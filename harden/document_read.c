@@ -7,6 +7,10 @@
 #include <errno.h>
 
 #define MAX_ITEMS (1U << 20)
+#define MAX_PROCESSES (1U << 14)
+#define MAX_DEPTH 128     /* of a chain: an id holds the names of all of it */
+#define MAX_TEXT 4096     /* bytes of a path or a name */
+#define MAX_PLATFORMS 64
 
 struct reading {
 	const char *what;
@@ -51,9 +55,42 @@ static bool are_texts(const json_t *list)
 	return true;
 }
 
+static bool are_platforms(const json_t *list)
+{
+	const json_t *one;
+	size_t i;
+
+	if (!are_texts(list) || json_array_size(list) > MAX_PLATFORMS)
+		return false;
+	json_array_foreach (list, i, one) {
+		const char *text = json_string_value(one), *slash = strchr(text, '/');
+
+		if (!slash || slash == text || !slash[1] || strlen(text) > 64 ||
+		    text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789/.")])
+			return false;
+	}
+	return true;
+}
+
+static bool are_marks(const json_t *list)
+{
+	const json_t *one;
+	size_t i;
+
+	if (!are_texts(list))
+		return false;
+	json_array_foreach (list, i, one) {
+		const char *text = json_string_value(one);
+
+		if (!wh_has_prefix(text, "test ") && !wh_streq(text, "start") && !wh_streq(text, "serve") && !wh_streq(text, "stop"))
+			return false;
+	}
+	return true;
+}
+
 static bool is_path(const char *text)
 {
-	WH_AUTO_FREE char *clean = text && *text == '/' ? wh_path_abs_in("/", text) : NULL;
+	WH_AUTO_FREE char *clean = text && *text == '/' && strlen(text) <= MAX_TEXT ? wh_path_abs_in("/", text) : NULL;
 
 	return clean && wh_streq(clean, text);
 }
@@ -104,15 +141,15 @@ static bool is_item(const json_t *o, enum item_kind kind)
 
 	if (!json_is_object(o) || !only(o, keys[kind]))
 		return false;
-	if (json_object_get(o, "when") && !are_texts(json_object_get(o, "when")))
+	if (json_object_get(o, "when") && !are_marks(json_object_get(o, "when")))
 		return false;
-	if (json_object_get(o, "platforms") && !are_texts(json_object_get(o, "platforms")))
+	if (json_object_get(o, "platforms") && !are_platforms(json_object_get(o, "platforms")))
 		return false;
 	if (kind != PROCESS && !are_texts(json_object_get(o, "by")))
 		return false;
 	switch (kind) {
 	case PROCESS:
-		return wh_json_str(o, "id") && wh_json_str(o, "name") && is_path(wh_json_str(o, "program")) &&
+		return wh_json_str(o, "id") && *wh_json_str(o, "id") && wh_json_str(o, "name") && is_path(wh_json_str(o, "program")) &&
 		       (!json_object_get(o, "script") || is_path(wh_json_str(o, "script"))) &&
 		       (!json_object_get(o, "parent") || wh_json_str(o, "parent"));
 	case PATH:
@@ -142,7 +179,7 @@ static int check(const struct reading *rd, const json_t *doc)
 		return wrong(rd, "it has keys that the schema has not");
 	if (wh_json_int(doc, "observer", 0) < 1)
 		return wrong(rd, "\"observer\" is no number");
-	if (!are_texts(json_object_get(doc, "platforms")) || !json_array_size(json_object_get(doc, "platforms")))
+	if (!are_platforms(json_object_get(doc, "platforms")) || !json_array_size(json_object_get(doc, "platforms")))
 		return wrong(rd, "\"platforms\" names none");
 	if (!are_texts(json_object_get(doc, "tests")))
 		return wrong(rd, "\"tests\" is no list of texts");
@@ -150,8 +187,8 @@ static int check(const struct reading *rd, const json_t *doc)
 		const json_t *list = json_object_get(doc, lists[k].key), *one;
 		size_t i;
 
-		if (!json_is_array(list) || json_array_size(list) > MAX_ITEMS)
-			return wrong(rd, "\"%s\" is no list", lists[k].key);
+		if (!json_is_array(list) || json_array_size(list) > (k ? MAX_ITEMS : MAX_PROCESSES))
+			return wrong(rd, "\"%s\" is no list, or beyond all measure", lists[k].key);
 		json_array_foreach (list, i, one)
 			if (!is_item(one, lists[k].kind))
 				return wrong(rd, "item %zu of \"%s\" is not of the form that the schema asks for", i + 1, lists[k].key);
@@ -159,10 +196,13 @@ static int check(const struct reading *rd, const json_t *doc)
 	return 0;
 }
 
+static int as_profile(const struct reading *rd, const json_t *doc, const char *platform, json_t **ret);
+
 int wh_document_read(const char *text, size_t n, const char *what, json_t **ret, struct wh_err **err)
 {
 	const struct reading rd = {what, err};
 	WH_AUTO_JSON json_t *doc = NULL;
+	WH_AUTO_JSON json_t *profile = NULL; /* who is named in it is there, too */
 	int r = wh_json_parse(text, n, what, &doc, err);
 
 	if (r < 0) {
@@ -171,6 +211,8 @@ int wh_document_read(const char *text, size_t n, const char *what, json_t **ret,
 		return r;
 	}
 	r = check(&rd, doc);
+	if (r == 0)
+		r = as_profile(&rd, doc, NULL, &profile);
 	if (r == 0)
 		*ret = WH_TAKE_PTR(doc);
 	return r;
@@ -204,6 +246,7 @@ static int convert_processes(struct converting *c, const json_t *doc, json_t *to
 	const json_t *list = json_object_get(doc, "processes"), *one;
 	size_t left = json_array_size(list), before = left + 1, i;
 	WH_AUTO_FREE bool *done = wh_calloc(left + 1, sizeof(*done));
+	WH_AUTO_FREE unsigned *depth = wh_calloc(left + 1, sizeof(*depth)); /* by number */
 
 	while (left && left < before) {
 		before = left;
@@ -215,6 +258,9 @@ static int convert_processes(struct converting *c, const json_t *doc, json_t *to
 				continue;
 			if (json_object_get(c->index, wh_json_str(one, "id")))
 				return wrong(c->rd, "two processes have the id \"%s\"", wh_json_str(one, "id"));
+			depth[json_array_size(to)] = at ? depth[json_integer_value(at)] + 1 : 0;
+			if (depth[json_array_size(to)] > MAX_DEPTH)
+				return wrong(c->rd, "a chain of more than %d processes", MAX_DEPTH);
 			json_object_set_new(c->index, wh_json_str(one, "id"), json_integer((json_int_t)json_array_size(to)));
 			json_array_append_new(to, json_pack("{s:s, s:s, s:o, s:I}", "name", wh_json_str(one, "name"), "program",
 							    wh_json_str(one, "program") + 1, "script",
@@ -304,13 +350,12 @@ static int convert(struct converting *c, const json_t *doc, const char *key, enu
 	return r;
 }
 
-int wh_document_profile(const json_t *doc, const char *platform, json_t **ret, struct wh_err **err)
+static int as_profile(const struct reading *rd, const json_t *doc, const char *platform, json_t **ret)
 {
-	const struct reading rd = {"the document", err};
 	WH_AUTO_JSON json_t *index = json_object();
 	WH_AUTO_JSON json_t *marks = json_array();
 	WH_AUTO_JSON json_t *mark_index = json_object();
-	struct converting c = {.rd = &rd, .platform = platform, .index = index, .marks = marks, .mark_index = mark_index};
+	struct converting c = {.rd = rd, .platform = platform, .index = index, .marks = marks, .mark_index = mark_index};
 	WH_AUTO_JSON json_t *profile = json_pack("{s:i, s:O, s:i, s:[]}", "schema", WH_PROFILE_SCHEMA, "observer",
 						 json_object_get(doc, "observer"), "runs", 1, "processes");
 	const json_t *all[1];
@@ -326,7 +371,14 @@ int wh_document_profile(const json_t *doc, const char *platform, json_t **ret, s
 		return r;
 	/* Sorted and numbered as any other. */
 	all[0] = profile;
-	return wh_profile_merge(all, 1, ret, err);
+	return wh_profile_merge(all, 1, ret, rd->err);
+}
+
+int wh_document_profile(const json_t *doc, const char *platform, json_t **ret, struct wh_err **err)
+{
+	const struct reading rd = {"the document", err};
+
+	return as_profile(&rd, doc, platform, ret);
 }
 
 /* ---------------------------------------------------------------- several as one */

@@ -123,3 +123,8 @@ check_PROGRAMS += tests/fuzz/fuzz_explain
 tests_fuzz_fuzz_explain_SOURCES = tests/fuzz/fuzz_explain.c tests/fuzz/replay.c
 tests_fuzz_fuzz_explain_LDADD = cli/libcli.a frontend/libfrontend.a builder/libbuilder.a evidence/libevidence.a harden/libharden.a \
 	layers/liblayers.a sandbox/libsandbox.a base/libbase.a $(DEPS_LIBS)
+
+# harden: documents of profiles, and their locks
+check_PROGRAMS += tests/fuzz/fuzz_document
+tests_fuzz_fuzz_document_SOURCES = tests/fuzz/fuzz_document.c tests/fuzz/replay.c
+tests_fuzz_fuzz_document_LDADD = harden/libharden.a layers/liblayers.a base/libbase.a $(DEPS_LIBS)

@@ -52,6 +52,8 @@ for who in root user; do
 	run as $who "$WHITTLE" build -q --root "$ST" --build-context "base=oci-layout://$base" --profile-out - -f "$T/one-two" "$T/ctx"
 	like "$out" '^  "platforms": \["linux/' "$who: -: standard output"
 
+	build $who -t plain-app --target app <"$T/one-two"
+
 	# Shards, merged.
 	app one >"$T/one"
 	app two >"$T/two"
@@ -90,6 +92,16 @@ for who in root user; do
 	printf '%s\n' "$out" >"$O/shown.json"
 	fits profile-1 "$O/shown.json" "$who: which holds to the schema"
 
+	# Where no test is: a run, observed.
+	run as $who timeout 60 "$WHITTLE" run --root "$ST" --network none --profile-out "$O/run.json" --entrypoint /bin/busybox plain-app cat /usr/lib/spare/three
+	is "$status" 0 "$who: run --profile-out"
+	[ "$status" = 0 ] || show "$all"
+	is "$out" 'spare three' "$who: what it prints is as ever"
+	fits profile-1 "$O/run.json" "$who: its document"
+	like "$(cat "$O/run.json")" '"path":"/usr/lib/spare/three","access":\["read"' "$who: has what the command read"
+	build $who -o "type=local,dest=$O/ran" --profile-in "$O/run.json" <"$T/pruned"
+	ok "$who: a build keeps it" test -e "$O/ran/usr/lib/spare/three"
+
 	# What is none.
 	for bad in '' '[]' '{"$schema":"x"}' "$(head -c 300 "$O/a.json")" "$(sed 's,"by":\["serve"\],"by":["nobody"],' "$O/a.json")" \
 		"$(sed 's,"path":"/www/one","path":"/../etc/passwd",' "$O/a.json")" "$(sed 's,"path":"/www/one","path":"www/one",' "$O/a.json")" \
@@ -97,7 +109,7 @@ for who in root user; do
 		printf '%s' "$bad" >"$T/bad.json"
 		run as $who "$WHITTLE" profile check "$T/bad.json"
 		is "$status" 2 "$who: what is no profile is refused: $(head -c 30 <<<"$bad" | tr '\n' ' ')"
-		is "$(grep -c '^error: ' <<<"$err")" 1 "$who: in one line"
+		is "$(grep -c "^error: .*$T/bad.json" <<<"$err")" 1 "$who: in one line, which names it"
 	done
 	build $who --profile-in "$T/bad.json" <"$T/pruned"
 	is "$status" 2 "$who: also by a build, before anything runs"
@@ -119,5 +131,17 @@ for who in root user; do
 	[ "$status" = 0 ] || show "$all"
 	unlike "$(cat "$O/secret.json")" 'secret-name-4711' "$who: its name is not in the profile"
 	like "$(cat "$O/secret.json")" '"path":"/run/secrets/\[masked\]"' "$who: but that one was read is"
+	printf 'value-of-a-secret' >"$O/token"
+	{
+		app one
+		printf 'PROFILE --share=/handed --start=manual --mount=type=secret,id=token,target=/keys/token <<X\nv=$(cat /keys/token); echo s >"/handed/$v"; /run/whittle/app test "with $v"; /run/whittle/app start; sleep 0.2; /run/whittle/app exec cat "/handed/$v"; /run/whittle/app exec cat /keys/mine; true\nX\nPRUNE --shell=keep\n'
+	} | sed 's/<<X/<<"X"/2;s/^X$/X/' >"$T/secret"
+	build $who -t secret --secret "id=token,src=$O/token" --profile-out "dest=$O/value.json,tests=true" <"$T/secret"
+	is "$status" 0 "$who: a driver that hands its secret on"
+	[ "$status" = 0 ] || show "$all"
+	unlike "$(cat "$O/value.json")" 'value-of-a-secret' "$who: its value is not in the profile"
+	like "$(cat "$O/value.json")" '"/handed/\*\*\*"' "$who: stars are"
+	like "$(cat "$O/value.json")" '"with \*\*\*"' "$who: also in a test's name"
+	nok "$who: nor in anything that the store has of it" grep -rqa value-of-a-secret "$ST/blobs"
 done
 done_testing
