@@ -161,7 +161,7 @@ tests_unit_sandbox_observer_test_LDADD = sandbox/libsandbox.a base/libbase.a $(T
 
 # harden: profiles, keep sets, prune
 HARDEN_TESTS = tests/unit/harden_closure_test tests/unit/harden_risk_test tests/unit/harden_elf_test tests/unit/harden_keep_test tests/unit/harden_profile_test tests/unit/harden_prune_test tests/unit/harden_repair_test tests/unit/harden_diverge_test \
-	tests/unit/harden_script_test tests/unit/harden_explain_test tests/unit/harden_restore_test
+	tests/unit/harden_script_test tests/unit/harden_explain_test tests/unit/harden_restore_test tests/unit/harden_runtime_test
 check_PROGRAMS += $(HARDEN_TESTS)
 noinst_HEADERS += tests/unit/harden_helper.h
 HARDEN_LIBS = harden/libharden.a layers/liblayers.a base/libbase.a $(TEST_LIBS)
@@ -176,6 +176,7 @@ tests_unit_harden_prune_test_LDADD = $(HARDEN_LIBS)
 tests_unit_harden_restore_test_LDADD = $(HARDEN_LIBS)
 tests_unit_harden_script_test_LDADD = $(HARDEN_LIBS)
 tests_unit_harden_explain_test_LDADD = $(HARDEN_LIBS)
+tests_unit_harden_runtime_test_LDADD = $(HARDEN_LIBS)
 
 # layers: registries
 check_PROGRAMS += tests/unit/layers_registry_test tests/unit/layers_remote_test
