@@ -108,7 +108,7 @@ x" "$who: what a rule allows"
 	like "$out" 'still here' "$who: a rule for a file"
 	step --landlock /:read_file,read_dir -- true
 	is "$status" 126 "$who: without a rule for it the program is not executed"
-	step --landlock /:execute,read_file,read_dir,write_file --landlock-port 8080:bind_tcp -- sh -c 'timeout 1 nc -l -p 8081 </dev/null; echo then; timeout 1 nc -l -p 8080 </dev/null'
+	step --landlock /:execute,read_file,read_dir,write_file --landlock-port 8080:bind_tcp -- sh -c 'timeout 1 nc -l -p 8081 </dev/null; echo then; timeout 1 nc -l -p 8080 </dev/null; true'
 	like "$err" 'nc: bind.*Permission denied' "$who: a port that no rule names"
 	is "$(grep -c 'bind' <<<"$err")" 1 "$who: and one that a rule does"
 
