@@ -507,7 +507,7 @@ static int check(struct run *r, struct wh_err **err)
 		res = verify(r, err);
 	if (!res && lock && !locked)
 		res = end_locking(r, err);
-	return res ? res : wh_profile_locks_end(r->profile_locks, err);
+	return res ? res : wh_profile_locks_check(r->profile_locks, err);
 }
 
 /* ---------------------------------------------------------------- what came out */
@@ -568,6 +568,8 @@ static int publish(struct run *r, struct wh_err **err)
 		wh_digest_text(image_id(&r->image), id);
 		res = wh_cli_write_file(s->iidfile, id, strlen(id), "the image id", err);
 	}
+	if (res == 0)
+		res = wh_profile_locks_end(r->profile_locks, err);
 	if (res == 0)
 		res = wh_documents_write(&r->documents, s, r->built, r->n_built, err);
 	if (res < 0 || !s->metadata_file)

@@ -46,6 +46,32 @@ void wh_profile_locks_free(struct wh_profile_locks *l)
 
 /* ---------------------------------------------------------------- files */
 
+/* Whoever wrote the context does not say which other files are read, or written. */
+static int check_inside(const char *context, const char *path, const char *shown, struct wh_err **err)
+{
+	WH_AUTO_FREE char *top = realpath(context, NULL), *real = realpath(path, NULL), *dir = NULL;
+	struct stat st;
+	size_t n;
+
+	if (!real && lstat(path, &st) == 0) /* a link to nothing */
+		dir = NULL;
+	else if (!real) {
+		WH_AUTO_FREE char *parent = wh_strndup(path, (size_t)(strrchr(path, '/') - path));
+
+		dir = realpath(parent, NULL);
+		if (!dir)
+			return wh_err_sys(err, "cli", WH_ERR_USAGE, errno, "PROFILE --lock=%s: its directory", shown);
+	} else {
+		dir = wh_strdup(real);
+	}
+	n = top ? strlen(top) : 0;
+	if (top && dir && strncmp(dir, top, n) == 0 && (!dir[n] || dir[n] == '/' || wh_streq(top, "/")))
+		return 0;
+	wh_err_set(err, "cli", WH_ERR_USAGE, EXDEV, "PROFILE --lock=%s: a symbolic link leads out of the build context", shown);
+	wh_err_hint(err, "--profile-lock FILE may be any file");
+	return -EXDEV;
+}
+
 /* The file that a PROFILE is held to; *ret NULL: none. */
 static int path_of(const struct wh_profile_locks *l, const struct wh_vertex *v, char **ret, const char **ret_shown, struct wh_err **err)
 {
@@ -60,7 +86,7 @@ static int path_of(const struct wh_profile_locks *l, const struct wh_vertex *v, 
 	*ret_shown = own;
 	if (l->spec->context_kind == WH_CONTEXT_DIR) {
 		*ret = wh_asprintf("%s/%s", l->spec->context, own);
-		return 0;
+		return check_inside(l->spec->context, *ret, own, err);
 	}
 	if (l->spec->profile_lock) {
 		*ret = wh_strdup(l->spec->profile_lock);
@@ -192,8 +218,10 @@ int wh_profile_locks_judge(void *locks, const struct wh_vertex *v, const json_t 
 	char *path = NULL;
 	int r = path_of(l, v, &path, &shown, err);
 
-	if (r < 0 || !path)
+	if (r < 0 || !path) {
+		free(path);
 		return r;
+	}
 	r = open_lock(l, path, shown, &k, err);
 	if (r == 0)
 		r = wh_tree_open(l->store, layers, n_layers, &tree, err);
@@ -280,6 +308,15 @@ static void tell_gone(const struct wh_profile_locks *l, const struct lock *k)
 	}
 }
 
+int wh_profile_locks_check(const struct wh_profile_locks *l, struct wh_err **err)
+{
+	if (!l->spec->update_lock || l->n)
+		return 0;
+	wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "--update-lock: no PROFILE of this build has a lock");
+	wh_err_hint(err, "PROFILE --lock=FILE, or --profile-lock FILE, says where it is");
+	return -EINVAL;
+}
+
 int wh_profile_locks_end(struct wh_profile_locks *l, struct wh_err **err)
 {
 	int r = 0;
@@ -289,11 +326,6 @@ int wh_profile_locks_end(struct wh_profile_locks *l, struct wh_err **err)
 			r = update(l, &l->v[i], err);
 		else
 			tell_gone(l, &l->v[i]);
-	}
-	if (r == 0 && l->spec->update_lock && !l->n) {
-		wh_err_set(err, "cli", WH_ERR_USAGE, EINVAL, "--update-lock: no PROFILE of this build has a lock");
-		wh_err_hint(err, "PROFILE --lock=FILE, or --profile-lock FILE, says where it is");
-		r = -EINVAL;
 	}
 	return r;
 }

@@ -19,7 +19,9 @@ void wh_profile_locks_free(struct wh_profile_locks *l); /* NULL is none */
 /* wh_builder_opts.judge_profile */
 int wh_profile_locks_judge(void *locks, const struct wh_vertex *v, const json_t *profile, const struct wh_layer *layers, size_t n_layers,
 			   struct wh_err **err);
-/* The build has succeeded. */
+/* All PROFILEs are known: was there a lock to be updated? Before anything is published. */
+int wh_profile_locks_check(const struct wh_profile_locks *l, struct wh_err **err);
+/* The build has succeeded, and what it made is where it should be. */
 int wh_profile_locks_end(struct wh_profile_locks *l, struct wh_err **err);
 
 #endif

@@ -230,6 +230,23 @@ static const json_t *used_at(const struct making *m, const char *path)
 	return NULL;
 }
 
+/* Takes nothing. What the run itself made has a name that the next run need not give again: its directory is what is told. */
+static char *program_name(const struct making *m, const char *path)
+{
+	struct wh_node_ref n;
+	const char *slash = strrchr(path, '/');
+
+	if (!m->tree || wh_tree_lookup(m->tree, path, &n) == 0)
+		return wh_asprintf("/%s", path);
+	for (WH_AUTO_FREE char *dir = wh_strndup(path, slash ? (size_t)(slash - path) : 0);;) {
+		char *up = strrchr(dir, '/');
+
+		if (wh_tree_lookup(m->tree, dir, &n) == 0 || !*dir)
+			return *dir ? wh_asprintf("/%s/*", dir) : wh_strdup("/*");
+		*(up ? up : dir) = '\0';
+	}
+}
+
 static void add_executables(struct making *m)
 {
 	const json_t *all = json_object_get(m->profile, "processes"), *one;
@@ -238,10 +255,12 @@ static void add_executables(struct making *m)
 	json_array_foreach (all, i, one) {
 		const char *program = wh_json_str(one, "program"), *script = wh_json_str(one, "script");
 
-		if (program)
-			add(m, WH_NEED_EXECUTABLES,
-			    script ? wh_asprintf("/%s /%s", program, script) : wh_asprintf("/%s", program),
-			    used_at(m, script ? script : program), (int64_t)i, program);
+		WH_AUTO_FREE char *path = program ? wh_path_of_json(program) : NULL, *own = script ? wh_path_of_json(script) : NULL;
+		WH_AUTO_FREE char *first = path ? program_name(m, path) : NULL, *second = own ? program_name(m, own) : NULL;
+
+		if (first)
+			add(m, WH_NEED_EXECUTABLES, second ? wh_asprintf("%s %s", first, second) : wh_strdup(first),
+			    used_at(m, script ? script : program), (int64_t)i, path);
 	}
 }
 

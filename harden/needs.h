@@ -7,8 +7,8 @@
  *
  *   files        "package libssl3", "python flask", "npm express"         what a package owns (as wh_packages tells it)
  *                "/app/lib: .py", "/srv: files"                                           else: the directory (its first three components) and the suffix
- *   executables  "/usr/bin/python3 /app/tool.py"                           program, and script
- *   syscalls     "accept4"
+ *   executables  "/usr/bin/python3 /app/tool.py"                           program, and script; of what the run made the directory and a star
+ *   syscalls     "listen"                                                   what observation takes for granted is none
  *   capabilities "CAP_CHOWN"
  *   ports        "tcp 8080"                                                bound; "tcp any" for one that the kernel chose
  *   peers        "tcp 5432"                                                connected to; ports that the kernel hands out are "tcp high"

@@ -88,6 +88,14 @@ for who in root user; do
 	is "$status" 0 "$who: what is needed no more is no failure"
 	like "$err" 'app.lock allows "release linux/.*" what it did not need: .*tcp 9090' "$who: but is told"
 
+	# What the run itself makes and executes has another name each time.
+	server 'h=/tmp/$(head -c 6 /dev/urandom | od -An -tx1 | tr -d " \n"); mkdir -p /tmp && cp /bin/busybox $h && $h true' >"$T/made"
+	build $who --update-lock <"$T/made"
+	like "$(jq -r '.stages[].executables[]' "$T/ctx/app.lock")" '^/tmp/\*$|^/\*$' "$who: a program that the run made is told by its directory"
+	build $who --no-cache <"$T/made"
+	is "$status" 0 "$who: and the next run is as green"
+	[ "$status" = 0 ] || show "$err"
+
 	# Another file, other stages.
 	cp "$O/first" "$O/lock"
 	lock='' server >"$T/unlocked"
@@ -111,6 +119,13 @@ for who in root user; do
 		is "$status" 2 "$who: what is no lock: $(head -c 20 <<<"$bad" | tr '\n' ' ')"
 		like "$err" "^error: .*$O/lock" "$who: is named"
 	done
+	rm -f "$T/ctx/app.lock"
+	as $who ln -s "$O/elsewhere" "$T/ctx/app.lock"
+	build $who --update-lock <"$T/same"
+	is "$status" 2 "$who: a link out of the context"
+	like "$err" 'leads out of the build context' "$who: is refused"
+	nok "$who: and nothing is written there" test -e "$O/elsewhere"
+	rm -f "$T/ctx/app.lock"
 	server | sed 's,--lock=app.lock,--lock=../x,' >"$T/outside"
 	build $who <"$T/outside"
 	is "$status" 2 "$who: a lock outside of the context"
