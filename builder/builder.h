@@ -125,11 +125,12 @@ struct wh_builder_opts {
 		int (*judge)(void *arg, const struct wh_vertex *v, const json_t *seen, struct wh_err **err);
 		void *arg;
 	} seen;
-	/* Of every PROFILE, also one from the cache, before anything goes on from it, on the builder's thread. Its error is the step's. layers: the tree that
+	/* Of PROFILEs, also those from the cache, before anything goes on from it, on the builder's thread. Its error is the step's. layers: the tree that
 	 * was profiled. NULL: nobody asks. */
-	int (*judge_profile)(void *arg, const struct wh_vertex *v, const json_t *profile, const struct wh_layer *layers, size_t n_layers,
+	int (*judge_profile)(void *arg, const struct wh_vertex *v, json_t *profile, const struct wh_layer *layers, size_t n_layers,
 			     struct wh_err **err);
 	void *judge_profile_arg;
+	bool judge_all;                  /* else those alone that have a lock: reading a profile again takes time */
 	bool again;                      /* a second build, to compare with: nothing is taken from the cache or recorded; of steps
 					  * that could run at once the last comes first */
 	bool explain;                    /* send notices that say why a step missed the cache */

@@ -85,20 +85,6 @@ void wh_prove_free(struct wh_prove *p)
 	free(p);
 }
 
-static void say(struct wh_node *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void say(struct wh_node *n, const char *fmt, ...)
-{
-	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
-	va_list ap;
-
-	va_start(ap, fmt);
-	wh_buf_vaddf(&text, fmt, ap);
-	va_end(ap);
-	wh_buf_addc(&text, '\n');
-	wh_builder_event(n->b,
-			 &(struct wh_event){.kind = WH_EV_LOG, .v = n->v, .stream = 1, .data = text.p, .len = text.n});
-}
-
 static void end(struct wh_node *n)
 {
 	wh_trial_free(WH_TAKE_PTR(n->trial));
@@ -212,7 +198,7 @@ static void derived(struct wh_node *n)
 		end(n);
 		return;
 	}
-	say(n, "%zu system calls observed, %zu capabilities, %zu writable places",
+	wh_node_say(n, "%zu system calls observed, %zu capabilities, %zu writable places",
 	    json_array_size(json_object_get(p->privileges, "observed")), json_array_size(json_object_get(p->privileges, "capabilities")),
 	    json_array_size(json_object_get(p->privileges, "writable")));
 	begin_held(n);
@@ -307,7 +293,7 @@ static void next_control(struct wh_node *n)
 		return;
 	}
 	p->at = 0;
-	say(n, "control: %s without %s must fail", wh_control_kinds[p->candidates.v[p->candidate].kind],
+	wh_node_say(n, "control: %s without %s must fail", wh_control_kinds[p->candidates.v[p->candidate].kind],
 	    p->candidates.v[p->candidate].without);
 	n->job_r = hold(p, p->parts, &p->candidates.v[p->candidate], &n->job_err);
 	if (n->job_r < 0)
@@ -346,7 +332,7 @@ static void control_passed(struct wh_node *n)
 	bool last = p->candidate == p->candidates.n || p->candidates.v[p->candidate].kind != c->kind;
 
 	note_control(p, c, NULL);
-	say(n, "the tests pass without %s", c->without);
+	wh_node_say(n, "the tests pass without %s", c->without);
 	if (last && c->kind == WH_CONTROL_SECCOMP) {
 		n->job_r = wh_err_set(&n->job_err, "builder", WH_ERR_BUILD, ECHILD,
 				      "the tests pass whatever system call is denied: they prove nothing of the application");
@@ -405,7 +391,7 @@ static void next_part(struct wh_node *n)
 		return;
 	}
 	p->stage = BUT;
-	say(n, "which part is it? all but %s", parts[p->part].name);
+	wh_node_say(n, "which part is it? all but %s", parts[p->part].name);
 	n->job_r = hold(p, p->parts & ~parts[p->part].part, NULL, &n->job_err);
 	if (n->job_r < 0)
 		end(n);
@@ -450,7 +436,7 @@ static void say_news(struct wh_node *n)
 	WH_AUTO_BUF struct wh_buf words = WH_BUF_INIT;
 
 	wh_needs_words(n->prove->news, &words);
-	say(n, "not foreseen by the profile: %s", words.n ? words.p : "how something is used");
+	wh_node_say(n, "not foreseen by the profile: %s", words.n ? words.p : "how something is used");
 }
 
 static void learnt(struct wh_node *n)
@@ -514,7 +500,7 @@ static void failed(struct wh_node *n, struct wh_err *err)
 
 	switch (p->stage) {
 	case HELD:
-		say(n, "the tests fail under the derived privileges: %s", err->msg);
+		wh_node_say(n, "the tests fail under the derived privileges: %s", err->msg);
 		wh_err_freep(&p->why);
 		p->why = err;
 		p->stage = LOOSE; /* the same PROFILE */
@@ -570,7 +556,7 @@ static void next_trial(struct wh_node *n)
 	if (p->stage == CONTROL)
 		how.limit_ns = 3 * p->took_ns[p->at] + SLACK_NS;
 	if (p->stage == HELD)
-		say(n, "testing under the derived privileges: %s",
+		wh_node_say(n, "testing under the derived privileges: %s",
 		    n->inputs[p->at + 1]->v->name ? n->inputs[p->at + 1]->v->name : "PROFILE");
 	p->from = wh_now_ns();
 	wh_trial_start(n, n->inputs[p->at + 1], base->result.layers, base->result.n_layers, &how, tried);
@@ -587,7 +573,7 @@ void wh_prove_run(struct wh_node *n)
 	p->parts = WH_PART_ALL;
 	if (n->b->launcher && (!n->b->host.landlock || n->b->host.landlock_abi < 1)) {
 		p->parts &= ~WH_PART_LANDLOCK;
-		say(n, "this kernel has no Landlock: its rules are derived and not proven");
+		wh_node_say(n, "this kernel has no Landlock: its rules are derived and not proven");
 	}
 	for (size_t i = 1; i < n->n_inputs; i++)
 		emulated |= wh_builder_emulates(n->b, n->inputs[i]->v->op.profile->platform);
@@ -596,7 +582,7 @@ void wh_prove_run(struct wh_node *n)
 	if (n->job_r < 0) {
 		end(n);
 	} else if (emulated) {
-		say(n, "%s programs run under an emulator here: nothing is proven of their privileges", p->op->platform);
+		wh_node_say(n, "%s programs run under an emulator here: nothing is proven of their privileges", p->op->platform);
 		wh_node_submit(n, emulated_work, end);
 	} else {
 		wh_node_submit(n, derive_work, derived);

@@ -205,7 +205,7 @@ static void write_work(struct wh_node *n)
 
 /* ---------------------------------------------------------------- saying */
 
-void wh_prune_say(struct wh_node *n, const char *fmt, ...)
+void wh_node_say(struct wh_node *n, const char *fmt, ...)
 {
 	WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
 	va_list ap;
@@ -240,7 +240,7 @@ static void say_figures(struct wh_node *n)
 	int64_t files = wh_json_int(before, "files", 0), kept = wh_json_int(after, "files", 0);
 	char a[32], b[32];
 
-	wh_prune_say(n, "kept %s of %s files (%.1f %%), %.1f of %.1f MB", grouped(kept, a), grouped(files, b),
+	wh_node_say(n, "kept %s of %s files (%.1f %%), %.1f of %.1f MB", grouped(kept, a), grouped(files, b),
 	    files ? 100.0 * (double)kept / (double)files : 100.0, (double)wh_json_int(after, "bytes", 0) / 1e6,
 	    (double)wh_json_int(before, "bytes", 0) / 1e6);
 }
@@ -359,7 +359,7 @@ void wh_prune_next(struct wh_node *n)
 		wh_prune_round_over(n);
 		return;
 	}
-	wh_prune_say(n, "testing the pruned tree: %s",
+	wh_node_say(n, "testing the pruned tree: %s",
 		     n->inputs[p->at + 1]->v->name ? n->inputs[p->at + 1]->v->name : "PROFILE");
 	wh_trial_start(n, n->inputs[p->at + 1], &p->layer, 1, NULL, tested);
 }

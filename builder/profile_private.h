@@ -286,6 +286,9 @@ struct wh_obs_log *wh_trial_logs(const struct wh_trial *t);
 /* A log line of the node that shows it. */
 void wh_trial_say(struct wh_trial *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same of PRUNE and PROVE (op_prune.c). */
+void wh_node_say(struct wh_node *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /* Job: none of these leads to where nothing can be shared; in the driver's tree, whose symlinks are others. */
 int wh_share_check(struct wh_store *s, const struct wh_layer *layers, size_t n, const char *const *paths,
 		   struct wh_err **err);

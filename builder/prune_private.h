@@ -49,7 +49,6 @@ struct wh_prune {
 int wh_prune_open_full(const struct wh_node *n, struct wh_tree **ret, struct wh_err **err);
 /* What harden/ needs to know of the operation; borrowed from p. */
 void wh_prune_opts_of(struct wh_prune *p, struct wh_prune_opts *ret);
-void wh_prune_say(struct wh_node *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The next round: decides and writes anew. */
 void wh_prune_again(struct wh_node *n);
 /* The next PROFILE, or the end of the round. */

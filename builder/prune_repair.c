@@ -119,7 +119,7 @@ static void repair(struct wh_node *n)
 	p->attempts++;
 	wh_strv_sort(&p->fresh);
 	add_names(&names, &p->fresh);
-	wh_prune_say(n, "repair %u: %zu %s that the profile had not foreseen: %s", p->attempts, p->fresh.n,
+	wh_node_say(n, "repair %u: %zu %s that the profile had not foreseen: %s", p->attempts, p->fresh.n,
 		     p->fresh.n == 1 ? "path" : "paths", names.p);
 	for (i = 0; i < p->fresh.n; i++)
 		wh_strv_add(&p->repaired, p->fresh.v[i]);
@@ -191,13 +191,13 @@ static void say_lacking(struct wh_node *n)
 	for (i = 0; i < total && i < NAMED_MAX; i++) {
 		const json_t *o = json_array_get(p->lacking, i), *by = json_object_get(o, "by");
 
-		wh_prune_say(n, "looked for in vain%s%s, and not put back (%s): /%s",
+		wh_node_say(n, "looked for in vain%s%s, and not put back (%s): /%s",
 			     wh_json_str(by, "program") ? " by /" : "",
 			     wh_json_str(by, "program") ? wh_json_str(by, "program") : "", wh_json_str(o, "why"),
 			     wh_json_str(o, "path"));
 	}
 	if (i < total)
-		wh_prune_say(n, "and %zu more", total - i);
+		wh_node_say(n, "and %zu more", total - i);
 }
 
 void wh_prune_round_over(struct wh_node *n)

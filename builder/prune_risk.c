@@ -66,13 +66,13 @@ void wh_prune_say_risk(struct wh_node *n)
 		return;
 	p->risk_said = true;
 	wh_risk_words(p->risk, false, &words);
-	wh_prune_say(n, "risk: %s", words.p);
+	wh_node_say(n, "risk: %s", words.p);
 	if (p->fallback) {
 		WH_AUTO_BUF struct wh_buf was = WH_BUF_INIT, limit = WH_BUF_INIT;
 
 		wh_risk_share(&was, (unsigned)wh_json_int(p->risk, "observed_risk", WHOLE));
 		wh_risk_share(&limit, p->op->max_risk);
-		wh_prune_say(n, "of what was observed alone it was %s, more than --max-risk=%s: whole packages are kept (--mode=package)",
+		wh_node_say(n, "of what was observed alone it was %s, more than --max-risk=%s: whole packages are kept (--mode=package)",
 			     was.p, limit.p);
 	}
 }

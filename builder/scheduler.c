@@ -231,7 +231,7 @@ static int judge_profile(struct wh_node *n, struct wh_err **err)
 	WH_AUTO_JSON json_t *doc = NULL;
 	int r;
 
-	if (n->v->kind != WH_OP_PROFILE || !o->judge_profile)
+	if (n->v->kind != WH_OP_PROFILE || !o->judge_profile || !(o->judge_all || n->v->op.profile->lock))
 		return 0;
 	r = wh_doc_read(n->b, &n->doc, &doc, err);
 	return r < 0 ? r

@@ -182,7 +182,7 @@ static int open_context(struct run *r, struct wh_err **err)
 	return res;
 }
 
-static int judge_profile(void *run, const struct wh_vertex *v, const json_t *profile, const struct wh_layer *layers, size_t n_layers,
+static int judge_profile(void *run, const struct wh_vertex *v, json_t *profile, const struct wh_layer *layers, size_t n_layers,
 			 struct wh_err **err)
 {
 	struct run *r = run;
@@ -264,6 +264,7 @@ static int start_builder(struct run *r, struct wh_err **err)
 	r->profile_locks = wh_profile_locks_new(s, r->store, r->progress);
 	r->builder_opts.judge_profile = judge_profile;
 	r->builder_opts.judge_profile_arg = r;
+	r->builder_opts.judge_all = s->profile_out || s->profile_lock;
 	res = wh_documents_read(&r->documents, s, err);
 	if (res < 0)
 		return res;

@@ -43,7 +43,6 @@ static int open_side(const struct job *j, const char *ref, struct wh_inner *inne
 	if (r < 0)
 		return r;
 	s->report = wh_predicate_find(s->store, &attached, WH_PREDICATE_REPORT);
-	s->runtime = wh_predicate_find(s->store, &attached, WH_PREDICATE_RUNTIME);
 	return 0;
 }
 

@@ -164,7 +164,7 @@ static int check(void *flags, const struct wh_strv *args, struct wh_buf *out, st
 
 		r = read_document(args->v[i], &doc, err);
 		if (r == 0)
-			r = wh_document_profile(doc, NULL, &profile, err);
+			r = wh_document_profile(doc, &profile, err);
 		if (r == 0)
 			wh_buf_addf(out, "%s: a profile: %zu files used, %zu system calls, %zu tests\n", args->v[i],
 				    json_array_size(json_object_get(doc, "used")), json_array_size(json_object_get(doc, "syscalls")),

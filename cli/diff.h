@@ -20,7 +20,7 @@ struct wh_diff_side {
 	struct wh_findings findings;
 	struct wh_owners *owners;
 	struct wh_measure measure;
-	json_t *report, *runtime; /* predicates, or NULL */
+	json_t *report;           /* predicate, or NULL */
 	struct wh_needs needs;    /* of report's profiles */
 };
 void wh_diff_side_release(struct wh_diff_side *s);

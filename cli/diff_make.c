@@ -9,7 +9,6 @@ void wh_diff_side_release(struct wh_diff_side *s)
 {
 	wh_needs_release(&s->needs);
 	json_decref(s->report);
-	json_decref(s->runtime);
 	wh_owners_free(s->owners);
 	wh_findings_release(&s->findings);
 	wh_packages_release(&s->packages);

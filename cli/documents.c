@@ -102,10 +102,10 @@ void wh_documents_release(struct wh_documents *d)
 	wh_strv_release(&d->texts);
 }
 
-void wh_documents_saw(struct wh_documents *d, const struct wh_vertex *v, const json_t *profile)
+void wh_documents_saw(struct wh_documents *d, const struct wh_vertex *v, json_t *profile)
 {
 	WH_PUSH(d->seen, d->n, d->cap).v = v;
-	d->seen[d->n - 1].profile = json_deep_copy(profile);
+	d->seen[d->n - 1].profile = json_incref(profile);
 }
 
 int wh_documents_read(struct wh_documents *d, const struct wh_build_spec *s, struct wh_err **err)
@@ -132,7 +132,7 @@ int wh_documents_in(struct wh_documents *d, const struct wh_strv **ret, struct w
 	for (size_t i = 0; i < d->n_in; i++) {
 		WH_AUTO_BUF struct wh_buf text = WH_BUF_INIT;
 		WH_AUTO_JSON json_t *profile = NULL;
-		int r = wh_document_profile(d->in[i], NULL, &profile, err);
+		int r = wh_document_profile(d->in[i], &profile, err);
 
 		if (r < 0)
 			return r;

@@ -18,7 +18,7 @@ struct wh_documents {
 	struct wh_strv texts; /* of one platform: what the frontend wants */
 };
 void wh_documents_release(struct wh_documents *d);
-void wh_documents_saw(struct wh_documents *d, const struct wh_vertex *v, const json_t *profile);
+void wh_documents_saw(struct wh_documents *d, const struct wh_vertex *v, json_t *profile); /* takes a reference */
 /* Reads and checks the files of --profile-in. */
 int wh_documents_read(struct wh_documents *d, const struct wh_build_spec *s, struct wh_err **err);
 /* As profiles, whatever platforms they are of: what a tree has not is not kept. Valid until the next call. */

@@ -40,8 +40,8 @@ json_t *wh_profile_mask(const json_t *profile, const char *const *secret_paths);
 void wh_document_dump(const json_t *doc, struct wh_buf *out);
 /* Hostile input: bounded; whatever the schema does not allow is refused with what and where (WH_ERR_USAGE). what: the file, for messages. */
 int wh_document_read(const char *text, size_t n, const char *what, json_t **ret, struct wh_err **err);
-/* As a profile (harden.h), for one platform ("linux/amd64"), or NULL: of all of them. Without "when" it is one test's, nobody's. */
-int wh_document_profile(const json_t *doc, const char *platform, json_t **ret, struct wh_err **err);
+/* As a profile (harden.h), of all its platforms. Without "when" it is one test's, nobody's. */
+int wh_document_profile(const json_t *doc, json_t **ret, struct wh_err **err);
 /* Shards, platforms, staging: as if all had been one. */
 int wh_document_merge(const json_t *const *docs, size_t n, json_t **ret, struct wh_err **err);
 

@@ -196,7 +196,7 @@ static int check(const struct reading *rd, const json_t *doc)
 	return 0;
 }
 
-static int as_profile(const struct reading *rd, const json_t *doc, const char *platform, json_t **ret);
+static int as_profile(const struct reading *rd, const json_t *doc, json_t **ret);
 
 int wh_document_read(const char *text, size_t n, const char *what, json_t **ret, struct wh_err **err)
 {
@@ -212,7 +212,7 @@ int wh_document_read(const char *text, size_t n, const char *what, json_t **ret,
 	}
 	r = check(&rd, doc);
 	if (r == 0)
-		r = as_profile(&rd, doc, NULL, &profile);
+		r = as_profile(&rd, doc, &profile);
 	if (r == 0)
 		*ret = WH_TAKE_PTR(doc);
 	return r;
@@ -222,23 +222,9 @@ int wh_document_read(const char *text, size_t n, const char *what, json_t **ret,
 
 struct converting {
 	const struct reading *rd;
-	const char *platform;
 	json_t *index; /* id → number */
 	json_t *marks, *mark_index;
 };
-
-static bool is_for(const struct converting *c, const json_t *one)
-{
-	const json_t *platforms = json_object_get(one, "platforms"), *p;
-	size_t i;
-
-	if (!c->platform || !platforms)
-		return true;
-	json_array_foreach (platforms, i, p)
-		if (wh_streq(json_string_value(p), c->platform))
-			return true;
-	return false;
-}
 
 /* Parents first. */
 static int convert_processes(struct converting *c, const json_t *doc, json_t *to)
@@ -324,8 +310,8 @@ static int convert(struct converting *c, const json_t *doc, const char *key, enu
 		const json_t *word;
 		size_t k, n = 0;
 
-		if (r < 0 || !is_for(c, one))
-			continue;
+		if (r < 0)
+			break;
 		o = json_object();
 		if (kind == PATH || kind == MISSING)
 			json_object_set_new(o, "path", json_string(wh_json_str(one, "path") + 1));
@@ -350,12 +336,12 @@ static int convert(struct converting *c, const json_t *doc, const char *key, enu
 	return r;
 }
 
-static int as_profile(const struct reading *rd, const json_t *doc, const char *platform, json_t **ret)
+static int as_profile(const struct reading *rd, const json_t *doc, json_t **ret)
 {
 	WH_AUTO_JSON json_t *index = json_object();
 	WH_AUTO_JSON json_t *marks = json_array();
 	WH_AUTO_JSON json_t *mark_index = json_object();
-	struct converting c = {.rd = rd, .platform = platform, .index = index, .marks = marks, .mark_index = mark_index};
+	struct converting c = {.rd = rd, .index = index, .marks = marks, .mark_index = mark_index};
 	WH_AUTO_JSON json_t *profile = json_pack("{s:i, s:O, s:i, s:[]}", "schema", WH_PROFILE_SCHEMA, "observer",
 						 json_object_get(doc, "observer"), "runs", 1, "processes");
 	const json_t *all[1];
@@ -374,11 +360,11 @@ static int as_profile(const struct reading *rd, const json_t *doc, const char *p
 	return wh_profile_merge(all, 1, ret, rd->err);
 }
 
-int wh_document_profile(const json_t *doc, const char *platform, json_t **ret, struct wh_err **err)
+int wh_document_profile(const json_t *doc, json_t **ret, struct wh_err **err)
 {
 	const struct reading rd = {"the document", err};
 
-	return as_profile(&rd, doc, platform, ret);
+	return as_profile(&rd, doc, ret);
 }
 
 /* ---------------------------------------------------------------- several as one */
@@ -487,7 +473,7 @@ int wh_document_merge(const json_t *const *docs, size_t n, json_t **ret, struct 
 	int r = 0;
 
 	for (; made < n && r == 0; made += r == 0) {
-		r = wh_document_profile(docs[made], NULL, &v[made], err);
+		r = wh_document_profile(docs[made], &v[made], err);
 		note_platforms(docs[made], seen);
 		when &= has_when(docs[made]);
 		json_array_foreach (json_object_get(docs[made], "platforms"), i, one)

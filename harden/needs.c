@@ -230,7 +230,7 @@ static const json_t *used_at(const struct making *m, const char *path)
 	return NULL;
 }
 
-/* Takes nothing. What the run itself made has a name that the next run need not give again: its directory is what is told. */
+/* What the run itself made has a name that the next run need not give again: its directory is what is told. */
 static char *program_name(const struct making *m, const char *path)
 {
 	struct wh_node_ref n;

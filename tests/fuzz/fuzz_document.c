@@ -30,7 +30,7 @@ static void need(const json_t *doc)
 	struct wh_needs needs = {0}, back = {0};
 	const json_t *all[1];
 
-	if (wh_document_profile(doc, NULL, &profile, NULL) < 0)
+	if (wh_document_profile(doc, &profile, NULL) < 0)
 		abort();
 	all[0] = profile;
 	if (wh_needs_make(all, 1, NULL, &needs, NULL) == 0) {

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One file, though it is a little long: what makes an image and attaches things to it is needed by every test here. */
 /* What is attached to images: written, listed, replaced, exported, and what a layout must be for every byte of it to
  * count. In one file, long as it is: all tests sign and export the images that the functions at the top make. */
 #include "layers/artifact_private.h"
